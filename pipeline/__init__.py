@@ -1,0 +1,1 @@
+"""The functional core: columns in, outcomes out; no I/O and no clock."""
