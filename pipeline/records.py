@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
+from schemas.batch import I64, U8, BadRecord, Batch, RecordKind
 
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
-
-
-class RecordKind(IntEnum):
-    """What the decoder found a record to be."""
-
-    EVENT = 0
-    TICK = 1
-    BAD = 2
-    TOMBSTONE = 3
+__all__ = ["I64", "U8", "BadRecord", "Batch", "DeadLetter", "Fate", "Outcome", "RecordKind"]
 
 
 class Fate(StrEnum):
@@ -32,44 +19,6 @@ class Fate(StrEnum):
     LATE_APPLIED = "late_applied"
     TOO_LATE = "too_late"
     DEAD_LETTERED = "dead_lettered"
-
-
-@dataclass(frozen=True, slots=True)
-class BadRecord:
-    """A record that can never be applied; `index` is its place in the batch."""
-
-    index: int
-    reason: str
-    detail: str
-
-
-@dataclass(slots=True)
-class Batch:
-    """A run of one topic's records in one partition, in offset order.
-
-    `begin` and `end` bound the offsets that the run covers, half-open: an offset in between that no record has is a
-    hole that Kafka left (compaction, transaction marker). All arrays have one entry per record.
-    """
-
-    topic: str
-    begin: int
-    end: int
-    offsets: I64
-    seen_at_ms: I64
-    """Kafka record timestamps."""
-    kind: U8
-    """`RecordKind` of each record."""
-    occurred_at_ms: I64
-    """Event time; a tick's time; 0 for bad records and for profiles without `updated_at`."""
-    events: pa.RecordBatch
-    """Columns of the records with kind EVENT, in order, named as in the reader schema."""
-    bad: Sequence[BadRecord] = ()
-    keys: Sequence[bytes | None] = ()
-    raw: Sequence[bytes | None] = ()
-    """Original value bytes, for dead letters; empty in a backtest."""
-
-    def __len__(self) -> int:
-        return len(self.offsets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The wire contract: Avro schemas, topics, the codec between bytes and columns."""
