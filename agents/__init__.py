@@ -1,0 +1,1 @@
+"""The shell: runs the functional core against Kafka."""
