@@ -1,0 +1,67 @@
+"""The symbols that type-like fields may carry; anything else is a bad record with the reason `invalid_type`."""
+
+from __future__ import annotations
+
+BILLING_TYPES = frozenset(
+    {
+        "subscription_started",
+        "subscription_changed",
+        "subscription_cancelled",
+        "subscription_reactivated",
+        "invoice_issued",
+        "invoice_paid",
+        "payment_failed",
+        "invoice_overdue",
+        "trial_started",
+        "trial_converted",
+        "trial_expired",
+        "refund_issued",
+    }
+)
+
+TICKET_TYPES = frozenset(
+    {
+        "opened",
+        "commented",
+        "priority_changed",
+        "escalated",
+        "sla_breached",
+        "reopened",
+        "resolved",
+        "closed",
+        "csat_given",
+    }
+)
+
+TICKET_PRIORITIES = frozenset({"p1", "p2", "p3", "p4"})
+
+SURVEY_TYPES = frozenset({"nps", "csat", "ces"})
+"""Answers of the customer; `score` and `scale` say what."""
+
+SIGNAL_TYPES = SURVEY_TYPES | {
+    "pulse",
+    "meeting_held",
+    "meeting_missed",
+    "sponsor_changed",
+    "sponsor_left",
+    "contact_joined",
+    "contact_left",
+    "milestone_reached",
+    "milestone_missed",
+    "outcome_reached",
+    "training_completed",
+    "risk_raised",
+    "risk_cleared",
+    "reference_given",
+}
+
+ALERT_STATUSES = frozenset({"firing", "acknowledged", "snoozed", "resolved", "suppressed", "retracted"})
+ALERT_FAMILIES = frozenset({"risk", "expansion", "advocacy", "data_quality", "system"})
+ALERT_SEVERITIES = ("info", "warning", "error", "critical")
+"""In rising order."""
+TRANSITION_REASONS = frozenset(
+    {"detected", "worsened", "recovered", "late_data", "config_change", "human", "inhibited", "expired"}
+)
+BANDS = ("red", "yellow", "green", "grey")
+COMMAND_ACTIONS = frozenset({"acknowledge", "snooze", "resolve", "feedback"})
+FEEDBACK_VERDICTS = frozenset({"useful", "false_alarm", "known", "late"})
