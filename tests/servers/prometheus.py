@@ -1,0 +1,79 @@
+"""Prometheus on loopback, and the paths of its checkers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.servers import locate
+from tests.servers.ports import LOOPBACK, free_port
+from tests.servers.process import ChildProcess, Server
+from tests.servers.registry import responds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_READY_S = 30.0
+_STOP_S = 10.0
+
+
+def promtool() -> Path:
+    """Return the checker of Prometheus configuration and rules."""
+    return locate.program("promtool", "prometheus")
+
+
+def amtool() -> Path:
+    """Return the checker of Alertmanager configuration."""
+    return locate.program("amtool", "prometheus-alertmanager")
+
+
+class PrometheusServer(Server):
+    """A Prometheus server with the given configuration."""
+
+    def __init__(self, config: str, files: Mapping[str, str] | None = None) -> None:
+        """Write the configuration; nothing runs yet.
+
+        Args:
+            config: text of `prometheus.yml`.
+            files: texts of further files by name, such as rules; the configuration may name them relatively.
+
+        Raises:
+            ServerUnavailableError: Prometheus is not installed.
+        """
+        program = locate.program("prometheus", "prometheus")
+        super().__init__("prometheus")
+        self.port = free_port()
+        self._config = self.folder / "prometheus.yml"
+        self._config.write_text(config)
+        for name, text in (files or {}).items():
+            (self.folder / name).write_text(text)
+        command = [
+            str(program),
+            f"--config.file={self._config}",
+            f"--storage.tsdb.path={self.folder / 'data'}",
+            f"--web.listen-address={LOOPBACK}:{self.port}",
+            "--web.enable-lifecycle",
+        ]
+        self._process = ChildProcess("prometheus", command, self.folder)
+
+    @property
+    def url(self) -> str:
+        """Base URL of the HTTP API."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def start(self) -> None:
+        """Start and wait until it answers queries."""
+        self._process.start()
+        self._process.wait_ready(lambda: responds(f"{self.url}/-/ready"), _READY_S)
+
+    def stop(self) -> None:
+        """End cleanly."""
+        self._process.stop(_STOP_S)
+
+    def kill9(self) -> None:
+        """End without warning."""
+        self._process.kill9()
+
+    def log_tail(self) -> str:
+        """Return the end of the server's log."""
+        return self._process.log_tail()
