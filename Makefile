@@ -1,0 +1,80 @@
+# `make help` lists the targets. Python 3.11 or newer is the only thing that has to be there.
+SHELL := /bin/bash
+PYTHON ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup servers demo try test test-fast test-faults check lint types imports schemas rules bench fmt lock clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml deploy/requirements-test.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name it with: make setup PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements-test.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(READY) ## create .venv with the locked packages and the `foreshock` command
+	@echo "Ready: $(BIN)/foreshock --help"
+
+servers: $(READY) ## fetch what the server tests start: Kafka, PostgreSQL, promtool
+	@$(BIN)/python -m tests.servers.fetch
+
+demo: $(READY) ## replay a sample stream through the whole pipeline; nothing to install
+	@$(BIN)/foreshock demo $(ARGS)
+
+try: setup demo ## setup and demo in one
+
+test: $(READY) ## all tests; fetches and starts the servers that they need
+	@$(BIN)/python -m tests.servers.fetch \
+		|| echo "Some servers could not be had; their tests will fail (leave them out: FORESHOCK_TEST_SERVERS=none)."
+	@$(BIN)/python -m pytest -m "not bench" $(ARGS)
+
+test-fast: $(READY) ## the tests that need no server and finish quickly
+	@$(BIN)/python -m pytest -m "not servers and not slow and not faults and not bench" $(ARGS)
+
+check: lint types imports schemas rules ## everything that reads the code without running it
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(READY)
+	@$(BIN)/mypy
+
+imports: $(READY)
+	@$(BIN)/lint-imports
+
+schemas: $(READY)
+	@$(BIN)/foreshock schemas check
+
+rules: $(READY)
+	@if command -v promtool > /dev/null; then \
+		promtool check config --syntax-only deploy/prometheus/prometheus.yml && \
+		promtool check rules deploy/prometheus/rules.yml && \
+		promtool test rules deploy/prometheus/rules_test.yml; \
+	else echo "promtool is not installed: the Prometheus rules were not tested"; fi
+	@if command -v amtool > /dev/null; then amtool check-config deploy/alertmanager/alertmanager.yml; \
+	else echo "amtool is not installed: the Alertmanager configuration was not checked"; fi
+
+bench: $(READY) ## measure speed and latency on a real Kafka; prints a table of ratios
+	@$(BIN)/python -m tests.servers.fetch
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+fmt: $(READY) ## format the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: $(READY) ## write the lock files anew from pyproject.toml
+	@deploy/lock.sh $(PYTHON)
+
+clean: ## remove what was generated, the virtual environment included
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo-data
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
