@@ -1,0 +1,221 @@
+"""What is known to have happened to accounts, and which alerts found it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+DAY_MS = 86_400_000
+
+FLEET = "*"
+"""The account id of a label that concerns every account."""
+
+RISK_KINDS = frozenset(
+    {
+        "usage_drop",
+        "power_user_decline",
+        "silence",
+        "ticket_surge",
+        "p1_open",
+        "payment_failed",
+        "invoice_overdue",
+        "renewal_at_risk",
+        "health_changed",
+    }
+)
+EXPANSION_KINDS = frozenset({"seat_saturation", "sustained_growth"})
+
+CONSEQUENCE_KINDS = frozenset({"health_changed", "renewal_at_risk"})
+"""Kinds that judge an account as a whole: they follow from an incident of the account, but do not name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One incident or outcome; `account_id` is `FLEET` when it concerns everybody."""
+
+    account_id: str
+    kind: str
+    at_ms: int
+    ends_at_ms: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRule:
+    """Which alert kinds find a label of one kind, and in which time around it.
+
+    An alert counts when it was detected in `[at - before_days, (ends_at or at) + after_days]`. No kinds at all:
+    the label is expected to raise nothing.
+    """
+
+    alert_kinds: frozenset[str]
+    before_days: int = 1
+    after_days: int = 35
+
+
+def _kinds(*names: str) -> LabelRule:
+    return LabelRule(frozenset(names))
+
+
+ACCOUNT_INCIDENTS: Mapping[str, LabelRule] = {
+    "power_user_decline": _kinds("power_user_decline"),
+    # A drop is seen within days; the silence is certain only after a week of it.
+    "silence": _kinds("silence", "usage_drop"),
+    "usage_drop": _kinds("usage_drop", "silence"),
+    "slow_decline": _kinds("usage_drop", "power_user_decline", "silence"),
+    "payment_failed": _kinds("payment_failed", "invoice_overdue"),
+    "ticket_surge": _kinds("ticket_surge"),
+    "p1_open": _kinds("p1_open"),
+    "renewal_at_risk": _kinds("renewal_at_risk", "usage_drop", "health_changed"),
+    # New users bring new activity, so either side of the same growth may be seen first.
+    "seat_saturation": _kinds("seat_saturation", "sustained_growth"),
+    "sustained_growth": _kinds("sustained_growth", "seat_saturation"),
+}
+FLEET_INCIDENTS: Mapping[str, LabelRule] = {
+    "holiday": LabelRule(frozenset(), after_days=7),
+    "feed_outage": LabelRule(frozenset(), after_days=7),
+    "duplicates_replay": LabelRule(frozenset(), after_days=7),
+    "late_data": LabelRule(frozenset(), after_days=7),
+}
+OUTCOMES: Mapping[str, LabelRule] = {
+    # A warning is worth something a quarter before the loss; after a month everybody knows.
+    "churned": LabelRule(RISK_KINDS, before_days=91, after_days=28),
+    "contracted": LabelRule(RISK_KINDS, before_days=28, after_days=42),
+    "expanded": LabelRule(EXPANSION_KINDS, before_days=28, after_days=42),
+}
+LABEL_RULES: Mapping[str, LabelRule] = {**ACCOUNT_INCIDENTS, **FLEET_INCIDENTS, **OUTCOMES}
+
+
+class UnknownLabelKindError(ValueError):
+    """A label names a kind that no rule knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One label of one account with the alerts that found it, in order of detection; none if it was missed."""
+
+    label: Label
+    alerts: tuple[Mapping[str, Any], ...]
+
+    @property
+    def found(self) -> bool:
+        """Whether any alert of a fitting kind came in time."""
+        return bool(self.alerts)
+
+    @property
+    def first(self) -> Mapping[str, Any] | None:
+        """The alert that found it first."""
+        return self.alerts[0] if self.alerts else None
+
+    @property
+    def delay_days(self) -> float | None:
+        """Days from the label's time to the first detection; negative when the alert came before."""
+        return (self.alerts[0]["detected_at"] - self.label.at_ms) / DAY_MS if self.alerts else None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetCheck:
+    """A fleet-wide label, which should raise nothing, and the unexplained alerts detected around it."""
+
+    label: Label
+    alerts: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchReport:
+    """Labels against alerts. Every opening alert is in a finding, in `consequences` or in `unmatched`."""
+
+    findings: tuple[Finding, ...]
+    """One for each label of an account, in the order of the labels."""
+    fleet: tuple[FleetCheck, ...]
+    consequences: tuple[Mapping[str, Any], ...]
+    """Openings of `CONSEQUENCE_KINDS` on an account in the time of an incident that they do not name."""
+    unmatched: tuple[Mapping[str, Any], ...]
+    """Openings that no label explains: false alarms as far as the labels tell."""
+
+    @property
+    def found(self) -> int:
+        """Number of labels found."""
+        return sum(finding.found for finding in self.findings)
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the labels found; None without labels."""
+        return self.found / len(self.findings) if self.findings else None
+
+    def of_kind(self, kind: str) -> list[Finding]:
+        """Findings of the labels of one kind."""
+        return [finding for finding in self.findings if finding.label.kind == kind]
+
+
+def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> MatchReport:
+    """Match labels with the openings (revision 1, status firing) among `alerts`, whose order does not matter.
+
+    Alerts are records of alert.avsc; read are `account_id`, `kind`, `revision`, `status`, `detected_at` (ms) and
+    `alert_id`.
+
+    Raises:
+        UnknownLabelKindError: a label's kind is not in `LABEL_RULES`.
+    """
+    unknown = sorted({label.kind for label in labels} - LABEL_RULES.keys())
+    if unknown:
+        msg = f"unknown label kinds {', '.join(unknown)}; known are {', '.join(LABEL_RULES)}"
+        raise UnknownLabelKindError(msg)
+    openings = sorted(
+        (a for a in alerts if a["revision"] == 1 and a["status"] == "firing"),
+        key=lambda a: (a["detected_at"], a["alert_id"]),
+    )
+    by_account: dict[str, list[Mapping[str, Any]]] = {}
+    for alert in openings:
+        by_account.setdefault(alert["account_id"], []).append(alert)
+    own = [label for label in labels if label.account_id != FLEET]
+    findings = tuple(_find(label, by_account.get(label.account_id, [])) for label in own)
+    explained = {alert["alert_id"] for finding in findings for alert in finding.alerts}
+    rest = [alert for alert in openings if alert["alert_id"] not in explained]
+    follows = _consequence_ids(own, by_account)
+    unmatched = tuple(alert for alert in rest if alert["alert_id"] not in follows)
+    return MatchReport(
+        findings=findings,
+        fleet=tuple(
+            FleetCheck(label, tuple(a for a in unmatched if _in_time(label, a)))
+            for label in labels
+            if label.account_id == FLEET
+        ),
+        consequences=tuple(alert for alert in rest if alert["alert_id"] in follows),
+        unmatched=unmatched,
+    )
+
+
+def labels_from_table(table: pa.Table) -> list[Label]:
+    """Labels of a table with `account_id`, `kind`, `at`, `ends_at` (ms, null when open) and `detail`."""
+    return [
+        Label(row["account_id"], row["kind"], row["at"], row["ends_at"], row["detail"] or "")
+        for row in table.to_pylist()
+    ]
+
+
+def _in_time(label: Label, alert: Mapping[str, Any]) -> bool:
+    rule = LABEL_RULES[label.kind]
+    end_ms = label.at_ms if label.ends_at_ms is None else label.ends_at_ms
+    first_ms, last_ms = label.at_ms - rule.before_days * DAY_MS, end_ms + rule.after_days * DAY_MS
+    return bool(first_ms <= alert["detected_at"] <= last_ms)
+
+
+def _find(label: Label, alerts: Sequence[Mapping[str, Any]]) -> Finding:
+    kinds = LABEL_RULES[label.kind].alert_kinds
+    return Finding(label, tuple(a for a in alerts if a["kind"] in kinds and _in_time(label, a)))
+
+
+def _consequence_ids(
+    labels: Sequence[Label], by_account: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> set[str]:
+    return {
+        alert["alert_id"]
+        for label in labels
+        if LABEL_RULES[label.kind].alert_kinds & RISK_KINDS
+        for alert in by_account.get(label.account_id, [])
+        if alert["kind"] in CONSEQUENCE_KINDS and _in_time(label, alert)
+    }

@@ -1,0 +1,147 @@
+"""The made-up accounts and their users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.simulate.incidents import MIN_USERS, SEATS_FILL_DAYS, Incident
+from pipeline.simulate.settings import SimulationSettings
+
+I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+
+COUNTRIES = ("US", "DE", "GB", "FR", "NL")
+_COUNTRY_SHARE = (0.38, 0.2, 0.18, 0.14, 0.1)
+CURRENCIES = ("USD", "EUR", "GBP", "EUR", "EUR")
+TIMEZONES = ("America/New_York", "Europe/Berlin", "Europe/London", "Europe/Paris", "Europe/Amsterdam")
+SEGMENTS = ("smb", "mid_market", "enterprise")
+SEAT_PRICE_MINOR = (2900, 4900, 7900)
+"""Price of a seat a month, by segment, in hundredths of the currency."""
+POWER_SHARE = 0.25
+"""Share of an account's users that are power users."""
+
+_FIRST_WORDS = (
+    "Harbor", "Alder", "Northwind", "Cobalt", "Granite", "Juniper", "Lumen", "Meridian", "Orchard", "Pioneer",
+    "Quarry", "Redwood", "Silverline", "Tidewater", "Umbra", "Vantage", "Westgate", "Yarrow", "Zephyr", "Beacon",
+)  # fmt: skip
+_SECOND_WORDS = (
+    "Logistics", "Health", "Foods", "Robotics", "Media", "Energy", "Labs", "Finance", "Retail", "Travel",
+    "Insurance", "Motors", "Textiles", "Software", "Studios", "Farms", "Security", "Education", "Mining", "Optics",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Accounts as parallel arrays, and their users as parallel arrays (`user_*`), users of one account together."""
+
+    account_ids: tuple[str, ...]
+    names: tuple[str, ...]
+    country: I64
+    """Index into `COUNTRIES`."""
+    segment: I64
+    """Index into `SEGMENTS`."""
+    seats: I64
+    mrr_minor: I64
+    start_day: I64
+    """Day of the stream on which the account begins; most were there before and have 0."""
+    billing_day: I64
+    """Day of its 30-day cycle on which it is invoiced."""
+    renewal_day: I64
+    """Day of the stream, possibly after its end, on which the contract is renewed first."""
+    weekend: F64
+    """Activity on a Saturday or Sunday relative to a working day."""
+    actions: F64
+    """Mean number of events beyond the first of an active user on a day."""
+    user_ids: tuple[str, ...]
+    user_account: I64
+    user_rate: F64
+    """Probability of being active on a working day."""
+    user_power: Bool
+    user_first_day: I64
+
+    def users_of(self, account: int) -> slice:
+        """Where the users of an account stand in the `user_*` arrays."""
+        first, last = np.searchsorted(self.user_account, [account, account + 1])
+        return slice(int(first), int(last))
+
+
+def draw_fleet(
+    settings: SimulationSettings, country: I64, incidents: Sequence[Incident], rng: np.random.Generator
+) -> Fleet:
+    """Draw accounts of heavy-tailed size and fit those with an incident to it (users, seats, billing, renewal)."""
+    n = settings.accounts
+    kind_of = {incident.account: incident for incident in incidents if incident.account is not None}
+    users = np.clip(np.exp(rng.normal(np.log(8.0), 0.85, n)), 3, 160).astype(np.int64)
+    start_day = np.where(rng.random(n) < 0.1, rng.integers(1, max(2, min(60, settings.days)), n), 0)
+    billing_day = rng.integers(0, 30, n)
+    # Long enough after the first day for every account to be judged before its renewal comes into sight.
+    renewal_day = rng.integers(150, 500, n)
+    for account, incident in kind_of.items():
+        users[account] = max(users[account], MIN_USERS.get(incident.kind, 3) + users[account] % 7)
+        start_day[account] = 0
+        if incident.kind == "payment_failed":
+            billing_day[account] = incident.day % 30
+        if incident.kind == "renewal_at_risk":
+            renewal_day[account] = incident.day + 30 + int(40 * incident.strength)
+    segment = np.digitize(users, [10, 40])
+    seats = np.ceil(users / rng.uniform(0.5, 0.74, n)).astype(np.int64)
+    members, first_day = _members(users, seats, start_day, kind_of, rng)
+    user_account = np.repeat(np.arange(n), members)
+    place = np.arange(len(user_account)) - np.repeat(np.cumsum(members) - members, members)
+    power = place < np.maximum(1, np.round(POWER_SHARE * users)).astype(np.int64)[user_account]
+    late_joiner = place >= users[user_account]
+    total = len(user_account)
+    rate = np.where(power, rng.uniform(0.62, 0.85, total), np.clip(rng.beta(2.2, 8.0, total), 0.06, 0.34))
+    rate = np.where(late_joiner, rng.uniform(0.25, 0.45, total), rate)
+    numbers = rng.permutation(len(_FIRST_WORDS) * len(_SECOND_WORDS))
+    return Fleet(
+        account_ids=tuple(f"acc-{i + 1:05d}" for i in range(n)),
+        names=tuple(_name(i, numbers) for i in range(n)),
+        country=country,
+        segment=segment,
+        seats=seats,
+        mrr_minor=seats * np.array(SEAT_PRICE_MINOR)[segment],
+        start_day=start_day,
+        billing_day=billing_day,
+        renewal_day=renewal_day,
+        weekend=rng.uniform(0.04, 0.25, n),
+        actions=rng.uniform(1.8, 4.2, n),
+        user_ids=tuple(f"u{a + 1:05d}-{p + 1:03d}" for a, p in zip(user_account, place, strict=True)),
+        user_account=user_account,
+        user_rate=rate,
+        user_power=power,
+        user_first_day=first_day,
+    )
+
+
+def draw_countries(accounts: int, rng: np.random.Generator) -> I64:
+    """A country for each account, as index into `COUNTRIES`."""
+    return rng.choice(len(COUNTRIES), accounts, p=_COUNTRY_SHARE).astype(np.int64)
+
+
+def _members(
+    users: I64, seats: I64, start_day: I64, kind_of: dict[int, Incident], rng: np.random.Generator
+) -> tuple[I64, I64]:
+    """Users per account including those who join later, and the first day of each user."""
+    members = users.copy()
+    filling = [account for account, incident in kind_of.items() if incident.kind == "seat_saturation"]
+    members[filling] = seats[filling]
+    first_day = np.repeat(start_day, members)
+    ends = np.cumsum(members)
+    for account in filling:
+        joiners = int(members[account] - users[account])
+        days = kind_of[account].day + rng.integers(0, SEATS_FILL_DAYS, joiners)
+        first_day[ends[account] - joiners : ends[account]] = days
+    return members, first_day
+
+
+def _name(i: int, numbers: npt.NDArray[np.int64]) -> str:
+    round_, number = divmod(i, len(numbers))
+    first, second = divmod(int(numbers[number]), len(_SECOND_WORDS))
+    suffix = f" {round_ + 1}" if round_ else ""
+    return f"{_FIRST_WORDS[first]} {_SECOND_WORDS[second]}{suffix}"

@@ -1,0 +1,159 @@
+"""Usage events: who was active on which day, and what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.labels import DAY_MS
+from pipeline.simulate.fleet import COUNTRIES, I64, Bool, Fleet
+from pipeline.simulate.incidents import (
+    GROWTH_DAYS,
+    GROWTH_FACTOR,
+    HOUR_MS,
+    SLOW_DECLINE_DAYS,
+    SLOW_DECLINE_FLOOR,
+    Incident,
+    drop_factor,
+    power_cut,
+)
+from pipeline.simulate.settings import SimulationSettings
+from pipeline.simulate.tables import USAGE, event_ids, pick, table_of
+
+F32 = npt.NDArray[np.float32]
+
+FEATURES = (
+    "dashboard", "reports", "search", "export", "comments", "tasks", "calendar", "automation",
+    "integrations", "admin", "billing_page", "templates", "sharing", "audit_log",
+)  # fmt: skip
+ACTIONS = ("view", "create", "edit", "share", "export")
+ROLES = ("admin", "editor", "viewer")
+SOURCES = ("web", "mobile", "api")
+# Middle of the working day in UTC, by country.
+_NOON_H = np.array([17.5, 11.0, 12.0, 11.0, 11.0])
+_WORKING_DAYS = 5
+_MOST_ACTIVE = 0.96
+
+
+def usage_table(
+    settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident], rng: np.random.Generator
+) -> pa.Table:
+    """All usage events, in order of `occurred_at`."""
+    rates = _rates(settings, fleet, incidents, rng)
+    users, days = np.nonzero(rng.random(rates.shape, dtype=np.float32) < rates)
+    accounts = fleet.user_account[users]
+    counts = 1 + _negative_binomial(
+        fleet.actions[accounts] * _intensity(settings, fleet, incidents)[accounts, days], rng
+    )
+    users, days, accounts = (np.repeat(column, counts) for column in (users, days, accounts))
+    occurred_at = settings.start_ms + days * DAY_MS + _time_of_day_ms(fleet.country[accounts], rng)
+    order = np.argsort(occurred_at, kind="stable")
+    return _table(settings, fleet, users[order], occurred_at[order], rng)
+
+
+def _rates(
+    settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident], rng: np.random.Generator
+) -> F32:
+    """Probability of each user being active on each day."""
+    weekday = (settings.start_date.weekday() + np.arange(settings.days)) % 7
+    by_account = np.where(weekday < _WORKING_DAYS, 1.0, fleet.weekend[:, None])
+    # What moves all users of an account on one day: makes daily counts more dispersed than Poisson.
+    by_account = by_account * rng.gamma(40.0, 1 / 40.0, by_account.shape)
+    for incident in incidents:
+        if incident.kind == "holiday" and incident.country is not None:
+            by_account[fleet.country == COUNTRIES.index(incident.country), incident.day] *= 0.1
+    rates = (fleet.user_rate[:, None] * by_account[fleet.user_account]).astype(np.float32)
+    for incident in incidents:
+        if incident.account is not None:
+            members = fleet.users_of(incident.account)
+            _apply(
+                incident, rates[members, incident.day :], fleet.user_power[members], fleet.user_rate[members]
+            )
+    rates[np.arange(settings.days) < fleet.user_first_day[:, None]] = 0
+    return np.minimum(rates, np.float32(_MOST_ACTIVE))
+
+
+def _apply(incident: Incident, rates: F32, power: Bool, base: npt.NDArray[np.float64]) -> None:
+    """Change, in place, the rates of an account's users from the day of the incident on."""
+    match incident.kind:
+        case "power_user_decline":
+            lost = power_cut(incident)
+            # The others make up for what is lost, so that the total stays flat.
+            rates[power] *= np.float32(1 - lost)
+            rates[~power] *= np.float32(1 + lost * base[power].sum() / base[~power].sum())
+        case "silence":
+            rates *= 0
+        case "usage_drop" | "renewal_at_risk":
+            rates *= np.float32(drop_factor(incident))
+        case "slow_decline":
+            done = np.minimum(1.0, (np.arange(rates.shape[1]) + 1) / SLOW_DECLINE_DAYS)
+            rates *= (1 - (1 - SLOW_DECLINE_FLOOR) * done).astype(np.float32)
+
+
+def _intensity(
+    settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident]
+) -> npt.NDArray[np.float64]:
+    """What multiplies the actions of a user-day, by account and day."""
+    intensity = np.ones((settings.accounts, settings.days))
+    for incident in incidents:
+        if incident.kind == "sustained_growth" and incident.account is not None:
+            done = np.minimum(1.0, (np.arange(settings.days - incident.day) + 1) / GROWTH_DAYS)
+            # The first action of a user-day does not grow, so the others grow by more.
+            actions = fleet.actions[incident.account]
+            intensity[incident.account, incident.day :] += (
+                done * (GROWTH_FACTOR - 1) * (1 + actions) / actions
+            )
+    return intensity
+
+
+def _negative_binomial(mean: npt.NDArray[np.float64], rng: np.random.Generator) -> I64:
+    """Counts with variance `mean + mean² / 2.5`."""
+    return rng.poisson(mean * rng.gamma(2.5, 1 / 2.5, len(mean)))
+
+
+def _time_of_day_ms(country: I64, rng: np.random.Generator) -> I64:
+    hours = rng.normal(_NOON_H[country], 2.4)
+    return np.clip(hours * HOUR_MS, 0, DAY_MS - 1).astype(np.int64)
+
+
+def _features(settings: SimulationSettings, accounts: I64, rng: np.random.Generator) -> I64:
+    """A feature for each event, from its account's own taste."""
+    popularity = 1 / np.arange(1, len(FEATURES) + 1) ** 0.8
+    taste = popularity * rng.gamma(1.5, 1.0, (settings.accounts, len(FEATURES)))
+    cumulative = np.cumsum(taste, axis=1)
+    cumulative /= cumulative[:, -1:]
+    # One ascending line for all accounts: account a has the stretch (a, a + 1].
+    line = (cumulative + np.arange(settings.accounts)[:, None]).ravel()
+    found = np.searchsorted(line, accounts + rng.random(len(accounts)))
+    features: I64 = np.minimum(found - accounts * len(FEATURES), len(FEATURES) - 1)
+    return features
+
+
+def _table(
+    settings: SimulationSettings, fleet: Fleet, users: I64, occurred_at: I64, rng: np.random.Generator
+) -> pa.Table:
+    n = len(users)
+    accounts = fleet.user_account[users]
+    source = rng.choice(len(SOURCES), n, p=(0.82, 0.11, 0.07))
+    machine = source == SOURCES.index("api")
+    role = np.where(fleet.user_power, 0, 1 + np.arange(len(fleet.user_power)) % 2)[users]
+    quantity = np.where(rng.random(n) < 0.92, 1, 1 + rng.geometric(0.45, n)).astype(np.float64)
+    duration_ms = np.minimum(rng.lognormal(np.log(60_000), 0.9, n), HOUR_MS).astype(np.int64)
+    columns: dict[str, Any] = {
+        "event_id": event_ids(settings.seed, "u", n),
+        "account_id": pick(fleet.account_ids, accounts),
+        "user_id": pick(fleet.user_ids, users, null=machine),
+        "feature": pick(FEATURES, _features(settings, accounts, rng)),
+        "action": pick(ACTIONS, rng.choice(len(ACTIONS), n, p=(0.55, 0.18, 0.17, 0.06, 0.04))),
+        "occurred_at": pa.array(occurred_at),
+        "quantity": pa.array(quantity),
+        "duration_ms": pc.if_else(pa.array(machine), pa.scalar(None, pa.int64()), pa.array(duration_ms)),
+        "source": pick(SOURCES, source),
+        "role": pick(ROLES, role, null=machine),
+    }
+    return table_of(columns, USAGE, n)
