@@ -150,9 +150,11 @@ def _fetch_jars(jar: Jars) -> None:
     with tempfile.TemporaryDirectory(dir=jar.target.parent, prefix=".fetch-") as folder:
         made = Path(folder) / "files"
         goal = [f"dependency:{jar.goal}", "-DincludeScope=runtime", f"-DoutputDirectory={made}"]
-        markers = f"-DmarkersDirectory={folder}/markers"
         # -C: a file whose checksum is wrong is an error.
-        if not _run([maven, "-q", "-B", "-ntp", "-C", "-f", str(jar.pom), *goal, markers]):
+        if not _run([maven, "-q", "-B", "-ntp", "-C", "-f", str(jar.pom), *goal]):
+            return
+        if not any(made.glob("*.jar")):
+            print(f"failed: Maven left no jars for {jar.name}", flush=True)
             return
         (made / _STAMP).write_text(jar.stamp() + "\n")
         shutil.rmtree(jar.target, ignore_errors=True)
