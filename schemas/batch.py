@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
 
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
@@ -36,8 +40,8 @@ class BadRecord:
 class Batch:
     """A run of one topic's records in one partition, in offset order.
 
-    `begin` and `end` bound the offsets that the run covers, half-open: an offset in between that no record has is a
-    hole that Kafka left (compaction, transaction marker). All arrays have one entry per record.
+    `begin` and `end` bound the offsets that the run covers, half-open: an offset in between that no record has
+    is a hole that Kafka left (compaction, transaction marker). All arrays have one entry per record.
     """
 
     topic: str

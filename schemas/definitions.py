@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Schema = dict[str, Any]
 """A record schema as its JSON says."""
@@ -49,13 +51,6 @@ def released_ids() -> Mapping[str, Mapping[int, int]]:
         name: {int(version): schema_id for version, schema_id in versions.items()}
         for name, versions in _read("ids.json").items()
     }
-
-
-def full_name(schema: Schema) -> str:
-    """Name of a record with its namespace."""
-    name: str = schema["name"]
-    namespace = schema.get("namespace", "")
-    return name if "." in name or not namespace else f"{namespace}.{name}"
 
 
 def _read(path: str) -> Schema:

@@ -1,4 +1,4 @@
-"""The symbols that type-like fields may carry; anything else is a bad record with the reason `invalid_type`."""
+"""The symbols that type-like fields may carry; anything else makes a bad record (`invalid_type`)."""
 
 from __future__ import annotations
 

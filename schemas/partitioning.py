@@ -1,11 +1,14 @@
-"""Which partition a key belongs to: murmur2, as Kafka's Java client and librdkafka's `murmur2_random` have it."""
+"""Which partition a key belongs to: murmur2, as in Kafka's Java client."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _M = 0x5BD1E995
 _R = 24
@@ -41,7 +44,7 @@ def partitions_of(keys: Sequence[bytes], partitions: int) -> npt.NDArray[np.int6
     lengths = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
-        joined = b"".join([keys[row] for row in rows])
+        joined = b"".join([keys[row] for row in rows.tolist()])
         data = np.frombuffer(joined, dtype=np.uint8).reshape(len(rows), int(length))
         out[rows] = (_murmur2_rows(data) & np.uint32(0x7FFFFFFF)) % np.uint32(partitions)
     return out

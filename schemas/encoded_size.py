@@ -1,0 +1,103 @@
+"""How many bytes the shortest Avro encoding of decoded columns has, record by record.
+
+The columnar decoder stops at the end of a record and does not look whether bytes are left. It can have read no
+fewer bytes than the shortest encoding of what it found; so if that is as long as the record, it read all of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from schemas.batch import I64
+    from schemas.projection import Shape
+
+
+def encoded_sizes(columns: pa.RecordBatch, shapes: tuple[Shape, ...]) -> I64:
+    """Size of each record in bytes, without the frame."""
+    total = np.zeros(columns.num_rows, dtype=np.int64)
+    for column, shape in zip(columns.columns, shapes, strict=True):
+        sizes = _SIZES[shape.kind](column)
+        if shape.nullable:
+            total += 1
+            if column.null_count:
+                sizes = np.where(valid(column), sizes, 0)
+        total += sizes
+    return total
+
+
+def valid(column: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which values are not null."""
+    mask: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
+    return mask
+
+
+def numbers(column: pa.Array) -> npt.NDArray[np.generic]:
+    """The values of a number column, without a copy; what stands in place of a null is arbitrary."""
+    values: npt.NDArray[np.generic] = np.frombuffer(column.buffers()[1], dtype=column.type.to_pandas_dtype())
+    return values[column.offset : column.offset + len(column)]
+
+
+def offsets(column: pa.Array) -> npt.NDArray[np.int32]:
+    """Where the values of a string, list or map column begin and end, without a copy."""
+    if not len(column):
+        return np.zeros(1, dtype=np.int32)
+    bounds: npt.NDArray[np.int32] = np.frombuffer(column.buffers()[1], dtype=np.int32)
+    return bounds[column.offset : column.offset + len(column) + 1]
+
+
+def _varints(values: I64) -> I64 | int:
+    """Bytes of each value as a zigzag varint."""
+    if not len(values):
+        return values
+    unsigned = ((values << 1) ^ (values >> 63)).view(np.uint64)
+    least, most = _varint(int(unsigned.min())), _varint(int(unsigned.max()))
+    sizes: I64 | int = least
+    for size in range(least, most):
+        sizes = sizes + (unsigned >= np.uint64(1 << 7 * size)).astype(np.int64)
+    return sizes
+
+
+def _varint(unsigned: int) -> int:
+    return max(1, -(-unsigned.bit_length() // 7))
+
+
+def _longs(column: pa.Array) -> I64 | int:
+    return _varints(numbers(column).astype(np.int64, copy=False))
+
+
+def _strings(column: pa.Array) -> I64:
+    lengths = np.diff(offsets(column)).astype(np.int64)
+    return lengths + _varints(lengths)
+
+
+def _lists(column: pa.Array) -> I64:
+    return _blocks(column, _strings(column.values))
+
+
+def _maps(column: pa.Array) -> I64:
+    return _blocks(column, _strings(column.keys) + _strings(column.items))
+
+
+def _blocks(column: pa.Array, item_sizes: I64) -> I64:
+    """A block with its count in front and an empty one behind; only the latter if there are no items."""
+    bounds = offsets(column)
+    counts = np.diff(bounds).astype(np.int64)
+    until = np.concatenate(([0], np.cumsum(item_sizes)))
+    return until[bounds[1:]] - until[bounds[:-1]] + 1 + np.where(counts > 0, _varints(counts), 0)
+
+
+_SIZES = {
+    "string": _strings,
+    "int": _longs,
+    "long": _longs,
+    "float": lambda _column: 4,
+    "double": lambda _column: 8,
+    "strings": _lists,
+    "map": _maps,
+}

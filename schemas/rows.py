@@ -1,0 +1,80 @@
+"""Reading one record at a time: the reference for what bytes mean, and how bad ones are isolated."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import fastavro
+from fastavro.read import SchemaResolutionError
+from fastavro.schema import SchemaParseException
+
+from schemas.avro import check_writer, full_name, plain
+from schemas.errors import IncompatibleSchemaError, MalformedError
+
+if TYPE_CHECKING:
+    from schemas.definitions import Schema
+
+INT_MAX = 2**31 - 1
+MALFORMED = "malformed"
+INCOMPATIBLE = "incompatible_schema"
+
+
+class RowReader:
+    """Reads records written with one schema as records of another; both may have logical types or not.
+
+    Raises:
+        IncompatibleSchemaError: the writer schema is unusable, or its records cannot be read with ours.
+    """
+
+    def __init__(self, writer: Schema, reader: Schema) -> None:
+        check_writer(writer)
+        _check_times(writer, reader)
+        theirs, ours = plain(writer), plain(reader)
+        # A team may call its record what it likes: the fields decide whether we can read it.
+        ours = {**ours, "name": full_name(theirs, ""), "namespace": ""}
+        try:
+            self._writer = fastavro.parse_schema(theirs)
+            self._reader = fastavro.parse_schema(ours)
+        except (SchemaParseException, KeyError, TypeError, ValueError) as error:
+            msg = f"the writer schema is malformed: {error!r}"
+            raise IncompatibleSchemaError(msg) from error
+        self._ints = [f["name"] for f in ours["fields"] if f["type"] in ("int", ["null", "int"])]
+
+    def read(self, body: bytes) -> dict[str, Any]:
+        """The record in these bytes, which stand behind the frame.
+
+        Raises:
+            MalformedError: the bytes are not exactly one such record.
+        """
+        stream = BytesIO(body)
+        try:
+            row: Any = fastavro.schemaless_reader(stream, self._writer, self._reader)
+        except SchemaResolutionError as error:
+            raise MalformedError(INCOMPATIBLE, str(error)[:200]) from error
+        except Exception as error:  # the reader raises whatever the bytes led it to
+            msg = f"{type(error).__name__}: {error}"[:200]
+            raise MalformedError(MALFORMED, msg) from error
+        left = len(body) - stream.tell()
+        if left:
+            raise MalformedError(MALFORMED, f"{left} bytes are left behind the record")
+        for name in self._ints:
+            if row[name] is not None and not -INT_MAX - 1 <= row[name] <= INT_MAX:
+                raise MalformedError(MALFORMED, f"{name} is no 32-bit integer")
+        return dict(row)
+
+
+def _check_times(writer: Schema, reader: Schema) -> None:
+    """A time in another unit has the same bytes, and would be misread by a factor of a thousand."""
+    ours = {field["name"]: _logical_type(field["type"]) for field in reader["fields"]}
+    for field in writer["fields"]:
+        theirs, expected = _logical_type(field["type"]), ours.get(field["name"])
+        if theirs and expected and theirs != expected:
+            msg = f"the writer schema has {field['name']} as {theirs}; write it as {expected}"
+            raise IncompatibleSchemaError(msg)
+
+
+def _logical_type(schema: Any) -> str | None:
+    branches = schema if isinstance(schema, list) else [schema]
+    found = [branch.get("logicalType") for branch in branches if isinstance(branch, dict)]
+    return found[0] if found else None
