@@ -1,0 +1,29 @@
+"""The semantics of ARCHITECTURE.md once more, one event at a time; READINGS.md lists the choices made."""
+
+from tests.oracle.model import (
+    BILLING,
+    PROFILES,
+    SIGNALS,
+    TICKETS,
+    TOPICS,
+    USAGE,
+    Account,
+    HealthDay,
+    OracleConfig,
+    Record,
+)
+from tests.oracle.oracle import Oracle
+
+__all__ = [
+    "BILLING",
+    "PROFILES",
+    "SIGNALS",
+    "TICKETS",
+    "TOPICS",
+    "USAGE",
+    "Account",
+    "HealthDay",
+    "Oracle",
+    "OracleConfig",
+    "Record",
+]

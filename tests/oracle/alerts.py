@@ -1,0 +1,107 @@
+"""The alert log: every revision of every alert, and the episodes that are open."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from tests.oracle.model import Account, Episode
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://foreshock.example/alerts")
+SEVERITIES = ("info", "warning", "error", "critical")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a detector says when it raises."""
+
+    severity: str
+    observed: float
+    expected: float
+    evidence: float
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What identifies an episode and when it was decided."""
+
+    kind: str
+    dimension: str
+    family: str
+    starts_at_ms: int
+    detected_at_ms: int
+    day: int
+
+
+class Alerts:
+    """Opens, updates and ends episodes and writes down each revision."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def open(self, account: Account, opening: Opening, finding: Finding) -> None:
+        """Start an episode with revision 1."""
+        name = f"{account.account_id}|{opening.kind}|{opening.dimension}|{opening.starts_at_ms}"
+        episode = Episode(
+            alert_id=str(uuid.uuid5(NAMESPACE, name)),
+            kind=opening.kind,
+            dimension=opening.dimension,
+            family=opening.family,
+            severity=finding.severity,
+            starts_at_ms=opening.starts_at_ms,
+            detected_at_ms=opening.detected_at_ms,
+            opened_day=opening.day,
+            observed=finding.observed,
+            expected=finding.expected,
+            evidence=finding.evidence,
+        )
+        account.episodes[opening.kind, opening.dimension] = episode
+        self._write(account, episode, "firing", "detected", opening.detected_at_ms, None)
+
+    def update(self, account: Account, episode: Episode, finding: Finding, reason: str, at_ms: int) -> None:
+        """Replace the values of an open episode; its severity never falls."""
+        episode.revision += 1
+        episode.severity = max(episode.severity, finding.severity, key=SEVERITIES.index)
+        episode.observed = finding.observed
+        episode.expected = finding.expected
+        episode.evidence = finding.evidence
+        self._write(account, episode, "firing", reason, at_ms, None)
+
+    def resolve(self, account: Account, episode: Episode, reason: str, at_ms: int) -> None:
+        """End an episode at `at_ms`."""
+        episode.revision += 1
+        del account.episodes[episode.kind, episode.dimension]
+        self._write(account, episode, "resolved", reason, at_ms, at_ms)
+
+    def retract(self, account: Account, episode: Episode, at_ms: int) -> None:
+        """Withdraw an episode that should not have been opened."""
+        episode.revision += 1
+        del account.episodes[episode.kind, episode.dimension]
+        self._write(account, episode, "retracted", "late_data", at_ms, None)
+
+    def _write(
+        self, account: Account, episode: Episode, status: str, reason: str, at_ms: int, ends_at_ms: int | None
+    ) -> None:
+        key = (episode.alert_id, episode.revision)
+        if key in self.records:
+            message = f"{key} was written before: {self.records[key]}"
+            raise AssertionError(message)
+        self.records[key] = {
+            "alert_id": episode.alert_id,
+            "revision": episode.revision,
+            "account_id": account.account_id,
+            "family": episode.family,
+            "kind": episode.kind,
+            "dimension": episode.dimension,
+            "severity": episode.severity,
+            "status": status,
+            "transition_reason": reason,
+            "starts_at": episode.starts_at_ms,
+            "ends_at": ends_at_ms,
+            "detected_at": episode.detected_at_ms,
+            "updated_at": at_ms,
+            "observed": episode.observed,
+            "expected": episode.expected,
+            "evidence": episode.evidence,
+        }

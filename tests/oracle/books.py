@@ -1,0 +1,205 @@
+"""Applies one event to one account: day panes, books and immediate alerts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
+from tests.oracle.model import (
+    BILLING,
+    DAY_MS,
+    SIGNALS,
+    TICKETS,
+    USAGE,
+    Account,
+    Invoice,
+    Opinion,
+    OracleConfig,
+    Subscription,
+    Ticket,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ACTIVATING = {
+    "subscription_started",
+    "subscription_changed",
+    "subscription_reactivated",
+    "trial_started",
+    "trial_converted",
+}
+CANCELLING = {"subscription_cancelled", "trial_expired"}
+
+# Lowest score and width of a scale, by name and by best possible score.
+SCALES: dict[Any, tuple[float, float]] = {
+    "nps": (0.0, 10.0),
+    "csat": (1.0, 4.0),
+    "ces": (1.0, 6.0),
+    "pct": (0.0, 100.0),
+    10.0: (0.0, 10.0),
+    5.0: (1.0, 4.0),
+    7.0: (1.0, 6.0),
+    100.0: (0.0, 100.0),
+}
+
+
+class Books:
+    """Writes events into accounts."""
+
+    def __init__(self, config: OracleConfig, alerts: Alerts) -> None:
+        self._config = config
+        self._alerts = alerts
+
+    def apply(
+        self, topic: str, account: Account, event: dict[str, Any], occurred_at_ms: int, day: int
+    ) -> None:
+        """Apply one event of any topic but profiles."""
+        account.topics_seen.add(topic)
+        account.first_day = day if account.first_day is None else min(account.first_day, day)
+        if topic == USAGE:
+            self._usage(account, event, day)
+        elif topic == BILLING:
+            self._billing(account, event, occurred_at_ms)
+        elif topic == TICKETS:
+            _ticket(account, event, occurred_at_ms, day)
+        elif topic == SIGNALS:
+            _signal(account, event, occurred_at_ms, day)
+
+    def _usage(self, account: Account, event: dict[str, Any], day: int) -> None:
+        quantity = event.get("quantity")
+        account.actions[day] += round((1.0 if quantity is None else quantity) * 1000.0)
+        account.duration_ms[day] += event.get("duration_ms") or 0
+        account.active_days.add(day)
+        first = account.first_usage_day
+        account.first_usage_day = day if first is None else min(first, day)
+        hash_id = self._config.id_hash
+        if event.get("user_id") is not None:
+            evicted = _mark(account.users, event["user_id"], day, self._config.max_users, hash_id)
+            account.evicted_users += evicted
+        account.evicted_features += _mark(
+            account.features, event["feature"], day, self._config.max_features, hash_id
+        )
+
+    def _billing(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
+        kind = event["type"]
+        if kind in ACTIVATING or kind in CANCELLING:
+            _subscription(account, event, at_ms)
+        elif kind == "invoice_paid":
+            self._paid(account, event, at_ms)
+        elif kind in {"invoice_issued", "payment_failed", "invoice_overdue"}:
+            key = event.get("invoice_id") or event.get("subscription_id") or ""
+            invoice = account.invoices.setdefault(key, Invoice())
+            if invoice.is_paid_at(at_ms):
+                return
+            if kind == "invoice_issued":
+                invoice.due_at_ms = event.get("due_at")
+                invoice.amount_minor = event.get("amount_minor")
+            elif kind == "payment_failed":
+                invoice.failed += 1
+                self._raise_failed(account, key, invoice, at_ms)
+            else:
+                invoice.overdue = True
+                self._raise_overdue(account, key, invoice, event, at_ms)
+
+    def _paid(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
+        for key in sorted({event.get("invoice_id") or "", event.get("subscription_id") or "", ""}):
+            invoice = account.invoices.setdefault(key, Invoice())
+            if not invoice.is_paid_at(at_ms):
+                account.invoices[key] = Invoice(paid_at_ms=at_ms)
+            for kind in ("payment_failed", "invoice_overdue"):
+                episode = account.episodes.get((kind, key))
+                if episode and episode.starts_at_ms <= at_ms:
+                    self._alerts.resolve(account, episode, "recovered", at_ms)
+
+    def _raise_failed(self, account: Account, key: str, invoice: Invoice, at_ms: int) -> None:
+        severity = {1: "warning", 2: "error"}.get(invoice.failed, "critical")
+        finding = Finding(severity, float(invoice.failed), 0.0, float(invoice.failed))
+        episode = account.episodes.get(("payment_failed", key))
+        if episode is None:
+            self._open_now(account, "payment_failed", key, finding, at_ms)
+            return
+        rises = SEVERITIES.index(severity) > SEVERITIES.index(episode.severity)
+        self._alerts.update(account, episode, finding, "worsened" if rises else "detected", at_ms)
+
+    def _raise_overdue(
+        self, account: Account, key: str, invoice: Invoice, event: dict[str, Any], at_ms: int
+    ) -> None:
+        if ("invoice_overdue", key) in account.episodes:
+            return
+        amount = event.get("amount_minor")
+        if amount is None:
+            amount = invoice.amount_minor or 0
+        self._open_now(account, "invoice_overdue", key, Finding("error", float(amount), 0.0, 0.0), at_ms)
+
+    def _open_now(self, account: Account, kind: str, key: str, finding: Finding, at_ms: int) -> None:
+        self._alerts.open(account, Opening(kind, key, "risk", at_ms, at_ms, day=0), finding)
+
+
+def _mark(
+    table: dict[str, set[int]], identifier: str, day: int, most: int, hash_id: Callable[[str], int]
+) -> int:
+    """Set the bit of a user or feature; return how many ids had to go for it."""
+    table.setdefault(identifier, set()).add(day)
+    if len(table) <= most:
+        return 0
+    oldest = min(table, key=lambda each: (max(table[each]), hash_id(each)))
+    del table[oldest]
+    return 1
+
+
+def _subscription(account: Account, event: dict[str, Any], at_ms: int) -> None:
+    key = event.get("subscription_id") or ""
+    known = account.subscriptions.setdefault(key, Subscription(as_of_ms=at_ms))
+    if at_ms < known.as_of_ms:
+        return
+    known.as_of_ms = at_ms
+    known.active = event["type"] in ACTIVATING
+    if known.active:
+        if event.get("mrr_minor_after") is not None:
+            known.mrr_minor = event["mrr_minor_after"]
+        if event.get("seats_after") is not None:
+            known.seats = event["seats_after"]
+
+
+def _ticket(account: Account, event: dict[str, Any], at_ms: int, day: int) -> None:
+    kind, key, priority = event["type"], event["ticket_id"], event.get("priority")
+    if kind == "opened":
+        account.tickets_opened[day] += 1
+    closed_at = account.closed_at_ms.get(key)
+    if closed_at is not None and at_ms <= closed_at:
+        return
+    ticket = account.tickets.get(key)
+    if kind in {"resolved", "closed"}:
+        account.tickets.pop(key, None)
+        account.closed_at_ms[key] = at_ms
+    elif kind in {"opened", "reopened"}:
+        if ticket is None:
+            account.tickets[key] = Ticket(at_ms, priority or "p3")
+            return
+        ticket.priority = priority or ticket.priority
+        if kind == "reopened":
+            ticket.opened_at_ms = at_ms
+    elif ticket and kind == "priority_changed":
+        ticket.priority = priority or ticket.priority
+    elif ticket and kind == "escalated":
+        ticket.escalated = True
+
+
+def _signal(account: Account, event: dict[str, Any], at_ms: int, day: int) -> None:
+    kind = event["type"]
+    if kind == "meeting_held":
+        account.touches[day] += 1
+    if kind not in {"csm_pulse", "survey_response"}:
+        return
+    scale = event.get("scale")
+    if scale is None and kind == "csm_pulse":
+        scale = "csat"
+    if event.get("score") is None or scale not in SCALES:
+        return
+    lowest, width = SCALES[scale]
+    value = min(1.0, max(0.0, (event["score"] - lowest) / width))
+    if kind == "csm_pulse":
+        account.pulses.append(Opinion(value, at_ms, event.get("expires_at")))
+    else:
+        account.surveys.append(Opinion(value, at_ms, at_ms + 180 * DAY_MS))

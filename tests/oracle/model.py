@@ -1,0 +1,167 @@
+"""What the oracle reads and what it remembers: plain records, accounts and episodes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+USAGE = "usage.events"
+BILLING = "billing.events"
+TICKETS = "ticket.events"
+SIGNALS = "customer.signals"
+PROFILES = "account.profiles"
+TOPICS = (USAGE, BILLING, TICKETS, SIGNALS, PROFILES)
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+Kind = Literal["event", "tick", "bad", "tombstone"]
+
+
+def blake_hash(identifier: str) -> int:
+    """Order ids that were last active on the same day."""
+    return int.from_bytes(blake2b(identifier.encode(), digest_size=8).digest(), "big")
+
+
+@dataclass(frozen=True)
+class OracleConfig:
+    """Settings that change the result."""
+
+    out_of_orderness_ms: int = HOUR_MS
+    allowed_lateness_ms: int = 3 * DAY_MS
+    max_skew_ms: int = 600_000
+    timezone: str = "UTC"
+    arl_days: float = 2800.0
+    max_users: int = 500
+    max_features: int = 64
+    scorecard_id: str = "default"
+    id_hash: Callable[[str], int] = blake_hash
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of an input topic; a tombstone's event holds its account_id only."""
+
+    offset: int
+    kind: Kind
+    seen_at_ms: int
+    occurred_at_ms: int
+    event: dict[str, Any] | None = None
+
+
+@dataclass
+class Subscription:
+    """What is known of one subscription, as of its last event."""
+
+    as_of_ms: int
+    active: bool = False
+    mrr_minor: int | None = None
+    seats: int | None = None
+
+
+@dataclass
+class Invoice:
+    """What is known of one invoice since it was last paid."""
+
+    paid_at_ms: int | None = None
+    due_at_ms: int | None = None
+    amount_minor: int | None = None
+    failed: int = 0
+    overdue: bool = False
+
+    def is_paid_at(self, occurred_at_ms: int) -> bool:
+        """Tell whether an event of that time comes too late to matter."""
+        return self.paid_at_ms is not None and occurred_at_ms <= self.paid_at_ms
+
+
+@dataclass
+class Ticket:
+    """An open ticket."""
+
+    opened_at_ms: int
+    priority: str
+    escalated: bool = False
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A pulse or a survey, scaled to 0…1."""
+
+    value: float
+    occurred_at_ms: int
+    expires_at_ms: int | None
+
+
+@dataclass
+class Episode:
+    """An open alert."""
+
+    alert_id: str
+    kind: str
+    dimension: str
+    family: str
+    severity: str
+    starts_at_ms: int
+    detected_at_ms: int
+    opened_day: int
+    observed: float
+    expected: float
+    evidence: float
+    revision: int = 1
+    clear_days: int = 0
+
+
+@dataclass(frozen=True)
+class HealthDay:
+    """The scorecard of one account at the close of one day."""
+
+    day: int
+    score: float | None
+    band: str
+    coverage: float
+    dimensions: dict[str, float]
+
+
+def _counter() -> dict[int, int]:
+    return defaultdict(int)
+
+
+def _day_sets() -> dict[str, set[int]]:
+    return {}
+
+
+@dataclass
+class Account:
+    """Everything that is known of one account; dictionaries by day are keyed by day number."""
+
+    account_id: str
+    actions: dict[int, int] = field(default_factory=_counter)
+    duration_ms: dict[int, int] = field(default_factory=_counter)
+    tickets_opened: dict[int, int] = field(default_factory=_counter)
+    touches: dict[int, int] = field(default_factory=_counter)
+    active_days: set[int] = field(default_factory=set)
+    users: dict[str, set[int]] = field(default_factory=_day_sets)
+    features: dict[str, set[int]] = field(default_factory=_day_sets)
+    evicted_users: int = 0
+    evicted_features: int = 0
+    first_usage_day: int | None = None
+    first_day: int | None = None
+    topics_seen: set[str] = field(default_factory=set)
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    invoices: dict[str, Invoice] = field(default_factory=dict)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    closed_at_ms: dict[str, int] = field(default_factory=dict)
+    pulses: list[Opinion] = field(default_factory=list)
+    surveys: list[Opinion] = field(default_factory=list)
+    profile: dict[str, Any] | None = None
+    earliest_amended_day: int | None = None
+    episodes: dict[tuple[str, str], Episode] = field(default_factory=dict)
+    band: str = "grey"
+    score: float | None = None
+    candidate: str = "grey"
+    candidate_days: int = 0

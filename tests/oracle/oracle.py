@@ -1,0 +1,259 @@
+"""One partition, one record at a time: barriers, fates and the close of a day."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Any
+
+from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
+from tests.oracle.books import Books
+from tests.oracle.days import Days
+from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
+from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, HealthDay, OracleConfig, Record
+from tests.oracle.score import candidate_band, move_band, scorecard
+from tests.oracle.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CLEAR_DAYS = 5
+EXPIRY_DAYS = 84
+
+
+class Oracle:
+    """The result that ARCHITECTURE.md defines for one partition."""
+
+    def __init__(self, config: OracleConfig | None = None) -> None:
+        self.config = config or OracleConfig()
+        self.days = Days(self.config.timezone)
+        self.fates: dict[str, Counter[str]] = {topic: Counter() for topic in TOPICS}
+        self.fate_of: dict[tuple[str, int], str] = {}
+        self.positions: dict[str, int] = dict.fromkeys(TOPICS, 0)
+        self.open_day = 0
+        self.accounts: dict[str, Account] = {}
+        self.health: dict[str, list[HealthDay]] = {}
+        self._log = Alerts()
+        self._books = Books(self.config, self._log)
+        self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in TOPICS}
+        self._newest_ms: dict[str, int | None] = dict.fromkeys(TOPICS)
+        self._applied_ids: dict[tuple[str, str, str], int] = {}
+
+    @property
+    def alerts(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """Every revision of every alert, by id and revision."""
+        return self._log.records
+
+    def feed(self, partition_log: Mapping[str, Iterable[Record]]) -> None:
+        """Take more records of each topic and go as far as the barriers allow."""
+        for topic, records in partition_log.items():
+            self._waiting[topic].extend(records)
+        self._advance()
+
+    def offer(self, topic: str, record: Record) -> None:
+        """Take one more record of one topic and go as far as the barriers allow."""
+        self._waiting[topic].append(record)
+        self._advance()
+
+    # Barriers
+
+    def _advance(self) -> None:
+        while True:
+            for topic in TOPICS:
+                self._drain(topic)
+            watermark = self.watermark_ms
+            if watermark is None or watermark < self.days.end(self.open_day):
+                return
+            self._close(watermark)
+
+    @property
+    def watermark_ms(self) -> int | None:
+        """Minimum of the own watermarks; nothing while a topic has none."""
+        newest = [at_ms for at_ms in self._newest_ms.values() if at_ms is not None]
+        return min(newest) - self.config.out_of_orderness_ms if len(newest) == len(TOPICS) else None
+
+    def _drain(self, topic: str) -> None:
+        waiting = self._waiting[topic]
+        while waiting:
+            self._count_watermark(topic, waiting[0])
+            newest = self._newest_ms[topic]
+            own = None if newest is None else newest - self.config.out_of_orderness_ms
+            if own is not None and own >= self.days.end(self.open_day):
+                return
+            self._settle(topic, waiting.popleft())
+
+    def _count_watermark(self, topic: str, record: Record) -> None:
+        if self._is_dead(topic, record) or record.kind == "tombstone":
+            return
+        if topic == PROFILES and record.event is not None and record.event.get("updated_at") is None:
+            return
+        newest = self._newest_ms[topic]
+        at_ms = record.occurred_at_ms
+        self._newest_ms[topic] = at_ms if newest is None else max(newest, at_ms)
+
+    # Fates
+
+    def _is_dead(self, topic: str, record: Record) -> bool:
+        if record.kind == "bad" or (record.kind == "tombstone" and topic != PROFILES):
+            return True
+        return record.occurred_at_ms > record.seen_at_ms + self.config.max_skew_ms
+
+    def _settle(self, topic: str, record: Record) -> None:
+        fate = self._fate(topic, record)
+        self.fates[topic][fate] += 1
+        self.fate_of[topic, record.offset] = fate
+        self.positions[topic] = record.offset + 1
+
+    def _fate(self, topic: str, record: Record) -> str:
+        if self._is_dead(topic, record):
+            return "dead_lettered"
+        if record.kind == "tick" or record.event is None:
+            return "applied"
+        if topic == PROFILES:
+            self._profile(record.event, tombstone=record.kind == "tombstone")
+            return "applied"
+        event_day = self.days.of(record.occurred_at_ms)
+        if self._is_too_late(event_day):
+            return "too_late"
+        identity = (topic, record.event["account_id"], record.event["event_id"])
+        remembered_day = self._applied_ids.get(identity)
+        if remembered_day is not None and not self._is_too_late(remembered_day):
+            return "duplicate"
+        self._applied_ids[identity] = max(self.open_day, event_day)
+        account = self._account(record.event["account_id"])
+        self._books.apply(topic, account, record.event, record.occurred_at_ms, event_day)
+        if event_day >= self.open_day:
+            return "applied"
+        earliest = account.earliest_amended_day
+        account.earliest_amended_day = event_day if earliest is None else min(earliest, event_day)
+        return "late_applied"
+
+    def _is_too_late(self, day: int) -> bool:
+        return self.days.end(day) + self.config.allowed_lateness_ms <= self.days.start(self.open_day)
+
+    def _account(self, account_id: str) -> Account:
+        if account_id not in self.accounts:
+            self.accounts[account_id] = Account(account_id)
+            self.health[account_id] = []
+        return self.accounts[account_id]
+
+    def _profile(self, event: dict[str, Any], *, tombstone: bool) -> None:
+        if tombstone:
+            if event["account_id"] in self.accounts:
+                self.accounts[event["account_id"]].profile = None
+            return
+        account = self._account(event["account_id"])
+        known = account.profile
+        before_everything = -1
+        if known is not None:
+            known_at, at = (
+                before_everything if each.get("updated_at") is None else each["updated_at"]
+                for each in (known, event)
+            )
+            if at < known_at:
+                return
+        account.profile = event
+
+    # Closing a day
+
+    def _close(self, watermark_ms: int) -> None:
+        if not self.accounts:
+            self.open_day = self.days.of(watermark_ms)
+            return
+        for account in self.accounts.values():
+            self._close_account(account, self.open_day)
+        self.open_day += 1
+
+    def _close_account(self, account: Account, day: int) -> None:
+        self._reevaluate(account, day)
+        view = View(account, day, self.days, self.config)
+        for detector in BEFORE_SCORE:
+            self._evaluate(view, detector)
+        self._raise_overdue(view)
+        self._judge(view)
+        for detector in AFTER_SCORE:
+            self._evaluate(view, detector)
+
+    def _reevaluate(self, account: Account, day: int) -> None:
+        earliest = account.earliest_amended_day
+        account.earliest_amended_day = None
+        if earliest is None:
+            return
+        at_ms = self.days.end(day)
+        for episode in list(account.episodes.values()):
+            if episode.kind not in REEVALUATED or not earliest <= episode.opened_day < day:
+                continue
+            as_of_opening = View(account, episode.opened_day, self.days, self.config)
+            finding = REEVALUATED[episode.kind](as_of_opening)
+            if finding is None:
+                self._log.retract(account, episode, at_ms)
+            elif _differs(finding, episode):
+                self._log.update(account, episode, finding, "late_data", at_ms)
+
+    def _evaluate(self, view: View, detector: Detector) -> None:
+        account, day = view.account, view.day
+        episode = account.episodes.get((detector.kind, detector.dimension))
+        if episode is None:
+            finding = detector.raises(view)
+            if finding is not None:
+                self._open(view, detector.kind, detector.dimension, detector.family, finding)
+            return
+        episode.clear_days = episode.clear_days + 1 if detector.is_clear(view, episode) else 0
+        if episode.clear_days >= CLEAR_DAYS:
+            self._log.resolve(account, episode, "recovered", view.end_ms)
+        elif day - episode.opened_day >= EXPIRY_DAYS:
+            self._log.resolve(account, episode, "expired", view.end_ms)
+        else:
+            finding = detector.raises(view)
+            if finding and SEVERITIES.index(finding.severity) > SEVERITIES.index(episode.severity):
+                self._log.update(account, episode, finding, "worsened", view.end_ms)
+
+    def _open(self, view: View, kind: str, dimension: str, family: str, finding: Finding) -> None:
+        starts_at_ms = self.days.start(view.day)
+        opening = Opening(kind, dimension, family, starts_at_ms, view.end_ms, view.day)
+        self._log.open(view.account, opening, finding)
+
+    def _raise_overdue(self, view: View) -> None:
+        account = view.account
+        for key, invoice in sorted(account.invoices.items()):
+            due_at = invoice.due_at_ms
+            if due_at is None or due_at + 3 * DAY_MS > view.end_ms:
+                continue
+            if ("invoice_overdue", key) in account.episodes:
+                continue
+            paid_at = invoice.paid_at_ms
+            starts_at = due_at if paid_at is None else max(due_at, paid_at + 1)
+            amount = float(invoice.amount_minor or 0)
+            finding = Finding("error", amount, 0.0, (view.end_ms - due_at) / DAY_MS)
+            opening = Opening("invoice_overdue", key, "risk", starts_at, view.end_ms, view.day)
+            self._log.open(account, opening, finding)
+
+    def _judge(self, view: View) -> None:
+        account = view.account
+        card = scorecard(view)
+        band_before, score_before = account.band, account.score or 0.0
+        moved = move_band(account, candidate_band(account.band, card))
+        account.score = card.score
+        entry = HealthDay(view.day, card.score, account.band, card.coverage, card.dimensions)
+        self.health[account.account_id].append(entry)
+        self._follow_band(view, moved, band_before, score_before)
+
+    def _follow_band(self, view: View, moved: bool, band_before: str, score_before: float) -> None:
+        account = view.account
+        kind, dimension = "health_changed", self.config.scorecard_id
+        episode = account.episodes.get((kind, dimension))
+        if not moved:
+            if episode and view.day - episode.opened_day >= EXPIRY_DAYS:
+                self._log.resolve(account, episode, "expired", view.end_ms)
+            return
+        if episode:
+            self._log.resolve(account, episode, "recovered", view.end_ms)
+        if band_before != "grey":
+            severity = {"red": "error", "green": "info"}.get(account.band, "warning")
+            score = account.score or 0.0
+            finding = Finding(severity, score, score_before, score - score_before)
+            self._open(view, kind, dimension, "risk", finding)
+
+
+def _differs(finding: Finding, episode: Episode) -> bool:
+    pairs = ((finding.observed, episode.observed), (finding.evidence, episode.evidence))
+    return any(abs(new - old) > 1e-9 * max(1.0, abs(old)) for new, old in pairs)
