@@ -1,0 +1,90 @@
+"""The rows of a whole batch, table by table, ordered by key so that two writers never wait crosswise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sinks.database.rows import Row, UnstorableError, alert_rows, health_rows
+from sinks.delivery import DeliveryRecord, Projection
+from sinks.errors import Rejection, SinkRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Key = tuple[Any, ...]
+Identity = tuple[str, int]
+
+
+@dataclass(slots=True)
+class BatchRows:
+    """Rows by their key; of several with one key, the one that the database would keep."""
+
+    accounts_if_new: dict[Key, Row] = field(default_factory=dict)
+    accounts: dict[Key, Row] = field(default_factory=dict)
+    account_health: dict[Key, Row] = field(default_factory=dict)
+    health_history: dict[Key, Row] = field(default_factory=dict)
+    alerts: dict[Key, Row] = field(default_factory=dict)
+    alert_revisions: dict[Key, Row] = field(default_factory=dict)
+    alert_evidence: dict[Key, Row] = field(default_factory=dict)
+    conflicts: set[Identity] = field(default_factory=set)
+
+    def add_alert(self, record: DeliveryRecord) -> None:
+        """Add the rows of an alert; raises UnstorableError and then adds nothing."""
+        alert, revision, evidence, account = alert_rows(record.value)
+        identity = (alert["alert_id"], alert["revision"])
+        written = self.alert_revisions.setdefault(identity, revision)
+        if written is not revision:
+            if written["payload_sha256"] != revision["payload_sha256"]:
+                self.conflicts.add(identity)
+            return
+        for row in evidence:
+            self.alert_evidence.setdefault((*identity, row["name"]), row)
+        known = self.alerts.get((alert["alert_id"],))
+        if known is None or alert["revision"] > known["revision"]:
+            self.alerts[(alert["alert_id"],)] = alert
+        self.accounts_if_new.setdefault((account["account_id"],), account)
+
+    def add_health(self, record: DeliveryRecord) -> None:
+        """Add the rows of an account's health; raises UnstorableError and then adds nothing."""
+        health, history, account = health_rows(record.value)
+        _keep_newer(self.account_health, (health["account_id"], health["scorecard"]), health, "day")
+        _keep_newer(
+            self.health_history,
+            (health["account_id"], health["scorecard"], health["day"]),
+            history,
+            "as_of_ms",
+        )
+        _keep_newer(self.accounts, (account["account_id"],), account, "day")
+
+
+def batch_rows(records: Sequence[DeliveryRecord]) -> BatchRows:
+    """Return the rows of all records.
+
+    Raises:
+        SinkRejectedError: some records cannot be stored by any database.
+    """
+    rows = BatchRows()
+    rejections = []
+    for index, record in enumerate(records):
+        try:
+            if record.projection is Projection.ALERT:
+                rows.add_alert(record)
+            else:
+                rows.add_health(record)
+        except UnstorableError as error:
+            rejections.append(Rejection(index, error.reason, error.detail))
+    if rejections:
+        raise SinkRejectedError(rejections)
+    return rows
+
+
+def in_order(rows: dict[Key, Row]) -> list[Row]:
+    """Return the rows in the order of their keys."""
+    return [rows[key] for key in sorted(rows)]
+
+
+def _keep_newer(rows: dict[Key, Row], key: Key, row: Row, by: str) -> None:
+    known = rows.get(key)
+    if known is None or row[by] >= known[by]:
+        rows[key] = row

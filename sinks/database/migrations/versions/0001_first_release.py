@@ -1,0 +1,283 @@
+"""Tables, indexes and views of the first release."""
+
+from __future__ import annotations
+
+import re
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create everything."""
+    _create_accounts()
+    _create_account_health()
+    _create_health_history()
+    _create_alerts()
+    _create_alert_revisions()
+    _create_alert_evidence()
+    _create_alert_commands()
+    _create_portfolio_metrics()
+    _create_sink_positions()
+    for name, select in _VIEWS.items():
+        op.execute(f"CREATE VIEW {name} AS {_dated(select)}")
+
+
+def downgrade() -> None:
+    """Drop everything."""
+    for name in reversed(_VIEWS):
+        op.execute(f"DROP VIEW {name}")
+    for name in _TABLES:
+        op.drop_table(name)
+
+
+_TABLES = (
+    "accounts",
+    "account_health",
+    "health_history",
+    "alerts",
+    "alert_revisions",
+    "alert_evidence",
+    "alert_commands",
+    "portfolio_metrics",
+    "sink_positions",
+)
+
+# `{at:name}` stands for column `name_ms` as a timestamp, by the name `name`.
+_VIEWS = {
+    "v_open_alerts": """
+        SELECT alert_id, revision, status, account_id, parent_account_id, owner, family, kind, dimension,
+               level, severity, score, metric, unit, direction, observed, expected, change_pct, evidence,
+               provisional, band, segment, lifecycle_stage, arr_minor, arr_at_risk_minor, currency, play_id,
+               play_title, summary,
+               {at:starts_at}, {at:detected_at}, {at:updated_at}, {at:renewal_at}, {at:play_due_at}
+        FROM alerts
+        WHERE status IN ('firing', 'acknowledged', 'snoozed')
+    """,
+    "v_accounts_at_risk": """
+        SELECT a.account_id, a.parent_account_id, a.owner, a.segment, a.lifecycle_stage, a.plan, a.arr_minor,
+               a.currency, a.scorecard, a.score, a.band, a.previous_band, a.coverage,
+               COALESCE(o.open_alerts, 0) AS open_alerts, COALESCE(o.urgent_alerts, 0) AS urgent_alerts,
+               {at:band_since}, {at:renewal_at}, {at:as_of}
+        FROM accounts a
+        LEFT JOIN (
+            SELECT account_id, COUNT(*) AS open_alerts,
+                   SUM(CASE WHEN severity IN ('critical', 'error') THEN 1 ELSE 0 END) AS urgent_alerts
+            FROM alerts
+            WHERE family = 'risk' AND status IN ('firing', 'acknowledged', 'snoozed')
+            GROUP BY account_id
+        ) o ON o.account_id = a.account_id
+        WHERE a.band IN ('red', 'yellow') OR o.open_alerts > 0
+    """,
+    "v_health_history": """
+        SELECT account_id, scorecard, version, day, {date:day}, score, band, coverage, dimension_values,
+               {at:as_of}
+        FROM health_history
+    """,
+}
+
+
+def _dated(select: str) -> str:
+    if op.get_bind().dialect.name == "sqlite":
+        stamp, date = (
+            "strftime('%Y-%m-%dT%H:%M:%fZ', {0}_ms / 1000.0, 'unixepoch') AS {0}",
+            "date({0} * 86400, 'unixepoch')",
+        )
+    else:
+        stamp, date = "to_timestamp({0}_ms / 1000.0) AS {0}", "DATE '1970-01-01' + {0}"
+    dated = re.sub(r"\{at:(\w+)\}", lambda found: stamp.format(found[1]), select)
+    return re.sub(r"\{date:(\w+)\}", lambda found: date.format(found[1]) + " AS date", dated)
+
+
+def _create_accounts() -> None:
+    op.create_table(
+        "accounts",
+        sa.Column("account_id", sa.Text, primary_key=True),
+        sa.Column("parent_account_id", sa.Text),
+        sa.Column("owner", sa.Text),
+        sa.Column("segment", sa.Text),
+        sa.Column("lifecycle_stage", sa.Text),
+        sa.Column("touch_model", sa.Text),
+        sa.Column("plan", sa.Text),
+        sa.Column("arr_minor", sa.BigInteger),
+        sa.Column("currency", sa.Text),
+        sa.Column("renewal_at_ms", sa.BigInteger),
+        sa.Column("scorecard", sa.Text),
+        sa.Column("score", sa.Double),
+        sa.Column("band", sa.Text),
+        sa.Column("previous_band", sa.Text),
+        sa.Column("band_since_ms", sa.BigInteger),
+        sa.Column("coverage", sa.Double),
+        sa.Column("provisional", sa.Boolean),
+        sa.Column("as_of_ms", sa.BigInteger),
+        sa.Column("day", sa.Integer),
+    )
+    op.create_index("ix_accounts_band_score", "accounts", ["band", "score"])
+    op.create_index("ix_accounts_owner", "accounts", ["owner"])
+    op.create_index("ix_accounts_segment", "accounts", ["segment"])
+    op.create_index("ix_accounts_renewal", "accounts", ["renewal_at_ms"])
+
+
+def _create_account_health() -> None:
+    op.create_table(
+        "account_health",
+        sa.Column("account_id", sa.Text, primary_key=True),
+        sa.Column("scorecard", sa.Text, primary_key=True),
+        sa.Column("version", sa.Text, nullable=False),
+        sa.Column("as_of_ms", sa.BigInteger, nullable=False),
+        sa.Column("day", sa.Integer, nullable=False),
+        sa.Column("score", sa.Double),
+        sa.Column("band", sa.Text, nullable=False),
+        sa.Column("previous_band", sa.Text),
+        sa.Column("band_since_ms", sa.BigInteger),
+        sa.Column("coverage", sa.Double, nullable=False),
+        sa.Column("provisional", sa.Boolean, nullable=False),
+        sa.Column("min_drop_7d", sa.Double),
+        sa.Column("min_drop_14d", sa.Double),
+        sa.Column("min_drop_28d", sa.Double),
+        sa.Column("payload", sa.Text, nullable=False),
+    )
+    op.create_index("ix_account_health_band_score", "account_health", ["band", "score"])
+
+
+def _create_health_history() -> None:
+    op.create_table(
+        "health_history",
+        sa.Column("account_id", sa.Text, primary_key=True),
+        sa.Column("scorecard", sa.Text, primary_key=True),
+        sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("version", sa.Text, nullable=False),
+        sa.Column("as_of_ms", sa.BigInteger, nullable=False),
+        sa.Column("score", sa.Double),
+        sa.Column("band", sa.Text, nullable=False),
+        sa.Column("coverage", sa.Double, nullable=False),
+        sa.Column("dimension_values", sa.Text, nullable=False),
+    )
+    op.create_index("ix_health_history_day_band", "health_history", ["day", "band"])
+
+
+def _create_alerts() -> None:
+    op.create_table(
+        "alerts",
+        sa.Column("alert_id", sa.Text, primary_key=True),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("transition_reason", sa.Text, nullable=False),
+        sa.Column("account_id", sa.Text, nullable=False),
+        sa.Column("parent_account_id", sa.Text),
+        sa.Column("owner", sa.Text),
+        sa.Column("family", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("dimension", sa.Text, nullable=False),
+        sa.Column("level", sa.Text, nullable=False),
+        sa.Column("severity", sa.Text, nullable=False),
+        sa.Column("score", sa.Double, nullable=False),
+        sa.Column("starts_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("ends_at_ms", sa.BigInteger),
+        sa.Column("detected_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("updated_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("metric", sa.Text, nullable=False),
+        sa.Column("unit", sa.Text, nullable=False),
+        sa.Column("direction", sa.Text, nullable=False),
+        sa.Column("observed", sa.Double),
+        sa.Column("expected", sa.Double),
+        sa.Column("change_pct", sa.Double),
+        sa.Column("method", sa.Text, nullable=False),
+        sa.Column("evidence", sa.Double, nullable=False),
+        sa.Column("provisional", sa.Boolean, nullable=False),
+        sa.Column("band", sa.Text),
+        sa.Column("segment", sa.Text),
+        sa.Column("lifecycle_stage", sa.Text),
+        sa.Column("touch_model", sa.Text),
+        sa.Column("plan", sa.Text),
+        sa.Column("arr_minor", sa.BigInteger),
+        sa.Column("currency", sa.Text),
+        sa.Column("renewal_at_ms", sa.BigInteger),
+        sa.Column("arr_at_risk_minor", sa.BigInteger),
+        sa.Column("play_id", sa.Text),
+        sa.Column("play_title", sa.Text),
+        sa.Column("play_due_at_ms", sa.BigInteger),
+        sa.Column("summary", sa.Text, nullable=False),
+        sa.Column("config_hash", sa.Text, nullable=False),
+    )
+    op.create_index("ix_alerts_account_status", "alerts", ["account_id", "status"])
+    op.create_index("ix_alerts_status_severity_detected", "alerts", ["status", "severity", "detected_at_ms"])
+    op.create_index("ix_alerts_owner_status", "alerts", ["owner", "status"])
+    op.create_index("ix_alerts_kind_detected", "alerts", ["kind", "detected_at_ms"])
+    op.create_index("ix_alerts_detected", "alerts", ["detected_at_ms"])
+
+
+def _create_alert_revisions() -> None:
+    op.create_table(
+        "alert_revisions",
+        sa.Column("alert_id", sa.Text, primary_key=True),
+        sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("account_id", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("transition_reason", sa.Text, nullable=False),
+        sa.Column("severity", sa.Text, nullable=False),
+        sa.Column("updated_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("payload", sa.Text, nullable=False),
+        sa.Column("payload_sha256", sa.Text, nullable=False),
+    )
+    op.create_index("ix_alert_revisions_account_updated", "alert_revisions", ["account_id", "updated_at_ms"])
+
+
+def _create_alert_evidence() -> None:
+    op.create_table(
+        "alert_evidence",
+        sa.Column("alert_id", sa.Text, primary_key=True),
+        sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("observed", sa.Double),
+        sa.Column("expected", sa.Double),
+        sa.Column("change_pct", sa.Double),
+        sa.Column("evidence", sa.Double),
+        sa.Column("weight", sa.Integer),
+        sa.Column("contribution_pct", sa.Double),
+        sa.Column("state", sa.Text, nullable=False),
+    )
+
+
+def _create_alert_commands() -> None:
+    op.create_table(
+        "alert_commands",
+        sa.Column("command_id", sa.Text, primary_key=True),
+        sa.Column("alert_id", sa.Text, nullable=False),
+        sa.Column("account_id", sa.Text, nullable=False),
+        sa.Column("command", sa.Text, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("issued_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("until_ms", sa.BigInteger),
+        sa.Column("reason", sa.Text),
+    )
+    op.create_index("ix_alert_commands_alert_issued", "alert_commands", ["alert_id", "issued_at_ms"])
+    op.create_index("ix_alert_commands_account_issued", "alert_commands", ["account_id", "issued_at_ms"])
+
+
+def _create_portfolio_metrics() -> None:
+    op.create_table(
+        "portfolio_metrics",
+        sa.Column("metric", sa.Text, primary_key=True),
+        sa.Column("period_start_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("period_end_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("segment", sa.Text, primary_key=True),
+        sa.Column("currency", sa.Text, primary_key=True),
+        sa.Column("value", sa.Double, nullable=False),
+    )
+    op.create_index("ix_portfolio_metrics_period", "portfolio_metrics", ["period_start_ms", "metric"])
+
+
+def _create_sink_positions() -> None:
+    op.create_table(
+        "sink_positions",
+        sa.Column("cluster", sa.Text, primary_key=True),
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("next_offset", sa.BigInteger, nullable=False),
+    )

@@ -1,0 +1,251 @@
+"""Records as rows: plain functions from an output record to the parameters of the statements.
+
+What a database could refuse (NUL, unpaired surrogates, non-finite numbers, integers over 64 bits) is found
+here, the same way for every database, before a transaction is open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Row = dict[str, Any]
+Record = Mapping[str, Any]
+
+# Reasons of dead letters.
+BAD_RECORD = "bad_record"
+BAD_TEXT = "bad_text"
+BAD_VALUE = "bad_value"
+NUL_CHARACTER = "nul_character"
+
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+_MANY_DIGITS = re.compile(r"\d{19}")
+_SINGLE = frozenset({str, int, float, bool, type(None)})
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_CONTEXT = ("segment", "lifecycle_stage", "touch_model", "plan", "arr_minor", "currency")
+
+
+class UnstorableError(ValueError):
+    """A record holds something that no database can keep, or lacks what every record has."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        """Keep the reason as a code and the detail as a sentence."""
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def canonical(record: Record) -> str:
+    """Return the record as JSON that is the same for the same content.
+
+    Raises:
+        UnstorableError: it cannot be stored.
+    """
+    try:
+        text = _ENCODER.encode(record)
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnstorableError(BAD_TEXT, "text with an unpaired surrogate") from error
+    except (TypeError, ValueError) as error:
+        raise UnstorableError(BAD_VALUE, str(error)) from error
+    # A look at the text is cheap and may be wrong (digits in a summary); a walk is neither.
+    if "\\u0000" in text and _holds(record, _is_nul):
+        raise UnstorableError(NUL_CHARACTER, "text with a NUL character")
+    if _MANY_DIGITS.search(text) and _holds(record, _is_too_large):
+        raise UnstorableError(BAD_VALUE, "an integer does not fit into 64 bits")
+    return text
+
+
+def alert_rows(record: Record) -> tuple[Row, Row, list[Row], Row]:
+    """Return the rows of an alert: alerts, alert_revisions, alert_evidence, accounts.
+
+    Raises:
+        UnstorableError: it cannot be stored.
+    """
+    payload = canonical(record)
+    try:
+        alert = _alert(record)
+        revision = _revision(record, payload)
+        evidence = [_evidence(record, dimension) for dimension in record["dimensions"]]
+        account = _account(record) | _NO_HEALTH
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnstorableError(BAD_RECORD, f"{type(error).__name__}: {error}") from error
+    _require(alert, alert_id=str, revision=int, account_id=str)
+    for row in (alert, revision, *evidence):
+        _check(row)
+    return alert, revision, evidence, account
+
+
+def health_rows(record: Record) -> tuple[Row, Row, Row]:
+    """Return the rows of an account's health: account_health, health_history, accounts.
+
+    Raises:
+        UnstorableError: it cannot be stored.
+    """
+    payload = canonical(record)
+    try:
+        health = _health(record, payload)
+        history = _history(record, health)
+        account = _account(record) | {name: health.get(name) for name in _NO_HEALTH}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnstorableError(BAD_RECORD, f"{type(error).__name__}: {error}") from error
+    _require(health, account_id=str, scorecard=str, day=int, as_of_ms=int)
+    for row in (health, history, account):
+        _check(row)
+    return health, history, account
+
+
+_NO_HEALTH: Row = dict.fromkeys(
+    (
+        "scorecard",
+        "score",
+        "band",
+        "previous_band",
+        "band_since_ms",
+        "coverage",
+        "provisional",
+        "as_of_ms",
+        "day",
+    )
+)
+
+
+def _alert(record: Record) -> Row:
+    signal, evidence, play, context = record["signal"], record["evidence"], record["play"], record["context"]
+    health = record.get("health") or {}
+    return {
+        "alert_id": record["alert_id"],
+        "revision": record["revision"],
+        "status": record["status"],
+        "transition_reason": record["transition_reason"],
+        "account_id": record["account_id"],
+        "parent_account_id": record.get("parent_account_id"),
+        "owner": record.get("owner"),
+        "family": record["family"],
+        "kind": record["kind"],
+        "dimension": record["dimension"],
+        "level": record["level"],
+        "severity": record["severity"],
+        "score": record["score"],
+        "starts_at_ms": record["starts_at"],
+        "ends_at_ms": record.get("ends_at"),
+        "detected_at_ms": record["detected_at"],
+        "updated_at_ms": record["updated_at"],
+        "metric": signal["metric"],
+        "unit": signal["unit"],
+        "direction": signal["direction"],
+        "observed": signal["observed"],
+        "expected": signal["expected"],
+        "change_pct": signal.get("change_pct"),
+        "method": evidence["method"],
+        "evidence": evidence["value"],
+        "provisional": evidence["provisional"],
+        "band": health.get("band"),
+        **_context(context),
+        "arr_at_risk_minor": context.get("arr_at_risk_minor"),
+        "play_id": play["id"],
+        "play_title": play["title"],
+        "play_due_at_ms": play["due_at"],
+        "summary": record["summary"],
+        "config_hash": record["config_hash"],
+    }
+
+
+def _revision(record: Record, payload: str) -> Row:
+    return {
+        "alert_id": record["alert_id"],
+        "revision": record["revision"],
+        "account_id": record["account_id"],
+        "status": record["status"],
+        "transition_reason": record["transition_reason"],
+        "severity": record["severity"],
+        "updated_at_ms": record["updated_at"],
+        "payload": payload,
+        "payload_sha256": hashlib.sha256(payload.encode()).hexdigest(),
+    }
+
+
+def _evidence(record: Record, dimension: Record) -> Row:
+    return {
+        "alert_id": record["alert_id"],
+        "revision": record["revision"],
+        "name": dimension["name"],
+        "observed": dimension.get("observed"),
+        "expected": dimension.get("expected"),
+        "change_pct": dimension.get("change_pct"),
+        "evidence": dimension.get("evidence"),
+        "weight": dimension.get("weight"),
+        "contribution_pct": dimension.get("contribution_pct"),
+        "state": dimension["state"],
+    }
+
+
+def _health(record: Record, payload: str) -> Row:
+    monitorability = record.get("monitorability") or {}
+    return {
+        "account_id": record["account_id"],
+        "scorecard": record["scorecard"],
+        "version": str(record["version"]),
+        "as_of_ms": record["as_of"],
+        "day": record["day"],
+        "score": record.get("score"),
+        "band": record["band"],
+        "previous_band": record.get("previous_band"),
+        "band_since_ms": record["band_since"],
+        "coverage": record["coverage"],
+        "provisional": record["provisional"],
+        "min_drop_7d": monitorability.get("min_drop_7d"),
+        "min_drop_14d": monitorability.get("min_drop_14d"),
+        "min_drop_28d": monitorability.get("min_drop_28d"),
+        "payload": payload,
+    }
+
+
+def _history(record: Record, health: Row) -> Row:
+    values = {dimension["name"]: dimension.get("value") for dimension in record["dimensions"]}
+    kept = ("account_id", "scorecard", "day", "version", "as_of_ms", "score", "band", "coverage")
+    return {name: health[name] for name in kept} | {"dimension_values": _ENCODER.encode(values)}
+
+
+def _account(record: Record) -> Row:
+    return {
+        "account_id": record["account_id"],
+        "parent_account_id": record.get("parent_account_id"),
+        "owner": record.get("owner"),
+        **_context(record["context"]),
+    }
+
+
+def _context(context: Record) -> Row:
+    return {**{name: context.get(name) for name in _CONTEXT}, "renewal_at_ms": context.get("renewal_at")}
+
+
+def _require(row: Row, **types: type) -> None:
+    for name, kind in types.items():
+        if type(row[name]) is not kind:
+            raise UnstorableError(BAD_RECORD, f"{name} is not {kind.__name__}")
+
+
+def _check(row: Row) -> None:
+    if not _SINGLE.issuperset(map(type, row.values())):
+        name = next(name for name, value in row.items() if type(value) not in _SINGLE)
+        raise UnstorableError(BAD_RECORD, f"{name} is not a single value")
+
+
+def _holds(value: object, unwanted: Callable[[object], bool]) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds(key, unwanted) or _holds(item, unwanted) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return any(_holds(item, unwanted) for item in value)
+    return unwanted(value)
+
+
+def _is_nul(value: object) -> bool:
+    return isinstance(value, str) and "\x00" in value
+
+
+def _is_too_large(value: object) -> bool:
+    return isinstance(value, int) and not _SMALLEST <= value <= _LARGEST

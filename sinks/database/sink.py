@@ -1,0 +1,188 @@
+"""The writer: a batch and the positions it ends at, in one transaction."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Executable, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from sinks.database import tables
+from sinks.database.engine import open_engine
+from sinks.database.failures import is_refusal, unavailable
+from sinks.database.grouping import BatchRows, Identity, Key, batch_rows, in_order
+from sinks.database.statements import statements
+from sinks.delivery import Advance, DeliveryBatch, Written, nothing
+from sinks.errors import PositionConflictError, Rejection, SinkRejectedError, SinkUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sinks.database.rows import Row
+
+_LOOK_UP = 500
+
+
+class DatabaseSink:
+    """Writes output records to SQLite or PostgreSQL; one writer, not for use by several threads at once.
+
+    Args:
+        url: SQLAlchemy URL of the database; its schema must be there (`migrate.upgrade`).
+        cluster: whose offsets the positions are. A broker that forgets its topics needs a new name each run.
+        timeout_s: longest wait for a lock or a connection.
+    """
+
+    def __init__(self, url: str, *, cluster: str = "", timeout_s: float = 5.0) -> None:
+        engine = open_engine(url, writer=True, timeout_s=timeout_s)
+        # How many rows an INSERT added decides who owns a position; by default only UPDATE and DELETE tell.
+        self._engine = engine.execution_options(preserve_rowcount=True)
+        self._statements = statements(self._engine.dialect.name)
+        self._cluster = cluster
+
+    def positions(self, topic: str) -> dict[int, int]:
+        """Return the next offset to write of each partition ever written; raises SinkUnavailableError."""
+        positions = tables.sink_positions
+        query = (
+            select(positions.c.partition, positions.c.next_offset)
+            .where(positions.c.cluster == self._cluster)
+            .where(positions.c.topic == topic)
+        )
+        with self._available(), self._engine.connect() as connection:
+            return {row.partition: row.next_offset for row in connection.execute(query)}
+
+    def write(self, batch: DeliveryBatch, before_commit: Callable[[], None] = nothing) -> Written:
+        """Write all of the batch and its positions, or nothing.
+
+        Raises:
+            CommitUnknownError: the connection broke during COMMIT; read the positions, then try again.
+            SinkUnavailableError: nothing was written; try again.
+            SinkRejectedError: nothing was written; the named records never can be.
+            PositionConflictError: nothing was written; a position is not where the batch says.
+        """
+        rows = batch_rows(batch.records)
+        try:
+            return self._write(batch, rows, before_commit)
+        except DBAPIError as error:
+            self._engine.dispose()
+            if not is_refusal(error):
+                raise unavailable(error) from error
+        rejections = self._refused(batch)
+        if not rejections:
+            message = "the database refused the batch but none of its records alone"
+            raise SinkUnavailableError(message, retry_after_s=5.0)
+        raise SinkRejectedError(rejections)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _write(self, batch: DeliveryBatch, rows: BatchRows, before_commit: Callable[[], None]) -> Written:
+        with (
+            self._available(),
+            self._engine.connect() as connection,
+            connection.begin() as transaction,
+        ):
+            # First, since it locks out a second writer of these partitions.
+            for advance in sorted(batch.advances, key=lambda each: (each.topic, each.partition)):
+                self._advance(connection, advance)
+            conflicts = self._write_rows(connection, rows)
+            before_commit()
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                self._engine.dispose()
+                raise unavailable(error, committing=True) from error
+        return Written(
+            alerts=len(rows.alert_revisions),
+            health=len(rows.health_history),
+            conflicts=tuple(sorted(conflicts)),
+        )
+
+    @contextmanager
+    def _available(self) -> Iterator[None]:
+        """Turn the errors of connecting and reading into SinkUnavailableError; refusals pass through."""
+        try:
+            yield
+        except DBAPIError as error:
+            if is_refusal(error):
+                raise
+            self._engine.dispose()
+            raise unavailable(error) from error
+        except PoolTimeoutError as error:
+            message = "no free database connection"
+            raise SinkUnavailableError(message) from error
+
+    def _advance(self, connection: Connection, advance: Advance) -> None:
+        of = {"topic": advance.topic, "partition": advance.partition}
+        if advance.old is None:
+            done = connection.execute(
+                self._statements.insert_position,
+                {"cluster": self._cluster, **of, "next_offset": advance.next},
+            )
+        else:
+            done = connection.execute(
+                self._statements.move_position,
+                {
+                    "of_cluster": self._cluster,
+                    "of_topic": advance.topic,
+                    "of_partition": advance.partition,
+                    "old": advance.old,
+                    "new": advance.next,
+                },
+            )
+        if done.rowcount != 1:
+            message = (
+                f"{advance.topic}/{advance.partition}: the database's position is not {advance.old}; "
+                "another writer was here"
+            )
+            raise PositionConflictError(message)
+
+    def _write_rows(self, connection: Connection, rows: BatchRows) -> set[Identity]:
+        of = self._statements
+        new_revisions = self._execute(connection, of.alert_revisions, rows.alert_revisions)
+        conflicts = set(rows.conflicts)
+        if new_revisions < len(rows.alert_revisions):
+            conflicts |= _differing(connection, rows.alert_revisions)
+        self._execute(connection, of.alert_evidence, rows.alert_evidence)
+        self._execute(connection, of.alerts, rows.alerts)
+        self._execute(connection, of.accounts_if_new, rows.accounts_if_new)
+        self._execute(connection, of.accounts, rows.accounts)
+        self._execute(connection, of.account_health, rows.account_health)
+        self._execute(connection, of.health_history, rows.health_history)
+        return conflicts
+
+    def _execute(self, connection: Connection, statement: Executable, rows: dict[Key, Row]) -> int:
+        return connection.execute(statement, in_order(rows)).rowcount if rows else 0
+
+    def _refused(self, batch: DeliveryBatch) -> list[Rejection]:
+        """Try each record in a savepoint of its own, keep nothing, return those that the database refuses."""
+        rejections = []
+        with self._available(), self._engine.connect() as connection, connection.begin() as transaction:
+            for index, record in enumerate(batch.records):
+                savepoint = connection.begin_nested()
+                try:
+                    self._write_rows(connection, batch_rows([record]))
+                except DBAPIError as error:
+                    if not is_refusal(error):
+                        raise
+                    rejections.append(Rejection(index, "refused_by_database", type(error.orig).__name__))
+                savepoint.rollback()
+            transaction.rollback()
+        return rejections
+
+
+def _differing(connection: Connection, rows: dict[Key, Row]) -> set[Identity]:
+    """Return the identities that the database holds with other content."""
+    revisions = tables.alert_revisions
+    columns = (revisions.c.alert_id, revisions.c.revision, revisions.c.payload_sha256)
+    ids = sorted({key[0] for key in rows})
+    found: set[Identity] = set()
+    for start in range(0, len(ids), _LOOK_UP):
+        query = select(*columns).where(revisions.c.alert_id.in_(ids[start : start + _LOOK_UP]))
+        for alert_id, revision, digest in connection.execute(query):
+            row = rows.get((alert_id, revision))
+            if row is not None and row["payload_sha256"] != digest:
+                found.add((alert_id, revision))
+    return found

@@ -1,0 +1,48 @@
+"""What can go wrong at a destination; the class decides what happens to the batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class SinkError(Exception):
+    """Root of the errors that a sink raises."""
+
+
+class SinkUnavailableError(SinkError):
+    """The destination is down, slow or not set up: keep the batch, wait `retry_after_s`, try again."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        """Say what is wrong and how long to wait before the next try."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class CommitUnknownError(SinkUnavailableError):
+    """The connection was lost during COMMIT: read the positions before the batch is tried again."""
+
+
+class PositionConflictError(SinkError):
+    """Someone else moved the position of a partition: nothing was written, read the positions again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one record can never be written; `index` is its place in the batch."""
+
+    index: int
+    reason: str
+    detail: str
+
+
+class SinkRejectedError(SinkError):
+    """The destination refuses these records for good: nothing was written, write the batch without them."""
+
+    def __init__(self, rejections: Sequence[Rejection]) -> None:
+        """Name every refused record."""
+        super().__init__("; ".join(f"record {r.index}: {r.reason}: {r.detail}" for r in rejections))
+        self.rejections = tuple(rejections)

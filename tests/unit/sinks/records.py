@@ -1,0 +1,162 @@
+"""Output records as the pipeline makes them, with what a test cares about replaced."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sinks.delivery import Advance, DeliveryBatch, DeliveryRecord, Projection
+
+ALERTS = "alerts.health"
+HEALTH = "account.health"
+DAY_MS = 86_400_000
+_NAMESPACE = uuid.UUID("6f1c2a52-9f0e-4a57-8f5b-1c1d6a3f0a11")
+
+
+def alert_id(account_id: str, kind: str = "usage_drop") -> str:
+    return str(uuid.uuid5(_NAMESPACE, f"{account_id}|{kind}"))
+
+
+def alert(account_id: str = "acme", revision: int = 1, **changes: Any) -> dict[str, Any]:
+    kind = changes.get("kind", "usage_drop")
+    return {
+        "alert_id": alert_id(account_id, kind),
+        "revision": revision,
+        "status": "firing",
+        "transition_reason": "detected",
+        "account_id": account_id,
+        "parent_account_id": None,
+        "family": "risk",
+        "kind": kind,
+        "dimension": "total_usage",
+        "level": "basic",
+        "severity": "error",
+        "score": 0.93,
+        "starts_at": 100 * DAY_MS,
+        "ends_at": None,
+        "detected_at": 101 * DAY_MS,
+        "updated_at": (100 + revision) * DAY_MS,
+        "onset": None,
+        "signal": {
+            "metric": "actions_7d",
+            "unit": "actions",
+            "direction": "down",
+            "observed": 31.0,
+            "expected": 100.0,
+            "change_pct": -69.0,
+            "window_start": 94 * DAY_MS,
+            "window_end": 101 * DAY_MS,
+        },
+        "dimensions": [
+            {
+                "name": "total_usage",
+                "observed": 31.0,
+                "expected": 100.0,
+                "change_pct": -69.0,
+                "evidence": 9.5,
+                "weight": 5,
+                "contribution_pct": 80.0,
+                "state": "down",
+            },
+            {
+                "name": "tickets",
+                "observed": 1.0,
+                "expected": 1.1,
+                "change_pct": None,
+                "evidence": None,
+                "weight": 4,
+                "contribution_pct": None,
+                "state": "flat",
+            },
+        ],
+        "evidence": {
+            "method": "nb_shiryaev_roberts",
+            "method_version": 1,
+            "value": 9.5,
+            "threshold": 7.94,
+            "arl_days": 2800.0,
+            "baseline_days": 56,
+            "provisional": False,
+        },
+        "top_contributors": [{"kind": "feature", "ref": "export", "change": -40.0}],
+        "health": None,
+        "context": context(),
+        "owner": "csm-17",
+        "play": {"id": "usage-review", "title": "Call the champion", "due_at": 104 * DAY_MS},
+        "summary": f"{account_id}: usage fell by 69 %",
+        "description": "Seven days brought 31 actions where 100 were expected.",
+        "config_hash": "0" * 16,
+        **changes,
+    }
+
+
+def health(account_id: str = "acme", day: int = 100, **changes: Any) -> dict[str, Any]:
+    return {
+        "account_id": account_id,
+        "as_of": (day + 1) * DAY_MS,
+        "day": day,
+        "scorecard": "default",
+        "version": 1,
+        "score": 38.5,
+        "band": "red",
+        "previous_band": "yellow",
+        "band_since": 99 * DAY_MS,
+        "coverage": 0.8,
+        "dimensions": [
+            {
+                "name": "usage_trend",
+                "group": "product",
+                "weight": 5,
+                "value": 0.2,
+                "observed": 31.0,
+                "expected": 100.0,
+                "contribution": 4.0,
+            },
+            {
+                "name": "sentiment",
+                "group": "relationship",
+                "weight": 3,
+                "value": None,
+                "observed": None,
+                "expected": None,
+                "contribution": None,
+            },
+        ],
+        "monitorability": {"min_drop_7d": 0.5, "min_drop_14d": 0.35, "min_drop_28d": None},
+        "provisional": False,
+        "context": context(),
+        "owner": "csm-17",
+        **changes,
+    }
+
+
+def context() -> dict[str, Any]:
+    return {
+        "segment": "mid_market",
+        "lifecycle_stage": "adoption",
+        "touch_model": "high",
+        "plan": "team",
+        "arr_minor": 4_800_000,
+        "currency": "EUR",
+        "renewal_at": 150 * DAY_MS,
+        "days_to_renewal": 49,
+        "arr_at_risk_minor": 4_800_000,
+    }
+
+
+def record(value: dict[str, Any], offset: int = 0, partition: int = 0) -> DeliveryRecord:
+    of_alert = "alert_id" in value
+    return DeliveryRecord(
+        topic=ALERTS if of_alert else HEALTH,
+        partition=partition,
+        offset=offset,
+        projection=Projection.ALERT if of_alert else Projection.HEALTH,
+        value=value,
+    )
+
+
+def batch(*values: dict[str, Any], old: int | None = None, topic: str = ALERTS) -> DeliveryBatch:
+    """Make a batch of partition 0 that starts where `old` says."""
+    start = old or 0
+    records = [record(value, offset) for offset, value in enumerate(values, start)]
+    return DeliveryBatch(records, [Advance(topic, 0, old, start + len(values))])
