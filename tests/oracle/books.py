@@ -30,6 +30,8 @@ ACTIVATING = {
     "trial_converted",
 }
 CANCELLING = {"subscription_cancelled", "trial_expired"}
+PULSES = {"csm_pulse", "pulse"}
+SURVEYS = {"survey_response", "nps", "csat", "ces"}
 
 # Lowest score and width of a scale, by name and by best possible score.
 SCALES: dict[Any, tuple[float, float]] = {
@@ -190,16 +192,16 @@ def _signal(account: Account, event: dict[str, Any], at_ms: int, day: int) -> No
     kind = event["type"]
     if kind == "meeting_held":
         account.touches[day] += 1
-    if kind not in {"csm_pulse", "survey_response"}:
+    if kind not in PULSES | SURVEYS:
         return
     scale = event.get("scale")
-    if scale is None and kind == "csm_pulse":
-        scale = "csat"
+    if scale is None:
+        scale = "csat" if kind in PULSES else kind
     if event.get("score") is None or scale not in SCALES:
         return
     lowest, width = SCALES[scale]
     value = min(1.0, max(0.0, (event["score"] - lowest) / width))
-    if kind == "csm_pulse":
+    if kind in PULSES:
         account.pulses.append(Opinion(value, at_ms, event.get("expires_at")))
     else:
         account.surveys.append(Opinion(value, at_ms, at_ms + 180 * DAY_MS))
