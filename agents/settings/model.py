@@ -1,0 +1,118 @@
+"""All settings together, and what they become for the core and for the worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from pydantic import Field, SecretStr
+from sqlalchemy import make_url
+
+from agents.settings import sections
+from agents.settings.sections import Section
+
+if TYPE_CHECKING:
+    from agents.config import WorkerConfig
+    from pipeline.config import EngineConfig
+
+
+class Settings(Section):
+    """Validated settings of one process; `agents.settings.load` makes them."""
+
+    kafka: sections.Kafka = Field(default_factory=sections.Kafka)
+    registry: sections.Registry = Field(default_factory=sections.Registry)
+    database: sections.Database = Field(default_factory=sections.Database)
+    app: sections.App = Field(default_factory=sections.App)
+    time: sections.Time = Field(default_factory=sections.Time)
+    limits: sections.Limits = Field(default_factory=sections.Limits)
+    detection: sections.Detection = Field(default_factory=sections.Detection)
+    checkpoint: sections.Checkpoint = Field(default_factory=sections.Checkpoint)
+    dead_letters: sections.DeadLetters = Field(default_factory=sections.DeadLetters)
+    metrics: sections.Metrics = Field(default_factory=sections.Metrics)
+    log: sections.Log = Field(default_factory=sections.Log)
+
+    def engine(self) -> EngineConfig:
+        """What decides the result of a given input."""
+        from pipeline.config import EngineConfig
+
+        return EngineConfig(
+            out_of_orderness_ms=self.time.out_of_orderness_s * 1000,
+            allowed_lateness_days=self.time.allowed_lateness_d,
+            max_skew_ms=self.time.max_skew_s * 1000,
+            timezone=self.app.timezone,
+            arl_days=self.detection.arl_days,
+            max_users=self.limits.users_per_account,
+            max_features=self.limits.features_per_account,
+            max_book_entries=self.limits.book_entries,
+            max_dedup_ids=self.limits.dedup_ids,
+        )
+
+    def worker(self, *, embedded: bool = False, accept_epoch: bool = False) -> WorkerConfig:
+        """Configuration of a worker process; `embedded`: its broker is the embedded one."""
+        from agents.config import DeadLetterLimits, TickSettings, WorkerConfig
+
+        return WorkerConfig(
+            bootstrap=self.kafka.bootstrap,
+            group=self.app.group,
+            engine=self.engine(),
+            session_timeout_ms=self.kafka.session_timeout_s * 1000,
+            checkpoint_interval_s=self.checkpoint.interval_s,
+            checkpoint_max_interval_s=self.checkpoint.max_interval_s,
+            max_batch_records=self.checkpoint.batch_records,
+            max_batch_bytes=self.checkpoint.batch_bytes,
+            fetch_max_bytes=self.checkpoint.batch_bytes,
+            ticks=TickSettings(self.time.idle_timeout_s, self.time.tick_interval_s, self.time.clock),
+            dead_letter_limits=DeadLetterLimits(
+                self.dead_letters.max_consecutive,
+                self.dead_letters.max_ratio,
+                self.dead_letters.window_records,
+            ),
+            embedded=embedded,
+            accept_epoch=accept_epoch,
+            security=self.kafka_security(),
+        )
+
+    def kafka_security(self) -> dict[str, str]:
+        """librdkafka settings for TLS and SASL; empty for an unencrypted connection."""
+        kafka = self.kafka
+        security: dict[str, str] = {}
+        if kafka.protocol != "PLAINTEXT":
+            security["security.protocol"] = kafka.protocol
+        if kafka.protocol.startswith("SASL"):
+            security["sasl.mechanism"] = kafka.sasl_mechanism
+            security["sasl.username"] = kafka.sasl_username or ""
+            security["sasl.password"] = _revealed(kafka.sasl_password) or ""
+        if kafka.ca_file is not None:
+            security["ssl.ca.location"] = str(kafka.ca_file)
+        return security
+
+    def kafka_client(self) -> dict[str, str | bool]:
+        """What every librdkafka client outside the worker needs."""
+        return {
+            "bootstrap.servers": self.kafka.bootstrap,
+            "log.connection.close": False,
+            **self.kafka_security(),
+        }
+
+    def database_url(self) -> str:
+        """The database's URL with its password: for the driver, never for people."""
+        password = _revealed(self.database.password)
+        if password is None:
+            return self.database.url
+        return make_url(self.database.url).set(password=password).render_as_string(hide_password=False)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
+def is_secret(section: str, name: str) -> bool:
+    """Whether a setting's value must never be shown."""
+    annotation = SECTIONS[section].model_fields[name].annotation
+    return annotation is SecretStr or SecretStr in get_args(annotation)
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

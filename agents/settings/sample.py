@@ -1,0 +1,47 @@
+"""The sample file: every setting with its meaning, what it may be, and its default."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+
+from agents.settings.allowed import allowed
+from agents.settings.model import SECTIONS, is_secret
+from agents.settings.sources import FILE_SUFFIX, variable
+
+_HEADER = """\
+# Settings of foreshock, with their defaults. Name this file by `--config FILE` or FORESHOCK_CONFIG.
+# A variable FORESHOCK_SECTION__NAME wins over the file: FORESHOCK_KAFKA__BOOTSTRAP=kafka-1:9093
+# Secrets may only stand in the environment, or in a file that the environment names.
+# `foreshock config check` lists every problem; `foreshock config show` prints what is in force.
+"""
+
+
+def sample() -> str:
+    """Text of deploy/foreshock.toml."""
+    blocks = [_HEADER]
+    for section, kind in SECTIONS.items():
+        title = (kind.__doc__ or "").splitlines()[0]
+        lines = [f"# {title}", f"[{section}]"]
+        for name, field in kind.model_fields.items():
+            lines += _setting(section, name, field)
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
+
+
+def _setting(section: str, name: str, field: FieldInfo) -> list[str]:
+    about = f"# {field.description}"
+    if is_secret(section, name):
+        return [about, f"#   {name}: {variable(section, name)} or {variable(section, name)}{FILE_SUFFIX}"]
+    words = allowed(section, name)
+    if words != "text":
+        about += f" ({words})"
+    if field.default is None:
+        return [about, f'# {name} = ""']
+    return [about, f"{name} = {_literal(field.default)}"]
+
+
+def _literal(value: object) -> str:
+    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)

@@ -1,0 +1,191 @@
+"""The sections of the settings; each field's description is its documentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, unknown names are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
+
+
+def _known_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        message = "is not a time zone of the IANA database; write it like Europe/Berlin or UTC"
+        raise ValueError(message) from error
+    return name
+
+
+def _broker_list(text: str) -> str:
+    for entry in text.split(","):
+        _host, colon, port = entry.strip().rpartition(":")
+        if not (_host and colon and port.isdigit() and 0 < int(port) < 65536):
+            message = "must be host:port, several of them separated by commas"
+            raise ValueError(message)
+    return text
+
+
+class Kafka(Section):
+    """The brokers."""
+
+    bootstrap: Annotated[str, AfterValidator(_broker_list)] = Field(
+        "127.0.0.1:9092", description="Brokers to ask first, as host:port, separated by commas."
+    )
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="SASL_SSL in production; unencrypted only to this machine."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="Used when the protocol is SASL_SSL or SASL_PLAINTEXT."
+    )
+    sasl_username: str | None = Field(None, description="User name for SASL.")
+    sasl_password: SecretStr | None = Field(None, description="Password for SASL.")
+    ca_file: Path | None = Field(None, description="Certificates to trust; without it, the system's.")
+    insecure: bool = Field(
+        False,
+        description="Allow an unencrypted connection to other machines (for tests on a closed network).",
+    )
+    replication_factor: Annotated[int, Field(ge=1, le=32)] = Field(
+        3, description="Copies of each topic that `foreshock topics apply` creates; 1 for a single broker."
+    )
+    session_timeout_s: Annotated[int, Field(ge=6, le=1800)] = Field(
+        30, description="A worker that is not heard for so long loses its partitions to the others."
+    )
+
+
+class Registry(Section):
+    """Where schemas come from."""
+
+    kind: Literal["files", "http"] = Field(
+        "files", description="files: the schemas of this release; http: a Confluent-compatible registry."
+    )
+    url: str | None = Field(None, description="Base URL of the registry; needed when kind is http.")
+    username: str | None = Field(None, description="User name for the registry.")
+    password: SecretStr | None = Field(None, description="Password for the registry.")
+    ca_file: Path | None = Field(None, description="Certificates to trust; without it, the system's.")
+
+
+class Database(Section):
+    """Where alerts and health are stored for people."""
+
+    url: str = Field(
+        "sqlite:///foreshock.db",
+        description="sqlite:///PATH or postgresql://user@host/name; the password belongs to `password`.",
+    )
+    password: SecretStr | None = Field(None, description="Password of the user in the URL.")
+
+
+class App(Section):
+    """Identity of the deployment."""
+
+    group: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,200}$")] = Field(
+        "foreshock", description="Consumer group of the workers and prefix of the changelog topic."
+    )
+    timezone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
+        "UTC", description="Business time zone (IANA name): its midnight ends a day for every account."
+    )
+    partitions: Annotated[int, Field(ge=1, le=1024)] = Field(
+        8, description="Partitions of every topic keyed by account. Never change it on running topics."
+    )
+
+
+class Time(Section):
+    """Event time."""
+
+    out_of_orderness_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        3_600,
+        description="The watermark trails the newest event by so much; a day closes that long after midnight.",
+    )
+    allowed_lateness_d: Annotated[int, Field(ge=1, le=7)] = Field(
+        3, description="Days during which a late event still amends its closed day."
+    )
+    max_skew_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
+        600, description="An event dated further into the future than this is dead-lettered."
+    )
+    idle_timeout_s: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        30.0, description="A topic without records for so long is moved on by tick records."
+    )
+    tick_interval_s: Annotated[float, Field(gt=0, le=3_600)] = Field(
+        10.0, description="Seconds between ticks of an idle topic."
+    )
+    clock: Literal["wall", "events"] = Field(
+        "wall",
+        description="What ticks carry: the time of day, or (for replays) what other topics have reached.",
+    )
+
+
+class Limits(Section):
+    """Bounds of memory and of what a record may be."""
+
+    users_per_account: Positive = Field(
+        500, description="Users remembered per account; the stalest is evicted."
+    )
+    features_per_account: Positive = Field(64, description="Features remembered per account, likewise.")
+    book_entries: Positive = Field(
+        500, description="Open tickets, invoices and subscriptions remembered per account, each."
+    )
+    dedup_ids: Positive = Field(20_000_000, description="Event ids remembered per partition and topic.")
+    record_bytes: Annotated[int, Field(ge=1_024, le=16_777_216)] = Field(
+        1_048_576, description="A record larger than this is dead-lettered before it is decoded."
+    )
+
+
+class Detection(Section):
+    """How sensitive the detectors are."""
+
+    arl_days: Annotated[float, Field(gt=1, le=1_000_000)] = Field(
+        2_800.0,
+        description="Average days between false alarms of one detector on one account; higher is quieter.",
+    )
+
+
+class Checkpoint(Section):
+    """How often state becomes durable."""
+
+    interval_s: Annotated[float, Field(gt=0, le=60)] = Field(1.0, description="Seconds between checkpoints.")
+    max_interval_s: Annotated[float, Field(gt=0, le=300)] = Field(
+        30.0, description="Longest time between two checkpoints while the worker is busy catching up."
+    )
+    batch_records: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        5_000, description="Records handed to the core at once."
+    )
+    batch_bytes: Annotated[int, Field(ge=65_536, le=67_108_864)] = Field(
+        4_194_304, description="Bytes fetched from one partition at once."
+    )
+
+
+class DeadLetters(Section):
+    """When to stop the worker instead of draining a topic into the dead letters."""
+
+    max_consecutive: Positive = Field(1_000, description="Dead letters in a row in one partition of a topic.")
+    max_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="Share of dead letters among the last `window_records` records."
+    )
+    window_records: Positive = Field(10_000, description="Records over which the share is taken.")
+
+
+class Metrics(Section):
+    """The listener for Prometheus and for probes."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        9464, description="Port of /metrics, /-/healthy and /-/ready; 0 takes any free one."
+    )
+
+
+class Log(Section):
+    """What is logged, to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level shown."
+    )
+    json_lines: bool = Field(False, description="One JSON object a line instead of text for people.")
