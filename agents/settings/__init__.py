@@ -1,4 +1,4 @@
-"""Settings of every process: defaults, then a TOML file, then `FORESHOCK_*` variables; all problems at once."""
+"""Settings of every process: defaults, a TOML file, then `FORESHOCK_*` variables; all problems at once."""
 
 from __future__ import annotations
 

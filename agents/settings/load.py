@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from agents.settings.allowed import allowed
 from agents.settings.conflicts import conflicts
@@ -68,7 +69,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         for section, kind in SECTIONS.items()
         for name in kind.model_fields
     }
-    return Loaded(Settings(**sections), origins)  # type: ignore[arg-type]  # one value of each section's own class
+    return Loaded(Settings(**sections), origins)
 
 
 def _problem(section: str, details: ErrorDetails, found: Found) -> Problem:
@@ -100,9 +101,9 @@ def _passwords_in_files(found: Found) -> list[Problem]:
             continue
         try:
             password = make_url(url).password
-        except Exception:  # noqa: BLE001 - whatever cannot be parsed is reported by the check of its section
+        except (ArgumentError, ValueError):  # reported by the check of its section
             password = None
         if password is not None:
             message = f"a password may not stand in a file of settings; set {variable(section, 'password')}"
-            problems.append(Problem(origin, f"{section}.url", masked_value(section, "url", url), message))  # type: ignore[arg-type]
+            problems.append(Problem(origin, f"{section}.url", _shown(section, "url", found), message))
     return problems

@@ -103,7 +103,7 @@ class Time(Section):
 
     out_of_orderness_s: Annotated[int, Field(ge=0, le=86_400)] = Field(
         3_600,
-        description="The watermark trails the newest event by so much; a day closes that long after midnight.",
+        description="How far the watermark trails the newest event; a day closes that long after midnight.",
     )
     allowed_lateness_d: Annotated[int, Field(ge=1, le=7)] = Field(
         3, description="Days during which a late event still amends its closed day."
