@@ -13,7 +13,13 @@ PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "by
 MAX_NODES = 2_000
 """Types in a writer schema, references written out."""
 
-_KEPT = ("type", "name", "namespace", "fields", "items", "values", "symbols", "size", "aliases", "default")
+_KEPT = {
+    "record": ("type", "name", "namespace", "aliases"),
+    "enum": ("type", "name", "namespace", "aliases", "symbols", "default"),
+    "fixed": ("type", "name", "namespace", "aliases", "size"),
+    "array": ("type", "items"),
+    "map": ("type", "values"),
+}
 
 
 def plain(schema: Any) -> Any:
@@ -22,15 +28,23 @@ def plain(schema: Any) -> Any:
         return [plain(branch) for branch in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {name: schema[name] for name in _KEPT if name in schema}
-    if kept.get("type") in PRIMITIVES and "name" not in kept:
-        return kept["type"]
-    for part in ("type", "items", "values"):
+    kind = schema["type"]
+    if not isinstance(kind, str):
+        return plain(kind)
+    if kind not in _KEPT:
+        return kind
+    kept = {name: schema[name] for name in _KEPT[kind] if name in schema}
+    for part in ("items", "values"):
         if part in kept:
             kept[part] = plain(kept[part])
-    if "fields" in kept:
-        kept["fields"] = [plain(field) for field in kept["fields"]]
+    if kind == "record":
+        kept["fields"] = [_plain_field(field) for field in schema["fields"]]
     return kept
+
+
+def _plain_field(field: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: field[name] for name in ("name", "aliases", "default") if name in field}
+    return kept | {"type": plain(field["type"])}
 
 
 def full_name(named: dict[str, Any], namespace: str) -> str:
@@ -43,7 +57,7 @@ def full_name(named: dict[str, Any], namespace: str) -> str:
 def check_writer(schema: Schema) -> None:
     """Refuse what lets a few bytes cost much time or memory.
 
-    A recursive type nests as deep as its bytes say, and an array of items without bytes is as long as it says.
+    A recursive type nests as deep as its bytes say; an array of items without bytes is as long as it says.
 
     Raises:
         IncompatibleSchemaError: the schema is not a record, is malformed, recursive, or too large.

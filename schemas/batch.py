@@ -40,8 +40,8 @@ class BadRecord:
 class Batch:
     """A run of one topic's records in one partition, in offset order.
 
-    `begin` and `end` bound the offsets that the run covers, half-open: an offset in between that no record has
-    is a hole that Kafka left (compaction, transaction marker). All arrays have one entry per record.
+    `begin` and `end` bound the offsets that the run covers, half-open: an offset in between that no record
+    has is a hole that Kafka left (compaction, transaction marker). All arrays have one entry per record.
     """
 
     topic: str

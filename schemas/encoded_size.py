@@ -1,12 +1,12 @@
 """How many bytes the shortest Avro encoding of decoded columns has, record by record.
 
-The columnar decoder stops at the end of a record and does not look whether bytes are left. It can have read no
-fewer bytes than the shortest encoding of what it found; so if that is as long as the record, it read all of it.
+The columnar decoder stops at the end of a record and does not look whether bytes are left. It can have read
+no fewer bytes than the shortest encoding of what it found; so if that is as long as the record, it read all.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,9 +37,9 @@ def valid(column: pa.Array) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def numbers(column: pa.Array) -> npt.NDArray[np.generic]:
+def numbers(column: pa.Array) -> npt.NDArray[Any]:
     """The values of a number column, without a copy; what stands in place of a null is arbitrary."""
-    values: npt.NDArray[np.generic] = np.frombuffer(column.buffers()[1], dtype=column.type.to_pandas_dtype())
+    values: npt.NDArray[Any] = np.frombuffer(column.buffers()[1], dtype=column.type.to_pandas_dtype())
     return values[column.offset : column.offset + len(column)]
 
 

@@ -57,5 +57,8 @@ class FileRegistry:
         for version, candidate in definitions.released(topic.schema).items():
             if candidate == schema:
                 return definitions.released_ids()[topic.schema][version]
-        msg = f"schemas/{topic.schema}.avsc is not released: copy it to schemas/released/{topic.schema}/"
-        raise UnknownSchemaError(f"{msg} under the next number and give that an id in schemas/ids.json")
+        msg = (
+            f"schemas/{topic.schema}.avsc is not released: copy it to schemas/released/{topic.schema}/ "
+            "under the next number and give that an id in schemas/ids.json"
+        )
+        raise UnknownSchemaError(msg)

@@ -97,8 +97,11 @@ class HttpRegistry:
         if response.status_code in (httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY):
             msg = f"the schema registry at {self._url} refuses {path}: {said.get('message')}"
             raise IncompatibleSchemaError(msg)
-        msg = f"the schema registry at {self._url} answered {path} with {response.status_code}"
-        raise RegistryUnavailableError(f"{msg}: check its address, our credentials and its log")
+        msg = (
+            f"the schema registry at {self._url} answered {path} with {response.status_code}: "
+            "check its address, our credentials and its log"
+        )
+        raise RegistryUnavailableError(msg)
 
 
 def _request(topic: TopicSpec) -> dict[str, str]:

@@ -14,7 +14,7 @@ PARTITIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """One topic. `key` names the field that stands in the key, in UTF-8; `schema` is a name in definitions."""
+    """One topic. `key` names the field in the key, in UTF-8; `schema` is a name in definitions."""
 
     name: str
     schema: str
