@@ -15,6 +15,16 @@ class Projection(StrEnum):
 
     ALERT = "alert"
     HEALTH = "health"
+    COMMAND = "command"
+
+
+PROJECTIONS = {
+    "alerts.health": Projection.ALERT,
+    "alerts.expansion": Projection.ALERT,
+    "account.health": Projection.HEALTH,
+    "alert.commands": Projection.COMMAND,
+}
+"""The topics that a destination shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,7 @@ class Written:
 
     alerts: int
     health: int
+    commands: int = 0
     conflicts: tuple[tuple[str, int], ...] = ()
 
 

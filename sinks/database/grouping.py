@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sinks.database.rows import Row, UnstorableError, alert_rows, health_rows
+from sinks.database.rows import Row, UnstorableError, alert_rows, command_row, health_rows
 from sinks.delivery import DeliveryRecord, Projection
 from sinks.errors import Rejection, SinkRejectedError
 
@@ -27,6 +27,7 @@ class BatchRows:
     alerts: dict[Key, Row] = field(default_factory=dict)
     alert_revisions: dict[Key, Row] = field(default_factory=dict)
     alert_evidence: dict[Key, Row] = field(default_factory=dict)
+    alert_commands: dict[Key, Row] = field(default_factory=dict)
     conflicts: set[Identity] = field(default_factory=set)
 
     def add_alert(self, record: DeliveryRecord) -> None:
@@ -57,6 +58,11 @@ class BatchRows:
         )
         _keep_newer(self.accounts, (account["account_id"],), account, "day")
 
+    def add_command(self, record: DeliveryRecord) -> None:
+        """Add the row of what a person did; raises UnstorableError."""
+        command = command_row(record.value)
+        self.alert_commands.setdefault((command["command_id"],), command)
+
 
 def batch_rows(records: Sequence[DeliveryRecord]) -> BatchRows:
     """Return the rows of all records.
@@ -65,13 +71,15 @@ def batch_rows(records: Sequence[DeliveryRecord]) -> BatchRows:
         SinkRejectedError: some records cannot be stored by any database.
     """
     rows = BatchRows()
+    add = {
+        Projection.ALERT: rows.add_alert,
+        Projection.HEALTH: rows.add_health,
+        Projection.COMMAND: rows.add_command,
+    }
     rejections = []
     for index, record in enumerate(records):
         try:
-            if record.projection is Projection.ALERT:
-                rows.add_alert(record)
-            else:
-                rows.add_health(record)
+            add[record.projection](record)
         except UnstorableError as error:
             rejections.append(Rejection(index, error.reason, error.detail))
     if rejections:

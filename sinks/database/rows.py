@@ -98,6 +98,20 @@ def health_rows(record: Record) -> tuple[Row, Row, Row]:
     return health, history, account
 
 
+def command_row(record: Record) -> Row:
+    """Return the row of what a person did with an alert; raises UnstorableError."""
+    canonical(record)
+    try:
+        row = {name: record[name] for name in ("command_id", "alert_id", "account_id", "action", "author")}
+        row |= {"issued_at_ms": record["issued_at"], "until_ms": record.get("until")}
+        row |= {name: record.get(name) for name in ("verdict", "note")}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnstorableError(BAD_RECORD, f"{type(error).__name__}: {error}") from error
+    _require(row, command_id=str)
+    _check(row)
+    return row
+
+
 _NO_HEALTH: Row = dict.fromkeys(
     (
         "scorecard",

@@ -97,6 +97,7 @@ class DatabaseSink:
         return Written(
             alerts=len(rows.alert_revisions),
             health=len(rows.health_history),
+            commands=len(rows.alert_commands),
             conflicts=tuple(sorted(conflicts)),
         )
 
@@ -147,6 +148,7 @@ class DatabaseSink:
             conflicts |= _differing(connection, rows.alert_revisions)
         self._execute(connection, of.alert_evidence, rows.alert_evidence)
         self._execute(connection, of.alerts, rows.alerts)
+        self._execute(connection, of.alert_commands, rows.alert_commands)
         self._execute(connection, of.accounts_if_new, rows.accounts_if_new)
         self._execute(connection, of.accounts, rows.accounts)
         self._execute(connection, of.account_health, rows.account_health)

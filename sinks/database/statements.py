@@ -26,6 +26,7 @@ class Statements:
     alerts: Executable
     alert_revisions: Executable
     alert_evidence: Executable
+    alert_commands: Executable
     insert_position: Executable
     move_position: Executable
 
@@ -46,6 +47,7 @@ def statements(dialect: str) -> Statements:
         alerts=_upsert(dialect, tables.alerts, lambda new: new.revision > tables.alerts.c.revision),
         alert_revisions=_insert_or_ignore(dialect, tables.alert_revisions),
         alert_evidence=_insert_or_ignore(dialect, tables.alert_evidence),
+        alert_commands=_insert_or_ignore(dialect, tables.alert_commands),
         insert_position=_insert_or_ignore(dialect, tables.sink_positions),
         move_position=_move_position(),
     )

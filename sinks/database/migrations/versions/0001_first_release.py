@@ -250,11 +250,12 @@ def _create_alert_commands() -> None:
         sa.Column("command_id", sa.Text, primary_key=True),
         sa.Column("alert_id", sa.Text, nullable=False),
         sa.Column("account_id", sa.Text, nullable=False),
-        sa.Column("command", sa.Text, nullable=False),
+        sa.Column("action", sa.Text, nullable=False),
         sa.Column("author", sa.Text, nullable=False),
         sa.Column("issued_at_ms", sa.BigInteger, nullable=False),
         sa.Column("until_ms", sa.BigInteger),
-        sa.Column("reason", sa.Text),
+        sa.Column("verdict", sa.Text),
+        sa.Column("note", sa.Text),
     )
     op.create_index("ix_alert_commands_alert_issued", "alert_commands", ["alert_id", "issued_at_ms"])
     op.create_index("ix_alert_commands_account_issued", "alert_commands", ["account_id", "issued_at_ms"])

@@ -1,0 +1,188 @@
+"""Every metric the processes export. The table is the documentation: name, kind, labels and their values.
+
+Labels are bounded: each has a fixed set of values, or is a partition number. Anything else becomes `other`.
+No metric has an account, a user or text from the wire as a label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.topics import INPUT_READS
+from sinks.delivery import PROJECTIONS
+
+Kind = Literal["counter", "gauge", "histogram"]
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label and the values it can have; None: small numbers, such as partitions."""
+
+    name: str
+    values: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """One metric as it is exported; a histogram has `buckets`, in the unit that ends its name."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[Label, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+ALERT_KINDS = {
+    "usage_drop": "risk",
+    "power_user_decline": "risk",
+    "silence": "risk",
+    "ticket_surge": "risk",
+    "p1_open": "risk",
+    "payment_failed": "risk",
+    "invoice_overdue": "risk",
+    "renewal_at_risk": "risk",
+    "health_changed": "risk",
+    "seat_saturation": "expansion",
+    "sustained_growth": "expansion",
+}
+"""Family of each kind of alert."""
+
+SEGMENTS = ("enterprise", "mid_market", "smb")
+REASONS = (
+    "malformed",
+    "oversize",
+    "unknown_schema",
+    "incompatible_schema",
+    "null_key",
+    "null_value",
+    "key_mismatch",
+    "invalid_field",
+    "future_dated",
+    "too_late",
+    "bad_record",
+    "bad_text",
+    "bad_value",
+    "nul_character",
+    "refused_by_database",
+)
+INVARIANTS = (
+    "offset_regression",
+    "gap",
+    "partition_mismatch",
+    "stale_writer",
+    "nonfinite",
+    "alert_conflict",
+    "delivery_gap",
+)
+
+_INPUT = Label("topic", INPUT_READS)
+_READ = Label("topic", (*INPUT_READS, *PROJECTIONS))
+_PARTITION = Label("partition", None)
+_FATE = Label("fate", ("applied", "duplicate", "late_applied", "too_late", "dead_lettered"))
+_REASON = Label("reason", REASONS)
+_FAMILY = Label("family", ("risk", "expansion", "advocacy", "data_quality", "system"))
+_KIND = Label("kind", tuple(ALERT_KINDS))
+_SEVERITY = Label("severity", ("critical", "error", "warning", "info"))
+_STATUS = Label("status", ("firing", "acknowledged", "snoozed", "resolved", "suppressed", "retracted"))
+_BAND = Label("band", ("green", "yellow", "red", "grey"))
+_SEGMENT = Label("segment", (*SEGMENTS, OTHER))
+_FAILURE = Label("kind", ("unavailable", "rejected", "conflict", "commit_unknown"))
+_WRITTEN = Label("projection", ("alert", "health", "command"))
+
+_QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_LATENCY = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_SIZES = (1, 10, 100, 500, 1000, 2000, 5000, 10000, 50000)
+
+METRICS: tuple[MetricSpec, ...] = (
+    # Input
+    MetricSpec(
+        "foreshock_records_total", "counter", "Input records by what became of them.", (_INPUT, _FATE)
+    ),
+    MetricSpec("foreshock_dead_letters_total", "counter", "Records put into dead.letters.", (_READ, _REASON)),
+    MetricSpec("foreshock_dead_letter_publish_failures_total", "counter", "Dead letters not acknowledged."),
+    MetricSpec("foreshock_batch_records", "histogram", "Records in a batch that was applied.", (), _SIZES),
+    MetricSpec(
+        "foreshock_consumer_lag_records",
+        "gauge",
+        "Records of a partition that are not yet applied or delivered.",
+        (_READ, _PARTITION),
+    ),
+    # Time
+    MetricSpec(
+        "foreshock_watermark_timestamp_seconds",
+        "gauge",
+        "Own watermark of a topic in a partition, as event time.",
+        (_INPUT, _PARTITION),
+    ),
+    MetricSpec(
+        "foreshock_day_closed_timestamp_seconds",
+        "gauge",
+        "End of the last closed day of a partition, as event time.",
+        (_PARTITION,),
+    ),
+    # Output
+    MetricSpec(
+        "foreshock_alerts_total",
+        "counter",
+        "Alert records acknowledged by the broker.",
+        (_FAMILY, _KIND, _SEVERITY, _STATUS),
+    ),
+    MetricSpec("foreshock_alert_publish_failures_total", "counter", "Alert records not acknowledged."),
+    MetricSpec("foreshock_accounts", "gauge", "Accounts by band and segment.", (_BAND, _SEGMENT)),
+    MetricSpec(
+        "foreshock_event_to_alert_seconds",
+        "histogram",
+        "From the event that caused an alert to its acknowledgement by the broker.",
+        (),
+        _LATENCY,
+    ),
+    MetricSpec(
+        "foreshock_detection_latency_seconds",
+        "histogram",
+        "From reading a batch to the acknowledgement of its alerts.",
+        (),
+        _LATENCY,
+    ),
+    # State
+    MetricSpec(
+        "foreshock_checkpoint_seconds", "histogram", "Time until a checkpoint is durable.", (), _QUICK
+    ),
+    MetricSpec("foreshock_checkpoint_entries_total", "counter", "Changelog records written by checkpoints."),
+    MetricSpec("foreshock_checkpoint_bytes_total", "counter", "Changelog bytes written by checkpoints."),
+    MetricSpec("foreshock_state_accounts", "gauge", "Accounts held in memory by partition.", (_PARTITION,)),
+    MetricSpec("foreshock_state_bytes", "gauge", "Memory of the columnar state by partition.", (_PARTITION,)),
+    MetricSpec(
+        "foreshock_state_evictions_total",
+        "counter",
+        "Users and features that an account had too many of.",
+        (Label("of", ("users", "features")),),
+    ),
+    MetricSpec(
+        "foreshock_state_invariant_violations_total",
+        "counter",
+        "Things that must not happen; each is a page.",
+        (Label("kind", INVARIANTS),),
+    ),
+    MetricSpec("foreshock_recovery_seconds", "gauge", "How long the last recovery of state took."),
+    MetricSpec(
+        "foreshock_recovery_stale_records_total", "counter", "Changelog records of a fenced-off writer."
+    ),
+    MetricSpec(
+        "foreshock_rebalances_total", "counter", "Rebalances of the consumer group seen by this process."
+    ),
+    # Database
+    MetricSpec("foreshock_sink_records_total", "counter", "Records written to the database.", (_WRITTEN,)),
+    MetricSpec("foreshock_sink_write_seconds", "histogram", "Time of one transaction.", (), _QUICK),
+    MetricSpec(
+        "foreshock_sink_write_failures_total", "counter", "Transactions that were not committed.", (_FAILURE,)
+    ),
+    MetricSpec("foreshock_sink_blocked", "gauge", "1 while the database takes no batch, else 0."),
+    MetricSpec(
+        "foreshock_sink_last_success_timestamp_seconds", "gauge", "When a transaction was last committed."
+    ),
+    # Process
+    MetricSpec("foreshock_build_info", "gauge", "1; the label names the version.", (Label("version", None),)),
+)

@@ -1,0 +1,197 @@
+"""The metrics of one process: verbs of the domain outside, collectors on a registry of its own inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from sinks.metric_defs import ALERT_KINDS, METRICS, OTHER, SEGMENTS, MetricSpec
+
+Collector = Counter | Gauge | Histogram
+
+
+class Metrics:
+    """Counts what happens; safe to call from any thread.
+
+    Args:
+        registry: where the collectors are registered; a new one by default, never the global one.
+        kinds: family of each kind of alert; other kinds are counted as `other`.
+        segments: values of the label `segment`; other segments are counted as `other`.
+        version: of the program, for `foreshock_build_info`.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry | None = None,
+        *,
+        kinds: Mapping[str, str] = ALERT_KINDS,
+        segments: Iterable[str] = SEGMENTS,
+        version: str = "unknown",
+    ) -> None:
+        # A second series beside each counter and histogram, which no rule or panel uses.
+        disable_created_metrics()
+        self.registry = CollectorRegistry(auto_describe=True) if registry is None else registry
+        self._kinds = dict(kinds)
+        self._values = {("kind", "foreshock_alerts_total"): tuple(kinds)}
+        self._values["segment", "foreshock_accounts"] = (*dict.fromkeys((*segments, OTHER)),)
+        self._specs = {spec.name: spec for spec in METRICS}
+        self._collectors = {spec.name: _collector(spec, self.registry) for spec in METRICS}
+        for spec in METRICS:
+            self._initialise(spec)
+        self._gauge("foreshock_build_info", version).set(1)
+
+    # What the worker tells; see agents.ports.Observer.
+
+    def records(self, topic: str, fate: str, count: int) -> None:
+        """Input records of a topic met a fate."""
+        self._counter("foreshock_records_total", topic, fate).inc(count)
+
+    def alert(self, record: Mapping[str, Any]) -> None:
+        """An alert record was acknowledged by the broker."""
+        kind = record["kind"] if record["kind"] in self._kinds else OTHER
+        family = self._kinds.get(kind, OTHER)
+        self._counter("foreshock_alerts_total", family, kind, record["severity"], record["status"]).inc()
+
+    def checkpoint(self, seconds: float, entries: int, size_bytes: int) -> None:
+        """A checkpoint is durable."""
+        self._histogram("foreshock_checkpoint_seconds").observe(seconds)
+        self._counter("foreshock_checkpoint_entries_total").inc(entries)
+        self._counter("foreshock_checkpoint_bytes_total").inc(size_bytes)
+
+    def watermark(self, partition: int, topic: str, at_ms: int) -> None:
+        """Own watermark of a topic in a partition."""
+        self._gauge("foreshock_watermark_timestamp_seconds", topic, partition).set(at_ms / 1000)
+
+    def lag(self, topic: str, partition: int, records: int) -> None:
+        """Records of a partition not yet applied or delivered."""
+        self._gauge("foreshock_consumer_lag_records", topic, partition).set(records)
+
+    def rebalance(self) -> None:
+        """The group is rebalancing."""
+        self._counter("foreshock_rebalances_total").inc()
+
+    def recovery(self, seconds: float, entries: int, stale: int) -> None:
+        """State was rebuilt from so many changelog records, `stale` of them by a fenced-off writer."""
+        del entries  # Foreseen by the port; how long it took is what an operator acts on.
+        self._gauge("foreshock_recovery_seconds").set(seconds)
+        self._counter("foreshock_recovery_stale_records_total").inc(stale)
+
+    def invariant(self, kind: str) -> None:
+        """Something was seen that must not happen."""
+        self._counter("foreshock_state_invariant_violations_total", kind).inc()
+
+    def dead_letter(self, topic: str, reason: str, count: int = 1) -> None:
+        """A record of a topic was put into dead.letters."""
+        self._counter("foreshock_dead_letters_total", topic, reason).inc(count)
+
+    def dead_letter_failure(self) -> None:
+        """A dead letter was not acknowledged by the broker."""
+        self._counter("foreshock_dead_letter_publish_failures_total").inc()
+
+    def alert_failure(self) -> None:
+        """An alert record was not acknowledged by the broker."""
+        self._counter("foreshock_alert_publish_failures_total").inc()
+
+    def batch(self, records: int) -> None:
+        """A batch of so many records was applied."""
+        self._histogram("foreshock_batch_records").observe(records)
+
+    def day_closed(self, partition: int, end_ms: int) -> None:
+        """A partition closed a day that ended then."""
+        self._gauge("foreshock_day_closed_timestamp_seconds", partition).set(end_ms / 1000)
+
+    def event_to_alert(self, seconds: float, alert_id: str | None = None) -> None:
+        """An alert was acknowledged so long after its event; the id becomes an exemplar, never a label."""
+        exemplar = None if alert_id is None else {"alert_id": alert_id}
+        self._histogram("foreshock_event_to_alert_seconds").observe(seconds, exemplar)
+
+    def detection_latency(self, seconds: float) -> None:
+        """A batch's alerts were acknowledged so long after it was read."""
+        self._histogram("foreshock_detection_latency_seconds").observe(seconds)
+
+    def accounts(self, band: str, segment: str | None, count: int) -> None:
+        """So many accounts are in a band, within a segment."""
+        self._gauge("foreshock_accounts", band, segment or OTHER).set(count)
+
+    def state(self, partition: int, accounts: int, size_bytes: int) -> None:
+        """A partition's state holds so many accounts in so many bytes."""
+        self._gauge("foreshock_state_accounts", partition).set(accounts)
+        self._gauge("foreshock_state_bytes", partition).set(size_bytes)
+
+    def evictions(self, of: str, count: int) -> None:
+        """Users or features were dropped from accounts that had too many."""
+        self._counter("foreshock_state_evictions_total", of).inc(count)
+
+    # What the delivery tells.
+
+    def sink_written(self, projection: str, records: int) -> None:
+        """Records were committed to the database."""
+        self._counter("foreshock_sink_records_total", projection).inc(records)
+
+    def sink_committed(self, seconds: float, at_s: float) -> None:
+        """A transaction took so long and was committed at that time."""
+        self._histogram("foreshock_sink_write_seconds").observe(seconds)
+        self._gauge("foreshock_sink_last_success_timestamp_seconds").set(at_s)
+        self._gauge("foreshock_sink_blocked").set(0)
+
+    def sink_failed(self, kind: str) -> None:
+        """A transaction was not committed."""
+        self._counter("foreshock_sink_write_failures_total", kind).inc()
+
+    def sink_blocked(self) -> None:
+        """The database takes no batch for now."""
+        self._gauge("foreshock_sink_blocked").set(1)
+
+    def _initialise(self, spec: MetricSpec) -> None:
+        if not spec.labels or any(label.values is None for label in spec.labels):
+            return
+        for values in self._known(spec):
+            self._collectors[spec.name].labels(*values)
+
+    def _known(self, spec: MetricSpec) -> Iterator[tuple[str, ...]]:
+        if spec.name == "foreshock_alerts_total":
+            _family, _kind, severity, status = (label.values or () for label in spec.labels)
+            for (kind, family), *rest in product(self._kinds.items(), severity, status):
+                yield (family, kind, *rest)
+            return
+        yield from product(*(self._allowed(spec, label.name, label.values) or () for label in spec.labels))
+
+    def _allowed(
+        self, spec: MetricSpec, label: str, values: tuple[str, ...] | None
+    ) -> tuple[str, ...] | None:
+        return self._values.get((label, spec.name), values)
+
+    def _labelled(self, name: str, values: tuple[str | int, ...]) -> Any:
+        collector = self._collectors[name]
+        if not values:
+            return collector
+        spec = self._specs[name]
+        bounded = []
+        for label, value in zip(spec.labels, values, strict=True):
+            allowed = self._allowed(spec, label.name, label.values)
+            bounded.append(str(value) if allowed is None or value in allowed else OTHER)
+        return collector.labels(*bounded)
+
+    def _counter(self, name: str, *values: str | int) -> Counter:
+        counter: Counter = self._labelled(name, values)
+        return counter
+
+    def _gauge(self, name: str, *values: str | int) -> Gauge:
+        gauge: Gauge = self._labelled(name, values)
+        return gauge
+
+    def _histogram(self, name: str, *values: str | int) -> Histogram:
+        histogram: Histogram = self._labelled(name, values)
+        return histogram
+
+
+def _collector(spec: MetricSpec, registry: CollectorRegistry) -> Collector:
+    labels = [label.name for label in spec.labels]
+    if spec.kind == "counter":
+        return Counter(spec.name, spec.help, labels, registry=registry)
+    if spec.kind == "gauge":
+        return Gauge(spec.name, spec.help, labels, registry=registry)
+    return Histogram(spec.name, spec.help, labels, registry=registry, buckets=spec.buckets)
