@@ -100,7 +100,7 @@ def project(writer: Schema, reader: Schema) -> Projection | None:
     found = [source for source in sources if source is not None]
     if len(found) < len(sources):
         return None
-    return Projection(json.dumps(_widened(writer)), shapes, tuple(found), columns_of(reader))
+    return Projection(json.dumps(widened(writer)), shapes, tuple(found), columns_of(reader))
 
 
 def _source(field: dict[str, Any], places: dict[str, int], shapes: tuple[Shape, ...]) -> Source | None:
@@ -117,15 +117,15 @@ def _source(field: dict[str, Any], places: dict[str, int], shapes: tuple[Shape, 
     return Source(column) if same and (shape.nullable or not theirs.nullable) else None
 
 
-def _widened(schema: Any) -> Any:
+def widened(schema: Any) -> Any:
     """The writer schema with every int as a long."""
     if isinstance(schema, list):
-        return [_widened(branch) for branch in schema]
+        return [widened(branch) for branch in schema]
     if isinstance(schema, dict):
         kept = {name: schema[name] for name in ("name", "items", "values") if name in schema}
         if "fields" in schema:
             kept["fields"] = [
-                {"name": field["name"], "type": _widened(field["type"])} for field in schema["fields"]
+                {"name": field["name"], "type": widened(field["type"])} for field in schema["fields"]
             ]
         return {"type": schema["type"], **kept}
     return "long" if schema == "int" else schema
