@@ -1,0 +1,49 @@
+"""When to checkpoint: often enough for freshness, never so often that it eats the throughput."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+
+from agents.config import WorkerConfig
+from agents.ingest import Ingest
+
+_SHARE = 9
+"""A checkpoint is followed by at least so many times its own duration of work."""
+_IDLE_S = 0.02
+_LEDGER_LOOK_S = 1.0
+
+
+class Checkpointer:
+    """Runs the checkpoints of a worker until it is stopped."""
+
+    def __init__(self, config: WorkerConfig, ingest: Ingest, idle: Callable[[], bool]) -> None:
+        """`idle` tells whether no delivered run is waiting to be applied."""
+        self._config = config
+        self._ingest = ingest
+        self._idle = idle
+        self._last_s = 0.0
+
+    async def run(self) -> None:
+        """Checkpoint for ever. Raises what a checkpoint raises."""
+        ledger_at = monotonic()
+        while True:
+            await self._ingest.wake.wait()
+            self._ingest.wake.clear()
+            await self._until_due()
+            started_at = monotonic()
+            await self._ingest.checkpoint()
+            self._last_s = monotonic() - started_at
+            if monotonic() - ledger_at >= _LEDGER_LOOK_S:
+                ledger_at = monotonic()
+                await self._ingest.publish_ledgers()
+
+    async def _until_due(self) -> None:
+        config, since = self._config, self._ingest.checkpointed_at
+        soonest = since + min(_SHARE * self._last_s, config.checkpoint_max_interval_s)
+        due = max(since + config.checkpoint_interval_s, soonest)
+        while (now := monotonic()) < due:
+            if self._ingest.outputs_pending and now >= soonest and self._idle():
+                return
+            await asyncio.sleep(min(_IDLE_S, due - now))

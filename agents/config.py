@@ -1,0 +1,69 @@
+"""What a worker needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterLimits:
+    """When to stop the worker instead of draining a topic into the dead letters."""
+
+    consecutive: int = 1_000
+    """Dead letters in a row in one partition of a topic."""
+    ratio: float = 0.5
+    """Dead letters among the last `window_records` records of one partition of a topic."""
+    window_records: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class TickSettings:
+    """When an idle topic is moved on by tick records."""
+
+    idle_timeout_s: float = 30.0
+    interval_s: float = 10.0
+    clock: Literal["wall", "events"] = "wall"
+    """`events`: never tick beyond the event time seen in other topics (replays, backfills)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """Configuration of one worker process."""
+
+    bootstrap: str
+    """Comma-separated `host:port` of the brokers."""
+    group: str = "foreshock"
+    """Consumer group, Faust application id and prefix of the changelog topic."""
+    engine: Any = None
+    """The core's EngineConfig, handed through to its Loader."""
+    session_timeout_ms: int = 30_000
+    checkpoint_interval_s: float = 1.0
+    checkpoint_max_interval_s: float = 30.0
+    max_batch_records: int = 5_000
+    max_batch_bytes: int = 4 * 1024 * 1024
+    fetch_max_bytes: int = 4 * 1024 * 1024
+    """Upper bound of one fetch from one partition."""
+    max_held_records: int = 200_000
+    """Records of one topic-partition held behind a day barrier before fetching it stops."""
+    ticks: TickSettings = field(default_factory=TickSettings)
+    dead_letter_limits: DeadLetterLimits = field(default_factory=DeadLetterLimits)
+    ledger_interval_s: float = 60.0
+    recovery_timeout_s: float = 120.0
+    """Longest time without progress while the changelog is read."""
+    stuck_timeout_s: float = 300.0
+    """Longest time without progress while input is waiting."""
+    shutdown_timeout_s: float = 25.0
+    delivery_timeout_ms: int = 120_000
+    embedded: bool = False
+    """The broker is the embedded one: topics exist on first use and have no configuration."""
+    accept_epoch: bool = False
+    """Start although positions do not fit the topics any more."""
+    security: Mapping[str, str] = field(default_factory=dict)
+    """librdkafka settings for TLS and SASL (`security.protocol`, `sasl.mechanism`, `ssl.ca.location`, …)."""
+
+    @property
+    def changelog_topic(self) -> str:
+        """Topic that holds state and positions of every partition."""
+        return f"{self.group}-state-changelog"

@@ -1,0 +1,64 @@
+"""Limits on dead letters: a worker that rejects nearly everything is wrong itself and must stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.records import DeadLetter
+
+from agents.config import DeadLetterLimits
+from agents.exits import DeadLetterLimitError
+
+_EXPECTED_REASONS = frozenset({"too_late"})
+"""Quarantined, but no sign of something broken."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    last: int = -2
+    consecutive: int = 0
+    records: int = 0
+    rejected: int = 0
+
+
+class DeadLetterGuard:
+    """Counts dead letters by topic-partition."""
+
+    def __init__(self, limits: DeadLetterLimits) -> None:
+        self._limits = limits
+        self._tallies: dict[tuple[str, int], _Tally] = {}
+
+    def saw(self, topic: str, partition: int, records: int) -> None:
+        """So many records were delivered; starts a new window when the last one is full."""
+        tally = self._tallies.setdefault((topic, partition), _Tally())
+        if tally.records >= self._limits.window_records:
+            tally.records = tally.rejected = 0
+        tally.records += records
+
+    def check(self, letters: Sequence[DeadLetter]) -> None:
+        """Count dead letters, in offset order within a topic. Raises DeadLetterLimitError."""
+        for letter in letters:
+            if letter.reason in _EXPECTED_REASONS:
+                continue
+            tally = self._tallies.setdefault((letter.topic, letter.partition), _Tally())
+            tally.consecutive = tally.consecutive + 1 if letter.offset == tally.last + 1 else 1
+            tally.last = letter.offset
+            tally.rejected += 1
+            self._judge(letter, tally)
+
+    def _judge(self, letter: DeadLetter, tally: _Tally) -> None:
+        limits = self._limits
+        place = f"{letter.topic}[{letter.partition}] up to offset {letter.offset}"
+        if tally.consecutive >= limits.consecutive:
+            message = (
+                f"{tally.consecutive} dead letters in a row in {place}, last reason {letter.reason}: "
+                "fix the producer or raise the limit, then start again"
+            )
+            raise DeadLetterLimitError(message)
+        if tally.records >= limits.window_records and tally.rejected > limits.ratio * tally.records:
+            message = (
+                f"{tally.rejected} of {tally.records} records dead-lettered in {place}, "
+                f"last reason {letter.reason}: fix the producer or raise the limit, then start again"
+            )
+            raise DeadLetterLimitError(message)

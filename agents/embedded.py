@@ -1,0 +1,73 @@
+"""A Kafka-protocol broker without installation: librdkafka's in-process mock, in a process of its own.
+
+For trying things out: memory only, about 5 MB per partition, four partitions for every topic.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Self
+
+PARTITIONS = 4
+"""Of every topic; librdkafka's mock knows no other number."""
+
+_START_S = 30.0
+
+
+class EmbeddedBrokerError(RuntimeError):
+    """The embedded broker did not start."""
+
+
+class EmbeddedBroker:
+    """Context manager; the broker ends with the block, and with this process however that ends."""
+
+    def __init__(self, topics: Iterable[str] = ()) -> None:
+        """`topics` exist from the start; others appear on first use."""
+        self._topics = list(topics)
+        self._process: subprocess.Popen[str] | None = None
+        self.bootstrap = ""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, json.dumps(self._topics)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.bootstrap = self._process.stdout.readline().strip()
+        if not self.bootstrap:
+            self._process.wait(_START_S)
+            message = f"the embedded broker ended with code {self._process.returncode}"
+            raise EmbeddedBrokerError(message)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        # The child ends when its standard input does.
+        self._process.communicate(timeout=_START_S)
+
+
+def serve(topics: Iterable[str]) -> None:
+    """Run the broker until standard input ends, after one line with its address."""
+    from confluent_kafka import Producer
+
+    settings: dict[str, Any] = {"bootstrap.servers": "embedded", "test.mock.num.brokers": 1, "log_level": 3}
+    owner = Producer(settings)
+    metadata = owner.list_topics(timeout=_START_S)
+    broker = next(iter(metadata.brokers.values()))
+    for topic in topics:
+        owner.list_topics(topic, timeout=_START_S)
+    sys.stdout.write(f"{broker.host}:{broker.port}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    serve(json.loads(sys.argv[1]))

@@ -1,0 +1,65 @@
+"""Exit codes of the long-running processes, and the one way to stop without acknowledging anything."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from enum import IntEnum
+from typing import NoReturn
+
+logger = logging.getLogger(__name__)
+
+
+class ExitCode(IntEnum):
+    """What a supervisor is told; all but OK and REFUSED are worth a restart."""
+
+    OK = 0
+    BROKEN = 70
+    """An invariant failed or something unexpected was raised; nothing unfinished was acknowledged."""
+    DEAD_LETTERS = 74
+    """Too many records are dead-lettered: stopped instead of draining a topic."""
+    LEASE_LOST = 75
+    """The process was away for too long; another worker may own its partitions."""
+    REFUSED = 78
+    """The topics do not fit the state or the configuration; a person must decide."""
+
+
+class RefusedError(Exception):
+    """The worker must not start on these topics; the message says what to do."""
+
+
+class DeadLetterLimitError(Exception):
+    """More records were dead-lettered than the configured limits allow."""
+
+
+class InvariantError(Exception):
+    """Something that delivery guarantees rest on does not hold."""
+
+
+def code_of(error: BaseException) -> ExitCode:
+    """The exit code that stands for an error."""
+    match error:
+        case RefusedError():
+            return ExitCode.REFUSED
+        case DeadLetterLimitError():
+            return ExitCode.DEAD_LETTERS
+        case _:
+            return ExitCode.BROKEN
+
+
+def abandon(error: BaseException) -> NoReturn:
+    """Log the error and end the process at once: no acknowledgement, no commit, no clean-up."""
+    code = code_of(error)
+    expected = isinstance(error, RefusedError | DeadLetterLimitError)
+    logger.critical("stopping with exit code %d: %s", code, error, exc_info=None if expected else error)
+    leave(code)
+
+
+def leave(code: ExitCode) -> NoReturn:
+    """End the process at once with what was logged so far written out."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

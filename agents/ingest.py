@@ -1,0 +1,212 @@
+"""From delivered runs to durable state: decode, apply, publish, checkpoint, acknowledge."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from time import monotonic
+from typing import Any
+
+from faust.types import TP
+from pipeline.records import Outcome
+
+from agents.config import WorkerConfig
+from agents.dead_letters import DeadLetterGuard
+from agents.exits import ExitCode, leave
+from agents.failpoints import hit
+from agents.lease import Lease
+from agents.ports import Observer, Wire
+from agents.publisher import Publisher
+from agents.shard import Acknowledged, Shard
+from agents.transport import Run
+
+logger = logging.getLogger(__name__)
+
+
+class Ingest:
+    """All partitions of this worker, and the order in which their outputs, state and input become final."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        topics: Collection[str],
+        wire: Wire,
+        publisher: Publisher,
+        observer: Observer,
+        lease: Lease,
+    ) -> None:
+        self.config = config
+        self.shards: dict[int, Shard] = {}
+        self.checkpointed_at = monotonic()
+        self.accepted_at = monotonic()
+        self.outputs_pending = False
+        self.wake = asyncio.Event()
+        """Set when there is something to checkpoint."""
+        self.epoch = 0
+        """Epoch of the runs to accept; others were fetched before the last seek."""
+        self._topics = frozenset(topics)
+        self._wire = wire
+        self._publisher = publisher
+        self._observer = observer
+        self._lease = lease
+        self._guard = DeadLetterGuard(config.dead_letter_limits)
+        self._blocked: frozenset[TP] = frozenset()
+        self._loaded = False
+        # Outputs of a batch and the state that remembers them must not be parted by a checkpoint.
+        self._gate = asyncio.Lock()
+        self._checkpointing = asyncio.Lock()
+        self._ledger_at: dict[int, float] = {}
+
+    # What the transport asks.
+
+    def source_topics(self) -> Collection[str]:
+        """Topics delivered as runs."""
+        return self._topics
+
+    def blocked(self) -> Collection[TP]:
+        """Partitions whose records wait behind a day barrier in too great a number."""
+        return self._blocked
+
+    async def start_positions(self, tps: Collection[TP]) -> Mapping[TP, int] | None:
+        """Where each partition must be read from; None while the state is not loaded."""
+        if not self._loaded or any(tp.partition not in self.shards for tp in tps):
+            return None
+        return {tp: self.shards[tp.partition].expected[tp.topic] for tp in tps}
+
+    async def release(self, *, lost: bool) -> None:
+        """Last checkpoint of all partitions, unless another member may own them already; then forget them."""
+        self._observer.rebalance()
+        try:
+            async with asyncio.timeout(self.config.session_timeout_ms / 1000 / 2):
+                if not lost and self._loaded:
+                    await self.checkpoint()
+                self._loaded = False
+                async with self._gate:
+                    self.drop()
+        except TimeoutError:
+            logger.critical("the last checkpoint before a rebalance did not finish in time")
+            leave(ExitCode.BROKEN)
+
+    # What the worker does.
+
+    def install(self, shards: Iterable[Shard]) -> None:
+        """Take over partitions whose state was recovered."""
+        self.shards = {shard.number: shard for shard in shards}
+        self._blocked = frozenset()
+        self._loaded = True
+        self.accepted_at = monotonic()
+
+    def drop(self) -> None:
+        """Forget all partitions; nothing of them is written any more."""
+        self.shards = {}
+        self._blocked = frozenset()
+        self._loaded = False
+
+    async def accept(self, run: Run, event: Acknowledged) -> None:
+        """Apply a run and publish what came out of it.
+
+        Raises:
+            InvariantError: there is a delivery gap.
+            DeadLetterLimitError: too much is dead-lettered.
+            PublishError: an output could not be produced.
+        """
+        async with self._gate:
+            shard = self.shards.get(run.partition)
+            if shard is None or run.epoch != self.epoch:
+                return
+            hit("after_fetch")
+            new = shard.admit(run, event)
+            if new is None:
+                return
+            batch = self._wire.decode(new)
+            hit("after_decode")
+            outcome = shard.feed.push(batch)
+            hit("after_step")
+            shard.saw(batch)
+            self._guard.saw(run.topic, run.partition, len(new))
+            await self._publish(outcome)
+            self._account(shard)
+        self.accepted_at = monotonic()
+        self.wake.set()
+
+    async def _publish(self, outcome: Outcome) -> None:
+        if outcome.alerts or outcome.health or outcome.dead_letters:
+            hit("before_alert_send")
+            await self._publisher.publish(self._wire.outcome(outcome))
+            await self._publisher.publish(map(self._wire.dead_letter, outcome.dead_letters))
+            hit("after_alert_send_unacked")
+            self.outputs_pending = True
+            self._guard.check(outcome.dead_letters)
+            for record in outcome.alerts:
+                self._observer.alert(record)
+
+    def _account(self, shard: Shard) -> None:
+        for topic, fate, count in shard.fates_since():
+            self._observer.records(topic, fate, count)
+        limit = self.config.max_held_records
+        mine = {TP(topic, shard.number) for topic in self._topics if shard.feed.queued(topic) > limit}
+        if mine or self._blocked:
+            self._blocked = frozenset({tp for tp in self._blocked if tp.partition != shard.number} | mine)
+
+    async def checkpoint(self) -> None:
+        """Outputs acknowledged, then state acknowledged, then input acknowledged to Faust.
+
+        Raises:
+            PublishError: something was not acknowledged; nothing may be acknowledged after that.
+        """
+        async with self._checkpointing:
+            started_at = monotonic()
+            async with self._gate:
+                flight = self._publisher.turn()
+                self.outputs_pending = False
+                parts = [
+                    (shard, shard.feed.checkpoint(), dict(shard.feed.positions))
+                    for shard in self.shards.values()
+                    if shard.moved
+                ]
+                for shard, _, _ in parts:
+                    shard.moved = False
+            await flight.wait()
+            hit("after_alert_ack")
+            if not self._still_ours(parts):
+                return
+            await self._write(parts)
+            for shard, _, positions in parts:
+                shard.acknowledge(positions)
+            self._report(started_at, parts)
+
+    def _still_ours(self, parts: list[tuple[Shard, Any, Any]]) -> bool:
+        self._lease.check()
+        return all(self.shards.get(shard.number) is shard for shard, _, _ in parts)
+
+    async def _write(self, parts: list[tuple[Shard, list[tuple[bytes, bytes | None]], Any]]) -> None:
+        topic = self.config.changelog_topic
+        flights = [
+            await self._publisher.publish_entries(topic, shard.number, entries) for shard, entries, _ in parts
+        ]
+        hit("after_state_send_unacked")
+        for flight in flights:
+            await flight.wait()
+        hit("after_state_ack")
+
+    def _report(self, started_at: float, parts: list[tuple[Shard, list[tuple[bytes, bytes | None]], Any]]) -> None:
+        now = self.checkpointed_at = monotonic()
+        entries = sum(len(part[1]) for part in parts)
+        size = sum(len(key) + len(value or b"") for part in parts for key, value in part[1])
+        self._observer.checkpoint(now - started_at, entries, size)
+        for shard, _, _ in parts:
+            for name, at_ms in shard.feed.watermarks().items():
+                self._observer.watermark(shard.number, name, at_ms)
+
+    async def publish_ledgers(self) -> None:
+        """Publish the ledger of every partition whose last one is old enough."""
+        now = monotonic()
+        due = [
+            shard
+            for shard in self.shards.values()
+            if now - self._ledger_at.get(shard.number, 0.0) >= self.config.ledger_interval_s
+        ]
+        for shard in due:
+            self._ledger_at[shard.number] = now
+        await self._publisher.publish([self._wire.ledger(shard.feed.ledger_entry()) for shard in due])

@@ -1,0 +1,141 @@
+"""What the shell needs from the core, from the wire format and from whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pipeline.records import Batch, DeadLetter, Outcome
+
+from agents.transport import Run
+
+POSITION_KEY = b"\x00pos"
+"""Changelog key of a partition's positions, written after all that they cover."""
+
+
+class Feed(Protocol):
+    """The core of one input partition; see pipeline.feed.Feed."""
+
+    number: int
+    positions: Mapping[str, int]
+    """Next offset to apply, by topic."""
+    fates: Mapping[str, Mapping[str, int]]
+
+    def push(self, batch: Batch) -> Outcome:
+        """Take a batch, apply what the day barriers permit in any topic, close days."""
+
+    def queued(self, topic: str) -> int:
+        """Records pushed and not yet applied."""
+
+    def checkpoint(self) -> list[tuple[bytes, bytes | None]]:
+        """Changelog entries changed since the last checkpoint, the partition's record last."""
+
+    def watermarks(self) -> Mapping[str, int]:
+        """Own watermark of each topic in milliseconds; without topics that had no record yet."""
+
+    def ledger_entry(self) -> Mapping[str, Any]:
+        """What became of every offset so far, as in schemas/ledger_entry.avsc."""
+
+
+class Loader(Protocol):
+    """Rebuilds a Feed from its changelog; see pipeline.feed.Loader."""
+
+    stale: int
+    """Records that a higher position had already beaten."""
+
+    def add(self, key: bytes, value: bytes | None) -> None:
+        """Take the next changelog record in log order."""
+
+    def finish(self) -> Feed:
+        """The Feed as of the highest positions."""
+
+
+NewLoader = Callable[[int], Loader]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A record to publish."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    partition: int = -1
+    """-1: by murmur2 of the key."""
+
+
+class Wire(Protocol):
+    """Bytes to batches, outcomes to messages."""
+
+    def decode(self, run: Run) -> Batch:
+        """Decode a run; bad records are marked in the batch, never raised."""
+
+    def outcome(self, outcome: Outcome) -> Iterable[Message]:
+        """Alerts and health records as messages."""
+
+    def dead_letter(self, letter: DeadLetter) -> Message:
+        """A quarantined record as a message."""
+
+    def ledger(self, entry: Mapping[str, Any]) -> Message:
+        """A ledger entry as a message."""
+
+    def tick(self, topic: str, partition: int, at_ms: int) -> Message:
+        """A tick for one partition of an input topic."""
+
+
+class Observer(Protocol):
+    """Told what happens; labels are bounded."""
+
+    def records(self, topic: str, fate: str, count: int) -> None:
+        """Records of a topic met a fate."""
+
+    def alert(self, record: Mapping[str, Any]) -> None:
+        """An alert record was published."""
+
+    def checkpoint(self, seconds: float, entries: int, size_bytes: int) -> None:
+        """A checkpoint is durable."""
+
+    def watermark(self, partition: int, topic: str, at_ms: int) -> None:
+        """Own watermark of a topic in a partition."""
+
+    def lag(self, topic: str, partition: int, records: int) -> None:
+        """Records of a topic-partition not yet applied."""
+
+    def rebalance(self) -> None:
+        """The group is rebalancing."""
+
+    def recovery(self, seconds: float, entries: int, stale: int) -> None:
+        """State was rebuilt from so many changelog records, `stale` of them beaten by higher positions."""
+
+    def invariant(self, kind: str) -> None:
+        """Something was seen that should not happen; `kind` from a fixed set."""
+
+
+class Unobserved:
+    """An Observer that tells nobody."""
+
+    def records(self, topic: str, fate: str, count: int) -> None:
+        """Nothing."""
+
+    def alert(self, record: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def checkpoint(self, seconds: float, entries: int, size_bytes: int) -> None:
+        """Nothing."""
+
+    def watermark(self, partition: int, topic: str, at_ms: int) -> None:
+        """Nothing."""
+
+    def lag(self, topic: str, partition: int, records: int) -> None:
+        """Nothing."""
+
+    def rebalance(self) -> None:
+        """Nothing."""
+
+    def recovery(self, seconds: float, entries: int, stale: int) -> None:
+        """Nothing."""
+
+    def invariant(self, kind: str) -> None:
+        """Nothing."""

@@ -1,0 +1,153 @@
+"""Publishing with acknowledgement: produce now, learn later that all of it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from threading import Event, Thread
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from agents import kafka
+from agents.config import WorkerConfig
+from agents.ports import Message
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 0.1
+_FULL_WAIT_S = 0.02
+
+
+class PublishError(Exception):
+    """The broker did not acknowledge a record."""
+
+
+class Flight:
+    """Records on their way, acknowledged together."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.bytes = 0
+        self._landed = 0
+        self._failure: KafkaError | None = None
+        self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    @property
+    def landed(self) -> bool:
+        """Whether nothing is on its way any more, successful or not."""
+        return self._landed >= self.sent
+
+    def delivered(self, error: KafkaError | None, _message: Any) -> None:
+        """Delivery report, called in the poll thread."""
+        if error is not None and self._failure is None:
+            self._failure = error
+        self._landed += 1
+        # Read after the count is raised; `wait` sets the waiter before it reads the count.
+        waiter = self._waiter
+        if waiter is not None and self._landed >= self.sent:
+            loop, event = waiter
+            loop.call_soon_threadsafe(event.set)
+
+    async def wait(self) -> None:
+        """Wait until the broker has acknowledged all of it; nothing may be added any more.
+
+        Raises:
+            PublishError: a record was not acknowledged.
+        """
+        event = asyncio.Event()
+        self._waiter = (asyncio.get_running_loop(), event)
+        if not self.landed:
+            await event.wait()
+        if self._failure is not None:
+            message = f"a record was not acknowledged: {self._failure}"
+            raise PublishError(message)
+
+
+class Publisher:
+    """An idempotent producer with a thread that serves its delivery reports."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self._errors: list[KafkaError] = []
+        self._producer = Producer(kafka.producer(config) | {"error_cb": self._on_error})
+        self._flight = Flight()
+        self._stop = Event()
+        self._thread = Thread(target=self._poll, name="publisher", daemon=True)
+        self._thread.start()
+
+    @property
+    def pending(self) -> bool:
+        """Whether something was produced since the last `turn`."""
+        return self._flight.sent > 0
+
+    def turn(self) -> Flight:
+        """The flight of all that was produced since the last turn; what follows is a new one."""
+        flight, self._flight = self._flight, Flight()
+        return flight
+
+    async def publish(self, messages: Iterable[Message]) -> None:
+        """Produce; returns before the broker has acknowledged. Raises PublishError, KafkaException."""
+        for message in messages:
+            while not self._produce(message):
+                await asyncio.sleep(_FULL_WAIT_S)
+
+    async def publish_entries(
+        self, topic: str, partition: int, entries: list[tuple[bytes, bytes | None]]
+    ) -> Flight:
+        """Produce key-value pairs to one partition, in order, as a flight of their own."""
+        flight = Flight()
+        for start in range(0, len(entries), 2_000):
+            for key, value in entries[start : start + 2_000]:
+                while not self._send(flight, topic, key, value, [], partition):
+                    await asyncio.sleep(_FULL_WAIT_S)
+            await asyncio.sleep(0)
+        return flight
+
+    def close(self, timeout_s: float) -> int:
+        """Wait for what is on its way, then stop; returns how many records were given up."""
+        left = int(self._producer.flush(timeout_s))
+        self._stop.set()
+        self._thread.join(timeout=5 * _POLL_S)
+        return left
+
+    def _produce(self, message: Message) -> bool:
+        return self._send(
+            self._flight, message.topic, message.key, message.value, message.headers, message.partition
+        )
+
+    def _send(
+        self,
+        flight: Flight,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]],
+        partition: int,
+    ) -> bool:
+        if self._errors:
+            message = f"the producer cannot go on: {self._errors[0]}"
+            raise PublishError(message)
+        flight.sent += 1
+        try:
+            if headers:
+                self._producer.produce(topic, value, key, partition, flight.delivered, headers=headers)
+            else:
+                self._producer.produce(topic, value, key, partition, flight.delivered)
+        except BufferError:
+            flight.sent -= 1
+            return False
+        flight.bytes += len(key or b"") + len(value or b"")
+        return True
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._errors.append(error)
+        logger.warning("producer: %s", error)
+
+    def _poll(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._producer.poll(_POLL_S)
+            except KafkaException as error:
+                self._errors.append(error.args[0])

@@ -1,0 +1,59 @@
+"""The parts of one worker that its services share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agents.config import WorkerConfig
+from agents.ingest import Ingest
+from agents.lease import Lease
+from agents.ports import NewLoader, Observer, Wire
+from agents.publisher import Publisher
+
+State = Literal["starting", "recovering", "rebalancing", "running", "stopping"]
+
+
+@dataclass(slots=True)
+class Runtime:
+    """Everything between Kafka and the core, wired together."""
+
+    config: WorkerConfig
+    topics: Sequence[str]
+    """Input topics."""
+    new_loader: NewLoader
+    wire: Wire
+    observer: Observer
+    publisher: Publisher
+    lease: Lease
+    ingest: Ingest
+    state: State = "starting"
+    waiting: Callable[[], int] = lambda: 0
+    """Number of delivered runs that wait to be applied."""
+
+    @classmethod
+    def build(
+        cls,
+        config: WorkerConfig,
+        topics: Sequence[str],
+        new_loader: NewLoader,
+        wire: Wire,
+        observer: Observer,
+    ) -> Runtime:
+        """Wire the parts; connects the publisher."""
+        publisher = Publisher(config)
+        lease = Lease(config.session_timeout_ms)
+        ingest = Ingest(config, topics, wire, publisher, observer, lease)
+        return cls(config, topics, new_loader, wire, observer, publisher, lease, ingest)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What readiness and operators want to know."""
+        return {
+            "state": self.state,
+            "ready": self.state == "running",
+            "partitions": sorted(self.ingest.shards),
+            "positions": {
+                str(shard.number): dict(shard.durable) for shard in self.ingest.shards.values()
+            },
+        }

@@ -1,0 +1,112 @@
+"""One worker process: builds the app, runs it until it is told to stop, and never goes on broken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from agents.app import WorkerApp, create_app
+from agents.checkpointer import Checkpointer
+from agents.config import WorkerConfig
+from agents.exits import ExitCode, abandon
+from agents.ports import NewLoader, Observer, Unobserved, Wire
+from agents.runtime import Runtime
+from agents.ticker import Ticker
+from agents.watchdog import Watchdog
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs the core on the input topics until SIGTERM or SIGINT."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        *,
+        topics: Sequence[str],
+        new_loader: NewLoader,
+        wire: Wire,
+        observer: Observer | None = None,
+    ) -> None:
+        self.config = config
+        self._topics = topics
+        self._new_loader = new_loader
+        self._wire = wire
+        self._observer = observer or Unobserved()
+        self._runtime: Runtime | None = None
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def snapshot(self) -> dict[str, Any]:
+        """State for readiness; callable from any thread."""
+        if self._runtime is None:
+            return {"state": "starting", "ready": False, "partitions": [], "positions": {}}
+        return self._runtime.snapshot()
+
+    def stop(self) -> None:
+        """Ask it to stop; callable from any thread."""
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    def run(self) -> int:
+        """Run until told to stop; returns the exit code. A broken worker ends the process instead."""
+        try:
+            return asyncio.run(self._main())
+        except Exception as error:
+            abandon(error)
+
+    async def _main(self) -> int:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop.set)
+        runtime = Runtime.build(self.config, self._topics, self._new_loader, self._wire, self._observer)
+        self._runtime = runtime
+        app = create_app(runtime)
+        runtime.lease.start()
+        tasks = self._tasks(app, runtime)
+        try:
+            await self._wait(app, tasks)
+            return await self._finish(app, runtime, tasks)
+        except Exception as error:
+            abandon(error)
+
+    def _tasks(self, app: WorkerApp, runtime: Runtime) -> list[asyncio.Task[None]]:
+        checkpointer = Checkpointer(self.config, runtime.ingest, lambda: runtime.waiting() == 0)
+        return [
+            asyncio.create_task(app.start(), name="faust"),
+            asyncio.create_task(checkpointer.run(), name="checkpoints"),
+            asyncio.create_task(Ticker(runtime, app).run(), name="ticks"),
+            asyncio.create_task(Watchdog(runtime, app).run(), name="watchdog"),
+        ]
+
+    async def _wait(self, app: WorkerApp, tasks: list[asyncio.Task[None]]) -> None:
+        """Wait for the order to stop. Raises what any part raised."""
+        assert self._stop is not None
+        stop = asyncio.create_task(self._stop.wait(), name="stop")
+        waiting: set[asyncio.Task[Any]] = {*tasks, stop}
+        while not stop.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stop}:
+                task.result()
+
+    async def _finish(self, app: WorkerApp, runtime: Runtime, tasks: list[asyncio.Task[None]]) -> int:
+        """Last checkpoint, commit, leave the group."""
+        runtime.state = "stopping"
+        async with asyncio.timeout(self.config.shutdown_timeout_s):
+            app.flow_control.suspend()
+            for task in tasks[1:]:
+                task.cancel()
+            await asyncio.gather(*tasks[1:], return_exceptions=True)
+            await runtime.ingest.checkpoint()
+            await app.stop()
+        runtime.lease.stop()
+        left = runtime.publisher.close(1.0)
+        if left:
+            logger.error("%d records were given up at the end; they will be made again after a restart", left)
+        return ExitCode.OK
+

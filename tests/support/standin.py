@@ -1,0 +1,195 @@
+"""A tiny core with the API of the real one: counts records by account. Values are decimal event times."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pipeline.records import Batch, DeadLetter, Outcome, RecordKind
+from schemas.batch import BadRecord
+
+from agents.ports import POSITION_KEY, Message
+from agents.transport import Run
+
+POISON = b"poison"
+_NO_COLUMNS = pa.RecordBatch.from_arrays([], names=[])
+
+
+class CountingFeed:
+    """Counts by account and topic; every `alert_every`-th record of an account and topic is an alert."""
+
+    def __init__(self, number: int, alert_every: int = 10) -> None:
+        self.number = number
+        self.positions: dict[str, int] = {}
+        self.fates: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self.components: dict[bytes, dict[str, int]] = {}
+        self.dirty: set[bytes] = set()
+        self.alert_every = alert_every
+        self._times: dict[str, int] = {}
+
+    def push(self, batch: Batch) -> Outcome:
+        expected = self.positions.get(batch.topic, batch.begin)
+        assert batch.begin == expected, (batch.topic, batch.begin, expected)
+        outcome = Outcome()
+        bad = {record.index for record in batch.bad}
+        for index in range(len(batch)):
+            offset = int(batch.offsets[index])
+            assert batch.begin <= offset < batch.end
+            if index in bad:
+                self._reject(batch, index, outcome)
+            elif batch.kind[index] == RecordKind.TICK:
+                self.fates[batch.topic]["applied"] += 1
+            else:
+                self._count(batch.topic, offset, batch.keys[index] or b"", outcome)
+            self._times[batch.topic] = max(self._times.get(batch.topic, 0), int(batch.occurred_at_ms[index]))
+        self.positions[batch.topic] = batch.end
+        return outcome
+
+    def _count(self, topic: str, offset: int, account: bytes, outcome: Outcome) -> None:
+        key = account + b"|" + topic.encode()
+        component = self.components.setdefault(key, {"n": 0, "next": 0})
+        if offset < component["next"]:
+            self.fates[topic]["duplicate"] += 1
+            return
+        component["n"] += 1
+        component["next"] = offset + 1
+        self.dirty.add(key)
+        self.fates[topic]["applied"] += 1
+        if component["n"] % self.alert_every == 0:
+            outcome.alerts.append({"alert_id": f"{key.decode()}#{component['n']}", "account_id": account.decode()})
+
+    def _reject(self, batch: Batch, index: int, outcome: Outcome) -> None:
+        self.fates[batch.topic]["dead_lettered"] += 1
+        outcome.dead_letters.append(
+            DeadLetter(
+                batch.topic, self.number, int(batch.offsets[index]), "undecodable", "",
+                batch.keys[index], batch.raw[index], int(batch.seen_at_ms[index]),
+            )  # fmt: skip
+        )
+
+    def queued(self, topic: str) -> int:
+        return 0
+
+    def checkpoint(self) -> list[tuple[bytes, bytes | None]]:
+        entries: list[tuple[bytes, bytes | None]] = [
+            (key, json.dumps(self.components[key]).encode()) for key in sorted(self.dirty)
+        ]
+        self.dirty.clear()
+        return [*entries, (POSITION_KEY, json.dumps(self.positions).encode())]
+
+    def watermarks(self) -> dict[str, int]:
+        return dict(self._times)
+
+    def ledger_entry(self) -> dict[str, Any]:
+        return {"partition": self.number, "positions": dict(self.positions)}
+
+
+class CountingLoader:
+    """Higher position wins."""
+
+    def __init__(self, number: int) -> None:
+        self.feed = CountingFeed(number)
+        self.stale = 0
+        self._beaten: set[bytes] = set()
+
+    def add(self, key: bytes, value: bytes | None) -> None:
+        assert value is not None
+        record = json.loads(value)
+        if key == POSITION_KEY:
+            if sum(record.values()) < sum(self.feed.positions.values()):
+                self.stale += 1
+            else:
+                self.feed.positions = record
+            return
+        known = self.feed.components.get(key)
+        if known is not None and record["next"] < known["next"]:
+            self.stale += 1
+            self._beaten.add(key)
+        else:
+            self.feed.components[key] = record
+            self._beaten.discard(key)
+
+    def finish(self) -> CountingFeed:
+        self.feed.dirty |= self._beaten
+        return self.feed
+
+
+class IdleFeed(CountingFeed):
+    """Applies nothing: what is measured is the shell."""
+
+    def push(self, batch: Batch) -> Outcome:
+        self.positions[batch.topic] = batch.end
+        self.fates[batch.topic]["applied"] += len(batch)
+        return Outcome()
+
+
+class IdleLoader(CountingLoader):
+    """Loader of IdleFeed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.feed = IdleFeed(number)
+
+
+class PlainWire:
+    """Decimal event times in, JSON out."""
+
+    def decode(self, run: Run) -> Batch:
+        times = np.zeros(len(run), np.int64)
+        kind = np.full(len(run), RecordKind.EVENT, np.uint8)
+        bad = []
+        for index, (key, value) in enumerate(zip(run.keys, run.values, strict=True)):
+            if value is None or value == POISON or key is None:
+                kind[index] = RecordKind.BAD
+                bad.append(BadRecord(index, "undecodable", "not a number"))
+            else:
+                times[index] = int(value)
+                if key == b"\x00tick":
+                    kind[index] = RecordKind.TICK
+        return _batch(run, kind, times, bad)
+
+    def outcome(self, outcome: Outcome) -> list[Message]:
+        return [
+            Message(
+                "alerts.health", alert["account_id"].encode(), json.dumps(alert).encode(),
+                [("ce_id", alert["alert_id"].encode())],
+            )  # fmt: skip
+            for alert in outcome.alerts
+        ]
+
+    def dead_letter(self, letter: DeadLetter) -> Message:
+        body = {"topic": letter.topic, "partition": letter.partition, "offset": letter.offset}
+        return Message("dead.letters", letter.key, json.dumps(body).encode())
+
+    def ledger(self, entry: Any) -> Message:
+        return Message("ledger", str(entry["partition"]).encode(), json.dumps(entry).encode())
+
+    def tick(self, topic: str, partition: int, at_ms: int) -> Message:
+        return Message(topic, b"\x00tick", str(at_ms).encode(), partition=partition)
+
+
+class BlindWire(PlainWire):
+    """Does not look at the values."""
+
+    def decode(self, run: Run) -> Batch:
+        kind = np.full(len(run), RecordKind.EVENT, np.uint8)
+        return _batch(run, kind, np.asarray(run.timestamps_ms, np.int64), [])
+
+
+def _batch(run: Run, kind: Any, times: Any, bad: list[BadRecord]) -> Batch:
+    return Batch(
+        topic=run.topic,
+        begin=run.begin,
+        end=run.end,
+        offsets=np.asarray(run.offsets, np.int64),
+        seen_at_ms=np.asarray(run.timestamps_ms, np.int64),
+        kind=kind,
+        occurred_at_ms=times,
+        events=_NO_COLUMNS,
+        bad=bad,
+        keys=run.keys,
+        raw=run.values,
+    )
