@@ -15,7 +15,8 @@ from schemas.definitions import current
 _PRIMITIVES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
     "long": pa.int64(),
-    "int": pa.int32(),
+    # As the decoder has it: every integer is a 64-bit one.
+    "int": pa.int64(),
     "double": pa.float64(),
 }
 

@@ -1,0 +1,106 @@
+"""Writing event files and label files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from agents.eventfiles import TOPIC_OF, EventFileError, EventTables
+from agents.eventfiles_checks import time_fields
+from schemas.topics import TOPICS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Format = Literal["parquet", "csv", "jsonl"]
+LABELS_FILE = "labels.csv"
+
+_CHUNK_ROWS = 50_000
+
+
+def write_events(stream: EventTables, out_dir: Path | str, format: Format = "parquet") -> list[Path]:  # noqa: A002 - the word that callers and the command line use
+    """Write one file for each table that has rows, and labels.csv if the stream has `labels`; returns the files.
+
+    Times are timestamps in Parquet and ISO 8601 in text; lists and maps are JSON in CSV.
+
+    Raises:
+        EventFileError: the folder already has an event file of another format for one of the tables.
+    """
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = {name: getattr(stream, name) for name in TOPIC_OF}
+    targets = {name: folder / f"{name}.{format}" for name, table in tables.items() if table.num_rows}
+    _refuse_mixture(folder, targets)
+    for name, target in targets.items():
+        _WRITERS[format](tables[name], time_fields(TOPICS[TOPIC_OF[name]].schema), target)
+    written = [*targets.values()]
+    labels = getattr(stream, "labels", None)
+    if labels is not None:
+        written.append(folder / LABELS_FILE)
+        _csv(labels, frozenset({"at", "ends_at"}), folder / LABELS_FILE)
+    return written
+
+
+def _refuse_mixture(folder: Path, targets: Mapping[str, Path]) -> None:
+    """A file of an earlier run in another format would be read beside the new one."""
+    names = [file.name for file in folder.iterdir() if file.name.partition(".")[0] in TOPIC_OF]
+    other = sorted(set(names) - {target.name for target in targets.values()})
+    if other:
+        raise EventFileError(
+            [f"{folder} already has {', '.join(other)}; remove them or choose another folder"]
+        )
+
+
+def _parquet(table: pa.Table, times: frozenset[str], target: Path) -> None:
+    fields = [
+        field.with_type(pa.timestamp("ms", "UTC")) if field.name in times else field for field in table.schema
+    ]
+    pyarrow.parquet.write_table(table.cast(pa.schema(fields)), target, compression="zstd")
+
+
+def _csv(table: pa.Table, times: frozenset[str], target: Path) -> None:
+    pyarrow.csv.write_csv(_flat(_readable(table, times)), target)
+
+
+def _jsonl(table: pa.Table, times: frozenset[str], target: Path) -> None:
+    encoder = msgspec.json.Encoder()
+    with target.open("wb") as file:
+        for chunk in _readable(table, times).to_batches(max_chunksize=_CHUNK_ROWS):
+            rows = chunk.to_pylist(maps_as_pydicts="strict")
+            file.write(
+                encoder.encode_lines(
+                    [{name: value for name, value in row.items() if value is not None} for row in rows]
+                )
+            )
+
+
+def _readable(table: pa.Table, times: frozenset[str]) -> pa.Table:
+    """The table with times as ISO 8601."""
+    for place, name in enumerate(table.column_names):
+        if name in times:
+            instants = table.column(name).cast(pa.timestamp("ms", "UTC"))
+            table = table.set_column(place, name, pc.strftime(instants, "%Y-%m-%dT%H:%M:%SZ"))
+    return table
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """The table with lists and maps as JSON."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            values = table.column(place).to_pylist(maps_as_pydicts="strict")
+            texts = [None if value is None else msgspec.json.encode(value).decode() for value in values]
+            table = table.set_column(place, field.name, pa.array(texts, pa.string()))
+    return table
+
+
+_WRITERS: Mapping[str, Callable[[pa.Table, frozenset[str], Path], None]] = {
+    "parquet": _parquet,
+    "csv": _csv,
+    "jsonl": _jsonl,
+}
