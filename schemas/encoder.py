@@ -80,7 +80,7 @@ class Encoder:
                 encoded += [self._frame + body for body in array.to_pylist()]
         return encoded
 
-    def _column(self, table: pa.Table, field: dict[str, Any], expected: pa.Field) -> pa.ChunkedArray | pa.Array:
+    def _column(self, table: pa.Table, field: dict[str, Any], expected: pa.Field) -> pa.ChunkedArray:
         """The column of a field, as the columnar encoder wants it."""
         name = field["name"]
         has_default = "default" in field
@@ -89,7 +89,8 @@ class Encoder:
             raise EncodeError(msg)
         try:
             if name not in table.column_names:
-                return pa.repeat(pa.scalar(field["default"], type=expected.type), table.num_rows)
+                default = pa.scalar(field["default"], type=expected.type)
+                return pa.chunked_array([pa.repeat(default, table.num_rows)])
             column = _cast(table.column(name), expected.type)
         except pa.ArrowException as error:
             msg = f"the column {name} does not fit {self._name}.avsc: {error}"
@@ -119,7 +120,7 @@ class TickEncoder:
 
 
 class RecordDecoder:
-    """Reads single records of one of our schemas, whichever version wrote them. Times are integer milliseconds."""
+    """Reads single records of one of our schemas, whichever version wrote them; times are milliseconds."""
 
     def __init__(self, schema: str, registry: SchemaRegistry) -> None:
         self._reader = definitions.current(schema)
