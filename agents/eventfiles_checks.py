@@ -60,7 +60,7 @@ def time_fields(schema_name: str) -> frozenset[str]:
 
 
 def problem_of(schema_name: str, field: pa.Field, values: pa.Array) -> tuple[Bool, str] | None:
-    """Rows whose value breaks the field's rule, and the rule; None if all keep it. Nulls are not looked at."""
+    """Rows whose value breaks the field's rule, and the rule; None if all keep it, as nulls do."""
     broken, rule = _broken(schema_name, field, values)
     if broken is None:
         return None
@@ -72,7 +72,6 @@ def _broken(schema_name: str, field: pa.Field, values: pa.Array) -> tuple[pa.Arr
     name = field.name
     symbols = SYMBOLS.get((schema_name, name))
     if symbols is not None:
-        # Of the few different values; there may be millions of rows.
         return pc.invert(
             pc.is_in(values, pa.array(sorted(symbols)))
         ), f"not one of {', '.join(sorted(symbols))}"

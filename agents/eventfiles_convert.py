@@ -35,7 +35,8 @@ class Converted(NamedTuple):
 def convert(values: pa.Array, target: pa.DataType | str) -> Converted:
     """Bring a column to an Arrow type (string, int64, float64, list or map of strings), or to `TIME`.
 
-    Integers may be written as integral floats, numbers as text, times as epoch milliseconds or ISO 8601 (without an
+    Integers may be written as integral floats, numbers as text, times as epoch milliseconds or ISO 8601
+    (without an
     offset: UTC), lists and maps as JSON, lists also separated by semicolons.
     """
     if pa.types.is_dictionary(values.type):
@@ -46,16 +47,18 @@ def convert(values: pa.Array, target: pa.DataType | str) -> Converted:
         return _good(values)
     if pa.types.is_null(values.type):
         return _good(pa.nulls(len(values), pa.int64() if target is TIME else target))
-    if target is TIME:
-        return _times(values)
+    return _times(values) if target is TIME else _converter(target)(values)
+
+
+def _converter(target: pa.DataType) -> Callable[[pa.Array], Converted]:
     if pa.types.is_integer(target):
-        return _integers(values)
+        return _integers
     if pa.types.is_floating(target):
-        return _floats(values)
+        return _floats
     if pa.types.is_string(target):
-        return _texts(values)
+        return _texts
     parse = _parse_strings if pa.types.is_list(target) else _parse_map
-    return _one_by_one(values, parse, target)
+    return lambda values: _one_by_one(values, parse, target)
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from agents.eventfiles import EventFileError
 from agents.eventfiles_convert import TIME, convert
 from agents.eventfiles_read import RawColumns, UnreadableError, read_columns
+from agents.eventfiles_types import EventFileError
 from pipeline.labels import LABEL_RULES, Label
 from pipeline.simulate.tables import LABELS
 
@@ -41,7 +41,8 @@ def read_labels(path: Path | str) -> list[Label]:
         converted, bad = convert(values, TIME if name in _TIMES else pa.string())
         columns[name] = converted.to_pylist()
         problems += [
-            f"{file.name} line {numbers[row]}: {name}: not a time: {values[row]}" for row in bad.nonzero()[0]
+            f"{file.name} line {numbers[row]}: {name}: not a time: {values[row]}"
+            for row in bad.nonzero()[0].tolist()
         ]
     problems += _problems(file.name, raw, columns, numbers)
     if problems:
@@ -57,7 +58,7 @@ def _problems(
 ) -> Iterator[str]:
     for row in range(raw.rows):
         for name in _REQUIRED:
-            if columns[name][row] is None and not raw.columns[name][row].is_valid:
+            if not raw.columns[name][row].is_valid:
                 yield f"{file} line {numbers[row]}: {name} is missing"
         kind = columns["kind"][row]
         if kind is not None and kind not in LABEL_RULES:

@@ -45,14 +45,15 @@ class RawColumns:
     """Columns that no event has."""
     malformed: tuple[Malformed, ...]
     row_numbers: Callable[[], Sequence[int]]
-    """Number of each row as a person counts them: lines of a text file (the header is line 1), else rows from 1."""
+    """Number of each row as a person counts: lines of a text file (a header is line 1), else rows from 1."""
 
 
 def read_columns(path: Path, known: pa.Schema) -> RawColumns:
     """Read the known columns of a file.
 
     Raises:
-        UnreadableError: the file cannot be opened, is damaged, is not UTF-8 or is not of the kind its name says.
+        UnreadableError: the file cannot be opened, is damaged, is not UTF-8 or is not of the kind its name
+        says.
     """
     try:
         if path.suffix == ".parquet":

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from agents.eventfiles import TOPIC_OF, EventFileError, EventTables
 from agents.eventfiles_checks import time_fields
+from agents.eventfiles_types import TOPIC_OF, EventFileError, EventTables
 from schemas.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -24,10 +24,14 @@ LABELS_FILE = "labels.csv"
 _CHUNK_ROWS = 50_000
 
 
-def write_events(stream: EventTables, out_dir: Path | str, format: Format = "parquet") -> list[Path]:  # noqa: A002 - the word that callers and the command line use
-    """Write one file for each table that has rows, and labels.csv if the stream has `labels`; returns the files.
+def write_events(
+    stream: EventTables,
+    out_dir: Path | str,
+    format: Format = "parquet",  # noqa: A002 - the word that the command line uses
+) -> list[Path]:
+    """Write one file for each table that has rows, and labels.csv if the stream has `labels`.
 
-    Times are timestamps in Parquet and ISO 8601 in text; lists and maps are JSON in CSV.
+    Returns the files. Times are timestamps in Parquet and ISO 8601 in text; lists and maps are JSON in CSV.
 
     Raises:
         EventFileError: the folder already has an event file of another format for one of the tables.

@@ -1,6 +1,6 @@
-"""The replay plan: recorded events as the topics would carry them, chunk by chunk, with a tick after each chunk.
+"""The replay plan: recorded events as topics would carry them, chunk by chunk, with a tick after each.
 
-`emit`, `demo` and `backtest` all follow it, so a backtest sees the records that a replay through Kafka would send.
+`emit`, `demo` and `backtest` follow it, so a backtest sees the records that a replay through Kafka would send.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What arrives within one chunk of event time, and the tick that follows in every partition of every topic."""
+    """What arrives within one chunk of event time, and the tick that every partition then gets."""
 
     index: int
     tick_at_ms: int
@@ -125,11 +125,12 @@ def plan(
 ) -> ReplayPlan:
     """Plan the replay of event files.
 
-    Within a topic, records keep the order of the file. Topics are merged by the running maximum of the event time in
-    each file: a row belongs to the chunk of that maximum, so late records stay where they arrived. Profiles without
-    `updated_at` come before all others, in the first chunk. Every chunk from the first event to the last has a step,
-    also when nothing happened; its tick carries the end of the chunk. The last one carries `final_tick_ms`, or the
-    greatest event time of all, since nobody knows what the rest of that chunk would have held.
+    Within a topic, records keep the order of the file. Topics are merged by the running maximum of the event
+    time in each file: a row belongs to the chunk of that maximum, so late records stay where they arrived.
+    Profiles without `updated_at` come before all others, in the first chunk. Every chunk from the first event
+    to the last has a step, also when nothing happened; its tick carries the end of the chunk. The last one
+    carries `final_tick_ms`, or the greatest event time of all, since nobody knows what the rest of that chunk
+    would have held.
 
     Args:
         files: what to replay.
@@ -143,9 +144,7 @@ def plan(
     if not latest:
         # Profiles without a time alone: there is no time to tick.
         latest = [0]
-    earliest = [
-        int(source.running_ms[len(source.running_ms) - source.dated]) for source in sources if source.dated
-    ]
+    earliest = [int(source.running_ms[-source.dated]) for source in sources if source.dated]
     first, last = min(earliest, default=0) // chunk_ms, max(latest) // chunk_ms
     ticks = [(chunk + 1) * chunk_ms for chunk in range(first, last)]
     ticks.append(max(latest) if final_tick_ms is None else max(final_tick_ms, *latest))
@@ -158,7 +157,7 @@ def plan(
 
 
 def to_batches(step: Step, seen_at_ms: int) -> list[Batch]:
-    """The step as the decoder would have handed it over: one batch for each topic and partition, tick included."""
+    """The step as the decoder would have made it: one batch for each topic and partition, with its tick."""
     return [_batch(rows, step.tick_at_ms, seen_at_ms) for rows in step.rows]
 
 
@@ -239,7 +238,8 @@ def _partitions(
     """Partition of each row, computed once for each account."""
     encoded = account_ids.combine_chunks().dictionary_encode()
     of_account = [partition_of(key.encode(), partitions) for key in encoded.dictionary.to_pylist()]
-    return np.array(of_account, dtype=np.int64)[encoded.indices.to_numpy()]
+    of_row: I64 = np.array(of_account, dtype=np.int64)[encoded.indices.to_numpy()]
+    return of_row
 
 
 def _one_batch(table: pa.Table, columns: pa.Schema) -> pa.RecordBatch:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pyarrow as pa
 
 DAY_MS = 86_400_000
 
@@ -47,8 +49,8 @@ class Label:
 class LabelRule:
     """Which alert kinds find a label of one kind, and in which time around it.
 
-    An alert counts when it was detected in `[at - before_days, (ends_at or at) + after_days]`. No kinds at all:
-    the label is expected to raise nothing.
+    An alert counts when it was detected in `[at - before_days, (ends_at or at) + after_days]`. No kinds at
+    all: the label is expected to raise nothing.
     """
 
     alert_kinds: frozenset[str]
@@ -95,7 +97,7 @@ class UnknownLabelKindError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One label of one account with the alerts that found it, in order of detection; none if it was missed."""
+    """One label of one account and the alerts that found it in order of detection; none: it was missed."""
 
     label: Label
     alerts: tuple[Mapping[str, Any], ...]
@@ -154,8 +156,8 @@ class MatchReport:
 def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> MatchReport:
     """Match labels with the openings (revision 1, status firing) among `alerts`, whose order does not matter.
 
-    Alerts are records of alert.avsc; read are `account_id`, `kind`, `revision`, `status`, `detected_at` (ms) and
-    `alert_id`.
+    Alerts are records of alert.avsc; read are `account_id`, `kind`, `revision`, `status`, `detected_at` (ms)
+    and `alert_id`.
 
     Raises:
         UnknownLabelKindError: a label's kind is not in `LABEL_RULES`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,9 @@ import pyarrow as pa
 
 from pipeline.labels import DAY_MS
 from pipeline.simulate.incidents import HOUR_MS, Incident
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LATE_SHARE = 0.05
 LATE_DAYS = 3

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
-
-import numpy as np
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from pipeline.labels import DAY_MS
 from pipeline.simulate.fleet import CURRENCIES, Fleet
 from pipeline.simulate.incidents import HOUR_MS, Incident
-from pipeline.simulate.settings import SimulationSettings
 from pipeline.simulate.tables import BILLING, sorted_events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    import pyarrow as pa
+
+    from pipeline.simulate.settings import SimulationSettings
 
 Row = dict[str, Any]
 

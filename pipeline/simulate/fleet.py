@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.simulate.incidents import MIN_USERS, SEATS_FILL_DAYS, Incident
-from pipeline.simulate.settings import SimulationSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.simulate.settings import SimulationSettings
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
@@ -27,17 +31,36 @@ POWER_SHARE = 0.25
 
 _FIRST_WORDS = (
     "Harbor", "Alder", "Northwind", "Cobalt", "Granite", "Juniper", "Lumen", "Meridian", "Orchard", "Pioneer",
-    "Quarry", "Redwood", "Silverline", "Tidewater", "Umbra", "Vantage", "Westgate", "Yarrow", "Zephyr", "Beacon",
+    "Quarry", "Redwood", "Silverline", "Tidewater", "Umbra", "Vantage", "Westgate", "Yarrow", "Zephyr",
+    "Beacon",
 )  # fmt: skip
 _SECOND_WORDS = (
     "Logistics", "Health", "Foods", "Robotics", "Media", "Energy", "Labs", "Finance", "Retail", "Travel",
-    "Insurance", "Motors", "Textiles", "Software", "Studios", "Farms", "Security", "Education", "Mining", "Optics",
+    "Insurance", "Motors", "Textiles", "Software", "Studios", "Farms", "Security", "Education", "Mining",
+    "Optics",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
+class Users:
+    """Users of all accounts as parallel arrays, those of one account together."""
+
+    ids: tuple[str, ...]
+    account: I64
+    rate: F64
+    """Probability of being active on a working day."""
+    power: Bool
+    first_day: I64
+
+    def of(self, account: int) -> slice:
+        """Where the users of an account stand in the arrays."""
+        first, end = np.searchsorted(self.account, [account, account + 1])
+        return slice(int(first), int(end))
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
-    """Accounts as parallel arrays, and their users as parallel arrays (`user_*`), users of one account together."""
+    """Accounts as parallel arrays, and their users."""
 
     account_ids: tuple[str, ...]
     names: tuple[str, ...]
@@ -57,31 +80,21 @@ class Fleet:
     """Activity on a Saturday or Sunday relative to a working day."""
     actions: F64
     """Mean number of events beyond the first of an active user on a day."""
-    user_ids: tuple[str, ...]
-    user_account: I64
-    user_rate: F64
-    """Probability of being active on a working day."""
-    user_power: Bool
-    user_first_day: I64
-
-    def users_of(self, account: int) -> slice:
-        """Where the users of an account stand in the `user_*` arrays."""
-        first, last = np.searchsorted(self.user_account, [account, account + 1])
-        return slice(int(first), int(last))
+    users: Users
 
 
 def draw_fleet(
     settings: SimulationSettings, country: I64, incidents: Sequence[Incident], rng: np.random.Generator
 ) -> Fleet:
-    """Draw accounts of heavy-tailed size and fit those with an incident to it (users, seats, billing, renewal)."""
+    """Draw accounts of heavy-tailed size; one with an incident is fitted to it (users, billing, renewal)."""
     n = settings.accounts
-    kind_of = {incident.account: incident for incident in incidents if incident.account is not None}
+    incident_of = {incident.account: incident for incident in incidents if incident.account is not None}
     users = np.clip(np.exp(rng.normal(np.log(8.0), 0.85, n)), 3, 160).astype(np.int64)
     start_day = np.where(rng.random(n) < 0.1, rng.integers(1, max(2, min(60, settings.days)), n), 0)
     billing_day = rng.integers(0, 30, n)
     # Long enough after the first day for every account to be judged before its renewal comes into sight.
     renewal_day = rng.integers(150, 500, n)
-    for account, incident in kind_of.items():
+    for account, incident in incident_of.items():
         users[account] = max(users[account], MIN_USERS.get(incident.kind, 3) + users[account] % 7)
         start_day[account] = 0
         if incident.kind == "payment_failed":
@@ -90,14 +103,6 @@ def draw_fleet(
             renewal_day[account] = incident.day + 30 + int(40 * incident.strength)
     segment = np.digitize(users, [10, 40])
     seats = np.ceil(users / rng.uniform(0.5, 0.74, n)).astype(np.int64)
-    members, first_day = _members(users, seats, start_day, kind_of, rng)
-    user_account = np.repeat(np.arange(n), members)
-    place = np.arange(len(user_account)) - np.repeat(np.cumsum(members) - members, members)
-    power = place < np.maximum(1, np.round(POWER_SHARE * users)).astype(np.int64)[user_account]
-    late_joiner = place >= users[user_account]
-    total = len(user_account)
-    rate = np.where(power, rng.uniform(0.62, 0.85, total), np.clip(rng.beta(2.2, 8.0, total), 0.06, 0.34))
-    rate = np.where(late_joiner, rng.uniform(0.25, 0.45, total), rate)
     numbers = rng.permutation(len(_FIRST_WORDS) * len(_SECOND_WORDS))
     return Fleet(
         account_ids=tuple(f"acc-{i + 1:05d}" for i in range(n)),
@@ -111,11 +116,27 @@ def draw_fleet(
         renewal_day=renewal_day,
         weekend=rng.uniform(0.04, 0.25, n),
         actions=rng.uniform(1.8, 4.2, n),
-        user_ids=tuple(f"u{a + 1:05d}-{p + 1:03d}" for a, p in zip(user_account, place, strict=True)),
-        user_account=user_account,
-        user_rate=rate,
-        user_power=power,
-        user_first_day=first_day,
+        users=_draw_users(users, seats, start_day, incident_of, rng),
+    )
+
+
+def _draw_users(
+    counts: I64, seats: I64, start_day: I64, incident_of: dict[int, Incident], rng: np.random.Generator
+) -> Users:
+    members, first_day = _members(counts, seats, start_day, incident_of, rng)
+    account = np.repeat(np.arange(len(counts)), members)
+    total = len(account)
+    # The first users of an account are its power users, the last those who join later.
+    place = np.arange(total) - np.repeat(np.cumsum(members) - members, members)
+    power = place < np.maximum(1, np.round(POWER_SHARE * counts)).astype(np.int64)[account]
+    joins_later = place >= counts[account]
+    rate = np.where(power, rng.uniform(0.62, 0.85, total), np.clip(rng.beta(2.2, 8.0, total), 0.06, 0.34))
+    return Users(
+        ids=tuple(f"u{a + 1:05d}-{p + 1:03d}" for a, p in zip(account, place, strict=True)),
+        account=account,
+        rate=np.where(joins_later, rng.uniform(0.25, 0.45, total), rate),
+        power=power,
+        first_day=first_day,
     )
 
 
@@ -125,17 +146,17 @@ def draw_countries(accounts: int, rng: np.random.Generator) -> I64:
 
 
 def _members(
-    users: I64, seats: I64, start_day: I64, kind_of: dict[int, Incident], rng: np.random.Generator
+    users: I64, seats: I64, start_day: I64, incident_of: dict[int, Incident], rng: np.random.Generator
 ) -> tuple[I64, I64]:
     """Users per account including those who join later, and the first day of each user."""
     members = users.copy()
-    filling = [account for account, incident in kind_of.items() if incident.kind == "seat_saturation"]
+    filling = [account for account, incident in incident_of.items() if incident.kind == "seat_saturation"]
     members[filling] = seats[filling]
     first_day = np.repeat(start_day, members)
     ends = np.cumsum(members)
     for account in filling:
         joiners = int(members[account] - users[account])
-        days = kind_of[account].day + rng.integers(0, SEATS_FILL_DAYS, joiners)
+        days = incident_of[account].day + rng.integers(0, SEATS_FILL_DAYS, joiners)
         first_day[ends[account] - joiners : ends[account]] = days
     return members, first_day
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pipeline.labels import ACCOUNT_INCIDENTS, DAY_MS, FLEET, FLEET_INCIDENTS, Label
-from pipeline.simulate.settings import SimulationSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from pipeline.simulate.settings import SimulationSettings
 
 ACCOUNT_KINDS = tuple(ACCOUNT_INCIDENTS)
 FLEET_KINDS = tuple(FLEET_INCIDENTS)
 
 HOUR_MS = 3_600_000
+
+SLOW_DECLINE_DAYS = 28
+SLOW_DECLINE_FLOOR = 0.25
+GROWTH_DAYS = 14
+GROWTH_FACTOR = 1.9
+SEATS_FILL_DAYS = 18
+SURGE_DAYS = 5
 
 # Days that must be left in the stream after the beginning, so that there is something to see.
 _DAYS_AFTER = {
@@ -47,7 +58,7 @@ MIN_USERS = {
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One incident of one account or, with `account` None, of the fleet; days and strength as the kind needs them."""
+    """One incident of one account or, with `account` None, of the fleet."""
 
     kind: str
     account: int | None
@@ -63,31 +74,7 @@ class Incident:
     def label(self, account_ids: Sequence[str]) -> Label:
         """The label that a stream carries for it."""
         account_id = FLEET if self.account is None else account_ids[self.account]
-        return Label(account_id, self.kind, self.at_ms, self.ends_at_ms, self._detail())
-
-    def _detail(self) -> str:
-        match self.kind:
-            case "power_user_decline":
-                return f"power users {-round(100 * power_cut(self))} %, total unchanged"
-            case "usage_drop" | "renewal_at_risk":
-                return f"usage {round(100 * drop_factor(self)) - 100} %"
-            case "slow_decline":
-                return f"usage down to {round(100 * SLOW_DECLINE_FLOOR)} % over {SLOW_DECLINE_DAYS} days"
-            case "seat_saturation":
-                return f"every seat taken within {SEATS_FILL_DAYS} days"
-            case "sustained_growth":
-                return f"usage up to {round(100 * GROWTH_FACTOR)} % over {GROWTH_DAYS} days"
-            case "holiday":
-                return f"country {self.country}"
-        return ""
-
-
-SLOW_DECLINE_DAYS = 28
-SLOW_DECLINE_FLOOR = 0.25
-GROWTH_DAYS = 14
-GROWTH_FACTOR = 1.9
-SEATS_FILL_DAYS = 18
-SURGE_DAYS = 5
+        return Label(account_id, self.kind, self.at_ms, self.ends_at_ms, _detail(self))
 
 
 def power_cut(incident: Incident) -> float:
@@ -100,10 +87,24 @@ def drop_factor(incident: Incident) -> float:
     return 0.25 + 0.2 * incident.strength
 
 
+def _detail(incident: Incident) -> str:
+    """What was done to the account, for people who read the labels."""
+    left = round(100 * drop_factor(incident))
+    return {
+        "power_user_decline": f"power users {-round(100 * power_cut(incident))} %, total unchanged",
+        "usage_drop": f"usage {left - 100} %",
+        "renewal_at_risk": f"usage {left - 100} % before the renewal",
+        "slow_decline": f"usage down to {round(100 * SLOW_DECLINE_FLOOR)} % over {SLOW_DECLINE_DAYS} days",
+        "seat_saturation": f"every seat taken within {SEATS_FILL_DAYS} days",
+        "sustained_growth": f"usage up to {round(100 * GROWTH_FACTOR)} % over {GROWTH_DAYS} days",
+        "holiday": f"country {incident.country}",
+    }.get(incident.kind, "")
+
+
 def plan_incidents(
     settings: SimulationSettings, countries: Sequence[str], rng: np.random.Generator
 ) -> list[Incident]:
-    """Incidents of accounts, none sharing an account, and of the fleet, none sharing a day; fleet-wide ones last."""
+    """Incidents of accounts, none sharing an account, then those of the fleet, none sharing a day."""
     kinds = [kind for kind in ACCOUNT_KINDS if kind in settings.kinds]
     wanted = [kind for _ in range(settings.incidents_per_kind) for kind in kinds]
     candidates = rng.permutation(settings.accounts)[: settings.accounts // 2]

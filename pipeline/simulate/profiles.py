@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from pipeline.labels import DAY_MS
 from pipeline.simulate.billing import YEAR_DAYS
 from pipeline.simulate.fleet import COUNTRIES, CURRENCIES, SEGMENTS, TIMEZONES, Fleet
-from pipeline.simulate.settings import SimulationSettings
 from pipeline.simulate.tables import PROFILES
 from pipeline.simulate.usage import FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.simulate.settings import SimulationSettings
 
 OWNERS = 8
 """Customer success managers who share the accounts."""

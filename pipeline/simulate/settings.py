@@ -14,8 +14,8 @@ ALL_KINDS = (*ACCOUNT_INCIDENTS, *FLEET_INCIDENTS)
 class SimulationSettings:
     """Size, seed and incidents of a simulated stream; the same settings always give the same stream.
 
-    Incidents begin on `first_incident_day` of the stream or later, when baselines exist; a shorter stream is calm. At
-    most half of the accounts have an incident: with few accounts there are fewer of each kind.
+    Incidents begin on `first_incident_day` of the stream or later, when baselines exist; a shorter stream is
+    calm. At most half of the accounts have an incident: with few accounts there are fewer of each kind.
 
     Raises:
         ValueError: a number is out of range or a kind is unknown.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.labels import DAY_MS
-from pipeline.simulate.fleet import Fleet
 from pipeline.simulate.incidents import HOUR_MS
 from pipeline.simulate.profiles import owner_of
-from pipeline.simulate.settings import SimulationSettings
 from pipeline.simulate.tables import SIGNALS, sorted_events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+    from pipeline.simulate.fleet import Fleet
+    from pipeline.simulate.settings import SimulationSettings
 
 Row = dict[str, Any]
 
@@ -47,11 +51,11 @@ def _signals(
         expires_at = at_ms + PULSE_EXPIRES_DAYS * DAY_MS
         pulse = {"score": score, "scale": 5.0, "author": author, "expires_at": expires_at}
         yield {**common, "type": "pulse", "occurred_at": at_ms, **pulse}
-    members = fleet.users_of(account)
+    members = fleet.users.of(account)
     for number, at_ms in enumerate(_times(settings, fleet, account, _SURVEY_DAYS, rng)):
         kind, scale = ("nps", 10.0) if number % 2 == 0 else ("csat", 5.0)
         score = float(np.clip(np.round(scale * (mood + rng.normal(0, 0.07))), 1, scale))
-        contact = fleet.user_ids[int(rng.integers(members.start, members.stop))]
+        contact = fleet.users.ids[int(rng.integers(members.start, members.stop))]
         yield {
             **common,
             "type": kind,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,16 +13,18 @@ from pipeline.simulate.billing import billing_table
 from pipeline.simulate.fleet import COUNTRIES, draw_countries, draw_fleet
 from pipeline.simulate.incidents import Incident, plan_incidents
 from pipeline.simulate.profiles import profile_table
-from pipeline.simulate.settings import SimulationSettings
 from pipeline.simulate.signals import signal_table
 from pipeline.simulate.tables import LABELS
 from pipeline.simulate.tickets import ticket_table
 from pipeline.simulate.usage import usage_table
 
+if TYPE_CHECKING:
+    from pipeline.simulate.settings import SimulationSettings
+
 
 @dataclass(frozen=True, slots=True)
 class SimulatedStream:
-    """Events of each topic in order of arrival, columns named as the Avro fields, times in epoch milliseconds.
+    """Events of each topic in order of arrival, columns named as the Avro fields, times in milliseconds.
 
     `labels` has `account_id` ("*" for the fleet), `kind`, `at`, `ends_at` (null if it goes on) and `detail`.
     """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.definitions import current
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 _PRIMITIVES: Mapping[str, pa.DataType] = {
     "string": pa.string(),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.labels import DAY_MS
-from pipeline.simulate.fleet import Fleet
 from pipeline.simulate.incidents import HOUR_MS, SURGE_DAYS, Incident
-from pipeline.simulate.settings import SimulationSettings
 from pipeline.simulate.tables import TICKETS, sorted_events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from pipeline.simulate.fleet import Fleet
+    from pipeline.simulate.settings import SimulationSettings
 
 Row = dict[str, Any]
 
@@ -38,7 +42,7 @@ def ticket_table(
     settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident], rng: np.random.Generator
 ) -> pa.Table:
     """All ticket events, in order of `occurred_at`."""
-    users = np.bincount(fleet.user_account, minlength=settings.accounts)
+    users = np.bincount(fleet.users.account, minlength=settings.accounts)
     rates = _TICKETS_PER_USER_DAY * users * rng.gamma(3.0, 1 / 3.0, settings.accounts)
     tickets = [*_ordinary(settings, fleet, rates, rng)]
     for incident in incidents:
@@ -85,7 +89,7 @@ def _surge(incident: Incident, rate: float, rng: np.random.Generator) -> Iterato
 
 
 def _history(ticket: _Ticket, ticket_id: str, fleet: Fleet, rng: np.random.Generator) -> Iterator[Row]:
-    members = fleet.users_of(ticket.account)
+    members = fleet.users.of(ticket.account)
     requester = int(rng.integers(members.start, members.stop))
     common: Row = {
         "account_id": fleet.account_ids[ticket.account],
@@ -93,7 +97,7 @@ def _history(ticket: _Ticket, ticket_id: str, fleet: Fleet, rng: np.random.Gener
         "priority": ticket.priority,
         "channel": CHANNELS[requester % len(CHANNELS)],
         "component": COMPONENTS[int(rng.integers(len(COMPONENTS)))],
-        "requester_id": fleet.user_ids[requester],
+        "requester_id": fleet.users.ids[requester],
     }
     lasted_ms = ticket.resolved_ms - ticket.opened_ms
     yield {**common, "type": "opened", "occurred_at": ticket.opened_ms}

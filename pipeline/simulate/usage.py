@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +21,12 @@ from pipeline.simulate.incidents import (
     drop_factor,
     power_cut,
 )
-from pipeline.simulate.settings import SimulationSettings
 from pipeline.simulate.tables import USAGE, event_ids, pick, table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.simulate.settings import SimulationSettings
 
 F32 = npt.NDArray[np.float32]
 
@@ -46,7 +49,7 @@ def usage_table(
     """All usage events, in order of `occurred_at`."""
     rates = _rates(settings, fleet, incidents, rng)
     users, days = np.nonzero(rng.random(rates.shape, dtype=np.float32) < rates)
-    accounts = fleet.user_account[users]
+    accounts = fleet.users.account[users]
     counts = 1 + _negative_binomial(
         fleet.actions[accounts] * _intensity(settings, fleet, incidents)[accounts, days], rng
     )
@@ -67,14 +70,17 @@ def _rates(
     for incident in incidents:
         if incident.kind == "holiday" and incident.country is not None:
             by_account[fleet.country == COUNTRIES.index(incident.country), incident.day] *= 0.1
-    rates = (fleet.user_rate[:, None] * by_account[fleet.user_account]).astype(np.float32)
+    rates = (fleet.users.rate[:, None] * by_account[fleet.users.account]).astype(np.float32)
     for incident in incidents:
         if incident.account is not None:
-            members = fleet.users_of(incident.account)
+            members = fleet.users.of(incident.account)
             _apply(
-                incident, rates[members, incident.day :], fleet.user_power[members], fleet.user_rate[members]
+                incident,
+                rates[members, incident.day :],
+                fleet.users.power[members],
+                fleet.users.rate[members],
             )
-    rates[np.arange(settings.days) < fleet.user_first_day[:, None]] = 0
+    rates[np.arange(settings.days) < fleet.users.first_day[:, None]] = 0
     return np.minimum(rates, np.float32(_MOST_ACTIVE))
 
 
@@ -138,16 +144,16 @@ def _table(
     settings: SimulationSettings, fleet: Fleet, users: I64, occurred_at: I64, rng: np.random.Generator
 ) -> pa.Table:
     n = len(users)
-    accounts = fleet.user_account[users]
+    accounts = fleet.users.account[users]
     source = rng.choice(len(SOURCES), n, p=(0.82, 0.11, 0.07))
     machine = source == SOURCES.index("api")
-    role = np.where(fleet.user_power, 0, 1 + np.arange(len(fleet.user_power)) % 2)[users]
+    role = np.where(fleet.users.power, 0, 1 + np.arange(len(fleet.users.power)) % 2)[users]
     quantity = np.where(rng.random(n) < 0.92, 1, 1 + rng.geometric(0.45, n)).astype(np.float64)
     duration_ms = np.minimum(rng.lognormal(np.log(60_000), 0.9, n), HOUR_MS).astype(np.int64)
     columns: dict[str, Any] = {
         "event_id": event_ids(settings.seed, "u", n),
         "account_id": pick(fleet.account_ids, accounts),
-        "user_id": pick(fleet.user_ids, users, null=machine),
+        "user_id": pick(fleet.users.ids, users, null=machine),
         "feature": pick(FEATURES, _features(settings, accounts, rng)),
         "action": pick(ACTIONS, rng.choice(len(ACTIONS), n, p=(0.55, 0.18, 0.17, 0.06, 0.04))),
         "occurred_at": pa.array(occurred_at),

@@ -1,0 +1,97 @@
+"""What event files hold, once read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+from schemas.topics import INPUT_TOPICS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+TOPIC_OF: Mapping[str, str] = dict(
+    zip(("usage", "billing", "tickets", "signals", "profiles"), INPUT_TOPICS, strict=True)
+)
+"""File name without suffixes → topic."""
+
+
+class EventFileError(Exception):
+    """Event files that cannot be used; `problems` has all of them."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Rejected(NamedTuple):
+    """One thing wrong with one row, which was left out."""
+
+    file: str
+    row: int
+    """Line of a text file (a CSV header is line 1), row of a Parquet file counted from 1."""
+    field: str
+    """Empty when the row as a whole is malformed."""
+    reason: str
+    value: str
+    """As found, shortened."""
+
+
+class EventTables(Protocol):
+    """What has a table of events for each topic."""
+
+    @property
+    def usage(self) -> pa.Table:
+        """Usage events."""
+
+    @property
+    def billing(self) -> pa.Table:
+        """Billing events."""
+
+    @property
+    def tickets(self) -> pa.Table:
+        """Ticket events."""
+
+    @property
+    def signals(self) -> pa.Table:
+        """Customer signals."""
+
+    @property
+    def profiles(self) -> pa.Table:
+        """Account profiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFiles:
+    """Events of each topic in order of the file, which is that of arrival; a missing file is an empty table.
+
+    Columns are those of the reader schema: times as int64 milliseconds UTC, integers as int64.
+    """
+
+    usage: pa.Table
+    billing: pa.Table
+    tickets: pa.Table
+    signals: pa.Table
+    profiles: pa.Table
+    rejected: tuple[Rejected, ...] = ()
+    ignored_columns: tuple[tuple[str, str], ...] = ()
+    """(file, column) of columns that no event of the topic has: perhaps a misspelt one."""
+    rows_read: int = 0
+    """Rows in the files, rejected ones included."""
+
+    @classmethod
+    def of(cls, tables: EventTables) -> Self:
+        """The events of anything that has the five tables, as a simulated stream has."""
+        events = cls(tables.usage, tables.billing, tables.tickets, tables.signals, tables.profiles)
+        return replace(events, rows_read=events.rows)
+
+    def by_topic(self) -> dict[str, pa.Table]:
+        """Tables under the names of their topics, in the order in which the core numbers them."""
+        return {topic: getattr(self, name) for name, topic in TOPIC_OF.items()}
+
+    @property
+    def rows(self) -> int:
+        """Number of good rows."""
+        return sum(table.num_rows for table in self.by_topic().values())
