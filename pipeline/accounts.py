@@ -1,0 +1,219 @@
+"""The accounts of one partition as columns: day panes, active days, health, summaries of their books."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.books import Book
+from pipeline.hashing import U64, hash64
+from pipeline.index import HashIndex
+from pipeline.members import clear_day
+from pipeline.records import I64
+
+I32 = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+RING = 96
+"""Day panes kept: 84 closed days, the oldest amended day's 84, today and the day after."""
+NEVER = np.int32(2**31 - 1)
+
+PANES: dict[str, str] = {
+    "actions": "i8",
+    "duration_ms": "i8",
+    "tickets_opened": "i4",
+    "touches": "i4",
+}
+"""Values summed per day; `actions` in thousandths."""
+
+SCALARS: dict[str, tuple[str, Any]] = {
+    "first_day": ("i4", NEVER),
+    "first_usage_day": ("i4", NEVER),
+    "amended_from": ("i4", NEVER),
+    "band": ("u1", 0),
+    "candidate": ("u1", 0),
+    "candidate_days": ("u1", 0),
+    "band_since_day": ("i4", -1),
+    "score": ("f8", np.nan),
+    "published_score": ("f8", np.nan),
+    "published": ("?", False),
+}
+"""Stored columns with one value per account: type and default."""
+
+SUMMARIES: dict[str, tuple[str, Any]] = {
+    "seats": ("i4", 0),
+    "billing_seen": ("?", False),
+    "cancelled": ("?", False),
+    "failed_unpaid": ("?", False),
+    "overdue_flagged": ("?", False),
+    "first_due_ms": ("i8", 2**62),
+    "tickets_seen": ("?", False),
+    "open_tickets": ("i4", 0),
+    "open_p1": ("i4", 0),
+    "oldest_p1_ms": ("i8", 2**62),
+    "signals_seen": ("?", False),
+    "survey": ("f8", np.nan),
+    "survey_until_ms": ("i8", -1),
+    "pulse": ("f8", np.nan),
+    "pulse_until_ms": ("i8", -1),
+    "renewal_at_ms": ("i8", -1),
+    "open_episodes": ("i4", 0),
+}
+"""Columns derived from books; never stored."""
+
+
+class Accounts:
+    """Rows of accounts; row 0 stays empty (see `Members`), rows are never reused."""
+
+    first_day: I32
+    first_usage_day: I32
+    amended_from: I32
+    band: npt.NDArray[np.uint8]
+    candidate: npt.NDArray[np.uint8]
+    candidate_days: npt.NDArray[np.uint8]
+    band_since_day: I32
+    score: npt.NDArray[np.float64]
+    published_score: npt.NDArray[np.float64]
+    published: Bools
+    seats: I32
+    billing_seen: Bools
+    cancelled: Bools
+    failed_unpaid: Bools
+    overdue_flagged: Bools
+    first_due_ms: I64
+    tickets_seen: Bools
+    open_tickets: I32
+    open_p1: I32
+    oldest_p1_ms: I64
+    signals_seen: Bools
+    survey: npt.NDArray[np.float64]
+    survey_until_ms: I64
+    pulse: npt.NDArray[np.float64]
+    pulse_until_ms: I64
+    renewal_at_ms: I64
+    open_episodes: I32
+
+    def __init__(self, capacity: int = 1024) -> None:
+        self.size = 1
+        self.capacity = capacity
+        self.ids: list[str] = [""]
+        self.books: dict[int, Book] = {}
+        self.hashes: U64 = np.zeros(capacity, dtype=np.uint64)
+        self.bits = np.zeros((capacity, 2), dtype=np.uint64)
+        self.dirty = np.zeros(capacity, dtype=np.bool_)
+        self.panes = {name: np.zeros((RING, capacity), dtype=dtype) for name, dtype in PANES.items()}
+        for name, (dtype, default) in (SCALARS | SUMMARIES).items():
+            setattr(self, name, np.full(capacity, default, dtype=dtype))
+        self._index = HashIndex()
+
+    def __len__(self) -> int:
+        return self.size - 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in columns."""
+        columns = sum(getattr(self, name).nbytes for name in SCALARS | SUMMARIES)
+        return columns + sum(pane.nbytes for pane in self.panes.values()) + self.bits.nbytes + self._index.nbytes
+
+    def _grow(self, needed: int) -> None:
+        if needed <= self.capacity:
+            return
+        capacity = max(needed, self.capacity + self.capacity // 2)
+        for name, (dtype, default) in (SCALARS | SUMMARIES).items():
+            column = np.full(capacity, default, dtype=dtype)
+            column[: self.size] = getattr(self, name)[: self.size]
+            setattr(self, name, column)
+        for name in ("hashes", "bits", "dirty"):
+            old = getattr(self, name)
+            column = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
+            column[: self.size] = old[: self.size]
+            setattr(self, name, column)
+        for name, pane in self.panes.items():
+            grown = np.zeros((RING, capacity), dtype=pane.dtype)
+            grown[:, : self.size] = pane[:, : self.size]
+            self.panes[name] = grown
+        self.capacity = capacity
+
+    def rows_of(self, ids: pa.Array, hashes: U64) -> I32:
+        """Row of each account id (given with its hash); unknown accounts get a row."""
+        rows = self._index.lookup(hashes)
+        missing = np.flatnonzero(rows < 0)
+        if len(missing):
+            _, firsts = np.unique(hashes[missing], return_index=True)
+            new = missing[np.sort(firsts)]
+            self.add(ids.take(pa.array(new)).to_pylist(), hashes[new])
+            rows[missing] = self._index.lookup(hashes[missing])
+        return rows
+
+    def row_of(self, account_id: str) -> int:
+        """Row of a known account, or −1."""
+        return int(self._index.lookup(hash64(pa.array([account_id], pa.string())))[0])
+
+    def add(self, ids: list[str], hashes: U64) -> I32:
+        """Append accounts."""
+        self._grow(self.size + len(ids))
+        rows = np.arange(self.size, self.size + len(ids), dtype=np.int32)
+        self.size += len(ids)
+        self.ids += ids
+        self.hashes[rows] = hashes
+        self._index.insert(hashes, rows)
+        return rows
+
+    def book(self, row: int) -> Book:
+        """The account's book, made on first use."""
+        book = self.books.get(row)
+        if book is None:
+            book = self.books[row] = Book()
+        return book
+
+    def summarise(self, row: int) -> None:
+        """Bring the summary columns up to date with the account's book."""
+        book = self.books[row]
+        for name, value in summaries(book).items():
+            getattr(self, name)[row] = value
+
+    def age(self, day: int, held: Bools | None) -> None:
+        """Empty the pane and the activity bit that a new day is going to use, except for `held` rows."""
+        clear_day(self.bits, day, None if held is None else ~held)
+        for pane in self.panes.values():
+            if held is None:
+                pane[day % RING] = 0
+            else:
+                pane[day % RING, ~held] = 0
+
+
+def summaries(book: Book) -> dict[str, Any]:
+    """What the close of a day reads of a book."""
+    active = [subscription for subscription in book.subscriptions.values() if subscription.active]
+    seats = sum(subscription.seats or 0 for subscription in active)
+    unpaid = [invoice for invoice in book.invoices.values() if not invoice.settled]
+    due = [invoice.due_at_ms for invoice in unpaid if invoice.due_at_ms is not None]
+    p1 = [ticket.opened_at_ms for ticket in book.tickets.values() if ticket.priority == "p1"]
+    profile, survey, pulse = book.profile, book.survey, book.pulse
+    return {
+        "seats": min(seats or (profile.seats or 0 if profile else 0), 2**31 - 1),
+        "billing_seen": book.billing_seen,
+        "cancelled": bool(book.subscriptions) and not active,
+        "failed_unpaid": any(invoice.failures for invoice in unpaid),
+        "overdue_flagged": any(invoice.overdue for invoice in unpaid),
+        "first_due_ms": min(due, default=2**62),
+        "tickets_seen": book.tickets_seen,
+        "open_tickets": len(book.tickets),
+        "open_p1": len(p1),
+        "oldest_p1_ms": min(p1, default=2**62),
+        "signals_seen": book.signals_seen,
+        "survey": survey.value if survey else np.nan,
+        "survey_until_ms": until_ms(survey),
+        "pulse": pulse.value if pulse else np.nan,
+        "pulse_until_ms": until_ms(pulse),
+        "renewal_at_ms": profile.renewal_at_ms if profile and profile.renewal_at_ms is not None else -1,
+        "open_episodes": len(book.episodes),
+    }
+
+
+def until_ms(reading: object) -> int:
+    """When a reading expires; never if it does not say."""
+    expires = getattr(reading, "expires_at_ms", None)
+    return 2**62 if expires is None else int(expires)

@@ -1,0 +1,147 @@
+"""Applying accepted records of one topic to the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.accounts import RING
+from pipeline.billing import apply_billing
+from pipeline.hashing import U64, hash64
+from pipeline.members import by_day, mark_day
+from pipeline.records import I64, Outcome
+from pipeline.rules import react
+from pipeline.signals import apply_profile, apply_signal
+from pipeline.state import State
+from pipeline.tickets import apply_ticket
+
+I32 = npt.NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class Accepted:
+    """Records of one topic that are applied, in offset order; one entry per record."""
+
+    events: pa.RecordBatch
+    rows: I32
+    account_hashes: U64
+    days: I64
+
+
+def note_days(state: State, rows: I32, days: I64) -> None:
+    """Record an account's first day, amended days and that it has changed."""
+    accounts = state.accounts
+    for day, chosen in by_day(days, rows):
+        accounts.first_day[chosen] = np.minimum(accounts.first_day[chosen], day)
+        if day < state.open_day:
+            accounts.amended_from[chosen] = np.minimum(accounts.amended_from[chosen], day)
+    accounts.dirty[rows] = True
+
+
+def apply_usage(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Add usage events to day panes and active days."""
+    accounts, events, rows, days = state.accounts, accepted.events, accepted.rows, accepted.days
+    note_days(state, rows, days)
+    quantity = events.column("quantity").to_numpy(zero_copy_only=False)
+    _add(accounts.panes["actions"], days, rows, np.rint(quantity * 1000.0).astype(np.int64))
+    duration = events.column("duration_ms")
+    if duration.null_count < len(duration):
+        _add(accounts.panes["duration_ms"], days, rows, duration.fill_null(0).to_numpy(zero_copy_only=False))
+    for day, chosen in by_day(days, rows):
+        mark_day(accounts.bits, chosen, day)
+        accounts.first_usage_day[chosen] = np.minimum(accounts.first_usage_day[chosen], day)
+    features = events.column("feature")
+    state.features.mark(rows, accepted.account_hashes, hash64(features), features, days)
+    users = events.column("user_id")
+    if users.null_count == 0:
+        state.users.mark(rows, accepted.account_hashes, hash64(users), users, days)
+    elif users.null_count < len(users):
+        known = np.flatnonzero(users.is_valid().to_numpy(zero_copy_only=False))
+        named = users.take(pa.array(known))
+        state.users.mark(rows[known], accepted.account_hashes[known], hash64(named), named, days[known])
+
+
+def _add(pane: npt.NDArray[np.generic], days: I64, rows: I32, values: npt.NDArray[np.generic]) -> None:
+    flat = pane.reshape(-1)
+    np.add.at(flat, (days % RING) * pane.shape[1] + rows, values.astype(pane.dtype, copy=False))
+
+
+def apply_billing_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Bring books up to date and let immediate rules react."""
+    accounts, limit = state.accounts, state.config.max_book_entries
+    note_days(state, accepted.rows, accepted.days)
+    rows = accepted.rows.tolist()
+    for row, event in zip(rows, accepted.events.to_pylist(), strict=True):
+        fact = apply_billing(accounts.book(row), event, limit)
+        if fact is not None:
+            outcome.alerts += react(state, row, fact)
+    _finish(state, rows)
+    state.stale_context.update(rows)
+
+
+def apply_ticket_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Bring ticket books up to date and count the opened."""
+    accounts, limit = state.accounts, state.config.max_book_entries
+    note_days(state, accepted.rows, accepted.days)
+    rows = accepted.rows.tolist()
+    opened = np.zeros(len(rows), dtype=np.int32)
+    for place, (row, event) in enumerate(zip(rows, accepted.events.to_pylist(), strict=True)):
+        apply_ticket(accounts.book(row), event, limit)
+        opened[place] = event["type"] == "opened"
+    _add(accounts.panes["tickets_opened"], accepted.days, accepted.rows, opened)
+    _finish(state, rows)
+    state.closed_tickets.update(row for row in set(rows) if accounts.books[row].closed_tickets)
+
+
+def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Bring readings up to date and count touches."""
+    accounts = state.accounts
+    note_days(state, accepted.rows, accepted.days)
+    today_end_ms = state.days.end_ms(state.open_day)
+    rows = accepted.rows.tolist()
+    touches = np.zeros(len(rows), dtype=np.int32)
+    for place, (row, event) in enumerate(zip(rows, accepted.events.to_pylist(), strict=True)):
+        if apply_signal(accounts.book(row), event, today_end_ms):
+            state.waiting_readings.add(row)
+        touches[place] = event["type"] == "meeting_held"
+    _add(accounts.panes["touches"], accepted.days, accepted.rows, touches)
+    _finish(state, rows)
+
+
+def apply_profiles(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Take newer profiles."""
+    rows = accepted.rows.tolist()
+    for row, event in zip(rows, accepted.events.to_pylist(), strict=True):
+        apply_profile(state.accounts.book(row), event)
+    _finish(state, rows)
+    state.stale_context.update(rows)
+
+
+def clear_profile(state: State, account_id: str) -> None:
+    """Forget the profile of an account, on a tombstone."""
+    row = state.accounts.row_of(account_id)
+    book = state.accounts.books.get(row)
+    if book is not None and book.profile is not None:
+        book.profile = None
+        _finish(state, [row])
+        state.stale_context.add(row)
+
+
+def _finish(state: State, rows: list[int]) -> None:
+    for row in set(rows):
+        state.accounts.summarise(row)
+        state.accounts.dirty[row] = True
+
+
+APPLY: dict[str, Callable[[State, Accepted, Outcome], None]] = {
+    "usage.events": apply_usage,
+    "billing.events": apply_billing_events,
+    "ticket.events": apply_ticket_events,
+    "customer.signals": apply_signal_events,
+    "account.profiles": apply_profiles,
+}
+"""How each input topic is applied."""

@@ -1,0 +1,122 @@
+"""Billing events on an account's book: subscriptions, invoices, and the facts that alert at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.books import Book, Invoice, Subscription
+
+ACTIVATING = frozenset(
+    {
+        "subscription_started",
+        "subscription_changed",
+        "subscription_reactivated",
+        "trial_started",
+        "trial_converted",
+    }
+)
+ENDING = frozenset({"subscription_cancelled", "trial_expired"})
+MAX_PAID_INVOICES = 24
+"""Paid invoices are remembered only to ignore older events about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFailed:
+    """An invoice that could not be collected, `failures` times so far."""
+
+    key: str
+    at_ms: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceOverdue:
+    """An invoice reported overdue."""
+
+    key: str
+    at_ms: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A payment that settles whatever it may stand for."""
+
+    keys: frozenset[str]
+    at_ms: int
+
+
+Fact = PaymentFailed | InvoiceOverdue | Paid
+
+
+def apply_billing(book: Book, event: Mapping[str, Any], limit: int) -> Fact | None:
+    """Bring the book up to date with one event; returns what immediate rules act on."""
+    kind = event["type"]
+    book.billing_seen = True
+    if kind in ACTIVATING or kind in ENDING:
+        _apply_subscription(book, event, active=kind in ACTIVATING, limit=limit)
+        return None
+    if kind == "invoice_paid":
+        return _pay(book, event)
+    if kind in ("invoice_issued", "payment_failed", "invoice_overdue"):
+        return _apply_invoice(book, kind, event, limit)
+    return None
+
+
+def _apply_subscription(book: Book, event: Mapping[str, Any], *, active: bool, limit: int) -> None:
+    key, at_ms = event["subscription_id"] or "", event["occurred_at"]
+    subscription = book.subscriptions.get(key)
+    if subscription is None:
+        if len(book.subscriptions) >= limit:
+            ended = [name for name, known in book.subscriptions.items() if not known.active]
+            oldest = min(ended or book.subscriptions, key=lambda name: book.subscriptions[name].as_of_ms)
+            del book.subscriptions[oldest]
+        subscription = book.subscriptions[key] = Subscription()
+    if at_ms < subscription.as_of_ms:
+        return
+    subscription.as_of_ms = at_ms
+    subscription.active = active
+    if active and event["mrr_minor_after"] is not None:
+        subscription.mrr_minor = event["mrr_minor_after"]
+    if active and event["seats_after"] is not None:
+        subscription.seats = event["seats_after"]
+
+
+def _apply_invoice(book: Book, kind: str, event: Mapping[str, Any], limit: int) -> Fact | None:
+    key, at_ms = event["invoice_id"] or event["subscription_id"] or "", event["occurred_at"]
+    invoice = book.invoices.get(key)
+    if invoice is None:
+        if len(book.invoices) >= limit:
+            del book.invoices[min(book.invoices, key=lambda name: book.invoices[name].due_at_ms or 0)]
+        invoice = book.invoices[key] = Invoice()
+    if invoice.paid_at_ms is not None and at_ms <= invoice.paid_at_ms:
+        return None
+    invoice.settled = False
+    if kind == "invoice_issued":
+        invoice.due_at_ms, invoice.amount_minor = event["due_at"], event["amount_minor"]
+        return None
+    if kind == "payment_failed":
+        invoice.failures += 1
+        return PaymentFailed(key, at_ms, invoice.failures)
+    invoice.overdue = True
+    amount = event["amount_minor"] if event["amount_minor"] is not None else invoice.amount_minor
+    return InvoiceOverdue(key, at_ms, amount or 0)
+
+
+def _pay(book: Book, event: Mapping[str, Any]) -> Paid:
+    at_ms = event["occurred_at"]
+    keys = frozenset(key for key in (event["invoice_id"], event["subscription_id"], "") if key is not None)
+    for key in keys:
+        invoice = book.invoices.get(key)
+        if invoice is None or invoice.paid_at_ms is None or at_ms > invoice.paid_at_ms:
+            book.invoices[key] = Invoice(paid_at_ms=at_ms, settled=True)
+    _forget_paid(book)
+    return Paid(keys, at_ms)
+
+
+def _forget_paid(book: Book) -> None:
+    settled = [(invoice.paid_at_ms or 0, key) for key, invoice in book.invoices.items() if invoice.settled]
+    for _, key in sorted(settled)[:-MAX_PAID_INVOICES]:
+        del book.invoices[key]

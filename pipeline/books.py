@@ -1,0 +1,137 @@
+"""What is known of one account beside its day values: subscriptions, invoices, tickets, signals, profile, episodes.
+
+Books are small objects of the low-volume topics; their day-close summaries stand in the account columns.
+Field order is the stored format (arrays without names): append only.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Subscription(msgspec.Struct, array_like=True):
+    """One subscription as of its newest event."""
+
+    active: bool = True
+    mrr_minor: int | None = None
+    seats: int | None = None
+    as_of_ms: int = -1
+
+
+class Invoice(msgspec.Struct, array_like=True):
+    """One invoice; `settled` while nothing has happened to it since `paid_at_ms`."""
+
+    due_at_ms: int | None = None
+    amount_minor: int | None = None
+    paid_at_ms: int | None = None
+    failures: int = 0
+    overdue: bool = False
+    settled: bool = False
+
+
+class Ticket(msgspec.Struct, array_like=True):
+    """One open ticket."""
+
+    opened_at_ms: int
+    priority: str = "p3"
+    escalated: bool = False
+
+
+class Reading(msgspec.Struct, array_like=True):
+    """A survey answer or a CSM pulse, scaled to 0…1."""
+
+    value: float
+    at_ms: int
+    expires_at_ms: int | None = None
+
+
+class Profile(msgspec.Struct, array_like=True):
+    """The newest profile of the account."""
+
+    updated_at_ms: int | None = None
+    name: str | None = None
+    segment: str | None = None
+    touch_model: str | None = None
+    lifecycle_stage: str | None = None
+    plan: str | None = None
+    seats: int | None = None
+    arr_minor: int | None = None
+    currency: str | None = None
+    owner: str | None = None
+    parent_account_id: str | None = None
+    timezone: str | None = None
+    country: str | None = None
+    renewal_at_ms: int | None = None
+    status: str | None = None
+
+
+class Context(msgspec.Struct, array_like=True, frozen=True):
+    """What alerts show of the account, as of the last closed day."""
+
+    name: str | None = None
+    segment: str | None = None
+    touch_model: str | None = None
+    lifecycle_stage: str | None = None
+    plan: str | None = None
+    arr_minor: int | None = None
+    currency: str | None = None
+    owner: str | None = None
+    parent_account_id: str | None = None
+    renewal_at_ms: int | None = None
+    day: int = -1
+
+
+class Episode(msgspec.Struct, array_like=True):
+    """One alert's life, from opened to resolved; `expected` is that of the opening, which *clear* compares with."""
+
+    kind: str
+    dimension: str
+    opened_day: int
+    starts_at_ms: int
+    detected_at_ms: int
+    severity: str
+    observed: float
+    expected: float
+    evidence: float
+    revision: int = 1
+    clear_days: int = 0
+
+
+class Book(msgspec.Struct, array_like=True):
+    """All of one account."""
+
+    subscriptions: dict[str, Subscription] = {}
+    invoices: dict[str, Invoice] = {}
+    tickets: dict[str, Ticket] = {}
+    closed_tickets: dict[str, int] = {}
+    survey: Reading | None = None
+    pulse: Reading | None = None
+    next_survey: Reading | None = None
+    next_pulse: Reading | None = None
+    profile: Profile | None = None
+    context: Context = Context()
+    episodes: list[Episode] = []
+    billing_seen: bool = False
+    tickets_seen: bool = False
+    signals_seen: bool = False
+
+    def episode(self, kind: str, dimension: str) -> Episode | None:
+        """The open episode of this kind and dimension."""
+        for episode in self.episodes:
+            if episode.kind == kind and episode.dimension == dimension:
+                return episode
+        return None
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Book)
+
+
+def encode_book(book: Book) -> bytes:
+    """Stored form of a book."""
+    return _ENCODER.encode(book)
+
+
+def decode_book(data: bytes) -> Book:
+    """Read a stored book; raises `msgspec.MsgspecError` on anything else."""
+    return _DECODER.decode(data)

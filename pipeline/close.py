@@ -1,0 +1,308 @@
+"""Closing a day: every account of the partition evaluated as of it, in one vectorised pass per block of accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline import bands
+from pipeline.accounts import NEVER
+from pipeline.alerts import Change, Scene
+from pipeline.books import Book, Episode
+from pipeline.detectors import AFTER_SCORE, AMENDABLE, BEFORE_SCORE, Detector
+from pipeline.detectors.view import Census, Finding, View, census, census_of
+from pipeline.kinds import KINDS
+from pipeline.records import Outcome
+from pipeline.rules import severity_rises
+from pipeline.scenes import DayContext, health_record, scene
+from pipeline.scorecards import default
+from pipeline.signals import context_of, promote_readings, same_context
+from pipeline.state import State
+from pipeline.tickets import forget_closed
+
+BLOCK = 32_768
+"""Accounts evaluated at a time: their working columns fit in a processor's cache."""
+CLEAR_DAYS = 5
+EXPIRE_DAYS = 84
+PUBLISH_POINTS = 3.0
+SAME = 1e-9
+Bools = npt.NDArray[np.bool_]
+
+
+def close_day(state: State, outcome: Outcome) -> None:
+    """Close the open day and open the next; alerts and health records go to `outcome`."""
+    day, accounts = state.open_day, state.accounts
+    held = _held(state, day)
+    if len(accounts):
+        _amend(state, day, held, outcome)
+        counts = census(state.users, state.features, accounts.size, day)
+        for start in range(1, accounts.size, BLOCK):
+            rows = slice(start, min(start + BLOCK, accounts.size))
+            _close_block(state, rows, day, counts.part(rows), held, outcome)
+        _age(state, day, held)
+    _refresh_books(state, day, held)
+    state.enter_day(day + 1)
+    for seen in state.seen.values():
+        seen.forget_before(state.first_amendable_day)
+    outcome.days_closed += 1
+
+
+def _held(state: State, day: int) -> Bools | None:
+    """Rows that closed this day before a crash cut their checkpoint in two."""
+    if state.ahead is None:
+        return None
+    held = np.zeros(state.accounts.size, dtype=np.bool_)
+    known = state.ahead.closed_day[: state.accounts.size]
+    held[: len(known)] = known >= day
+    return held
+
+
+def _age(state: State, day: int, held: Bools | None) -> None:
+    """Make room for the day after tomorrow."""
+    mask = None
+    if held is not None:
+        mask = np.zeros(state.accounts.capacity, dtype=np.bool_)
+        mask[: len(held)] = held
+    state.accounts.age(day + 2, mask)
+    state.users.close_day(day + 2, mask)
+    state.features.close_day(day + 2, mask)
+
+
+def _refresh_books(state: State, day: int, held: Bools | None) -> None:
+    accounts = state.accounts
+
+    def due(rows: set[int]) -> list[int]:
+        return [row for row in sorted(rows) if held is None or not held[row]]
+
+    for row in due(state.waiting_readings):
+        promote_readings(accounts.books[row])
+        accounts.summarise(row)
+        accounts.dirty[row] = True
+    for row in due(state.stale_context):
+        book = accounts.books[row]
+        fresh = context_of(book, day)
+        if not same_context(book.context, fresh):
+            book.context = fresh
+            accounts.dirty[row] = True
+    before_ms = state.days.start_ms(state.first_amendable_day)
+    for row in due(state.closed_tickets):
+        if forget_closed(accounts.books[row], before_ms):
+            accounts.dirty[row] = True
+        if not accounts.books[row].closed_tickets:
+            state.closed_tickets.discard(row)
+    for rows in (state.waiting_readings, state.stale_context):
+        rows.intersection_update([row for row in rows if held is not None and held[row]])
+
+
+def _amend(state: State, day: int, held: Bools | None, outcome: Outcome) -> None:
+    """Judge again, as of their opening day, the episodes that late data may have changed."""
+    accounts = state.accounts
+    changed = np.flatnonzero(accounts.amended_from[: accounts.size] < day).astype(np.int32)
+    if held is not None:
+        changed = changed[~held[changed]]
+    if not len(changed):
+        return
+    for opened in range(int(accounts.amended_from[changed].min()), day):
+        rows = [row for row in changed.tolist() if accounts.amended_from[row] <= opened and _opened_on(state, row, opened)]
+        if rows:
+            _judge_again(state, np.array(rows, dtype=np.int32), opened, day, outcome)
+    accounts.amended_from[changed] = NEVER
+    accounts.dirty[changed] = True
+
+
+def _opened_on(state: State, row: int, day: int) -> list[Episode]:
+    book = state.accounts.books.get(row)
+    if book is None:
+        return []
+    return [episode for episode in book.episodes if episode.opened_day == day and episode.kind in AMENDABLE]
+
+
+def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: int, outcome: Outcome) -> None:
+    counts = census_of(state.users, state.features, rows, opened)
+    view = View(state.accounts, rows, opened, state.days, state.config.arl_days, counts)
+    findings = {kind: evaluate(view) for kind, evaluate in AMENDABLE.items()}
+    for place, row in enumerate(rows.tolist()):
+        book = state.accounts.books[row]
+        for episode in _opened_on(state, row, opened):
+            finding = findings[episode.kind]
+            status = "firing"
+            if not finding.raised[place]:
+                book.episodes.remove(episode)
+                status = "retracted"
+            elif _same(finding.observed[place], episode.observed) and _same(finding.evidence[place], episode.evidence):
+                continue
+            else:
+                _take_values(episode, finding, place)
+            episode.revision += 1
+            change = Change(status, "late_data", state.days.end_ms(day))
+            window = Scene(state.days.start_ms(opened - 6), state.days.end_ms(opened))
+            outcome.alerts.append(state.alerting.record(state.accounts.ids[row], book, episode, change, window))
+        state.accounts.summarise(row)
+
+
+def _same(new: float, old: float) -> bool:
+    return bool(abs(new - old) <= SAME * max(1.0, abs(old)))
+
+
+def _take_values(episode: Episode, finding: Finding, place: int) -> None:
+    episode.observed = float(finding.observed[place])
+    episode.expected = float(finding.expected[place])
+    episode.evidence = float(finding.evidence[place])
+
+
+def _close_block(state: State, rows: slice, day: int, counts: Census, held: Bools | None, outcome: Outcome) -> None:
+    accounts = state.accounts
+    view = View(accounts, rows, day, state.days, state.config.arl_days, counts)
+    findings = {detector.KIND: detector.evaluate(view) for detector in BEFORE_SCORE}
+    score = default.evaluate(view)
+    context = DayContext(view, findings, score, accounts.score[rows].copy(), accounts.band[rows].copy())
+    live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
+    _move_bands(state, context, live)
+    view.band = accounts.band[rows]
+    findings |= {detector.KIND: detector.evaluate(view) for detector in AFTER_SCORE}
+    moved = (view.band != context.previous_band) & (context.previous_band != bands.GREY)
+    concerned = accounts.open_episodes[rows] > 0
+    for finding in findings.values():
+        concerned |= finding.raised
+    concerned |= moved | (accounts.first_due_ms[rows] + default.OVERDUE_MS <= view.end_ms)
+    for place in np.flatnonzero(concerned & live).tolist():
+        _Closing(state, context, rows.start + place, place, outcome).run(moved=bool(moved[place]))
+    _publish_health(state, context, live, outcome)
+
+
+def _move_bands(state: State, context: DayContext, live: Bools) -> None:
+    accounts, rows, score = state.accounts, context.view.rows, context.score
+    before = bands.BandState(accounts.band[rows], accounts.candidate[rows], accounts.candidate_days[rows])
+    after = bands.move(before, score.score, score.coverage)
+    changed = (after.band != before.band) | (after.candidate != before.candidate)
+    changed |= (after.candidate_days != before.candidate_days) | ~_equal(score.score, accounts.score[rows])
+    accounts.dirty[rows] |= changed & live
+    moved = live & (after.band != before.band)
+    accounts.band_since_day[rows] = np.where(moved, context.view.day, accounts.band_since_day[rows])
+    for name, value in (
+        ("band", after.band),
+        ("candidate", after.candidate),
+        ("candidate_days", after.candidate_days),
+        ("score", score.score),
+    ):
+        column = getattr(accounts, name)
+        column[rows] = np.where(live, value, column[rows])
+
+
+def _equal(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> Bools:
+    return (left == right) | (np.isnan(left) & np.isnan(right))
+
+
+def _publish_health(state: State, context: DayContext, live: Bools, outcome: Outcome) -> None:
+    accounts, rows = state.accounts, context.view.rows
+    assert isinstance(rows, slice)
+    score, published = accounts.score[rows], accounts.published_score[rows]
+    due = ~accounts.published[rows] | (accounts.band[rows] != context.previous_band)
+    due |= (np.abs(score - published) >= PUBLISH_POINTS) | (np.isnan(score) != np.isnan(published))
+    for place in np.flatnonzero(due & live).tolist():
+        row = rows.start + place
+        outcome.health.append(health_record(state, context, row, place, accounts.book(row)))
+        accounts.published[row] = True
+        accounts.published_score[row] = accounts.score[row]
+        accounts.dirty[row] = True
+
+
+@dataclass(slots=True)
+class _Closing:
+    """The episodes of one account on one close."""
+
+    state: State
+    context: DayContext
+    row: int
+    place: int
+    outcome: Outcome
+    book: Book = field(init=False)
+    _scene: Scene | None = None
+
+    def __post_init__(self) -> None:
+        self.book = self.state.accounts.book(self.row)
+
+    def run(self, *, moved: bool) -> None:
+        """Advance every kind, in the order of the detector tables."""
+        for detector in BEFORE_SCORE:
+            self._advance(detector)
+        self._overdue_invoices()
+        self._health(moved=moved)
+        for detector in AFTER_SCORE:
+            self._advance(detector)
+        self.state.accounts.open_episodes[self.row] = len(self.book.episodes)
+
+    def _emit(self, episode: Episode, status: str, reason: str) -> None:
+        if self._scene is None:
+            self._scene = scene(self.state, self.context, self.row, self.place)
+        end_ms = self.context.view.end_ms
+        change = Change(status, reason, end_ms, end_ms if status == "resolved" else None)
+        account_id = self.state.accounts.ids[self.row]
+        self.outcome.alerts.append(self.state.alerting.record(account_id, self.book, episode, change, self._scene))
+        self.state.accounts.dirty[self.row] = True
+
+    def _open(self, kind: str, dimension: str, starts_at_ms: int, severity: str, values: tuple[float, float, float]) -> None:
+        view = self.context.view
+        episode = Episode(kind, dimension, view.day, starts_at_ms, view.end_ms, severity, *values)
+        self.book.episodes.append(episode)
+        self._emit(episode, "firing", "detected")
+
+    def _resolve(self, episode: Episode, reason: str) -> None:
+        self.book.episodes.remove(episode)
+        episode.revision += 1
+        self._emit(episode, "resolved", reason)
+
+    def _advance(self, detector: Detector) -> None:
+        finding, place = self.context.findings[detector.KIND], self.place
+        episode = self.book.episode(detector.KIND, detector.DIMENSION)
+        if episode is None:
+            if finding.raised[place]:
+                start_ms = self.state.days.start_ms(self.context.view.day)
+                values = (float(finding.observed[place]), float(finding.expected[place]), float(finding.evidence[place]))
+                self._open(detector.KIND, detector.DIMENSION, start_ms, self._severity(detector.KIND), values)
+            return
+        clear_days = episode.clear_days
+        recovered = detector.cleared(self.context.view, finding, place, episode.expected)
+        episode.clear_days = episode.clear_days + 1 if recovered else 0
+        if episode.clear_days != clear_days:
+            self.state.accounts.dirty[self.row] = True
+        if episode.clear_days >= CLEAR_DAYS:
+            self._resolve(episode, "recovered")
+        elif self.context.view.day - episode.opened_day >= EXPIRE_DAYS:
+            self._resolve(episode, "expired")
+        elif finding.raised[place] and severity_rises(episode.severity, self._severity(detector.KIND)):
+            episode.severity = self._severity(detector.KIND)
+            _take_values(episode, finding, place)
+            episode.revision += 1
+            self._emit(episode, "firing", "worsened")
+
+    def _severity(self, kind: str) -> str:
+        if kind == "renewal_at_risk":
+            return {bands.RED: "critical", bands.YELLOW: "error"}.get(int(self.context.view.band[self.place]), "warning")
+        return KINDS[kind].severity
+
+    def _overdue_invoices(self) -> None:
+        end_ms = self.context.view.end_ms
+        for key, invoice in sorted(self.book.invoices.items()):
+            due_ms = invoice.due_at_ms
+            if due_ms is None or invoice.settled or due_ms + default.OVERDUE_MS > end_ms:
+                continue
+            if self.book.episode("invoice_overdue", key) is None:
+                starts_at_ms = due_ms if invoice.paid_at_ms is None else max(due_ms, invoice.paid_at_ms + 1)
+                days = (end_ms - due_ms) / 86_400_000
+                self._open("invoice_overdue", key, starts_at_ms, "error", (float(invoice.amount_minor or 0), 0.0, days))
+
+    def _health(self, *, moved: bool) -> None:
+        episode = self.book.episode("health_changed", default.ID)
+        if moved:
+            if episode is not None:
+                self._resolve(episode, "recovered")
+            score = float(np.nan_to_num(self.state.accounts.score[self.row]))
+            previous = float(np.nan_to_num(self.context.previous_score[self.place]))
+            start_ms = self.state.days.start_ms(self.context.view.day)
+            severity = ("warning", "error", "warning", "info")[int(self.context.view.band[self.place])]
+            self._open("health_changed", default.ID, start_ms, severity, (score, previous, score - previous))
+        elif episode is not None and self.context.view.day - episode.opened_day >= EXPIRE_DAYS:
+            self._resolve(episode, "expired")

@@ -1,0 +1,25 @@
+"""A ticket of the highest priority open for more than a day."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.detectors.view import Finding, View
+
+KIND = "p1_open"
+DIMENSION = "tickets"
+LIMIT_MS = 86_400_000
+HOUR_MS = 3_600_000
+
+
+def evaluate(view: View) -> Finding:
+    """Raised when the oldest open P1 passed the limit by the end of the day."""
+    age_ms = view.end_ms - view.accounts.oldest_p1_ms[view.rows]
+    raised = (view.accounts.open_p1[view.rows] > 0) & (age_ms >= LIMIT_MS)
+    hours = np.where(raised, age_ms / HOUR_MS, 0.0)
+    return Finding(raised, hours, np.full(len(view), 24.0), hours / 24.0)
+
+
+def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+    """Whether no such ticket is left."""
+    return not finding.raised[place]

@@ -1,0 +1,35 @@
+"""No activity for longer than the account's own cadence explains.
+
+Method: with active days as independent coin tosses of the baseline's rate, the probability of the present gap.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.detectors.view import Finding, View
+from pipeline.members import last_days
+
+KIND = "silence"
+DIMENSION = "activity"
+MIN_BASELINE_DAYS = 28
+MIN_ACTIVE_DAYS = 4
+MIN_GAP_DAYS = 7
+RECOVERED_GAP_DAYS = 2
+
+
+def evaluate(view: View) -> Finding:
+    """Raised when the gap is at least a week and too improbable for the account's cadence."""
+    first = np.maximum(view.first_usage_day, view.day - 83)
+    count = np.clip(view.day - 27 - first, 0, None)
+    active = np.bitwise_count(last_days(view.active_bits, view.day - 28, 56)).astype(np.int64)
+    rate = 0.9 * (active + 1) / (count + 2)
+    evidence = -view.gap * np.log(1.0 - rate)
+    raised = (count >= MIN_BASELINE_DAYS) & (active >= MIN_ACTIVE_DAYS)
+    raised &= (view.gap >= MIN_GAP_DAYS) & (evidence >= view.threshold)
+    return Finding(raised, view.gap.astype(np.float64), 1.0 / rate, evidence)
+
+
+def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+    """Whether the account was active in the last three days."""
+    return bool(view.gap[place] <= RECOVERED_GAP_DAYS)

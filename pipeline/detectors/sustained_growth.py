@@ -1,0 +1,39 @@
+"""Usage growing for four weeks beyond its own dispersion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.bands import RED
+from pipeline.detectors.view import Bools, Finding, View
+
+KIND = "sustained_growth"
+DIMENSION = "total_usage"
+RAISE_RATIO = 1.3
+CLEAR_RATIO = 1.1
+MIN_DEVIATIONS = 4.0
+
+
+def evaluate(view: View) -> Finding:
+    """Raised on 30 % more than in the four weeks before, every week, unless health is red."""
+    finding = evaluate_ungated(view)
+    finding.raised &= view.band != RED
+    return finding
+
+
+def evaluate_ungated(view: View) -> Finding:
+    """The same without the band, for days whose band is past."""
+    weeks = [view.total("actions", view.day - 7 * k - 6, view.day - 7 * k) / 1000.0 for k in range(4)]
+    now = view.total("actions", view.day - 27, view.day) / 1000.0
+    before = view.total("actions", view.day - 55, view.day - 28) / 1000.0
+    steady: Bools = np.logical_and.reduce([week >= before / 4.0 for week in weeks])
+    spread = np.sqrt(view.level.dispersion * (now + before))
+    evidence = (now - before) / np.where(spread > 0, spread, 1.0)
+    raised = (view.first_usage_day <= view.day - 83) & (before > 0) & (now >= RAISE_RATIO * before)
+    raised &= steady & (evidence >= MIN_DEVIATIONS)
+    return Finding(raised, now, before, evidence)
+
+
+def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+    """Whether growth fell below 10 %."""
+    return bool(finding.observed[place] < CLEAR_RATIO * finding.expected[place])

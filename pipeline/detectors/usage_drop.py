@@ -1,0 +1,51 @@
+"""Total usage below its expected level.
+
+Method: negative-binomial Shiryaev–Roberts e-detector, mean of four effect sizes, restarted over the last 28 days
+(Shin, Ramdas, Rinaldo: E-detectors). Each day's evidence is capped, so no single day can raise the alarm; a capped
+e-value is still one, so the average run length stays above the threshold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.detectors.view import F64, Finding, View
+
+KIND = "usage_drop"
+DIMENSION = "total_usage"
+EFFECTS = (0.75, 0.5, 0.25, 0.05)
+DAY_CAP = 4.0
+RECOVERED_SHARE = 0.85
+
+
+def evaluate(view: View) -> Finding:
+    """Raised when the evidence of yesterday and today both exceed the threshold."""
+    before, now = _evidence(view)
+    silent = view.week_actions == 0
+    raised = view.level.defined & (before >= view.threshold) & (now >= view.threshold) & ~silent
+    return Finding(raised, view.week_actions, view.week_expected, now)
+
+
+def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+    """Whether the last seven days are back near what was expected when the episode opened."""
+    return bool(finding.observed[place] >= RECOVERED_SHARE * expected_at_opening)
+
+
+def _evidence(view: View) -> tuple[F64, F64]:
+    level = view.level
+    excess = level.dispersion - 1.0
+    sums = [np.zeros(len(view)) for _ in EFFECTS]
+    thetas = [-np.log(effect) / level.dispersion for effect in EFFECTS]
+    # ln M(θ) of the negative binomial with this dispersion, per unit of mean.
+    scales = [np.log(level.dispersion - excess * np.exp(-theta)) / excess for theta in thetas]
+    before = now = np.full(len(view), -np.inf)
+    for day in range(view.day - 27, view.day + 1):
+        actions = view.pane("actions", day) / 1000.0
+        safe_mean = level.safe * level.mean_on(day)
+        for place, (theta, scale) in enumerate(zip(thetas, scales, strict=True)):
+            log_e = np.minimum(DAY_CAP, safe_mean * scale - theta * actions)
+            sums[place] = (1.0 + sums[place]) * np.exp(log_e)
+        if day >= view.day - 1:
+            with np.errstate(divide="ignore"):
+                before, now = now, np.log(sum(sums) / len(EFFECTS))
+    return before, now

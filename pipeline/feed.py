@@ -1,0 +1,300 @@
+"""One partition's input: topics aligned at day barriers, every record given its fate.
+
+Records of a topic are applied up to the first that would carry the topic's own watermark past the end of the open
+day; it and all behind it wait until every other topic has come as far and the day is closed. So what a close sees is
+a function of each topic's prefix, whatever the order in which topics are read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.apply import APPLY, Accepted, clear_profile
+from pipeline.close import close_day
+from pipeline.config import EngineConfig
+from pipeline.hashing import combine, hash64
+from pipeline.ledger import TopicLedger
+from pipeline.records import I64, BadRecord, Batch, DeadLetter, Fate, Outcome, RecordKind
+from pipeline.state import State
+from schemas.topics import INPUT_TOPICS
+
+BEFORE_TIME = -(2**62)
+"""Watermark of a topic that has not been heard of."""
+Bools = npt.NDArray[np.bool_]
+
+
+class OffsetGapError(Exception):
+    """Records were skipped between the transport and the feed; continuing would lose them."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """A batch being applied: event time of what moves the watermark, and how far it has been applied."""
+
+    batch: Batch
+    future: Bools
+    reached_ms: I64
+    """Greatest event time up to and including each record."""
+    events_before: I64
+    """How many records with a row in `events` stand before each record."""
+    cursor: int = 0
+
+
+@dataclass(slots=True)
+class Topic:
+    """One input topic of the partition."""
+
+    name: str
+    number: int
+    ledger: TopicLedger = field(default_factory=TopicLedger)
+    queue: deque[Pending] = field(default_factory=deque)
+    end: int = 0
+    """Next offset to be pushed."""
+    reached_ms: int = BEFORE_TIME
+    """Greatest event time applied."""
+    queued_ms: int = BEFORE_TIME
+    """Greatest event time pushed."""
+    head_ms: int = BEFORE_TIME
+    """Greatest event time applied or held at the barrier."""
+
+
+class Feed:
+    """Applies batches to a partition's state; the only entry to it.
+
+    Called by one thread. After any exception the feed must be thrown away: its state is between two records.
+    """
+
+    def __init__(self, config: EngineConfig, number: int, state: State | None = None) -> None:
+        self.config = config
+        self.number = number
+        self.state = state if state is not None else State(config)
+        self.topics = {name: Topic(name, place) for place, name in enumerate(INPUT_TOPICS)}
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """Next offset to apply of each topic."""
+        return {name: topic.ledger.position for name, topic in self.topics.items()}
+
+    @property
+    def fates(self) -> dict[str, dict[str, int]]:
+        """How many records of each topic met each fate."""
+        return {name: topic.ledger.fates for name, topic in self.topics.items()}
+
+    @property
+    def open_day(self) -> int:
+        """The first day not yet closed."""
+        return self.state.open_day
+
+    def queued(self, topic: str) -> int:
+        """Records pushed and not yet applied."""
+        return sum(len(pending.batch) - pending.cursor for pending in self.topics[topic].queue)
+
+    def next_offset(self, topic: str) -> int:
+        """Where the next batch of the topic must begin."""
+        return self.topics[topic].end
+
+    def watermarks(self) -> dict[str, int]:
+        """Own watermark of each topic, epoch ms; before all time until the topic was heard of."""
+        return {name: topic.head_ms - self.config.out_of_orderness_ms for name, topic in self.topics.items()}
+
+    def start_at(self, positions: Mapping[str, int]) -> None:
+        """Begin a partition without any state at these offsets instead of 0."""
+        for name, position in positions.items():
+            topic = self.topics[name]
+            if topic.ledger.start is None:
+                topic.ledger.start = topic.ledger.position = topic.end = position
+
+    def push(self, batch: Batch) -> Outcome:
+        """Take a batch and apply all that the barriers permit, of every topic.
+
+        Offsets that were pushed before are ignored. Raises `OffsetGapError` when the batch begins beyond the next
+        offset.
+        """
+        outcome = Outcome()
+        topic = self.topics[batch.topic]
+        if topic.ledger.start is None:
+            topic.ledger.start = 0
+        if batch.begin > topic.end:
+            raise OffsetGapError(
+                f"{batch.topic}[{self.number}] continues at {batch.begin}, expected {topic.end}: restart from there"
+            )
+        if batch.end > topic.end:
+            topic.queue.append(self._pending(topic, batch))
+            topic.end = batch.end
+        self._drain(outcome)
+        return outcome
+
+    def _pending(self, topic: Topic, batch: Batch) -> Pending:
+        future = np.isin(batch.kind, (RecordKind.EVENT, RecordKind.TICK))
+        timed = future & (batch.occurred_at_ms > 0) if topic.name == "account.profiles" else future
+        future = future & (batch.occurred_at_ms > batch.seen_at_ms + self.config.max_skew_ms)
+        times = np.where(timed & ~future, batch.occurred_at_ms, BEFORE_TIME)
+        cursor = int(np.searchsorted(batch.offsets, topic.end))
+        times[:cursor] = BEFORE_TIME
+        reached = np.maximum(np.maximum.accumulate(times), topic.queued_ms) if len(times) else times
+        if len(reached):
+            topic.queued_ms = int(reached[-1])
+        is_event = batch.kind == RecordKind.EVENT
+        return Pending(batch, future, reached, np.cumsum(is_event) - is_event, cursor)
+
+    def _drain(self, outcome: Outcome) -> None:
+        moved = True
+        while moved:
+            moved = False
+            for topic in self.topics.values():
+                while topic.queue and self._advance(topic, outcome):
+                    moved = True
+            moved |= self._close_days(outcome)
+
+    def _advance(self, topic: Topic, outcome: Outcome) -> bool:
+        """Apply the head batch up to the barrier; tells whether anything was applied."""
+        pending = topic.queue[0]
+        barrier_ms = self.state.days.end_ms(self.state.open_day) + self.config.out_of_orderness_ms
+        stop = int(np.searchsorted(pending.reached_ms, barrier_ms))
+        count = len(pending.batch)
+        progress = stop > pending.cursor or pending.cursor >= count
+        if stop > pending.cursor:
+            self._apply(topic, pending, stop, outcome)
+            topic.reached_ms = max(topic.reached_ms, int(pending.reached_ms[stop - 1]))
+            pending.cursor = stop
+        if pending.cursor >= count:
+            topic.queue.popleft()
+            self._move(topic, pending.batch.end)
+        else:
+            topic.head_ms = max(topic.head_ms, int(pending.reached_ms[pending.cursor]))
+            self._move(topic, int(pending.batch.offsets[pending.cursor]))
+        topic.head_ms = max(topic.head_ms, topic.reached_ms)
+        return progress
+
+    def _move(self, topic: Topic, position: int) -> None:
+        """Set the position; offsets passed without a record are holes."""
+        ledger = topic.ledger
+        ledger.position = max(position, ledger.position)
+        ledger.holes = ledger.position - (ledger.start or 0) - sum(ledger.fates.values())
+
+    def _close_days(self, outcome: Outcome) -> bool:
+        state = self.state
+        watermark = min(topic.head_ms for topic in self.topics.values()) - self.config.out_of_orderness_ms
+        if watermark < state.days.end_ms(state.open_day):
+            return False
+        if not len(state.accounts):
+            state.enter_day(state.days.of_one(watermark))
+            return True
+        while watermark >= state.days.end_ms(state.open_day):
+            close_day(state, outcome)
+        self._drop_ahead()
+        return True
+
+    def _drop_ahead(self) -> None:
+        ahead = self.state.ahead
+        if ahead is None or (ahead.closed_day >= self.state.open_day).any():
+            return
+        reached = np.array([topic.ledger.position for topic in self.topics.values()])
+        if (ahead.positions.max(axis=1) <= reached).all():
+            self.state.ahead = None
+
+    def _apply(self, topic: Topic, pending: Pending, stop: int, outcome: Outcome) -> None:
+        batch, start = pending.batch, pending.cursor
+        kinds = batch.kind[start:stop]
+        fates = topic.ledger.fates
+        dead = np.flatnonzero((kinds == RecordKind.BAD) | pending.future[start:stop]) + start
+        if len(dead):
+            self._bury(topic, pending, dead, outcome)
+        fates[Fate.APPLIED] += int(((kinds == RecordKind.TICK) & ~pending.future[start:stop]).sum())
+        for place in np.flatnonzero(kinds == RecordKind.TOMBSTONE) + start:
+            key = batch.keys[place]
+            if key is not None:
+                clear_profile(self.state, key.decode())
+            fates[Fate.APPLIED] += 1
+        chosen = np.flatnonzero((kinds == RecordKind.EVENT) & ~pending.future[start:stop]) + start
+        if len(chosen):
+            self._apply_events(topic, pending, chosen, outcome)
+
+    def _bury(self, topic: Topic, pending: Pending, places: npt.NDArray[np.intp], outcome: Outcome) -> None:
+        reasons = {bad.index: bad for bad in pending.batch.bad}
+        for place in places.tolist():
+            bad = reasons.get(place)
+            if bad is None:
+                bad = BadRecord(place, "future_dated", f"occurred_at {int(pending.batch.occurred_at_ms[place])}")
+            outcome.dead_letters.append(self._letter(pending.batch, place, bad))
+            topic.ledger.fates[Fate.DEAD_LETTERED] += 1
+
+    def _letter(self, batch: Batch, place: int, bad: BadRecord) -> DeadLetter:
+        return DeadLetter(
+            topic=batch.topic,
+            partition=self.number,
+            offset=int(batch.offsets[place]),
+            reason=bad.reason,
+            detail=bad.detail,
+            key=batch.keys[place] if len(batch.keys) else None,
+            value=batch.raw[place] if len(batch.raw) else None,
+            seen_at_ms=int(batch.seen_at_ms[place]),
+        )
+
+    def _apply_events(self, topic: Topic, pending: Pending, chosen: npt.NDArray[np.intp], outcome: Outcome) -> None:
+        """Give each valid event its fate and apply those that count; `chosen` are places in the batch."""
+        state, batch, fates = self.state, pending.batch, topic.ledger.fates
+        events = _rows(batch.events, pending.events_before[chosen])
+        days = state.days.of(batch.occurred_at_ms[chosen])
+        if topic.name in state.seen:
+            old = days < state.first_amendable_day
+            if old.any():
+                self._quarantine(topic, batch, chosen[old], outcome)
+                events, chosen, days = _rows(events, np.flatnonzero(~old)), chosen[~old], days[~old]
+        hashes = hash64(events.column("account_id"))
+        if topic.name in state.seen:
+            ids = combine(hashes, hash64(events.column("event_id")))
+            new = state.seen[topic.name].add(ids, state.open_day + 1)
+            if not new.all():
+                fates[Fate.DUPLICATE] += int((~new).sum())
+                kept = np.flatnonzero(new)
+                events, chosen, days, hashes = _rows(events, kept), chosen[kept], days[kept], hashes[kept]
+            late = int((days < state.open_day).sum())
+            fates[Fate.LATE_APPLIED] += late
+            fates[Fate.APPLIED] += len(days) - late
+        else:
+            fates[Fate.APPLIED] += len(days)
+        self._apply_accepted(topic, batch.offsets[chosen], Accepted(events, np.empty(0, np.int32), hashes, days), outcome)
+
+    def _apply_accepted(self, topic: Topic, offsets: I64, accepted: Accepted, outcome: Outcome) -> None:
+        if not len(offsets):
+            return
+        state = self.state
+        accepted.rows = state.accounts.rows_of(accepted.events.column("account_id"), accepted.account_hashes)
+        state.users.fit_accounts(state.accounts.capacity)
+        state.features.fit_accounts(state.accounts.capacity)
+        if state.ahead is not None:
+            covered = state.ahead.positions[topic.number]
+            known = accepted.rows < len(covered)
+            skip = known & (offsets < covered[np.where(known, accepted.rows, 0)])
+            if skip.any():
+                kept = np.flatnonzero(~skip)
+                accepted = Accepted(
+                    _rows(accepted.events, kept), accepted.rows[kept], accepted.account_hashes[kept], accepted.days[kept]
+                )
+                if not len(kept):
+                    return
+        APPLY[topic.name](state, accepted, outcome)
+
+    def _quarantine(self, topic: Topic, batch: Batch, places: npt.NDArray[np.intp], outcome: Outcome) -> None:
+        for place in places.tolist():
+            detail = f"occurred_at {int(batch.occurred_at_ms[place])}, open day {self.state.open_day}"
+            outcome.dead_letters.append(self._letter(batch, place, BadRecord(place, "too_late", detail)))
+        topic.ledger.fates[Fate.TOO_LATE] += len(places)
+
+
+def _rows(events: pa.RecordBatch, places: npt.NDArray[np.integer]) -> pa.RecordBatch:
+    """Rows of a batch; without copying when they are consecutive."""
+    count = len(places)
+    if count == 0:
+        return events.slice(0, 0)
+    first = int(places[0])
+    if int(places[-1]) - first + 1 == count:
+        return events.slice(first, count)
+    return events.take(pa.array(places))

@@ -1,0 +1,108 @@
+"""The alert kinds: what each is called, how bad it is, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Family = Literal["risk", "expansion", "advocacy", "data_quality", "system"]
+SEVERITIES = ("info", "warning", "error", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """The next step, due so many days after detection."""
+
+    id: str
+    title: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of alert. `summary` is formatted with `name`, `observed`, `expected`, `dimension` and `day`."""
+
+    family: Family
+    severity: str
+    level: str
+    unit: str
+    direction: str
+    method: str
+    play: Play
+    summary: str
+    evidence: Literal["log", "deviations", "fact"] = "fact"
+    immediate: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "usage_drop": Kind(
+        "risk", "error", "basic", "actions", "down", "nb-esr",
+        Play("usage-review", "Ask what changed and agree on a way back", 3),
+        "{name}: usage fell to {observed:.0f} actions in 7 days, {expected:.0f} expected", "log",
+    ),
+    "power_user_decline": Kind(
+        "risk", "error", "intermediate", "share", "down", "share-lr-esr",
+        Play("champion-check", "Call the power users who went quiet", 2),
+        "{name}: power users' share of activity fell from {expected:.0%} to {observed:.0%} while the total is not down",
+        "log",
+    ),
+    "silence": Kind(
+        "risk", "error", "basic", "days", "up", "geometric-gap",
+        Play("reach-out", "Reach the sponsor: the account has gone silent", 2),
+        "{name}: no activity for {observed:.0f} days; usually active every {expected:.1f} days", "log",
+    ),
+    "ticket_surge": Kind(
+        "risk", "warning", "intermediate", "tickets", "up", "poisson-rate",
+        Play("support-sync", "Review the open tickets with support", 2),
+        "{name}: {observed:.0f} tickets opened in 7 days, {expected:.1f} expected", "deviations",
+    ),
+    "p1_open": Kind(
+        "risk", "error", "basic", "hours", "up", "limit",
+        Play("escalation", "Escalate the oldest P1 ticket", 1),
+        "{name}: a P1 ticket has been open for {observed:.0f} hours",
+    ),
+    "payment_failed": Kind(
+        "risk", "warning", "basic", "failures", "up", "fact",
+        Play("payment-contact", "Contact the billing owner about the failed payment", 2),
+        "{name}: payment failed ({observed:.0f} times) for {dimension}", immediate=True,
+    ),
+    "invoice_overdue": Kind(
+        "risk", "error", "basic", "minor units", "up", "fact",
+        Play("payment-contact", "Contact the billing owner about the overdue invoice", 2),
+        "{name}: invoice {dimension} is overdue", immediate=True,
+    ),
+    "renewal_at_risk": Kind(
+        "risk", "warning", "advanced", "days", "down", "limit",
+        Play("renewal-plan", "Agree on a renewal plan with the sponsor", 7),
+        "{name}: renewal in {observed:.0f} days and health is not green",
+    ),
+    "health_changed": Kind(
+        "risk", "info", "advanced", "points", "down", "scorecard",
+        Play("account-review", "Review the dimensions that moved the score", 5),
+        "{name}: health score moved from {expected:.0f} to {observed:.0f}",
+    ),
+    "seat_saturation": Kind(
+        "expansion", "info", "basic", "users", "up", "limit",
+        Play("seat-offer", "Offer more seats", 14),
+        "{name}: {observed:.0f} of {expected:.0f} seats are in use",
+    ),
+    "sustained_growth": Kind(
+        "expansion", "info", "intermediate", "actions", "up", "overdispersed-z",
+        Play("growth-talk", "Ask what drives the growth and what it needs", 14),
+        "{name}: usage grew from {expected:.0f} to {observed:.0f} actions in four weeks", "deviations",
+    ),
+}
+
+
+def alert_score(kind: Kind, severity: str, evidence: float) -> float:
+    """How sure an alert is, 0…20, on one scale for all kinds: about the log evidence against chance.
+
+    A statistical kind's log e-value; a deviation's `z²/2`; for a fact, which is certain, 14 to 20 by severity.
+    """
+    if kind.evidence == "log":
+        value = evidence
+    elif kind.evidence == "deviations":
+        value = evidence * evidence / 2.0
+    else:
+        value = 14.0 + 2.0 * SEVERITIES.index(severity)
+    return round(min(20.0, max(0.0, value)), 4)

@@ -1,0 +1,255 @@
+"""Members of accounts (users or features) and the days on which each was active."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.hashing import U64, combine
+from pipeline.index import HashIndex
+from pipeline.records import I64
+
+I32 = npt.NDArray[np.int32]
+ID_BYTES = 40
+"""How much of a member's id is kept to name it in an alert; the hash of the whole id is its identity."""
+RING_DAYS = 128
+_ONE = np.uint64(1)
+
+
+def mark_day(bits: npt.NDArray[np.uint64], places: npt.NDArray[np.intp] | I32, day: int) -> None:
+    """Set the bit of a day in rows of a two-word day ring."""
+    slot = day % RING_DAYS
+    word = slot >> 6
+    bits[places, word] |= _ONE << np.uint64(slot & 63)
+
+
+def by_day(days: I64, places: I32) -> Iterator[tuple[int, I32]]:
+    """The places of each distinct day; a batch mostly has one."""
+    if not len(days):
+        return
+    low, high = int(days.min()), int(days.max())
+    if low == high:
+        yield low, places
+        return
+    for day in np.unique(days):
+        yield int(day), places[days == day]
+
+
+def clear_day(bits: npt.NDArray[np.uint64], day: int, rows: npt.NDArray[np.bool_] | None = None) -> None:
+    """Clear the bit of a day in all rows, or in some."""
+    slot = day % RING_DAYS
+    mask = ~(_ONE << np.uint64(slot & 63))
+    if rows is None:
+        bits[:, slot >> 6] &= mask
+    else:
+        bits[rows, slot >> 6] &= mask
+
+
+def last_days(bits: npt.NDArray[np.uint64], day: int, count: int) -> U64:
+    """The `count` (≤ 64) days that end with `day`, one word a row: bit 0 is the oldest of them, bit `count − 1` is `day`."""
+    first = (day - count + 1) % RING_DAYS
+    low = np.uint64(first & 63)
+    here, there = bits[:, first >> 6], bits[:, 1 - (first >> 6)]
+    window = here >> low
+    if low:
+        window = window | (there << (np.uint64(64) - low))
+    if count < 64:
+        window = window & ((_ONE << np.uint64(count)) - _ONE)
+    return np.asarray(window, dtype=np.uint64)
+
+
+class Members:
+    """Columns over all members of a partition's accounts.
+
+    Row 0 is a bin: freed members point to it as their owner and have no active day, so counting by owner needs no
+    filter. `heads`/`nexts` chain the members of one account.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 1
+        self.untracked = 0
+        self.evicted = 0
+        self._allocate(1024)
+        self._index = HashIndex()
+        self._free: list[int] = []
+        self._heads = np.zeros(1024, dtype=np.int32)
+        self._counts = np.zeros(1024, dtype=np.int32)
+
+    def _allocate(self, capacity: int) -> None:
+        self.owner: I32 = np.zeros(capacity, dtype=np.int32)
+        self.hashes: U64 = np.zeros(capacity, dtype=np.uint64)
+        self.keys: U64 = np.zeros(capacity, dtype=np.uint64)
+        self.bits = np.zeros((capacity, 2), dtype=np.uint64)
+        self.last_day: I32 = np.zeros(capacity, dtype=np.int32)
+        self.ids = np.zeros(capacity, dtype=f"S{ID_BYTES}")
+        self._nexts = np.zeros(capacity, dtype=np.int32)
+
+    def _grow(self, needed: int) -> None:
+        capacity = len(self.owner)
+        if needed <= capacity:
+            return
+        capacity = max(needed, capacity + capacity // 2)
+        for name in ("owner", "hashes", "keys", "bits", "last_day", "ids", "_nexts"):
+            old = getattr(self, name)
+            new = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+    def fit_accounts(self, capacity: int) -> None:
+        """Make room for account rows below `capacity`."""
+        for name in ("_heads", "_counts"):
+            old = getattr(self, name)
+            if capacity > len(old):
+                new = np.zeros(capacity, dtype=old.dtype)
+                new[: len(old)] = old
+                setattr(self, name, new)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        arrays = (self.owner, self.hashes, self.keys, self.bits, self.last_day, self.ids, self._nexts)
+        return sum(array.nbytes for array in arrays) + self._index.nbytes
+
+    def mark(self, rows: I32, account_hashes: U64, hashes: U64, ids: pa.Array, days: I64) -> None:
+        """Record activity: one account row, account hash, member hash, member id and day per event.
+
+        An account with twice the limit of members gets no further ones until the day closes.
+        """
+        keys = combine(account_hashes, hashes)
+        places = self._index.lookup(keys)
+        missing = np.flatnonzero(places < 0)
+        if len(missing):
+            self._create(rows, hashes, keys, ids, missing)
+            places[missing] = self._index.lookup(keys[missing])
+            tracked = places >= 0
+            if not tracked.all():
+                self.untracked += int((~tracked).sum())
+                places, days = places[tracked], days[tracked]
+        for day, chosen in by_day(days, places):
+            mark_day(self.bits, chosen, day)
+            self.last_day[chosen] = np.maximum(self.last_day[chosen], np.int32(day))
+
+    def _create(self, rows: I32, hashes: U64, keys: U64, ids: pa.Array, missing: npt.NDArray[np.intp]) -> None:
+        _, firsts = np.unique(keys[missing], return_index=True)
+        new = missing[np.sort(firsts)]
+        new = new[self._within_limit(rows[new])]
+        if not len(new):
+            return
+        names = ids.take(pa.array(new)).to_pylist()
+        self._append(rows[new], hashes[new], keys[new], [name.encode()[:ID_BYTES] for name in names])
+
+    def _within_limit(self, rows: I32) -> npt.NDArray[np.bool_]:
+        """Which of the new members fit, in order of arrival, below twice their account's limit."""
+        order = np.argsort(rows, kind="stable")
+        ordered = rows[order]
+        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+        rank = np.arange(len(rows)) - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
+        fits = np.empty(len(rows), dtype=np.bool_)
+        fits[order] = self._counts[ordered] + rank < 2 * self.limit
+        return fits
+
+    def _append(self, rows: I32, hashes: U64, keys: U64, ids: Sequence[bytes]) -> I32:
+        count = len(rows)
+        reused = [self._free.pop() for _ in range(min(count, len(self._free)))]
+        fresh = count - len(reused)
+        self._grow(self.size + fresh)
+        places = np.array(reused + list(range(self.size, self.size + fresh)), dtype=np.int32)
+        self.size += fresh
+        self.owner[places] = rows
+        self.hashes[places] = hashes
+        self.keys[places] = keys
+        self.ids[places] = ids
+        self.bits[places] = 0
+        self.last_day[places] = -1
+        self._index.insert(keys, places)
+        self._link(rows, places)
+        np.add.at(self._counts, rows, 1)
+        return places
+
+    def _link(self, rows: I32, places: I32) -> None:
+        order = np.argsort(rows, kind="stable")
+        rows, places = rows[order], places[order]
+        last = np.r_[rows[1:] != rows[:-1], True]
+        self._nexts[places[last]] = self._heads[rows[last]]
+        inner = np.flatnonzero(~last)
+        self._nexts[places[inner]] = places[inner + 1]
+        first = np.r_[True, last[:-1]]
+        self._heads[rows[first]] = places[first]
+
+    def of(self, rows: I32) -> tuple[I32, I32]:
+        """Members of the given accounts: their places, and for each the position of its account in `rows`."""
+        places, positions = [], []
+        position = np.arange(len(rows), dtype=np.int32)
+        current = self._heads[rows]
+        while True:
+            live = current > 0
+            if not live.any():
+                break
+            current, position = current[live], position[live]
+            owned = self.owner[current] > 0
+            places.append(current[owned])
+            positions.append(position[owned])
+            current = self._nexts[current]
+        if not places:
+            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
+        return np.concatenate(places), np.concatenate(positions)
+
+    def restore(self, rows: I32, account_hashes: U64, hashes: U64, ids: Sequence[bytes], bits: npt.NDArray[np.uint64], last_day: I32) -> None:
+        """Take back members that a changelog value holds."""
+        places = self._append(rows, hashes, combine(account_hashes, hashes), ids)
+        self.bits[places] = bits
+        self.last_day[places] = last_day
+
+    def close_day(self, day_to_clear: int, held: npt.NDArray[np.bool_] | None) -> None:
+        """Forget the oldest day, members without any active day, and the least recent ones beyond the limit.
+
+        `held` marks account rows that have closed this day already.
+        """
+        used = slice(1, self.size)
+        keep = None if held is None else ~held[self.owner[used]]
+        clear_day(self.bits[used], day_to_clear, keep)
+        idle = (self.bits[used, 0] | self.bits[used, 1]) == 0
+        idle &= self.owner[used] > 0
+        if held is not None:
+            idle &= ~held[self.owner[used]]
+        if idle.any():
+            self._release(np.flatnonzero(idle).astype(np.int32) + 1)
+        crowded = np.flatnonzero(self._counts > self.limit).astype(np.int32)
+        if held is not None:
+            crowded = crowded[~held[crowded]]
+        if len(crowded):
+            self._shrink(crowded)
+
+    def _shrink(self, rows: I32) -> None:
+        places, positions = self.of(rows)
+        order = np.lexsort((self.hashes[places], self.last_day[places], positions))[::-1]
+        places, positions = places[order], positions[order]
+        starts = np.flatnonzero(np.r_[True, positions[1:] != positions[:-1]])
+        rank = np.arange(len(places)) - np.repeat(starts, np.diff(np.r_[starts, len(places)]))
+        losers = places[rank >= self.limit]
+        self.evicted += len(losers)
+        self._release(losers)
+
+    def _release(self, places: I32) -> None:
+        """Free members; the chains drop them here, so that `of` stays linear in what lives."""
+        rows = np.unique(self.owner[places])
+        self._index.remove(self.keys[places])
+        np.subtract.at(self._counts, self.owner[places], 1)
+        self.owner[places] = 0
+        self.bits[places] = 0
+        survivors, positions = self.of(rows)
+        self._heads[rows] = 0
+        self._nexts[places] = 0
+        if len(survivors):
+            self._link(rows[positions], survivors)
+        self._free.extend(places.tolist())
+
+    def drop_account(self, row: int) -> None:
+        """Forget all members of one account."""
+        places, _ = self.of(np.array([row], dtype=np.int32))
+        if len(places):
+            self._release(places)

@@ -1,0 +1,1 @@
+"""Health scores: how bad it is, from weighted dimensions."""

@@ -1,0 +1,95 @@
+"""Customer signals and profiles on an account's book."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from pipeline.books import Book, Context, Profile, Reading
+from pipeline.config import DAY_MS
+
+SURVEY_DAYS = 180
+SCALES: dict[str, tuple[float, float]] = {
+    "nps": (0.0, 10.0),
+    "csat": (1.0, 5.0),
+    "ces": (1.0, 7.0),
+    "pct": (0.0, 100.0),
+}
+"""Lowest and highest answer of a scale."""
+PULSE_SCALE = "csat"
+"""A CSM pulse without a scale is 1…5."""
+
+
+def scaled(score: float | None, scale: str | None) -> float | None:
+    """The answer in 0…1, or nothing when its scale is unknown."""
+    if score is None or scale not in SCALES:
+        return None
+    low, high = SCALES[scale]
+    return min(1.0, max(0.0, (score - low) / (high - low)))
+
+
+def apply_signal(book: Book, event: Mapping[str, Any], today_end_ms: int) -> bool:
+    """Bring the book up to date with one event; tells whether a reading now waits for the day to close.
+
+    A reading of tomorrow (`today_end_ms` and later) must not be seen by today's score.
+    """
+    book.signals_seen = True
+    kind, at_ms = event["type"], event["occurred_at"]
+    if kind == "survey_response":
+        value = scaled(event["score"], event["scale"])
+        reading = Reading(value, at_ms, at_ms + SURVEY_DAYS * DAY_MS) if value is not None else None
+        field = "survey"
+    elif kind == "csm_pulse":
+        value = scaled(event["score"], event["scale"] or PULSE_SCALE)
+        reading = Reading(value, at_ms, event["expires_at"]) if value is not None else None
+        field = "pulse"
+    else:
+        return False
+    if reading is None:
+        return False
+    later = at_ms >= today_end_ms
+    name = f"next_{field}" if later else field
+    known = getattr(book, name)
+    if known is None or at_ms >= known.at_ms:
+        setattr(book, name, reading)
+    return later
+
+
+def promote_readings(book: Book) -> None:
+    """Let the readings that waited for the day's close take over."""
+    book.survey, book.next_survey = book.next_survey or book.survey, None
+    book.pulse, book.next_pulse = book.next_pulse or book.pulse, None
+
+
+def apply_profile(book: Book, event: Mapping[str, Any]) -> None:
+    """Take the profile unless a newer one is known; without `updated_at` it counts as older than any with one."""
+    updated_at_ms = event["updated_at"]
+    known = book.profile
+    if known is not None and (known.updated_at_ms or -1) > (updated_at_ms if updated_at_ms is not None else -1):
+        return
+    book.profile = Profile(
+        updated_at_ms=updated_at_ms,
+        renewal_at_ms=event["renewal_at"],
+        **{name: event[name] for name in _PLAIN},
+    )
+
+
+_PLAIN = tuple(
+    name for name in Profile.__struct_fields__ if name not in ("updated_at_ms", "renewal_at_ms")
+)
+
+
+def context_of(book: Book, day: int) -> Context:
+    """What alerts may show of the account once the day is closed."""
+    profile = book.profile or Profile()
+    mrr = [s.mrr_minor for s in book.subscriptions.values() if s.active and s.mrr_minor is not None]
+    arr = profile.arr_minor if profile.arr_minor is not None else (12 * sum(mrr) if mrr else None)
+    shared = {name: getattr(profile, name) for name in Context.__struct_fields__ if name not in ("arr_minor", "day")}
+    return Context(arr_minor=arr, day=day, **shared)
+
+
+def same_context(left: Context, right: Context) -> bool:
+    """Whether two contexts show the same."""
+    return msgspec.structs.replace(left, day=right.day) == right

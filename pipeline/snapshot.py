@@ -1,0 +1,206 @@
+"""The changelog's records: one partition's state as keys and values, written per checkpoint and read at recovery.
+
+An account's value is a fixed head, the day panes that are not empty, its members and its book. The format is
+versioned; a newer one than this code knows is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.accounts import SCALARS
+from pipeline.books import encode_book
+from pipeline.feed import Feed
+from pipeline.members import Members
+from pipeline.records import I64
+from pipeline.seen import SeenChunk
+from pipeline.state import State
+from schemas.topics import INPUT_TOPICS
+
+FORMAT = 1
+POSITION_KEY = b"\x00pos"
+CLAIM_KEY = b"\x00claim"
+SEEN_PREFIX = b"\x00seen\x00"
+Entry = tuple[bytes, bytes | None]
+
+HEAD = np.dtype(
+    [
+        ("format", "u1"),
+        ("panes", "u1"),
+        ("id_width", "u1"),
+        ("epoch", "<i8"),
+        ("positions", "<i8", (len(INPUT_TOPICS),)),
+        ("closed_day", "<i4"),
+        ("bits", "<u8", (2,)),
+        ("users", "<u4"),
+        ("features", "<u4"),
+        *((name, dtype if dtype in ("?", "u1") else f"<{dtype}") for name, (dtype, _) in SCALARS.items()),
+    ]
+)
+"""The fixed head of an account's value."""
+
+SEEN_HEAD = np.dtype([("format", "u1"), ("epoch", "<i8"), ("day", "<i4"), ("end", "<i8")])
+
+
+class SnapshotError(Exception):
+    """A changelog record that cannot be read: state would be lost if it were skipped."""
+
+
+class PartitionRecord(msgspec.Struct, array_like=True):
+    """The partition's own record, written last in a checkpoint."""
+
+    format: int
+    epoch: int
+    open_day: int
+    topics: dict[str, TopicRecord]
+    config_hash: str
+    evicted: dict[str, int]
+
+
+class TopicRecord(msgspec.Struct, array_like=True):
+    """Position, ledger and watermark of one topic."""
+
+    position: int
+    start: int | None
+    holes: int
+    fates: dict[str, int]
+    reached_ms: int
+
+
+def member_dtype(id_width: int) -> np.dtype[np.void]:
+    """One member, with ids cut or padded to a width."""
+    return np.dtype([("hash", "<u8"), ("bits", "<u8", (2,)), ("last_day", "<i4"), ("id", f"S{id_width}")])
+
+
+def seen_key(topic: str, number: int) -> bytes:
+    """Key of a chunk of event-id hashes."""
+    return SEEN_PREFIX + topic.encode() + b"\x00" + str(number).encode()
+
+
+def checkpoint(feed: Feed, epoch: int) -> list[Entry]:
+    """Everything that changed since the last call: accounts, seen ids, then the partition record."""
+    state = feed.state
+    rows = np.flatnonzero(state.accounts.dirty[: state.accounts.size]).astype(np.int32)
+    entries: list[Entry] = list(account_entries(feed, rows, epoch))
+    state.accounts.dirty[rows] = False
+    for topic, seen in state.seen.items():
+        chunks, expired = seen.checkpoint(feed.positions[topic])
+        entries += [(seen_key(topic, chunk.number), _seen_value(chunk, epoch)) for chunk in chunks]
+        entries += [(seen_key(topic, number), None) for number in expired]
+    entries.append((POSITION_KEY, msgspec.msgpack.encode(_partition_record(feed, epoch))))
+    return entries
+
+
+def _partition_record(feed: Feed, epoch: int) -> PartitionRecord:
+    topics = {
+        name: TopicRecord(
+            topic.ledger.position, topic.ledger.start, topic.ledger.holes, dict(topic.ledger.fates), topic.reached_ms
+        )
+        for name, topic in feed.topics.items()
+    }
+    state = feed.state
+    evicted = {
+        "users": state.users.evicted,
+        "features": state.features.evicted,
+        "untracked_users": state.users.untracked,
+        "untracked_features": state.features.untracked,
+    }
+    return PartitionRecord(FORMAT, epoch, state.open_day, topics, feed.config.config_hash, evicted)
+
+
+def _seen_value(chunk: SeenChunk, epoch: int) -> bytes:
+    head = np.array([(FORMAT, epoch, chunk.day, chunk.end)], dtype=SEEN_HEAD)
+    return head.tobytes() + chunk.ids.astype("<u8").tobytes()
+
+
+def account_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Iterator[Entry]:
+    """Key and value of each of the accounts."""
+    for start in range(0, len(rows), 4096):
+        yield from _block_entries(feed, rows[start : start + 4096], epoch)
+
+
+def _block_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Iterator[Entry]:
+    state, accounts = feed.state, feed.state.accounts
+    users, user_ends = _member_block(state.users, rows)
+    features, feature_ends = _member_block(state.features, rows)
+    width = max(_id_width(users), _id_width(features))
+    head = _heads(feed, rows, epoch)
+    head["users"] = np.diff(user_ends, prepend=0)
+    head["features"] = np.diff(feature_ends, prepend=0)
+    head["id_width"] = width
+    panes = []
+    for bit, pane in enumerate(accounts.panes.values()):
+        values = pane[:, rows].T
+        head["panes"] |= values.any(axis=1).astype(np.uint8) << bit
+        panes.append(np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")))
+    packed = [users.astype(member_dtype(width)), features.astype(member_dtype(width))]
+    for place, row in enumerate(rows.tolist()):
+        parts = [head[place].tobytes()]
+        parts += [pane[place].tobytes() for bit, pane in enumerate(panes) if head["panes"][place] >> bit & 1]
+        for block, ends in zip(packed, (user_ends, feature_ends), strict=True):
+            parts.append(block[ends[place - 1] if place else 0 : ends[place]].tobytes())
+        book = accounts.books.get(row)
+        if book is not None:
+            parts.append(encode_book(book))
+        yield accounts.ids[row].encode(), b"".join(parts)
+
+
+def _heads(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> npt.NDArray[np.void]:
+    state, accounts = feed.state, feed.state.accounts
+    head = np.zeros(len(rows), dtype=HEAD)
+    head["format"], head["epoch"] = FORMAT, epoch
+    head["positions"], head["closed_day"] = covered(state, rows, list(feed.positions.values()))
+    head["bits"] = accounts.bits[rows]
+    for name in SCALARS:
+        head[name] = getattr(accounts, name)[rows]
+    return head
+
+
+def covered(state: State, rows: npt.NDArray[np.int32], positions: list[int]) -> tuple[I64, npt.NDArray[np.int32]]:
+    """Positions and closed day that the accounts' values cover: the feed's, or more where they are ahead of it."""
+    reached = np.broadcast_to(np.array(positions, dtype=np.int64), (len(rows), len(positions)))
+    closed = np.full(len(rows), state.open_day - 1, dtype=np.int32)
+    if state.ahead is None:
+        return reached, closed
+    known = rows < state.ahead.positions.shape[1]
+    ahead = np.where(known[:, None], state.ahead.positions[:, np.where(known, rows, 0)].T, 0)
+    ahead_closed = np.where(known, state.ahead.closed_day[np.where(known, rows, 0)], -1)
+    return np.maximum(reached, ahead), np.maximum(closed, ahead_closed).astype(np.int32)
+
+
+def _id_width(members: npt.NDArray[np.void]) -> int:
+    return max(1, int(np.char.str_len(members["id"]).max(initial=0)))
+
+
+def _member_block(members: Members, rows: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.void], npt.NDArray[np.intp]]:
+    """The members of the accounts, one account's after the other's, and where each account's end."""
+    places, owners = members.of(rows)
+    order = np.argsort(owners, kind="stable")
+    places, owners = places[order], owners[order]
+    block = np.zeros(len(places), dtype=member_dtype(members.ids.dtype.itemsize))
+    block["hash"], block["bits"] = members.hashes[places], members.bits[places]
+    block["last_day"], block["id"] = members.last_day[places], members.ids[places]
+    return block, np.cumsum(np.bincount(owners, minlength=len(rows)))
+
+
+def read_partition_record(value: bytes) -> PartitionRecord:
+    """Decode the partition's record; raises `SnapshotError`."""
+    try:
+        record = msgspec.msgpack.decode(value, type=PartitionRecord)
+    except msgspec.MsgspecError as error:
+        raise SnapshotError(f"partition record: {error}") from error
+    if record.format > FORMAT:
+        raise SnapshotError(f"partition record has format {record.format}, this version reads up to {FORMAT}")
+    return record
+
+
+def read_head(value: bytes, what: str, dtype: np.dtype[np.void]) -> Any:
+    """Decode the fixed head of a value; raises `SnapshotError`."""
+    if len(value) < dtype.itemsize or value[0] > FORMAT:
+        raise SnapshotError(f"{what}: {len(value)} bytes, format {value[:1].hex() or 'none'}; this version reads up to {FORMAT}")
+    return np.frombuffer(value, dtype=dtype, count=1)[0]
