@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.topics import INPUT_READS
+from schemas.topics import INPUT_TOPICS
 from sinks.delivery import PROJECTIONS
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -78,8 +78,8 @@ INVARIANTS = (
     "delivery_gap",
 )
 
-_INPUT = Label("topic", INPUT_READS)
-_READ = Label("topic", (*INPUT_READS, *PROJECTIONS))
+_INPUT = Label("topic", INPUT_TOPICS)
+_READ = Label("topic", (*INPUT_TOPICS, *PROJECTIONS))
 _PARTITION = Label("partition", None)
 _FATE = Label("fate", ("applied", "duplicate", "late_applied", "too_late", "dead_lettered"))
 _REASON = Label("reason", REASONS)

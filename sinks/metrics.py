@@ -32,7 +32,7 @@ class Metrics:
         version: str = "unknown",
     ) -> None:
         # A second series beside each counter and histogram, which no rule or panel uses.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # not annotated by its library
         self.registry = CollectorRegistry(auto_describe=True) if registry is None else registry
         self._kinds = dict(kinds)
         self._values = {("kind", "foreshock_alerts_total"): tuple(kinds)}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from sinks.errors import CommitUnknownError, SinkUnavailableError
-
-if TYPE_CHECKING:
-    from sqlalchemy.exc import DBAPIError
 
 _SETUP_RETRY_S = 30.0
 _FULL_RETRY_S = 5.0
@@ -55,6 +56,21 @@ def unavailable(error: DBAPIError, *, committing: bool = False) -> SinkUnavailab
     if committing:
         return CommitUnknownError(f"connection lost during COMMIT: {message}", retry_after_s)
     return SinkUnavailableError(message, retry_after_s)
+
+
+@contextmanager
+def failures_translated(engine: Engine) -> Iterator[None]:
+    """Raise SinkUnavailableError for what may pass and drop the connections; refusals go through."""
+    try:
+        yield
+    except DBAPIError as error:
+        if is_refusal(error):
+            raise
+        engine.dispose()
+        raise unavailable(error) from error
+    except PoolTimeoutError as error:
+        message = "no free database connection"
+        raise SinkUnavailableError(message) from error
 
 
 def _reason(cause: BaseException | None) -> tuple[str, float]:

@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from sinks.database.engine import POSTGRESQL, open_engine
+from sinks.database.failures import failures_translated
 
 _SCRIPTS = Path(__file__).resolve().parent / "migrations"
 # Any number will do as long as nothing else in this database takes the same advisory lock.
@@ -32,10 +33,14 @@ class SchemaVersion:
 
 
 def upgrade(url: str) -> SchemaVersion:
-    """Apply all migrations that the database does not have yet; two at the same time wait for each other."""
+    """Apply all migrations that the database does not have yet; two at the same time wait for each other.
+
+    Raises:
+        SinkUnavailableError: the database cannot be reached.
+    """
     engine = open_engine(url, writer=True, timeout_s=30.0, statement_timeout_s=0)
     try:
-        with engine.begin() as connection:
+        with failures_translated(engine), engine.begin() as connection:
             if engine.dialect.name == POSTGRESQL:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             configuration = _configuration()
@@ -47,10 +52,10 @@ def upgrade(url: str) -> SchemaVersion:
 
 
 def check(url: str) -> SchemaVersion:
-    """Return what the database has and needs; changes nothing in it."""
+    """Return what the database has and needs; changes nothing in it; raises SinkUnavailableError."""
     engine = open_engine(url)
     try:
-        with engine.connect() as connection:
+        with failures_translated(engine), engine.connect() as connection:
             return _version(connection)
     finally:
         engine.dispose()

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Executable, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from sinks.database import tables
 from sinks.database.engine import open_engine
-from sinks.database.failures import is_refusal, unavailable
+from sinks.database.failures import failures_translated, is_refusal, unavailable
 from sinks.database.grouping import BatchRows, Identity, Key, batch_rows, in_order
 from sinks.database.statements import statements
 from sinks.delivery import Advance, DeliveryBatch, Written, nothing
 from sinks.errors import PositionConflictError, Rejection, SinkRejectedError, SinkUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sinks.database.rows import Row
 
@@ -49,7 +47,7 @@ class DatabaseSink:
             .where(positions.c.cluster == self._cluster)
             .where(positions.c.topic == topic)
         )
-        with self._available(), self._engine.connect() as connection:
+        with failures_translated(self._engine), self._engine.connect() as connection:
             return {row.partition: row.next_offset for row in connection.execute(query)}
 
     def write(self, batch: DeliveryBatch, before_commit: Callable[[], None] = nothing) -> Written:
@@ -64,10 +62,9 @@ class DatabaseSink:
         rows = batch_rows(batch.records)
         try:
             return self._write(batch, rows, before_commit)
-        except DBAPIError as error:
+        except DBAPIError:
+            # Only refusals come through. Which record is it?
             self._engine.dispose()
-            if not is_refusal(error):
-                raise unavailable(error) from error
         rejections = self._refused(batch)
         if not rejections:
             message = "the database refused the batch but none of its records alone"
@@ -80,7 +77,7 @@ class DatabaseSink:
 
     def _write(self, batch: DeliveryBatch, rows: BatchRows, before_commit: Callable[[], None]) -> Written:
         with (
-            self._available(),
+            failures_translated(self._engine),
             self._engine.connect() as connection,
             connection.begin() as transaction,
         ):
@@ -100,20 +97,6 @@ class DatabaseSink:
             commands=len(rows.alert_commands),
             conflicts=tuple(sorted(conflicts)),
         )
-
-    @contextmanager
-    def _available(self) -> Iterator[None]:
-        """Turn the errors of connecting and reading into SinkUnavailableError; refusals pass through."""
-        try:
-            yield
-        except DBAPIError as error:
-            if is_refusal(error):
-                raise
-            self._engine.dispose()
-            raise unavailable(error) from error
-        except PoolTimeoutError as error:
-            message = "no free database connection"
-            raise SinkUnavailableError(message) from error
 
     def _advance(self, connection: Connection, advance: Advance) -> None:
         of = {"topic": advance.topic, "partition": advance.partition}
@@ -161,7 +144,11 @@ class DatabaseSink:
     def _refused(self, batch: DeliveryBatch) -> list[Rejection]:
         """Try each record in a savepoint of its own, keep nothing, return those that the database refuses."""
         rejections = []
-        with self._available(), self._engine.connect() as connection, connection.begin() as transaction:
+        with (
+            failures_translated(self._engine),
+            self._engine.connect() as connection,
+            connection.begin() as transaction,
+        ):
             for index, record in enumerate(batch.records):
                 savepoint = connection.begin_nested()
                 try:

@@ -1,0 +1,105 @@
+"""Kafka messages as records for a sink; what cannot be read, or cannot be written, becomes a dead letter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.records import DeadLetter
+from schemas.encoder import RecordDecoder
+from schemas.errors import IncompatibleSchemaError, MalformedError, UnknownSchemaError
+from schemas.rows import INCOMPATIBLE
+from schemas.topics import TOPICS
+from sinks.delivery import DeliveryRecord, Projection
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+    from schemas.registry import SchemaRegistry
+    from sinks.metrics import Metrics
+
+Decode = Callable[[str, bytes], Mapping[str, Any]]
+"""Topic and value to a record; raises SchemaError."""
+Publish = Callable[[DeadLetter], None]
+"""Returns once the broker has acknowledged the dead letter; raises when it will not."""
+Item = tuple[DeliveryRecord, "Message"]
+Place = tuple[str, int]
+
+_UNKNOWN_SCHEMA = "unknown_schema"
+
+
+def record_decoder(registry: SchemaRegistry, topics: Iterable[str]) -> Decode:
+    """Return what decodes these topics with the schemas they are declared with."""
+    decoders = {topic: RecordDecoder(TOPICS[topic].schema, registry) for topic in topics}
+
+    def decode(topic: str, value: bytes) -> Mapping[str, Any]:
+        return decoders[topic].decode(value)
+
+    return decode
+
+
+def place_of(message: Message) -> Place:
+    """Topic and partition of a message."""
+    return str(message.topic()), int(message.partition() or 0)
+
+
+def offset_of(message: Message) -> int:
+    """Offset of a message."""
+    return int(message.offset() or 0)
+
+
+class DeliverReader:
+    """Decodes messages of output topics."""
+
+    def __init__(
+        self, topics: Mapping[str, Projection], decode: Decode, publish: Publish, metrics: Metrics
+    ) -> None:
+        self._topics = topics
+        self._decode = decode
+        self._publish = publish
+        self._metrics = metrics
+
+    def read(self, message: Message) -> Item | None:
+        """Decode a message; None for a tombstone and for what was dead-lettered.
+
+        Raises:
+            RegistryUnavailableError: its schema cannot be had now; read it again later.
+        """
+        value = message.value()
+        if value is None:
+            return None  # It ends a compacted key; the database keeps what was as history.
+        topic, partition = place_of(message)
+        try:
+            record = self._decode(topic, _bytes(value))
+        except MalformedError as error:
+            self.reject(message, error.reason, error.detail)
+        except UnknownSchemaError as error:
+            self.reject(message, _UNKNOWN_SCHEMA, str(error))
+        except IncompatibleSchemaError as error:
+            self.reject(message, INCOMPATIBLE, str(error))
+        else:
+            offset = offset_of(message)
+            return DeliveryRecord(topic, partition, offset, self._topics[topic], record), message
+        return None
+
+    def reject(self, message: Message, reason: str, detail: str) -> None:
+        """Publish a message as a dead letter."""
+        topic, partition = place_of(message)
+        key, value = message.key(), message.value()
+        self._publish(
+            DeadLetter(
+                topic=topic,
+                partition=partition,
+                offset=offset_of(message),
+                reason=reason,
+                detail=detail,
+                key=None if key is None else _bytes(key),
+                value=None if value is None else _bytes(value),
+                seen_at_ms=message.timestamp()[1],
+            )
+        )
+        self._metrics.dead_letter(topic, reason)
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
