@@ -156,7 +156,7 @@ class Oracle:
     # Closing a day
 
     def _close(self, watermark_ms: int) -> None:
-        if not self.accounts:
+        if self.open_day == 0 or not self.accounts:
             self.open_day = self.days.of(watermark_ms)
             return
         for account in self.accounts.values():

@@ -1,0 +1,304 @@
+"""Hypothesis strategies for logs of one partition, and what is needed to feed them in other orders.
+
+`short_cases` draws every record: days around midnights, books, fates. `long_cases` draws what happens to each
+account over months and leaves the noise to a seeded generator: baselines, detectors, episodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from tests.oracle.batches import to_batches
+from tests.oracle.days import EPOCH, Days
+from tests.oracle.model import (
+    BILLING,
+    DAY_MS,
+    HOUR_MS,
+    PROFILES,
+    SIGNALS,
+    TICKETS,
+    TOPICS,
+    USAGE,
+    OracleConfig,
+    Record,
+)
+from tests.oracle.scenarios import CHANGES, AccountPlan, Noise, play
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+__all__ = ["Case", "Log", "interleavings", "long_cases", "short_cases", "to_batches"]
+
+MINUTE_MS = 60_000
+Log = dict[str, list[Record]]
+
+ZONES_AND_DATES = (
+    ("UTC", date(2023, 12, 29)),
+    ("Asia/Kathmandu", date(2024, 12, 30)),
+    ("America/New_York", date(2024, 3, 8)),
+    ("Europe/Berlin", date(2024, 10, 25)),
+    ("America/Havana", date(2024, 11, 1)),
+    ("America/Santiago", date(2024, 9, 6)),
+    ("Africa/Cairo", date(2024, 4, 24)),
+    ("Australia/Lord_Howe", date(2024, 4, 5)),
+)
+"""Year ends, clocks that change by 30 or 60 minutes, at midnight too."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A log and the settings to read it with."""
+
+    config: OracleConfig
+    log: Log
+
+
+def interleavings(log: Log) -> SearchStrategy[list[str]]:
+    """Orders in which the topics' records may be read: one topic name per record."""
+    return st.permutations([topic for topic in TOPICS for _ in log.get(topic, ())])
+
+
+_ACCOUNTS = st.sampled_from(["acme", "böll", "c"])
+_DAYS_OFF = st.none() | st.integers(-12, 120)
+
+
+def _usage() -> SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "user_id": st.none() | st.sampled_from(["u1", "u2", "u3", "u4"]),
+            "feature": st.sampled_from(["home", "export", "share"]),
+            "quantity": st.sampled_from([1.0, 0.0, 0.0005, 0.0015, 2.5, 12.3456, 1e6]),
+            "duration_ms": st.none() | st.integers(0, 5000),
+        }
+    )
+
+
+_BILLING_TYPES = (
+    "subscription_started",
+    "subscription_changed",
+    "subscription_cancelled",
+    "subscription_reactivated",
+    "invoice_issued",
+    "invoice_paid",
+    "invoice_paid",
+    "payment_failed",
+    "payment_failed",
+    "payment_failed",
+    "invoice_overdue",
+    "trial_started",
+    "trial_converted",
+    "trial_expired",
+    "refund_issued",
+)
+
+
+def _billing() -> SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(_BILLING_TYPES),
+            "subscription_id": st.sampled_from([None, "s1", "s2"]),
+            "invoice_id": st.sampled_from([None, "i1", "i2"]),
+            "mrr_minor_after": st.none() | st.integers(0, 90_000),
+            "seats_after": st.none() | st.integers(0, 5),
+            "amount_minor": st.none() | st.integers(-500, 90_000),
+            "currency": st.just("EUR"),
+            "due_at": _DAYS_OFF,
+        }
+    )
+
+
+_TICKET_TYPES = (
+    "opened",
+    "opened",
+    "commented",
+    "priority_changed",
+    "escalated",
+    "sla_breached",
+    "reopened",
+    "resolved",
+    "closed",
+    "csat_given",
+)
+
+
+def _ticket() -> SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "ticket_id": st.sampled_from(["t1", "t2", "t3", "t4", "t5"]),
+            "type": st.sampled_from(_TICKET_TYPES),
+            "priority": st.sampled_from(["p1", "p1", "p2", "p3", "p4"]),
+        }
+    )
+
+
+_SIGNAL_TYPES = ("meeting_held", "meeting_missed", "nps", "csat", "ces", "pulse", "risk_raised")
+
+
+def _signal() -> SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(_SIGNAL_TYPES),
+            "score": st.none() | st.sampled_from([0.0, 1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 10.0, 60.0]),
+            "scale": st.sampled_from([None, None, 10.0, 5.0, 7.0, 100.0, 4.0]),
+            "expires_at": _DAYS_OFF,
+        }
+    )
+
+
+def _profile() -> SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "updated_at": st.sampled_from(["now", "now", "now", None]),
+            "name": st.sampled_from(["Acme", "Böll & Söhne"]),
+            "seats": st.none() | st.integers(0, 6),
+            "arr_minor": st.none() | st.integers(0, 10**9),
+            "currency": st.just("EUR"),
+            "owner": st.sampled_from([None, "ann"]),
+            "renewal_at": _DAYS_OFF,
+            "status": st.just("active"),
+        }
+    )
+
+
+_EVENTS = {
+    USAGE: _usage(),
+    BILLING: _billing(),
+    TICKETS: _ticket(),
+    SIGNALS: _signal(),
+    PROFILES: _profile(),
+}
+_KINDS = {topic: ["event"] * 18 + ["tick", "bad"] for topic in TOPICS}
+_KINDS[PROFILES] = ["event"] * 12 + ["tick", "bad", "tombstone"]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One record, relative to the ones before it."""
+
+    kind: str
+    account: str
+    event: dict[str, Any]
+    event_id: int | None
+    """None for an id of its own; else one of a few ids, so that duplicates happen."""
+    forward_min: int
+    back_min: int
+    ahead_min: int
+    """Minutes by which the record's clock is ahead of the broker's."""
+    hole: int
+
+
+def _steps(topic: str, most: int) -> SearchStrategy[list[_Step]]:
+    step = st.builds(
+        _Step,
+        kind=st.sampled_from(_KINDS[topic]),
+        account=_ACCOUNTS,
+        event=_EVENTS[topic],
+        event_id=st.none() | st.integers(0, 3),
+        forward_min=st.sampled_from([0, 1, 30, 61, 400, 1440, 3000]),
+        back_min=st.sampled_from([0, 0, 0, 0, 1, 59, 61, 700, 1500, 4400, 6000]),
+        ahead_min=st.sampled_from([0] * 18 + [10, 11]),
+        hole=st.sampled_from([0, 0, 0, 1]),
+    )
+    return st.sampled_from([most, 5, 0]).flatmap(lambda size: st.lists(step, min_size=size, max_size=size))
+
+
+@st.composite
+def short_cases(draw: DrawFn, most: int = 20) -> Case:
+    """Up to `most` records a topic over a few weeks, and a quiet time after them."""
+    zone, first_date = draw(st.sampled_from(ZONES_AND_DATES))
+    config = OracleConfig(
+        timezone=zone,
+        out_of_orderness_ms=draw(st.sampled_from([0, HOUR_MS, 6 * HOUR_MS])),
+        allowed_lateness_ms=draw(st.sampled_from([0, DAY_MS, 3 * DAY_MS])),
+        max_users=draw(st.sampled_from([2, 500])),
+        max_features=draw(st.sampled_from([2, 64])),
+    )
+    start_ms = Days(zone).start((first_date - EPOCH).days)
+    quiet_days = draw(st.sampled_from([0, 3, 8, 40, 100]))
+    log: Log = {}
+    for topic in TOPICS:
+        steps = draw(_steps(topic, most))
+        log[topic] = _records(topic, start_ms, steps)
+        last_tick = max([start_ms] + [record.occurred_at_ms for record in log[topic]]) + quiet_days * DAY_MS
+        if draw(st.integers(0, 9)):
+            offset = log[topic][-1].offset + 1 if log[topic] else 0
+            log[topic].append(Record(offset, "tick", last_tick, last_tick))
+    return Case(config, log)
+
+
+def _records(topic: str, start_ms: int, steps: list[_Step]) -> list[Record]:
+    now_ms, offset = start_ms, 0
+    records = []
+    for number, step in enumerate(steps):
+        now_ms += step.forward_min * MINUTE_MS
+        occurred_at = max(start_ms - 5 * DAY_MS, now_ms - step.back_min * MINUTE_MS)
+        seen_at = occurred_at - step.ahead_min * MINUTE_MS if step.ahead_min else now_ms
+        offset += step.hole
+        if step.kind == "tick":
+            record = Record(offset, "tick", seen_at, occurred_at)
+        elif step.kind == "bad":
+            record = Record(offset, "bad", seen_at, 0)
+        elif step.kind == "tombstone":
+            record = Record(offset, "tombstone", seen_at, 0, {"account_id": step.account})
+        else:
+            event = _event(topic, step, number, occurred_at)
+            at_ms = event["updated_at"] or 0 if topic == PROFILES else occurred_at
+            record = Record(offset, "event", seen_at, at_ms, event)
+        records.append(record)
+        offset += 1
+    return records
+
+
+def _event(topic: str, step: _Step, number: int, occurred_at: int) -> dict[str, Any]:
+    event = {"account_id": step.account, **step.event}
+    for name in ("due_at", "expires_at", "renewal_at"):
+        if event.get(name) is not None:
+            event[name] = occurred_at + event[name] * DAY_MS
+    if topic == PROFILES:
+        event["updated_at"] = occurred_at if event["updated_at"] else None
+        return event
+    event["event_id"] = f"n{number}" if step.event_id is None else f"e{step.event_id}"
+    event["occurred_at"] = occurred_at
+    return event
+
+
+_PLANS = st.builds(
+    AccountPlan,
+    power_users=st.sampled_from([6, 5, 4, 3, 0]),
+    other_users=st.sampled_from([4, 5, 2, 0]),
+    quantity=st.sampled_from([3.0, 5.5, 1.0]),
+    first_day=st.sampled_from([0, 0, 0, 0, 25, 60]),
+    change=st.sampled_from(CHANGES),
+    change_day=st.sampled_from([90, 100, 112, 120, 70, 50]),
+    outage_hours=st.sampled_from([0, 80, 70, 30]),
+    ticket_burst_day=st.none() | st.integers(20, 140),
+    seats=st.sampled_from([None, 12, 8, 3]),
+    renewal_day=st.none() | st.integers(60, 220),
+    pays=st.booleans(),
+    opinion=st.sampled_from([None, 1.0, 3.0, 5.0]),
+)
+
+
+@st.composite
+def long_cases(draw: DrawFn, accounts: int = 3, days: int = 150) -> Case:
+    """Up to `accounts` accounts over `days` days with few events a day, late, doubled and damaged."""
+    zone, first_date = draw(st.sampled_from(ZONES_AND_DATES))
+    config = OracleConfig(
+        timezone=zone,
+        allowed_lateness_ms=draw(st.sampled_from([DAY_MS, 3 * DAY_MS])),
+        arl_days=draw(st.sampled_from([30.0, 300.0, 2800.0])),
+        max_users=draw(st.sampled_from([4, 500])),
+    )
+    plans = draw(st.lists(_PLANS, min_size=1, max_size=accounts))
+    noise = Noise(
+        seed=draw(st.integers(0, 2**32 - 1)),
+        late=draw(st.sampled_from([0.0, 0.01, 0.1])),
+        doubled=draw(st.sampled_from([0.0, 0.02])),
+        damaged=draw(st.sampled_from([0.0, 0.01])),
+    )
+    start_ms = Days(zone).start((first_date - EPOCH).days)
+    return Case(config, play(plans, noise, start_ms, days))
