@@ -1,6 +1,6 @@
 """The replay plan: recorded events as topics would carry them, chunk by chunk, with a tick after each.
 
-`emit`, `demo` and `backtest` follow it, so a backtest sees the records that a replay through Kafka would send.
+`emit`, `demo` and `backtest` follow it: a backtest sees the records that a replay through Kafka would send.
 """
 
 from __future__ import annotations
