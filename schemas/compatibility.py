@@ -1,7 +1,7 @@
 """Can our current schemas read what was written with any released version (BACKWARD_TRANSITIVE)?
 
-Follows the Avro specification's schema resolution. A union of the writer is accepted only if each branch can be
-read; an enum of the writer only if the reader knows every symbol or has a default.
+Follows the Avro specification's schema resolution. A union of the writer is accepted only if each branch can
+be read; an enum of the writer only if the reader knows every symbol or has a default.
 """
 
 from __future__ import annotations

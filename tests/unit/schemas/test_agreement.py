@@ -133,13 +133,15 @@ def test_text_that_is_not_utf8_is_bad_and_its_neighbours_are_good() -> None:
     assert set(_in_columns("usage_event", bodies)) == set(range(40)) - {17}
 
 
-def test_an_int_beyond_32_bits_is_bad_though_its_bytes_are_whole() -> None:
+# The third is as long as what is left of it when its high bits are dropped.
+@pytest.mark.parametrize("seats", [2**31, 2**33 + 5, 2**32 + 2**30, -(2**31) - 1])
+def test_an_int_beyond_32_bits_is_bad_though_its_bytes_are_whole(seats: int) -> None:
     wide = schema_of("account_profile")
     for field in wide["fields"]:
         if field["name"] == "seats":
             field["type"] = ["null", "long"]
     stream = BytesIO()
-    record = {**RECORDS["account.profiles"], "seats": 2**33 + 5}
+    record = {**RECORDS["account.profiles"], "seats": seats}
     fastavro.schemaless_writer(stream, fastavro.parse_schema(plain(wide)), record)
     bodies = [GOOD["account_profile"]] * 40 + [stream.getvalue()]
     assert set(_in_columns("account_profile", bodies)) == set(range(40))
