@@ -35,6 +35,9 @@ class WorkerApp(faust.App):
 
     runtime: Runtime
 
+    def _create_directories(self) -> None:
+        """Nothing of a worker lives in files."""
+
 
 def _settings(runtime: Runtime) -> dict[str, Any]:
     config = runtime.config

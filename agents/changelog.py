@@ -44,7 +44,7 @@ def read(
         ChangelogError: no progress for `recovery_timeout_s`, or the broker refused.
         Interrupted: `stopped` said so.
     """
-    consumer = Consumer(kafka.reader(config))
+    consumer = Consumer(kafka.reader(config), logger=logger)
     try:
         ends = _ends(consumer, config, loaders)
         return _read_to(consumer, config, loaders, ends, stopped)

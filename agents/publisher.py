@@ -70,7 +70,7 @@ class Publisher:
 
     def __init__(self, config: WorkerConfig) -> None:
         self._errors: list[KafkaError] = []
-        self._producer = Producer(kafka.producer(config) | {"error_cb": self._on_error})
+        self._producer = Producer(kafka.producer(config) | {"error_cb": self._on_error}, logger=logger)
         self._flight = Flight()
         self._stop = Event()
         self._thread = Thread(target=self._poll, name="publisher", daemon=True)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from time import monotonic
 from typing import Any, ClassVar, Protocol, cast
 
 import aiokafka
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -26,7 +27,7 @@ from agents.exits import abandon
 from agents.failpoints import hit
 
 _TAKE = 1_000
-"""Records taken from a fetch result before the size of a run is looked at again."""
+"""Records taken at once from a fetch that holds aborted transactions."""
 
 _FETCH_WAIT_MS = 250
 """Longest time a broker holds a fetch when nothing is new; bounds how late a partition is fetched again."""
@@ -41,10 +42,10 @@ class Run:
     begin: int
     end: int
     epoch: int
-    offsets: list[int] = field(default_factory=list)
-    timestamps_ms: list[int] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
+    offsets: list[int]
+    timestamps_ms: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -91,6 +92,7 @@ class RunThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"
         return consumer
 
     def lost(self) -> bool:
@@ -157,7 +159,7 @@ class RunThread(driver.AIOKafkaConsumerThread):
                     waiter.cancel()
 
     def _take(self, fetcher: Any, wanted: Collection[TP]) -> dict[TP, list[Run]]:
-        """One run of each wanted partition that has fetched records."""
+        """The next runs, one as a rule, of each wanted partition that has fetched records."""
         runs: dict[TP, list[Run]] = {}
         for tp in list(fetcher._records):
             if tp not in wanted:
@@ -172,32 +174,79 @@ class RunThread(driver.AIOKafkaConsumerThread):
                 fetcher._notify(fetcher._wait_consume_future)
                 result.check_raise()
                 continue
-            run = self._cut(tp, result)
+            cut = self._cut(tp, result)
             if not result.has_more():
                 del fetcher._records[tp]
                 fetcher._notify(fetcher._wait_consume_future)
-            if run is not None:
-                runs[tp] = [run]
+            if cut:
+                runs[tp] = cut
         return runs
 
-    def _cut(self, tp: TP, result: Any) -> Run | None:
+    def _cut(self, tp: TP, result: Any) -> list[Run]:
         config = self.intake.config
         if not result.check_assignment(tp):
-            return None
+            return []
         fetched = result._partition_records
-        fetched._consumer_record = _keep
-        run = Run(tp.topic, tp.partition, fetched.next_fetch_offset, 0, self.intake.epoch)
+        begin = fetched.next_fetch_offset
+        records: list[Any] = []
         size = 0
-        while result.has_more() and len(run) < config.max_batch_records and size < config.max_batch_bytes:
-            records = result.getall(min(_TAKE, config.max_batch_records - len(run)))
-            run.offsets += [record.offset for record in records]
-            run.timestamps_ms += [record.timestamp for record in records]
-            run.keys += [record.key for record in records]
-            values = [record.value for record in records]
-            run.values += values
-            size += sum(map(len, filter(None, values)))
-        run.end = fetched.next_fetch_offset
-        return run if run.end > run.begin else None
+        while result.has_more() and len(records) < config.max_batch_records and size < config.max_batch_bytes:
+            new = _aborted_skipped(result, fetched) if fetched._aborted_transactions else _next(result, fetched)
+            size += sum([len(record.value) for record in new if record.value is not None])
+            records += new
+        ends = range(config.max_batch_records, len(records), config.max_batch_records)
+        return self._runs(tp, begin, fetched.next_fetch_offset, [0, *ends, len(records)], records)
+
+    def _runs(self, tp: TP, begin: int, end: int, cuts: list[int], records: list[Any]) -> list[Run]:
+        """The records between the cuts as runs that together cover `begin` to `end`."""
+        runs = []
+        for first, last in pairwise(cuts):
+            part = records[first:last]
+            until = end if last == len(records) else part[-1].offset + 1
+            if until > begin:
+                runs.append(
+                    Run(
+                        tp.topic,
+                        tp.partition,
+                        begin,
+                        until,
+                        self.intake.epoch,
+                        [record.offset for record in part],
+                        [record.timestamp for record in part],
+                        [record.key for record in part],
+                        [record.value for record in part],
+                    )
+                )
+            begin = until
+        return runs
+
+
+def _next(result: Any, fetched: Any) -> list[Any]:
+    """The records of the next Kafka batch of a fetch result, as aiokafka's own iterator finds them.
+
+    That iterator and its ConsumerRecords cost twice what reading the records does.
+    """
+    if not fetched._records.has_next():
+        result._partition_records = None
+        return []
+    batch = fetched._records.next_batch()
+    if fetched._check_crcs and not batch.validate_crc():
+        message = f"invalid checksum in {fetched._tp} at offset {fetched.next_fetch_offset}"
+        raise CorruptRecordException(message)
+    records = [] if batch.is_control_batch else list(batch)
+    if records and records[0].offset < fetched.next_fetch_offset:
+        records = [record for record in records if record.offset >= fetched.next_fetch_offset]
+    # A batch keeps its last offset when compaction removes its last record.
+    fetched.next_fetch_offset = max(batch.next_offset, fetched.next_fetch_offset)
+    result._update_position()
+    return records
+
+
+def _aborted_skipped(result: Any, fetched: Any) -> list[Any]:
+    """Some records by aiokafka's iterator, which knows how to leave out aborted transactions."""
+    fetched._consumer_record = _keep
+    records: list[Any] = result.getall(_TAKE)
+    return records
 
 
 class RunConsumer(driver.Consumer):
