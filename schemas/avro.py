@@ -67,7 +67,7 @@ def check_writer(schema: Schema) -> None:
         raise IncompatibleSchemaError(msg)
     try:
         _Measure().of(schema, "")
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         msg = f"the writer schema is malformed: {error!r}"
         raise IncompatibleSchemaError(msg) from error
 
@@ -116,7 +116,7 @@ class _Measure:
     def _repeated(self, schema: Schema, namespace: str) -> tuple[int, int]:
         is_array = schema["type"] == "array"
         types, fewest = self.of(schema["items"] if is_array else schema["values"], namespace)
-        if is_array and fewest == 0:
+        if is_array and fewest <= 0:
             msg = "the writer schema has an array of items that take no bytes"
             raise IncompatibleSchemaError(msg)
         return self._limited(types + 1, 1)

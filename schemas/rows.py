@@ -29,14 +29,14 @@ class RowReader:
 
     def __init__(self, writer: Schema, reader: Schema) -> None:
         check_writer(writer)
-        _check_times(writer, reader)
-        theirs, ours = plain(writer), plain(reader)
-        # A team may call its record what it likes: the fields decide whether we can read it.
-        ours = {**ours, "name": full_name(theirs, ""), "namespace": ""}
         try:
+            _check_times(writer, reader)
+            theirs, ours = plain(writer), plain(reader)
+            # A team may call its record what it likes: the fields decide whether we can read it.
+            ours = {**ours, "name": full_name(theirs, ""), "namespace": ""}
             self._writer = fastavro.parse_schema(theirs)
             self._reader = fastavro.parse_schema(ours)
-        except (SchemaParseException, KeyError, TypeError, ValueError) as error:
+        except (SchemaParseException, KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"the writer schema is malformed: {error!r}"
             raise IncompatibleSchemaError(msg) from error
         self._ints = [f["name"] for f in ours["fields"] if f["type"] in ("int", ["null", "int"])]
