@@ -52,8 +52,8 @@ def _registry(registry: Registry) -> Iterator[Conflict]:
         yield "url", "is needed when registry.kind is http"
     if registry.url is not None and not registry.url.startswith(("http://", "https://")):
         yield "url", "must begin with http:// or https://"
-    if registry.ca_file is not None and not registry.ca_file.is_file():
-        yield "ca_file", "there is no such file"
+    if bool(registry.username) != (registry.password is not None):
+        yield "username", "and the password belong together; set both or neither"
 
 
 def _database(database: Database) -> Iterator[Conflict]:

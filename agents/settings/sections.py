@@ -71,7 +71,9 @@ class Registry(Section):
     url: str | None = Field(None, description="Base URL of the registry; needed when kind is http.")
     username: str | None = Field(None, description="User name for the registry.")
     password: SecretStr | None = Field(None, description="Password for the registry.")
-    ca_file: Path | None = Field(None, description="Certificates to trust; without it, the system's.")
+    register_schemas: bool = Field(
+        True, description="Add the schemas of this release to the registry when it lacks them."
+    )
 
 
 class Database(Section):

@@ -1,0 +1,168 @@
+"""`foreshock simulate` and `foreshock emit`: event files out of a simulation, and into Kafka."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from agents.cli.console import err, out, print_json, print_table, progress
+from agents.cli.failures import USAGE, UsageError
+from agents.cli.options import ConfigFile, EventFolder, Json, settings
+
+if TYPE_CHECKING:
+    from agents.emit import Emitted
+    from agents.eventfiles import EventFiles
+    from agents.settings import Settings
+
+_SHOWN_REJECTS = 20
+Format = Literal["parquet", "csv", "jsonl"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(simulate)
+    app.command()(emit)
+
+
+def simulate(
+    to: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the files.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stream.")] = 7,
+    accounts: Annotated[int, typer.Option(min=1, help="Customers.")] = 200,
+    days: Annotated[int, typer.Option(min=1, help="Length of the stream.")] = 120,
+    start: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.", show_default="2026-01-05")
+    ] = datetime(2026, 1, 5),  # noqa: DTZ001 - a date, which has no time zone
+    incidents: Annotated[int, typer.Option(min=0, help="Accounts with an incident of each kind.")] = 4,
+    form: Annotated[Format, typer.Option("--format", help="Kind of the files.")] = "parquet",
+    json: Json = False,
+) -> None:
+    """Write a made-up stream of events with labelled incidents (labels.csv).
+
+    Example: foreshock simulate --seed 7 --accounts 200 --days 120 --out sample
+    """
+    from agents.eventfiles import write_events
+    from pipeline.simulate import SimulationSettings
+    from pipeline.simulate import simulate as draw
+
+    try:
+        wanted = SimulationSettings(
+            seed=seed, accounts=accounts, days=days, start_date=start.date(), incidents_per_kind=incidents
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    with err.status(f"drawing {accounts} accounts over {days} days"):
+        stream = draw(wanted)
+    with err.status(f"writing {to}"):
+        files = write_events(stream, to, form)
+    rows = {
+        name: getattr(stream, name).num_rows
+        for name in ("usage", "billing", "tickets", "signals", "profiles")
+    }
+    if json:
+        print_json({"files": files, "rows": rows, "labels": stream.labels.num_rows})
+        return
+    print_table(["events", "rows"], rows.items())
+    out.print(f"{stream.labels.num_rows} labelled incidents; {len(files)} files in {to}", highlight=False)
+    out.print(
+        f"next: foreshock backtest --events {to} --labels {to}/labels.csv --out result", highlight=False
+    )
+
+
+def emit(
+    events: EventFolder,
+    config: ConfigFile = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Produce the good rows although some are bad.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the files and produce nothing.")] = False,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where bad rows are listed; by default NAME.rejects.jsonl here."),
+    ] = None,
+    ticks: Annotated[
+        bool, typer.Option(help="Also close each day in every topic, so that quiet topics hold nothing up.")
+    ] = True,
+    max_lag: Annotated[
+        int | None,
+        typer.Option(min=1, help="Wait while the workers are more records than this behind in a partition."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check event files and produce them into the input topics.
+
+    Every bad row is listed with file, row and field; then nothing is produced and the exit code is 2,
+    unless --skip-bad is given.
+
+    Example: foreshock emit sample --max-lag 20000
+    """
+    from agents.eventfiles import read_events
+
+    chosen = settings(config)
+    with err.status(f"reading {events}"):
+        files = read_events(events)
+    _report_rejects(events, rejects, files, ignore=skip_bad)
+    if dry_run:
+        out.print(f"{files.rows} good rows, {len(files.rejected)} rejects, nothing produced", highlight=False)
+        return
+    emitted = _produce(chosen, files, with_ticks=ticks, max_lag=max_lag)
+    if json:
+        print_json(
+            {
+                "events": emitted.events,
+                "ticks": emitted.ticks,
+                "bytes": emitted.size_bytes,
+                "by_topic": emitted.by_topic,
+                "rejects": len(files.rejected),
+            }
+        )
+        return
+    print_table(["topic", "records"], emitted.by_topic.items())
+    out.print(f"{emitted.events} events and {emitted.ticks} ticks acknowledged", highlight=False)
+
+
+def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore: bool) -> None:
+    """Write all rejects to a file and show the first ones. Raises typer.Exit unless they are to be ignored."""
+    from agents.eventfiles_rejects import write_rejects
+
+    for file, column in files.ignored_columns:
+        err.print(f"{file}: column {column} is not known and is left out", markup=False, highlight=False)
+    if not files.rejected:
+        return
+    target = to or Path(f"{events.resolve().name}.rejects.jsonl")
+    write_rejects(files.rejected, target)
+    for reject in files.rejected[:_SHOWN_REJECTS]:
+        value = f" (it is {reject.value!r})" if reject.value else ""
+        where = f"{reject.file}:{reject.row}: {reject.field or 'row'}"
+        err.print(f"{where}: {reject.reason}{value}", markup=False, highlight=False, soft_wrap=True)
+    more = len(files.rejected) - _SHOWN_REJECTS
+    others = f"and {more} more; " if more > 0 else ""
+    err.print(f"{others}{len(files.rejected)} rejects are in {target}", markup=False, highlight=False)
+    if not ignore:
+        err.print("nothing was produced; mend the rows, or leave them out with --skip-bad", markup=False)
+        raise typer.Exit(USAGE)
+
+
+def _produce(chosen: Settings, files: EventFiles, *, with_ticks: bool, max_lag: int | None) -> Emitted:
+    from agents.emit import EmitOptions, emit
+    from agents.pace import Pace
+    from agents.registry import open_registry
+
+    client = chosen.kafka_client()
+    pace = None if max_lag is None else Pace(client, chosen.app.group, max_records=max_lag)
+    with progress() as bar:
+        task = bar.add_task("producing", total=files.rows)
+        try:
+            return emit(
+                files,
+                client,
+                open_registry(chosen),
+                pace=pace,
+                options=EmitOptions(with_ticks=with_ticks),
+                on_step=lambda emitted: bar.update(task, completed=emitted.events),
+            )
+        finally:
+            if pace is not None:
+                pace.close()
