@@ -87,7 +87,7 @@ def find_files(path: Path) -> dict[str, Path]:
         )
     if problems:
         raise EventFileError(problems)
-    return found
+    return {name: found[name] for name in TOPIC_OF if name in found}
 
 
 def _empty(name: str) -> pa.Table:

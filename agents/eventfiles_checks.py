@@ -64,7 +64,7 @@ def problem_of(schema_name: str, field: pa.Field, values: pa.Array) -> tuple[Boo
     broken, rule = _broken(schema_name, field, values)
     if broken is None:
         return None
-    rows = pc.fill_null(broken, False).to_numpy(zero_copy_only=False)
+    rows = pc.and_(pc.fill_null(broken, False), values.is_valid()).to_numpy(zero_copy_only=False)
     return (rows, rule) if rows.any() else None
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from agents.eventfiles import Rejected
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from agents.eventfiles import Rejected
 
 
 def write_rejects(rejected: Sequence[Rejected], target: Path) -> None:

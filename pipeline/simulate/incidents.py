@@ -22,7 +22,7 @@ HOUR_MS = 3_600_000
 SLOW_DECLINE_DAYS = 28
 SLOW_DECLINE_FLOOR = 0.25
 GROWTH_DAYS = 14
-GROWTH_FACTOR = 1.9
+GROWTH_FACTOR = 2.2
 SEATS_FILL_DAYS = 18
 SURGE_DAYS = 5
 
@@ -46,13 +46,13 @@ _DAYS_AFTER = {
 
 # Users an account needs for the incident to be visible above its noise.
 MIN_USERS = {
-    "power_user_decline": 28,
+    "power_user_decline": 40,
     "silence": 8,
     "usage_drop": 14,
-    "slow_decline": 18,
+    "slow_decline": 24,
     "seat_saturation": 12,
-    "sustained_growth": 18,
-    "renewal_at_risk": 12,
+    "sustained_growth": 30,
+    "renewal_at_risk": 20,
 }
 
 

@@ -111,7 +111,11 @@ def test_an_unknown_kind_of_label_is_refused() -> None:
 
 
 def test_every_opening_is_counted_once() -> None:
-    labels = [Label("a", "usage_drop", AT), Label("a", "churned", AT + 20 * DAY_MS), Label("*", "holiday", AT)]
+    labels = [
+        Label("a", "usage_drop", AT),
+        Label("a", "churned", AT + 20 * DAY_MS),
+        Label("*", "holiday", AT),
+    ]
     alerts = [alert(kind, day) for kind in (*RISK_KINDS, *EXPANSION_KINDS) for day in (-40, 2, 30, 300)]
     report = match(labels, alerts)
     found = {a["alert_id"] for finding in report.findings for a in finding.alerts}

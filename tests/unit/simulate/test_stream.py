@@ -97,7 +97,9 @@ def test_all_events_lie_within_the_days_asked_for() -> None:
         assert times.max() < settings.start_ms + 100 * DAY_MS
 
 
-def test_no_two_incidents_share_an_account_and_each_kind_has_as_many_as_asked(default: SimulatedStream) -> None:
+def test_no_two_incidents_share_an_account_and_each_kind_has_as_many_as_asked(
+    default: SimulatedStream,
+) -> None:
     labels = [row for row in default.labels.to_pylist() if row["account_id"] != "*"]
     assert len({row["account_id"] for row in labels}) == len(labels)
     kinds = [row["kind"] for row in labels]
@@ -134,7 +136,9 @@ def test_settings_name_everything_that_is_wrong() -> None:
 
 
 def test_sizes_are_heavy_tailed_and_weekends_are_quiet(default: SimulatedStream) -> None:
-    counts = np.sort(np.unique(default.usage["account_id"].to_numpy(zero_copy_only=False), return_counts=True)[1])
+    counts = np.sort(
+        np.unique(default.usage["account_id"].to_numpy(zero_copy_only=False), return_counts=True)[1]
+    )
     assert counts[-20:].sum() > 0.25 * counts.sum()
     weekday = (default.usage["occurred_at"].to_numpy() // DAY_MS + 3) % 7
     by_weekday = np.bincount(weekday, minlength=7)
@@ -153,9 +157,7 @@ def test_daily_counts_are_more_dispersed_than_poisson() -> None:
 
 
 def test_the_same_account_is_billed_every_thirty_days_and_pays(default: SimulatedStream) -> None:
-    failing = {
-        row["account_id"] for row in default.labels.to_pylist() if row["kind"] == "payment_failed"
-    }
+    failing = {row["account_id"] for row in default.labels.to_pylist() if row["kind"] == "payment_failed"}
     issued: dict[str, list[int]] = {}
     for row in default.billing.to_pylist():
         if row["account_id"] in failing:

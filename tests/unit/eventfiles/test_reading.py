@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from agents.eventfiles import EventFileError, EventFiles, Rejected, read_events
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY_MS = 86_400_000
+
+
+def read(folder: Path, name: str, text: str | bytes) -> EventFiles:
+    data = text.encode() if isinstance(text, str) else text
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return read_events(folder)
+
+
+def problems(folder: Path, name: str, text: str | bytes) -> list[str]:
+    with pytest.raises(EventFileError) as caught:
+        read(folder, name, text)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("name", ["usage.csv", "usage.csv.gz"])
+def test_a_csv_file_needs_only_the_required_columns(tmp_path: Path, name: str) -> None:
+    files = read(tmp_path, name, "account_id,feature,occurred_at\na,search,1000\n")
+    (row,) = files.usage.to_pylist()
+    assert (row["account_id"], row["feature"], row["occurred_at"]) == ("a", "search", 1000)
+    assert row["quantity"] == 1.0
+    assert row["user_id"] is None
+    assert row["event_id"]
+    assert files.billing.num_rows == 0
+    assert files.rejected == ()
+    assert files.rows == files.rows_read == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "read_ms"),
+    [
+        ("86400000", DAY_MS),
+        ("1970-01-02", DAY_MS),
+        ("1970-01-02T00:00:00Z", DAY_MS),
+        ("1970-01-02 00:00:00.250Z", DAY_MS + 250),
+        ("1970-01-02T02:00:00+02:00", DAY_MS),
+        ("1970-01-02T00:00:00", DAY_MS),
+        ("1970-01-02T00:00:00.123999Z", DAY_MS + 123),
+        ("1970-01-02T00:00:00.123456789Z", DAY_MS + 123),
+        ("19700102T000000Z", DAY_MS),
+        ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
+    ],
+)
+def test_times_are_epoch_milliseconds_or_iso_8601(tmp_path: Path, written: str, read_ms: int) -> None:
+    files = read(tmp_path, "usage.csv", f"account_id,feature,occurred_at\na,f,{written}\n")
+    assert files.rejected == ()
+    assert files.usage["occurred_at"].to_pylist() == [read_ms]
+
+
+def test_times_of_several_kinds_may_stand_in_one_column(tmp_path: Path) -> None:
+    text = "account_id,feature,occurred_at\na,f,86400000\na,f,1970-01-02\na,f,1970-01-02T01:00:00+01:00\n"
+    assert read(tmp_path, "usage.csv", text).usage["occurred_at"].to_pylist() == [DAY_MS] * 3
+
+
+@pytest.mark.parametrize(
+    "written", ["soon", "2026-02-30", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z", "1e400"]
+)
+def test_what_is_no_time_is_rejected(tmp_path: Path, written: str) -> None:
+    files = read(tmp_path, "usage.csv", f"account_id,feature,occurred_at\na,f,{written}\na,f,5\n")
+    (reject,) = files.rejected
+    assert reject == Rejected(
+        "usage.csv", 2, "occurred_at", "not a time: epoch milliseconds or ISO 8601", written
+    )
+    assert files.usage.num_rows == 1
+
+
+@pytest.mark.parametrize("written", ["-1", "1969-12-31T23:59:59Z", "253402300800000"])
+def test_a_time_before_1970_or_after_9999_is_rejected(tmp_path: Path, written: str) -> None:
+    files = read(tmp_path, "usage.csv", f"account_id,feature,occurred_at\na,f,{written}\n")
+    assert [(r.field, r.reason) for r in files.rejected] == [
+        ("occurred_at", "not between the years 1970 and 9999")
+    ]
+
+
+def test_every_bad_row_of_every_file_is_reported_with_its_line_and_field(tmp_path: Path) -> None:
+    (tmp_path / "usage.csv").write_text(
+        "account_id,feature,occurred_at,quantity\na,f,1,1\n,f,1,1\na,f,1,-2\na,,x,nan\na,f,2,many\na,f,3,2\n"
+    )
+    (tmp_path / "billing.jsonl").write_text(
+        '{"account_id": "a", "type": "invoice_paid", "occurred_at": 1, "currency": "EUR"}\n'
+        "\n"
+        '{"account_id": "a", "type": "invoice_eaten", "occurred_at": 1, "currency": "EUR"}\n'
+        '{"account_id": "a", "type": "invoice_paid", "occurred_at": 1}\n'
+    )
+    files = read_events(tmp_path)
+    assert files.usage["occurred_at"].to_pylist() == [1, 3]
+    assert files.billing.num_rows == 1
+    assert files.rows_read == 9
+    assert [(r.file, r.row, r.field, r.value) for r in files.rejected] == [
+        ("usage.csv", 3, "account_id", ""),
+        ("usage.csv", 4, "quantity", "-2"),
+        ("usage.csv", 5, "feature", ""),
+        ("usage.csv", 5, "occurred_at", "x"),
+        ("usage.csv", 5, "quantity", "nan"),
+        ("usage.csv", 6, "quantity", "many"),
+        ("billing.jsonl", 3, "type", "invoice_eaten"),
+        ("billing.jsonl", 4, "currency", ""),
+    ]
+
+
+def test_lines_are_counted_as_an_editor_does_past_blank_ones_and_line_breaks_in_quotes(
+    tmp_path: Path,
+) -> None:
+    text = 'account_id,feature,occurred_at\r\n"a","two\nlines",1\r\n\r\na,f,x\r\n'
+    files = read(tmp_path, "usage.csv", text)
+    assert files.usage["feature"].to_pylist() == ["two\nlines"]
+    assert [(r.row, r.field) for r in files.rejected] == [(5, "occurred_at")]
+
+
+def test_a_csv_line_with_too_few_or_too_many_fields_is_rejected_as_a_whole(tmp_path: Path) -> None:
+    files = read(tmp_path, "usage.csv", "account_id,feature,occurred_at\na,f\na,f,1\na,f,1,2\na,f,x\n")
+    assert files.usage.num_rows == 1
+    assert [(r.row, r.field, r.reason) for r in files.rejected] == [
+        (2, "", "2 fields instead of 3"),
+        (4, "", "4 fields instead of 3"),
+        (5, "occurred_at", "not a time: epoch milliseconds or ISO 8601"),
+    ]
+    assert files.rows_read == 4
+
+
+def test_a_line_that_is_no_json_object_is_rejected_and_the_others_are_read(tmp_path: Path) -> None:
+    text = (
+        '{"account_id": "a", "feature": "f", "occurred_at": 1}\n'
+        '{"account_id": "a", "feature"\n'
+        "[1]\n"
+        '{"account_id": "a", "feature": "f", "occurred_at": "1970-01-01T00:00:02Z", "quantity": "3"}\n'
+    )
+    files = read(tmp_path, "usage.jsonl", text)
+    assert files.usage["occurred_at"].to_pylist() == [1, 2000]
+    assert files.usage["quantity"].to_pylist() == [1.0, 3.0]
+    assert [(r.row, r.field) for r in files.rejected] == [(2, ""), (3, "")]
+
+
+def test_a_text_that_looks_like_a_date_or_a_number_stays_the_text_it_is(tmp_path: Path) -> None:
+    text = '{"account_id": "2026-01-01", "feature": "007", "occurred_at": 1}\n'
+    (row,) = read(tmp_path, "usage.jsonl", text).usage.to_pylist()
+    assert (row["account_id"], row["feature"]) == ("2026-01-01", "007")
+
+
+def test_numbers_are_taken_as_ids(tmp_path: Path) -> None:
+    text = '{"account_id": 17, "feature": "f", "occurred_at": 1, "user_id": "x"}\n'
+    assert read(tmp_path, "usage.jsonl", text).usage["account_id"].to_pylist() == ["17"]
+
+
+def test_maps_and_lists_are_read_from_json(tmp_path: Path) -> None:
+    (tmp_path / "usage.jsonl").write_text(
+        '{"account_id": "a", "feature": "f", "occurred_at": 1, "properties": {"k": "v"}}\n'
+        '{"account_id": "a", "feature": "f", "occurred_at": 1, "properties": {"other": "w"}}\n'
+    )
+    (tmp_path / "profiles.csv").write_text(
+        'account_id,entitled_features\na,"[""x"",""y""]"\nb,x;y\nc,\nd,[1\n'
+    )
+    files = read_events(tmp_path)
+    assert files.usage["properties"].to_pylist() == [[("k", "v")], [("other", "w")]]
+    assert files.profiles["entitled_features"].to_pylist() == [["x", "y"], ["x", "y"], None]
+    assert [(r.row, r.field) for r in files.rejected] == [(5, "entitled_features")]
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "good", "bad", "field"),
+    [
+        ("tickets", "account_id,ticket_id,type,occurred_at,priority", "a,t,opened,1,p1", "a,t,opened,1,p9", "priority"),
+        ("tickets", "account_id,ticket_id,type,occurred_at", "a,t,opened,1", "a,t,slept,1", "type"),
+        ("tickets", "account_id,ticket_id,type,occurred_at,csat", "a,t,csat_given,1,5", "a,t,csat_given,1,6", "csat"),
+        ("tickets", "account_id,ticket_id,type,occurred_at,csat", "a,t,csat_given,1,5.0", "a,t,opened,1,4.5", "csat"),
+        ("signals", "account_id,type,occurred_at,score", "a,nps,1,9", "a,nps,1,inf", "score"),
+        ("signals", "account_id,type,occurred_at,scale", "a,nps,1,10", "a,nps,1,0", "scale"),
+        ("billing", "account_id,type,occurred_at,currency,seats_after", "a,invoice_paid,1,EUR,3",
+         "a,invoice_paid,1,EUR,-3", "seats_after"),
+        ("usage", "account_id,feature,occurred_at,duration_ms", "a,f,1,10", "a,f,1,1_0", "duration_ms"),
+        ("usage", "account_id,feature,occurred_at,quantity", "a,f,1,1e9", "a,f,1,1.1e9", "quantity"),
+        ("usage", "account_id,feature,occurred_at", f"{'x' * 128},f,1", f"{'ä' * 65},f,1", "account_id"),
+        ("profiles", "account_id,renewal_at", "a,2026-01-01", "a,tomorrow", "renewal_at"),
+    ],
+)  # fmt: skip
+def test_each_rule_accepts_its_bound_and_rejects_beyond(
+    tmp_path: Path, name: str, header: str, good: str, bad: str, field: str
+) -> None:
+    files = read(tmp_path, f"{name}.csv", f"{header}\n{good}\n{bad}\n")
+    assert [(r.row, r.field) for r in files.rejected] == [(3, field)]
+    assert getattr(files, name).num_rows == 1
+
+
+def test_a_ticket_without_priority_is_p3(tmp_path: Path) -> None:
+    text = "account_id,ticket_id,type,occurred_at,priority\na,t,opened,1,\n"
+    assert read(tmp_path, "tickets.csv", text).tickets["priority"].to_pylist() == ["p3"]
+
+
+def test_a_parquet_file_may_have_typed_times_and_dictionary_columns(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "account_id": pa.array(["a", "b", None]).dictionary_encode(),
+            "feature": pa.array(["f", "f", "f"], pa.large_string()),
+            "occurred_at": pa.array([DAY_MS * 1000 + 999, -1, 0], pa.timestamp("us", "UTC")),
+            "quantity": pa.array([2, 3, 4], pa.int32()),
+        }
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "usage.parquet")
+    files = read_events(tmp_path)
+    (row,) = files.usage.to_pylist()
+    assert (row["occurred_at"], row["quantity"]) == (DAY_MS, 2.0)
+    assert [(r.row, r.field) for r in files.rejected] == [(2, "occurred_at"), (3, "account_id")]
+
+
+def test_ids_are_the_same_for_the_same_file_and_differ_between_equal_rows(tmp_path: Path) -> None:
+    text = "account_id,feature,occurred_at\na,f,1\na,f,1\nb,f,1\n"
+    ids = read(tmp_path, "usage.csv", text).usage["event_id"].to_pylist()
+    assert len(set(ids)) == 3
+    assert read(tmp_path, "usage.csv", text).usage["event_id"].to_pylist() == ids
+    longer = read(tmp_path, "usage.csv", f"{text}a,f,2\n").usage["event_id"].to_pylist()
+    assert longer[:3] == ids
+
+
+def test_ids_do_not_depend_on_the_format_of_the_file(tmp_path: Path) -> None:
+    text = "account_id,feature,occurred_at\na,f,1970-01-01T00:00:01Z\n"
+    ids = read(tmp_path, "usage.csv", text).usage["event_id"]
+    (tmp_path / "usage.csv").unlink()
+    again = read(tmp_path, "usage.jsonl", '{"occurred_at": 1000, "feature": "f", "account_id": "a"}\n')
+    assert again.usage["event_id"] == ids
+
+
+def test_given_ids_are_kept_and_only_missing_ones_derived(tmp_path: Path) -> None:
+    text = "event_id,account_id,feature,occurred_at\nmine,a,f,1\n,a,f,1\n"
+    first, second = read(tmp_path, "usage.csv", text).usage["event_id"].to_pylist()
+    assert first == "mine"
+    assert second not in (None, "mine")
+
+
+def test_columns_that_no_event_has_are_named(tmp_path: Path) -> None:
+    files = read(tmp_path, "usage.csv", "account_id,feature,occurred_at,quantitty\na,f,1,5\n")
+    assert files.ignored_columns == (("usage.csv", "quantitty"),)
+
+
+def test_one_file_can_be_read_alone(tmp_path: Path) -> None:
+    read(tmp_path, "usage.csv", "account_id,feature,occurred_at\na,f,1\n")
+    (tmp_path / "profiles.csv").write_text("account_id\na\n")
+    files = read_events(tmp_path / "profiles.csv")
+    assert (files.usage.num_rows, files.profiles.num_rows) == (0, 1)
+
+
+def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("whatever")
+    (tmp_path / "README.md").write_text("whatever")
+    assert read(tmp_path, "profiles.csv", "account_id\na\n").rows == 1
+
+
+@pytest.mark.parametrize("name", ["usage.csv", "usage.jsonl"])
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path, name: str) -> None:
+    text = (
+        "account_id,feature,occurred_at\na,f,1\n"
+        if name.endswith("csv")
+        else '{"account_id": "a", "feature": "f", "occurred_at": 1}'
+    )
+    assert read(tmp_path, name, b"\xef\xbb\xbf" + text.encode()).rows == 1
+
+
+def test_an_empty_json_lines_file_has_no_rows(tmp_path: Path) -> None:
+    assert read(tmp_path, "usage.jsonl", "").rows == 0
+
+
+def test_a_csv_file_with_a_header_alone_has_no_rows(tmp_path: Path) -> None:
+    assert read(tmp_path, "usage.csv", "account_id,feature,occurred_at\n").rows == 0
+
+
+def test_all_unusable_files_are_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "usage.csv").write_text("account_id,occurred_at\na,1\n")
+    (tmp_path / "billing.parquet").write_bytes(b"PAR1 or not")
+    (tmp_path / "tickets.csv.gz").write_bytes(b"not gzip")
+    (tmp_path / "signals.csv").write_bytes(b"account_id,type,occurred_at\na,nps,1\na,\xff,1\n")
+    (tmp_path / "profiles.csv").write_text("")
+    with pytest.raises(EventFileError) as caught:
+        read_events(tmp_path)
+    usage, billing, tickets, signals, profiles = caught.value.problems
+    assert "usage.csv: required columns are missing: feature" in usage
+    assert billing.startswith("billing.parquet: ")
+    assert tickets.startswith("tickets.csv.gz: ")
+    assert "signals.csv: line 3 is not UTF-8" in signals
+    assert "profiles.csv: the file is empty" in profiles
+
+
+def test_two_files_of_one_topic_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "usage.jsonl").write_text("")
+    assert "usage.jsonl: usage.csv is there too" in problems(tmp_path, "usage.csv", "account_id\n")[0]
+
+
+def test_a_file_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    assert "usage.xlsx: unknown kind of file" in problems(tmp_path, "usage.xlsx", "")[0]
+
+
+def test_a_column_that_appears_twice_is_refused(tmp_path: Path) -> None:
+    text = "account_id,feature,occurred_at,feature\na,f,1,g\n"
+    assert "column feature appears twice" in problems(tmp_path, "usage.csv", text)[0]
+
+
+def test_a_file_with_another_separator_is_refused_with_a_hint(tmp_path: Path) -> None:
+    assert (
+        "separated by commas" in problems(tmp_path, "usage.csv", "account_id;feature;occurred_at\na;f;1\n")[0]
+    )
+
+
+def test_a_folder_without_event_files_says_which_names_it_looks_for(tmp_path: Path) -> None:
+    with pytest.raises(EventFileError, match=r"usage\.\*, billing\.\*"):
+        read_events(tmp_path)
+
+
+def test_a_path_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EventFileError, match="does not exist"):
+        read_events(tmp_path / "nowhere")
