@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from schemas.codec import Decoder
@@ -13,6 +14,7 @@ from schemas.topics import TOPICS
 from tests.unit.schemas.wire import AT_MS, RECORDS, TableRegistry, decoded, reasons, schema_of, written
 
 if TYPE_CHECKING:
+    from schemas.batch import I64
     from schemas.definitions import Schema
 
 MANY = 40
@@ -71,7 +73,9 @@ def test_a_field_without_default_that_the_writer_does_not_know_makes_every_recor
     assert len(batch.bad) == MANY
 
 
-@pytest.mark.parametrize(("kind", "given"), [("int", 3), ("long", 2**53 + 1), ("float", 0.5), ("double", 0.1)])
+@pytest.mark.parametrize(
+    ("kind", "given"), [("int", 3), ("long", 2**53 + 1), ("float", 0.5), ("double", 0.1)]
+)
 def test_numbers_are_promoted(kind: str, given: float) -> None:
     record = {**RECORDS["usage.events"], "quantity": given}
     decoder = GroupDecoder(_changed("usage_event", quantity=kind), schema_of("usage_event"))
@@ -81,9 +85,7 @@ def test_numbers_are_promoted(kind: str, given: float) -> None:
         assert [row["quantity"] for row in rows] == [float(given)] * count
 
 
-def _sizes(body: bytes, count: int) -> Any:
-    import numpy as np
-
+def _sizes(body: bytes, count: int) -> I64:
     return np.full(count, len(body), dtype=np.int64)
 
 
@@ -110,7 +112,8 @@ def test_a_writer_that_makes_optional_what_we_require_is_read_record_by_record()
     decoder = Decoder(TOPICS["usage.events"], TableRegistry({90: writer}))
     without = written(90, writer, {**RECORDS["usage.events"], "feature": None})
     good = written(90, writer, RECORDS["usage.events"])
-    assert reasons(decoded("usage.events", [good, without, good], decoder=decoder)) == {1: "incompatible_schema"}
+    batch = decoded("usage.events", [good, without, good], decoder=decoder)
+    assert reasons(batch) == {1: "incompatible_schema"}
 
 
 def test_a_team_may_name_its_record_as_it_likes() -> None:
@@ -124,7 +127,8 @@ def test_types_without_columns_are_skipped_record_by_record() -> None:
     kind = {"type": "enum", "name": "Kind", "symbols": ["A", "B"]}
     writer["fields"][:0] = [{"name": "device", "type": extra}, {"name": "kind", "type": kind}]
     writer["fields"] += [{"name": "other", "type": ["null", "Device"]}, {"name": "uid", "type": "bytes"}]
-    record = {**RECORDS["usage.events"], "device": {"os": "x"}, "kind": "B", "other": {"os": "y"}, "uid": b"\0"}
+    extras = {"device": {"os": "x"}, "kind": "B", "other": {"os": "y"}, "uid": b"\0"}
+    record = {**RECORDS["usage.events"], **extras}
     assert _read("usage.events", writer, record) == (_expected("usage.events"), MANY)
 
 

@@ -1,0 +1,129 @@
+"""What holds for every topic in the table and every schema file."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from schemas import definitions
+from schemas.avro import plain
+from schemas.compatibility import check_released
+from schemas.projection import columns_of, project, readable
+from schemas.registry import FileRegistry
+from schemas.topics import CLOCK_TICKS, INPUT_TOPICS, PARTITIONS, TICK_KEY, TOPICS
+from schemas.validation import MAX_ID_BYTES, RULES
+
+ALL = [*TOPICS.values(), CLOCK_TICKS]
+
+
+def _fields(name: str) -> dict[str, Any]:
+    return {field["name"]: field for field in definitions.current(name)["fields"]}
+
+
+def test_the_input_topics_come_first_and_in_their_order() -> None:
+    assert tuple(TOPICS)[: len(INPUT_TOPICS)] == INPUT_TOPICS
+    assert tuple(name for name, spec in TOPICS.items() if spec.role == "input") == INPUT_TOPICS
+
+
+@pytest.mark.parametrize("spec", ALL, ids=lambda spec: spec.name)
+def test_a_topics_schema_exists_is_released_and_reads_what_was_released(spec: Any) -> None:
+    assert definitions.current(spec.schema)["type"] == "record"
+    assert FileRegistry().schema(FileRegistry().schema_id(spec)) == definitions.current(spec.schema)
+    assert check_released(spec.schema) == []
+
+
+@pytest.mark.parametrize("spec", TOPICS.values(), ids=lambda spec: spec.name)
+def test_a_topics_settings_make_sense(spec: Any) -> None:
+    assert spec.subject == f"{spec.name}-value"
+    assert (spec.retention_ms == -1) == (spec.cleanup_policy == "compact")
+    assert spec.retention_ms == -1 or spec.retention_ms >= 86_400_000
+    assert spec.partitions == (PARTITIONS if spec.key != "partition" else 1)
+
+
+@pytest.mark.parametrize("spec", TOPICS.values(), ids=lambda spec: spec.name)
+def test_a_topics_key_is_a_field_of_its_records(spec: Any) -> None:
+    if spec.name != "dead.letters":  # they keep the key of the record that they quarantine
+        assert spec.key in _fields(spec.schema)
+
+
+@pytest.mark.parametrize("name", INPUT_TOPICS)
+def test_input_records_of_every_topic_are_keyed_by_account(name: str) -> None:
+    spec = TOPICS[name]
+    assert (spec.key, spec.partitions) == ("account_id", PARTITIONS)
+    assert _fields(spec.schema)["account_id"]["type"] == "string"
+
+
+@pytest.mark.parametrize("name", INPUT_TOPICS)
+def test_every_event_has_an_identity_and_a_time(name: str) -> None:
+    fields = _fields(TOPICS[name].schema)
+    time = {"type": "long", "logicalType": "timestamp-millis"}
+    if name == "account.profiles":
+        assert fields["updated_at"]["type"] == ["null", time]
+    else:
+        assert fields["event_id"]["type"] == "string"
+        assert fields["occurred_at"]["type"] == time
+
+
+@pytest.mark.parametrize("name", INPUT_TOPICS)
+def test_every_input_schema_decodes_in_columns(name: str) -> None:
+    schema = definitions.current(TOPICS[name].schema)
+    assert project(plain(schema), readable(schema)) is not None
+
+
+@pytest.mark.parametrize("name", [*INPUT_TOPICS, "clock.ticks"])
+def test_every_column_of_an_input_schema_is_bounded(name: str) -> None:
+    schema = CLOCK_TICKS.schema if name == "clock.ticks" else TOPICS[name].schema
+    rules = RULES[schema]
+    covered = {
+        *rules.ids,
+        *rules.optional_ids,
+        *rules.texts,
+        *rules.lists,
+        *rules.bounds,
+        *rules.symbols,
+    }
+    assert covered == set(columns_of(readable(definitions.current(schema))).names)
+
+
+def test_no_account_can_have_the_key_of_a_tick() -> None:
+    assert b"\x00" in TICK_KEY
+    assert len(TICK_KEY) <= MAX_ID_BYTES
+
+
+@pytest.mark.parametrize("name", definitions.NAMES)
+def test_a_schema_file_is_a_documented_record_in_our_namespace(name: str) -> None:
+    schema = definitions.current(name)
+    assert schema["namespace"] == "io.foreshock"
+    assert schema["name"] == "".join(word.capitalize() for word in name.split("_"))
+    assert schema["doc"]
+
+
+@pytest.mark.parametrize("name", definitions.NAMES)
+def test_every_optional_field_defaults_to_null(name: str) -> None:
+    for field in _all_fields(definitions.current(name)):
+        if isinstance(field["type"], list):
+            assert (field["type"][0], field.get("default", "")) == ("null", None), field["name"]
+
+
+def _all_fields(schema: Any) -> list[dict[str, Any]]:
+    if isinstance(schema, list):
+        return [field for branch in schema for field in _all_fields(branch)]
+    if not isinstance(schema, dict):
+        return []
+    own = schema.get("fields", [])
+    nested = [schema.get("items"), schema.get("type"), *(field["type"] for field in own)]
+    return [*own, *(field for part in nested for field in _all_fields(part))]
+
+
+def test_alerts_and_health_records_show_the_same_context() -> None:
+    assert _fields("alert")["context"]["type"] == _fields("account_health")["context"]["type"]
+
+
+def test_every_schema_file_is_listed() -> None:
+    packaged = {entry.name for entry in files("schemas").iterdir() if entry.name.endswith(".avsc")}
+    assert packaged == {f"{name}.avsc" for name in definitions.NAMES}
+    ids = json.loads(files("schemas").joinpath("ids.json").read_text(encoding="utf-8"))
+    assert set(ids) == set(definitions.NAMES)
