@@ -128,13 +128,15 @@ class FleetCheck:
 
 @dataclass(frozen=True, slots=True)
 class MatchReport:
-    """Labels against alerts. Every opening alert is in a finding, in `consequences` or in `unmatched`."""
+    """Labels against alerts. Every opening is in findings, or in one of the other three."""
 
     findings: tuple[Finding, ...]
     """One for each label of an account, in the order of the labels."""
     fleet: tuple[FleetCheck, ...]
     consequences: tuple[Mapping[str, Any], ...]
     """Openings of `CONSEQUENCE_KINDS` on an account in the time of an incident that they do not name."""
+    improvements: tuple[Mapping[str, Any], ...]
+    """Openings of `health_changed` that say an account became healthy: no alarm, so no false one."""
     unmatched: tuple[Mapping[str, Any], ...]
     """Openings that no label explains: false alarms as far as the labels tell."""
 
@@ -156,8 +158,8 @@ class MatchReport:
 def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> MatchReport:
     """Match labels with the openings (revision 1, status firing) among `alerts`, whose order does not matter.
 
-    Alerts are records of alert.avsc; read are `account_id`, `kind`, `revision`, `status`, `detected_at` (ms)
-    and `alert_id`.
+    Alerts are records of alert.avsc; read are `alert_id`, `account_id`, `kind`, `severity`, `revision`,
+    `status` and `detected_at` (ms).
 
     Raises:
         UnknownLabelKindError: a label's kind is not in `LABEL_RULES`.
@@ -178,7 +180,8 @@ def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> Match
     explained = {alert["alert_id"] for finding in findings for alert in finding.alerts}
     rest = [alert for alert in openings if alert["alert_id"] not in explained]
     follows = _consequence_ids(own, by_account)
-    unmatched = tuple(alert for alert in rest if alert["alert_id"] not in follows)
+    unexplained = [alert for alert in rest if alert["alert_id"] not in follows]
+    unmatched = tuple(alert for alert in unexplained if not _is_improvement(alert))
     return MatchReport(
         findings=findings,
         fleet=tuple(
@@ -187,6 +190,7 @@ def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> Match
             if label.account_id == FLEET
         ),
         consequences=tuple(alert for alert in rest if alert["alert_id"] in follows),
+        improvements=tuple(alert for alert in unexplained if _is_improvement(alert)),
         unmatched=unmatched,
     )
 
@@ -204,6 +208,10 @@ def _in_time(label: Label, alert: Mapping[str, Any]) -> bool:
     end_ms = label.at_ms if label.ends_at_ms is None else label.ends_at_ms
     first_ms, last_ms = label.at_ms - rule.before_days * DAY_MS, end_ms + rule.after_days * DAY_MS
     return bool(first_ms <= alert["detected_at"] <= last_ms)
+
+
+def _is_improvement(alert: Mapping[str, Any]) -> bool:
+    return bool(alert["kind"] == "health_changed" and alert["severity"] == "info")
 
 
 def _find(label: Label, alerts: Sequence[Mapping[str, Any]]) -> Finding:

@@ -130,7 +130,7 @@ def _draw_users(
     place = np.arange(total) - np.repeat(np.cumsum(members) - members, members)
     power = place < np.maximum(1, np.round(POWER_SHARE * counts)).astype(np.int64)[account]
     joins_later = place >= counts[account]
-    rate = np.where(power, rng.uniform(0.62, 0.85, total), np.clip(rng.beta(2.2, 8.0, total), 0.06, 0.26))
+    rate = np.where(power, rng.uniform(0.62, 0.85, total), np.clip(rng.beta(2.2, 8.0, total), 0.1, 0.26))
     return Users(
         ids=tuple(f"u{a + 1:05d}-{p + 1:03d}" for a, p in zip(account, place, strict=True)),
         account=account,

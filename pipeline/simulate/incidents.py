@@ -143,6 +143,8 @@ def _account_incident(
     match kind:
         case "payment_failed":
             at_ms = midnight_ms + 9 * HOUR_MS
+        case "slow_decline":
+            ends_at_ms = midnight_ms + SLOW_DECLINE_DAYS * DAY_MS
         case "ticket_surge":
             ends_at_ms = midnight_ms + SURGE_DAYS * DAY_MS
         case "p1_open":

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 
 
+TICKET = "account_id,ticket_id,type,occurred_at"
+
+
 def read(folder: Path, name: str, text: str | bytes) -> EventFiles:
     data = text.encode() if isinstance(text, str) else text
     (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
@@ -173,10 +176,10 @@ def test_maps_and_lists_are_read_from_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "header", "good", "bad", "field"),
     [
-        ("tickets", "account_id,ticket_id,type,occurred_at,priority", "a,t,opened,1,p1", "a,t,opened,1,p9", "priority"),
-        ("tickets", "account_id,ticket_id,type,occurred_at", "a,t,opened,1", "a,t,slept,1", "type"),
-        ("tickets", "account_id,ticket_id,type,occurred_at,csat", "a,t,csat_given,1,5", "a,t,csat_given,1,6", "csat"),
-        ("tickets", "account_id,ticket_id,type,occurred_at,csat", "a,t,csat_given,1,5.0", "a,t,opened,1,4.5", "csat"),
+        ("tickets", f"{TICKET},priority", "a,t,opened,1,p1", "a,t,opened,1,p9", "priority"),
+        ("tickets", f"{TICKET}", "a,t,opened,1", "a,t,slept,1", "type"),
+        ("tickets", f"{TICKET},csat", "a,t,csat_given,1,5", "a,t,csat_given,1,6", "csat"),
+        ("tickets", f"{TICKET},csat", "a,t,csat_given,1,5.0", "a,t,opened,1,4.5", "csat"),
         ("signals", "account_id,type,occurred_at,score", "a,nps,1,9", "a,nps,1,inf", "score"),
         ("signals", "account_id,type,occurred_at,scale", "a,nps,1,10", "a,nps,1,0", "scale"),
         ("billing", "account_id,type,occurred_at,currency,seats_after", "a,invoice_paid,1,EUR,3",
@@ -196,7 +199,7 @@ def test_each_rule_accepts_its_bound_and_rejects_beyond(
 
 
 def test_a_ticket_without_priority_is_p3(tmp_path: Path) -> None:
-    text = "account_id,ticket_id,type,occurred_at,priority\na,t,opened,1,\n"
+    text = f"{TICKET},priority\na,t,opened,1,\n"
     assert read(tmp_path, "tickets.csv", text).tickets["priority"].to_pylist() == ["p3"]
 
 

@@ -55,7 +55,8 @@ def files_of(rows: dict[str, list[Row]]) -> EventFiles:
 
 
 def ids(events: pa.RecordBatch) -> list[str]:
-    return events.column("name" if "name" in events.schema.names else "event_id").to_pylist()
+    names: list[str] = events.column("name" if "name" in events.schema.names else "event_id").to_pylist()
+    return names
 
 
 def sent(steps: ReplayPlan) -> dict[tuple[str, int], list[str | int]]:

@@ -23,13 +23,13 @@ def stream() -> SimulatedStream:
     return simulate(SimulationSettings(seed=2, accounts=12, days=90, incidents_per_kind=1))
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_what_is_written_is_read_back_unchanged(
-    stream: SimulatedStream, tmp_path: Path, format: Format
+    stream: SimulatedStream, tmp_path: Path, kind: Format
 ) -> None:
-    written = write_events(stream, tmp_path / "out", format)
+    written = write_events(stream, tmp_path / "out", kind)
     assert sorted(file.name for file in written) == sorted(
-        [*(f"{name}.{format}" for name in TOPIC_OF), "labels.csv"]
+        [*(f"{name}.{kind}" for name in TOPIC_OF), "labels.csv"]
     )
     files = read_events(tmp_path / "out")
     assert files.rejected == ()
@@ -44,8 +44,8 @@ def test_labels_are_read_back_unchanged(stream: SimulatedStream, tmp_path: Path)
     assert read_labels(tmp_path / "labels.csv") == labels_from_table(stream.labels)
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_maps_and_awkward_texts_survive(tmp_path: Path, format: Format) -> None:
+@pytest.mark.parametrize("kind", FORMATS)
+def test_maps_and_awkward_texts_survive(tmp_path: Path, kind: Format) -> None:
     row = {
         "event_id": "e1",
         "account_id": 'a,"b"\nc',
@@ -59,7 +59,7 @@ def test_maps_and_awkward_texts_survive(tmp_path: Path, format: Format) -> None:
         for name in TOPIC_OF
     }
     files = EventFiles(**{**empty, "usage": pa.Table.from_pylist([row], schema=USAGE)})
-    write_events(files, tmp_path, format)
+    write_events(files, tmp_path, kind)
     assert read_events(tmp_path).usage.equals(files.usage)
 
 

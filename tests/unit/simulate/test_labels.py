@@ -27,6 +27,7 @@ def alert(
     account_id: str = "a",
     revision: int = 1,
     status: str = "firing",
+    severity: str = "error",
 ) -> dict[str, Any]:
     return {
         "alert_id": f"{account_id}-{kind}-{day}",
@@ -34,6 +35,7 @@ def alert(
         "kind": kind,
         "revision": revision,
         "status": status,
+        "severity": severity,
         "detected_at": AT + round(day * DAY_MS),
     }
 
@@ -83,6 +85,13 @@ def test_a_health_change_follows_from_an_incident_but_does_not_find_it() -> None
     assert report.unmatched == ()
 
 
+def test_an_account_that_becomes_healthy_is_no_false_alarm() -> None:
+    better = alert("health_changed", 5, severity="info")
+    report = match([], [better, alert("health_changed", 6)])
+    assert report.improvements == (better,)
+    assert len(report.unmatched) == 1
+
+
 def test_a_health_change_does_not_follow_from_growth() -> None:
     report = match([Label("a", "sustained_growth", AT)], [alert("health_changed", 5)])
     assert len(report.unmatched) == 1
@@ -119,7 +128,7 @@ def test_every_opening_is_counted_once() -> None:
     alerts = [alert(kind, day) for kind in (*RISK_KINDS, *EXPANSION_KINDS) for day in (-40, 2, 30, 300)]
     report = match(labels, alerts)
     found = {a["alert_id"] for finding in report.findings for a in finding.alerts}
-    rest = [a["alert_id"] for a in (*report.consequences, *report.unmatched)]
+    rest = [a["alert_id"] for a in (*report.consequences, *report.improvements, *report.unmatched)]
     assert len(rest) == len(set(rest))
     assert found.isdisjoint(rest)
     assert found | set(rest) == {a["alert_id"] for a in alerts}
