@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from schemas import definitions, framing
 from schemas.avro import full_name
 from schemas.batch import BadRecord, Batch, RecordKind
 from schemas.columnar import Decoded, GroupDecoder, one_batch
+from schemas.encoded_size import numbers
 from schemas.errors import IncompatibleSchemaError, UnknownSchemaError
 from schemas.projection import columns_of, readable
 from schemas.rows import INCOMPATIBLE
@@ -19,7 +21,7 @@ from schemas.topics import CLOCK_TICKS, TICK_KEY, TopicSpec
 from schemas.validation import INVALID_ID, KEY_MISMATCH, MAX_ID_BYTES, RULES, key_mismatches, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from schemas.batch import I64
     from schemas.registry import SchemaRegistry
@@ -29,6 +31,8 @@ NULL_KEY = "null_key"
 NULL_VALUE = "null_value"
 UNKNOWN_SCHEMA = "unknown_schema"
 
+_BODY: Callable[[Any], bytes] = itemgetter(slice(framing.FRAME_BYTES, None))
+"""What stands behind the frame of a value; nearly twice as fast as a comprehension."""
 _TIMES = {"account_profile": "updated_at"}
 _COMPACTED = frozenset({"account.profiles"})
 """Topics in which a null value says that the key's record is gone."""
@@ -163,7 +167,7 @@ class Decoder:
                 found.reject(place, (reason, str(error)))
             return
         picked = values if len(places) == len(values) else [values[place] for place in places.tolist()]
-        bodies = [value[framing.FRAME_BYTES :] for value in picked if value is not None]
+        bodies = list(map(_BODY, picked))
         decoded = decoder.decode(bodies, frames.body_sizes[places])
         for row, why in decoded.bad.items():
             found.reject(int(places[row]), why)
@@ -205,7 +209,8 @@ class Decoder:
             good = ~np.isin(rows, np.fromiter(found.bad, dtype=np.int64))
             rows, columns = rows[good], columns.filter(pa.array(good))
         found.kind[rows] = RecordKind.EVENT
-        found.occurred_at_ms[rows] = columns.column(self._time).fill_null(0).to_numpy(zero_copy_only=False)
+        times = columns.column(self._time)
+        found.occurred_at_ms[rows] = numbers(times.fill_null(0) if times.null_count else times)
         return columns
 
 

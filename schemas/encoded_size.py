@@ -22,19 +22,22 @@ def encoded_sizes(columns: pa.RecordBatch, shapes: tuple[Shape, ...]) -> I64:
     """Size of each record in bytes, without the frame."""
     total = np.zeros(columns.num_rows, dtype=np.int64)
     for column, shape in zip(columns.columns, shapes, strict=True):
-        sizes = _SIZES[shape.kind](column)
         if shape.nullable:
             total += 1
-            if column.null_count:
-                sizes = np.where(valid(column), sizes, 0)
-        total += sizes
+        if column.null_count == len(column):
+            continue
+        sizes = _SIZES[shape.kind](column)
+        total += np.where(valid(column), sizes, 0) if column.null_count else sizes
     return total
 
 
 def valid(column: pa.Array) -> npt.NDArray[np.bool_]:
     """Which values are not null."""
-    mask: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
-    return mask
+    bits = column.buffers()[0]
+    if bits is None:
+        return np.ones(len(column), dtype=np.bool_)
+    unpacked = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little")
+    return unpacked[column.offset : column.offset + len(column)].view(np.bool_)
 
 
 def numbers(column: pa.Array) -> npt.NDArray[Any]:

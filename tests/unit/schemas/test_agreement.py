@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import random
 from io import BytesIO
 from typing import Any
@@ -171,6 +173,18 @@ def test_one_bad_record_sends_few_good_ones_to_the_row_reader() -> None:
     bodies[1_234] = good[:-1]
     decoder.decode(bodies, np.array([len(body) for body in bodies]))
     assert decoder.slow_records <= 2 * FEW
+
+
+def test_a_panic_of_the_columnar_decoder_is_survived() -> None:
+    schema, good = definitions.current("usage_event"), GOOD["usage_event"]
+    decoder = GroupDecoder(schema, schema)
+    assert decoder._projection is not None
+    # The columnar decoder panics at a type that it does not implement.
+    fixed = {"name": "f", "type": {"type": "fixed", "name": "F", "size": 1}}
+    wire = json.dumps({"type": "record", "name": "R", "fields": [fixed]})
+    decoder._projection = dataclasses.replace(decoder._projection, wire=wire)
+    decoded = decoder.decode([good] * 40, np.full(40, len(good), dtype=np.int64))
+    assert (decoded.columns.num_rows, decoder.slow_records) == (40, 40)
 
 
 @pytest.mark.parametrize("count", [2**31 - 1, 2**40, 2**62, -(2**62), -(2**63)])
