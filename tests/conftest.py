@@ -1,0 +1,70 @@
+"""What holds for every test: no settings from outside, and a clear word about servers that are not there."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import pytest
+
+from tests.servers.errors import ServerUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+LEAVE_OUT = os.environ.get("FORESHOCK_TEST_SERVERS") == "none"
+
+hypothesis.settings.register_profile("repository", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repository"))
+
+_left_out = pytest.StashKey[Counter[str]]()
+_unavailable = pytest.StashKey[set[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget settings of the machine that the tests run on."""
+    for name in [name for name in os.environ if name.startswith("FORESHOCK_")]:
+        if not name.startswith("FORESHOCK_TEST_"):
+            del os.environ[name]
+    config.stash[_left_out] = Counter()
+    config.stash[_unavailable] = set()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests with real servers out if that was asked for, and remember which."""
+    if not LEAVE_OUT:
+        return
+    without = [item for item in items if item.get_closest_marker("servers") is None]
+    dropped = [item for item in items if item.get_closest_marker("servers") is not None]
+    config.stash[_left_out].update(item.nodeid.partition("::")[0] for item in dropped)
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = without
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+    """A server that is not installed is one line, not a traceback."""
+    outcome = yield
+    error = None if call.excinfo is None else call.excinfo.value
+    if isinstance(error, ServerUnavailableError):
+        outcome.get_result().longrepr = str(error)
+        item.config.stash[_unavailable].add(str(error))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what was not tested."""
+    left_out, unavailable = config.stash[_left_out], config.stash[_unavailable]
+    if left_out:
+        terminalreporter.section("left out: FORESHOCK_TEST_SERVERS=none")
+        for path, count in sorted(left_out.items()):
+            terminalreporter.line(f"{path}: {count} tests")
+        terminalreporter.line(f"{left_out.total()} tests with real servers were left out")
+    if unavailable:
+        terminalreporter.section("servers that could not be had")
+        for problem in sorted(unavailable):
+            terminalreporter.line(problem)
+        terminalreporter.line(
+            "`make servers` fetches them; FORESHOCK_TEST_SERVERS=none leaves their tests out"
+        )

@@ -1,0 +1,93 @@
+"""The structure that ARCHITECTURE.md promises: directions of imports, a pure core, readable modules."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.repository import PACKAGES, ROOT, modules
+
+SHELL_LIBRARIES = {
+    "faust",
+    "mode",
+    "aiokafka",
+    "confluent_kafka",
+    "sqlalchemy",
+    "alembic",
+    "prometheus_client",
+}
+MAX_MODULE_LINES = 400
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "base_utils"}
+LIST_LOADED = """
+import importlib, json, sys
+for name in {names!r}:
+    importlib.import_module(name)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def loaded_by(names: list[str]) -> set[str]:
+    """Modules in memory of a new interpreter that imported these."""
+    run = subprocess.run(
+        [sys.executable, "-c", LIST_LOADED.format(names=names)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    return set(json.loads(run.stdout))
+
+
+def test_the_import_contracts_hold() -> None:
+    run = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("package", ["schemas", "pipeline"])
+def test_the_core_loads_no_library_of_the_shell(package: str) -> None:
+    assert loaded_by(modules(package)) & SHELL_LIBRARIES == set()
+
+
+def test_sinks_load_without_faust() -> None:
+    assert loaded_by(modules("sinks")) & {"faust", "mode", "aiokafka"} == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_packages_are_those_of_this_repository(package: str) -> None:
+    # Their names are common ones: another distribution could put a package of the same name in the way.
+    found = importlib.import_module(package).__file__
+    assert found is not None
+    assert Path(found).parent == ROOT / package
+
+
+@pytest.mark.parametrize("name", [name for package in PACKAGES for name in modules(package)])
+def test_a_module_is_of_readable_size_and_named_after_what_it_holds(name: str) -> None:
+    path = ROOT.joinpath(*name.split("."))
+    source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= MAX_MODULE_LINES
+    assert name.rpartition(".")[2] not in VAGUE_NAMES
+    assert ast.get_docstring(ast.parse(source)), f"{name} does not say what is in it"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_exported_name_exists(package: str) -> None:
+    for name in modules(package):
+        if name.endswith("__main__"):
+            continue
+        module = importlib.import_module(name)
+        missing = [public for public in getattr(module, "__all__", ()) if not hasattr(module, public)]
+        assert missing == [], name

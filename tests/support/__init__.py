@@ -1,0 +1,1 @@
+"""Helpers that several test modules import; nothing here is a test."""
