@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+import polars
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -73,15 +74,15 @@ def _csv(table: pa.Table, times: frozenset[str], target: Path) -> None:
 
 
 def _jsonl(table: pa.Table, times: frozenset[str], target: Path) -> None:
-    encoder = msgspec.json.Encoder()
+    filled = [name for name in table.column_names if table.column(name).null_count < table.num_rows]
+    readable = _readable(table.select(filled), times)
     with target.open("wb") as file:
-        for chunk in _readable(table, times).to_batches(max_chunksize=_CHUNK_ROWS):
-            rows = chunk.to_pylist(maps_as_pydicts="strict")
-            file.write(
-                encoder.encode_lines(
-                    [{name: value for name, value in row.items() if value is not None} for row in rows]
-                )
-            )
+        if not any(pa.types.is_map(kind) for kind in readable.schema.types):
+            polars.DataFrame(readable).write_ndjson(file)
+            return
+        # polars has no maps; as lists of keys and values they would not be read back.
+        for chunk in readable.to_batches(max_chunksize=_CHUNK_ROWS):
+            file.write(msgspec.json.Encoder().encode_lines(chunk.to_pylist(maps_as_pydicts="strict")))
 
 
 def _readable(table: pa.Table, times: frozenset[str]) -> pa.Table:
