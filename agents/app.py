@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import faust
-from faust.types import AppT, StreamT
+from faust.types import AppT
 from yarl import URL
 
 from agents import kafka
@@ -18,7 +18,7 @@ _QUEUED_RUNS = 8
 _COMMIT_INTERVAL_S = 2.0
 
 
-class RunSchema(faust.Schema):
+class RunSchema(faust.Schema[None, Any]):
     """Hands the run of records through as it is."""
 
     def loads_key(self, app: AppT, message: Any, *, loads: Any = None, serializer: Any = None) -> Any:
@@ -79,14 +79,14 @@ def create_app(runtime: Runtime) -> WorkerApp:
     app.Table("state", help="Account state; recovered and written by the worker itself.")
     topic = app.topic(*runtime.topics, schema=RunSchema())
 
-    @app.agent(topic, name="ingest")
-    async def ingest(stream: StreamT[Any]) -> None:
+    async def ingest(stream: Any) -> None:
         try:
-            runtime.waiting = stream.channel.queue.qsize
+            channel: Any = stream.channel
+            runtime.waiting = channel.queue.qsize
             async for event in stream.noack().events():
                 await runtime.ingest.accept(event.value, event)
         except Exception as error:
             abandon(error)
 
+    app.agent(topic, name="ingest")(ingest)
     return app
-

@@ -1,4 +1,5 @@
 """Reading the changelog in bulk: state and positions of partitions, in log order."""
+# ruff: noqa: SLF001 - librdkafka's own error codes begin with an underscore
 
 from __future__ import annotations
 
@@ -6,11 +7,11 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from time import monotonic
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from agents import kafka
 from agents.config import WorkerConfig
-from agents.ports import Loader
+from agents.ports import CLAIM_KEY, Feed, Loader
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +28,32 @@ class Interrupted(Exception):  # noqa: N818 - not an error: another rebalance ma
     """Asked to stop before the end was reached."""
 
 
-def read(
-    config: WorkerConfig, loaders: Mapping[int, Loader], stopped: Callable[[], bool]
-) -> int:
+class NotingLoader:
+    """A Loader that also notes which keys the changelog holds."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self.keys: set[bytes] = set()
+
+    @property
+    def stale(self) -> int:
+        """Of the Loader behind."""
+        return self._loader.stale
+
+    def add(self, key: bytes, value: bytes | None, offset: int) -> None:
+        """Note the key and hand the record on."""
+        if value is None:
+            self.keys.discard(key)
+        elif key != CLAIM_KEY:
+            self.keys.add(key)
+        self._loader.add(key, value, offset)
+
+    def finish(self) -> Feed:
+        """Of the Loader behind."""
+        return self._loader.finish()
+
+
+def read(config: WorkerConfig, loaders: Mapping[int, Loader], stopped: Callable[[], bool]) -> int:
     """Feed every changelog record of the loaders' partitions to them, up to the ends as of now.
 
     Args:
@@ -85,21 +109,30 @@ def _read_to(
         if messages:
             moved_at = monotonic()
         elif monotonic() - moved_at > config.recovery_timeout_s:
-            message = f"changelog {topic}: no progress for {config.recovery_timeout_s:.0f} s, {left} not reached"
-            raise ChangelogError(message)
+            text = f"changelog {topic}: no progress for {config.recovery_timeout_s:.0f} s, {left} not reached"
+            raise ChangelogError(text)
         for message in messages:
-            number = message.partition()
-            error = message.error()
-            if error is None:
-                key = message.key()
-                if key is not None and number in left:
-                    loaders[number].add(key, message.value())
-                    count += 1
-            elif error.code() != KafkaError._PARTITION_EOF:
-                raise KafkaException(error)
-            # An end-of-partition event tells a position too: holes at the end have no record.
-            reached = message.offset() + (error is None)
+            number, reached = _apply(message, left, loaders)
+            count += message.error() is None
             if reached >= left.get(number, reached + 1):
                 del left[number]
                 consumer.incremental_unassign([TopicPartition(topic, number)])
     return count
+
+
+def _apply(
+    message: Message[bytes, bytes], left: dict[int, int], loaders: Mapping[int, Loader]
+) -> tuple[int, int]:
+    """Hand a record on; its partition and the position that it tells of."""
+    number, offset, error = message.partition(), message.offset(), message.error()
+    if number is None or offset is None:
+        raise KafkaException(error)
+    if error is None:
+        key = message.key()
+        if key is not None and number in left:
+            loaders[number].add(key, message.value(), offset)
+        return number, offset + 1
+    if error.code() != KafkaError._PARTITION_EOF:
+        raise KafkaException(error)
+    # The end of a partition tells a position too: holes at the end have no record.
+    return number, offset

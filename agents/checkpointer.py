@@ -13,6 +13,7 @@ _SHARE = 9
 """A checkpoint is followed by at least so many times its own duration of work."""
 _IDLE_S = 0.02
 _LEDGER_LOOK_S = 1.0
+_RETRY_S = 1.0
 
 
 class Checkpointer:
@@ -29,8 +30,7 @@ class Checkpointer:
         """Checkpoint for ever. Raises what a checkpoint raises."""
         ledger_at = monotonic()
         while True:
-            await self._ingest.wake.wait()
-            self._ingest.wake.clear()
+            await self._woken()
             await self._until_due()
             started_at = monotonic()
             await self._ingest.checkpoint()
@@ -38,6 +38,17 @@ class Checkpointer:
             if monotonic() - ledger_at >= _LEDGER_LOOK_S:
                 ledger_at = monotonic()
                 await self._ingest.publish_ledgers()
+
+    async def _woken(self) -> None:
+        """Wait until there is something to checkpoint; meanwhile try what could not be decoded."""
+        while True:
+            try:
+                async with asyncio.timeout(_RETRY_S):
+                    await self._ingest.wake.wait()
+                    self._ingest.wake.clear()
+                    return
+            except TimeoutError:
+                await self._ingest.retry()
 
     async def _until_due(self) -> None:
         config, since = self._config, self._ingest.checkpointed_at

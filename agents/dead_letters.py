@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.records import DeadLetter
-
 from agents.config import DeadLetterLimits
 from agents.exits import DeadLetterLimitError
+from pipeline.records import DeadLetter
 
 _EXPECTED_REASONS = frozenset({"too_late"})
 """Quarantined, but no sign of something broken."""

@@ -6,11 +6,14 @@ For trying things out: memory only, about 5 MB per partition, four partitions fo
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
+
+from confluent_kafka import Producer
 
 PARTITIONS = 4
 """Of every topic; librdkafka's mock knows no other number."""
@@ -32,32 +35,29 @@ class EmbeddedBroker:
         self.bootstrap = ""
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, json.dumps(self._topics)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+        command = [sys.executable, "-m", __name__, json.dumps(self._topics)]
+        # Our own module in our own interpreter.
+        self._process = subprocess.Popen(  # noqa: S603 - no input from outside
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        assert self._process.stdout is not None
-        self.bootstrap = self._process.stdout.readline().strip()
+        self.bootstrap = self._process.stdout.readline().strip() if self._process.stdout else ""
         if not self.bootstrap:
-            self._process.wait(_START_S)
-            message = f"the embedded broker ended with code {self._process.returncode}"
+            message = f"the embedded broker ended with code {self._process.wait(_START_S)}"
             raise EmbeddedBrokerError(message)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._process is not None
-        # The child ends when its standard input does.
-        self._process.communicate(timeout=_START_S)
+        if self._process is not None:
+            # The child ends when its standard input does.
+            self._process.communicate(timeout=_START_S)
 
 
 def serve(topics: Iterable[str]) -> None:
     """Run the broker until standard input ends, after one line with its address."""
-    from confluent_kafka import Producer
-
+    # Ctrl-C is for the parent, which still needs the broker to stop in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings: dict[str, Any] = {"bootstrap.servers": "embedded", "test.mock.num.brokers": 1, "log_level": 3}
     owner = Producer(settings)
     metadata = owner.list_topics(timeout=_START_S)

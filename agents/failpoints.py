@@ -1,7 +1,7 @@
 """Named places at which a fault test makes the process die or freeze.
 
-`FORESHOCK_FAILPOINT=name:nth[:kill|stop]` ends (SIGKILL, the default) or freezes (SIGSTOP) the process when the
-named place is reached for the nth time. Without the variable a place costs one comparison.
+`FORESHOCK_FAILPOINT=name:nth[:kill|stop]` ends (SIGKILL, the default) or freezes (SIGSTOP) the process when
+the named place is reached for the nth time. Without the variable a place costs one comparison.
 """
 
 from __future__ import annotations
@@ -44,14 +44,13 @@ class _Armed:
 
 
 _lock = Lock()
-_armed: _Armed | None = None
+_armed: list[_Armed] = []
 
 
 def arm(specification: str | None) -> None:
     """Arm the failpoint `name:nth[:kill|stop]`, or disarm with None. Raises FailpointError."""
-    global _armed
+    _armed.clear()
     if not specification:
-        _armed = None
         return
     name, _, rest = specification.partition(":")
     nth, _, action = rest.partition(":")
@@ -60,7 +59,7 @@ def arm(specification: str | None) -> None:
         raise FailpointError(
             f"{VARIABLE}={specification!r}: expected name:nth[:kill|stop] with name one of {', '.join(NAMES)}"
         )
-    _armed = _Armed(name, int(nth), _SIGNALS[action])
+    _armed.append(_Armed(name, int(nth), _SIGNALS[action]))
 
 
 def arm_from(environment: Mapping[str, str]) -> None:
@@ -70,14 +69,13 @@ def arm_from(environment: Mapping[str, str]) -> None:
 
 def hit(name: str) -> None:
     """Mark that the named place was reached; may not return."""
-    armed = _armed
-    if armed is None or armed.name != name:
-        return
-    with _lock:
-        armed.remaining -= 1
-        if armed.remaining != 0:
-            return
-    os.kill(os.getpid(), armed.signal)
+    for armed in _armed:
+        if armed.name == name:
+            with _lock:
+                armed.remaining -= 1
+                due = armed.remaining == 0
+            if due:
+                os.kill(os.getpid(), armed.signal)
 
 
 arm_from(os.environ)

@@ -9,17 +9,18 @@ from time import monotonic
 from typing import Any
 
 from faust.types import TP
-from pipeline.records import Outcome
 
 from agents.config import WorkerConfig
 from agents.dead_letters import DeadLetterGuard
 from agents.exits import ExitCode, leave
 from agents.failpoints import hit
 from agents.lease import Lease
-from agents.ports import Observer, Wire
+from agents.ports import Core, Entry, Observer, Wire
 from agents.publisher import Publisher
+from agents.runs import Run
 from agents.shard import Acknowledged, Shard
-from agents.transport import Run
+from pipeline.records import Outcome
+from schemas.errors import RegistryUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Ingest:
         self,
         config: WorkerConfig,
         topics: Collection[str],
+        core: Core,
         wire: Wire,
         publisher: Publisher,
         observer: Observer,
@@ -46,6 +48,7 @@ class Ingest:
         self.epoch = 0
         """Epoch of the runs to accept; others were fetched before the last seek."""
         self._topics = frozenset(topics)
+        self._core = core
         self._wire = wire
         self._publisher = publisher
         self._observer = observer
@@ -65,7 +68,7 @@ class Ingest:
         return self._topics
 
     def blocked(self) -> Collection[TP]:
-        """Partitions whose records wait behind a day barrier in too great a number."""
+        """Partitions with too many records behind a day barrier, or waiting for a schema."""
         return self._blocked
 
     async def start_positions(self, tps: Collection[TP]) -> Mapping[TP, int] | None:
@@ -117,18 +120,38 @@ class Ingest:
                 return
             hit("after_fetch")
             new = shard.admit(run, event)
-            if new is None:
-                return
-            batch = self._wire.decode(new)
+            if new is not None:
+                shard.parked[new.topic].append(new)
+                await self._apply_parked(shard, new.topic)
+
+    async def retry(self) -> None:
+        """Try again to decode the runs for which a schema was missing. Raises as `accept`."""
+        async with self._gate:
+            for shard in list(self.shards.values()):
+                for topic, parked in shard.parked.items():
+                    if parked:
+                        await self._apply_parked(shard, topic)
+
+    async def _apply_parked(self, shard: Shard, topic: str) -> None:
+        parked = shard.parked[topic]
+        while parked:
+            run = parked[0]
+            try:
+                batch = self._wire.decode(run)
+            except RegistryUnavailableError as error:
+                logger.warning("%s[%d] waits for a schema: %s", topic, shard.number, error)
+                break
             hit("after_decode")
+            parked.popleft()
             outcome = shard.feed.push(batch)
+            shard.moved = True
             hit("after_step")
             shard.saw(batch)
-            self._guard.saw(run.topic, run.partition, len(new))
+            self._guard.saw(topic, shard.number, len(run))
             await self._publish(outcome)
-            self._account(shard)
-        self.accepted_at = monotonic()
-        self.wake.set()
+            self.accepted_at = monotonic()
+            self.wake.set()
+        self._account(shard)
 
     async def _publish(self, outcome: Outcome) -> None:
         if outcome.alerts or outcome.health or outcome.dead_letters:
@@ -145,7 +168,11 @@ class Ingest:
         for topic, fate, count in shard.fates_since():
             self._observer.records(topic, fate, count)
         limit = self.config.max_held_records
-        mine = {TP(topic, shard.number) for topic in self._topics if shard.feed.queued(topic) > limit}
+        mine = {
+            TP(topic, shard.number)
+            for topic in self._topics
+            if shard.parked[topic] or shard.feed.queued(topic) > limit
+        }
         if mine or self._blocked:
             self._blocked = frozenset({tp for tp in self._blocked if tp.partition != shard.number} | mine)
 
@@ -161,7 +188,7 @@ class Ingest:
                 flight = self._publisher.turn()
                 self.outputs_pending = False
                 parts = [
-                    (shard, shard.feed.checkpoint(), dict(shard.feed.positions))
+                    (shard, self._core.checkpoint(shard.feed, shard.epoch), dict(shard.feed.positions))
                     for shard in self.shards.values()
                     if shard.moved
                 ]
@@ -180,7 +207,7 @@ class Ingest:
         self._lease.check()
         return all(self.shards.get(shard.number) is shard for shard, _, _ in parts)
 
-    async def _write(self, parts: list[tuple[Shard, list[tuple[bytes, bytes | None]], Any]]) -> None:
+    async def _write(self, parts: list[tuple[Shard, list[Entry], Any]]) -> None:
         topic = self.config.changelog_topic
         flights = [
             await self._publisher.publish_entries(topic, shard.number, entries) for shard, entries, _ in parts
@@ -190,7 +217,7 @@ class Ingest:
             await flight.wait()
         hit("after_state_ack")
 
-    def _report(self, started_at: float, parts: list[tuple[Shard, list[tuple[bytes, bytes | None]], Any]]) -> None:
+    def _report(self, started_at: float, parts: list[tuple[Shard, list[Entry], Any]]) -> None:
         now = self.checkpointed_at = monotonic()
         entries = sum(len(part[1]) for part in parts)
         size = sum(len(key) + len(value or b"") for part in parts for key, value in part[1])
@@ -209,4 +236,6 @@ class Ingest:
         ]
         for shard in due:
             self._ledger_at[shard.number] = now
-        await self._publisher.publish([self._wire.ledger(shard.feed.ledger_entry()) for shard in due])
+        await self._publisher.publish(
+            [self._wire.ledger(self._core.ledger_entry(shard.feed)) for shard in due]
+        )

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from agents.runs import Run
 from pipeline.records import Batch, DeadLetter, Outcome
 
-from agents.transport import Run
+CLAIM_KEY = b"\x00claim"
+"""Changelog key of a new owner's claim; the claim's offset is the epoch of all that the owner writes."""
 
-POSITION_KEY = b"\x00pos"
-"""Changelog key of a partition's positions, written after all that they cover."""
+Entry = tuple[bytes, bytes | None]
+"""Changelog key and value."""
 
 
 class Feed(Protocol):
-    """The core of one input partition; see pipeline.feed.Feed."""
+    """One input partition; see pipeline.feed.Feed."""
 
-    number: int
-    positions: Mapping[str, int]
-    """Next offset to apply, by topic."""
-    fates: Mapping[str, Mapping[str, int]]
+    @property
+    def number(self) -> int:
+        """Partition number."""
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """Next offset to apply, by topic; 0 for a topic never read."""
+
+    @property
+    def fates(self) -> Mapping[str, Mapping[str, int]]:
+        """How many records of each topic met each fate."""
+
+    def start_at(self, positions: Mapping[str, int]) -> None:
+        """Begin topics never read at these offsets."""
 
     def push(self, batch: Batch) -> Outcome:
         """Take a batch, apply what the day barriers permit in any topic, close days."""
@@ -28,30 +40,38 @@ class Feed(Protocol):
     def queued(self, topic: str) -> int:
         """Records pushed and not yet applied."""
 
-    def checkpoint(self) -> list[tuple[bytes, bytes | None]]:
-        """Changelog entries changed since the last checkpoint, the partition's record last."""
-
     def watermarks(self) -> Mapping[str, int]:
-        """Own watermark of each topic in milliseconds; without topics that had no record yet."""
-
-    def ledger_entry(self) -> Mapping[str, Any]:
-        """What became of every offset so far, as in schemas/ledger_entry.avsc."""
+        """Own watermark of each topic in epoch ms; negative for a topic not heard of."""
 
 
 class Loader(Protocol):
-    """Rebuilds a Feed from its changelog; see pipeline.feed.Loader."""
+    """Rebuilds a Feed from its changelog; see pipeline.recovery.Loader."""
 
-    stale: int
-    """Records that a higher position had already beaten."""
+    @property
+    def stale(self) -> int:
+        """Values written by former owners after a newer owner's claim; not taken."""
 
-    def add(self, key: bytes, value: bytes | None) -> None:
+    def add(self, key: bytes, value: bytes | None, offset: int) -> None:
         """Take the next changelog record in log order."""
 
     def finish(self) -> Feed:
-        """The Feed as of the highest positions."""
+        """The Feed as of the last complete checkpoint."""
 
 
-NewLoader = Callable[[int], Loader]
+class Core(Protocol):
+    """Makes, saves and explains Feeds."""
+
+    def loader(self, number: int) -> Loader:
+        """Rebuilds the Feed of a partition."""
+
+    def checkpoint(self, feed: Feed, epoch: int) -> list[Entry]:
+        """Changelog entries changed since the last checkpoint, the partition's record last."""
+
+    def ledger_entry(self, feed: Feed) -> Mapping[str, Any]:
+        """What became of every offset so far, as in schemas/ledger_entry.avsc."""
+
+
+Headers = list[tuple[str, str | bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +81,7 @@ class Message:
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    headers: Headers = field(default_factory=list)
     partition: int = -1
     """-1: by murmur2 of the key."""
 
@@ -70,7 +90,11 @@ class Wire(Protocol):
     """Bytes to batches, outcomes to messages."""
 
     def decode(self, run: Run) -> Batch:
-        """Decode a run; bad records are marked in the batch, never raised."""
+        """Decode a run; bad records are marked in the batch, never raised.
+
+        Raises:
+            RegistryUnavailableError: a schema cannot be had now; the same run may be decoded later.
+        """
 
     def outcome(self, outcome: Outcome) -> Iterable[Message]:
         """Alerts and health records as messages."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Event, Thread
 from typing import Any
 
@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from agents import kafka
 from agents.config import WorkerConfig
-from agents.ports import Message
+from agents.ports import Entry, Headers, Message
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,9 @@ class PublishError(Exception):
 class Flight:
     """Records on their way, acknowledged together."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[Any], object] | None = None) -> None:
+        """`note` is given every message that was acknowledged, in the poll thread."""
+        self._note = note
         self.sent = 0
         self.bytes = 0
         self._landed = 0
@@ -39,10 +41,12 @@ class Flight:
         """Whether nothing is on its way any more, successful or not."""
         return self._landed >= self.sent
 
-    def delivered(self, error: KafkaError | None, _message: Any) -> None:
+    def delivered(self, error: KafkaError | None, message: Any) -> None:
         """Delivery report, called in the poll thread."""
-        if error is not None and self._failure is None:
-            self._failure = error
+        if error is not None:
+            self._failure = self._failure or error
+        elif self._note is not None:
+            self._note(message)
         self._landed += 1
         # Read after the count is raised; `wait` sets the waiter before it reads the count.
         waiter = self._waiter
@@ -92,9 +96,7 @@ class Publisher:
             while not self._produce(message):
                 await asyncio.sleep(_FULL_WAIT_S)
 
-    async def publish_entries(
-        self, topic: str, partition: int, entries: list[tuple[bytes, bytes | None]]
-    ) -> Flight:
+    async def publish_entries(self, topic: str, partition: int, entries: list[Entry]) -> Flight:
         """Produce key-value pairs to one partition, in order, as a flight of their own."""
         flight = Flight()
         for start in range(0, len(entries), 2_000):
@@ -103,6 +105,20 @@ class Publisher:
                     await asyncio.sleep(_FULL_WAIT_S)
             await asyncio.sleep(0)
         return flight
+
+    async def claim(self, topic: str, partitions: Iterable[int], key: bytes) -> dict[int, int]:
+        """Append an empty record to each partition and return the offsets they got.
+
+        Raises:
+            PublishError: the broker did not acknowledge one of them.
+        """
+        offsets: dict[int, int] = {}
+        flight = Flight(lambda message: offsets.__setitem__(message.partition(), message.offset()))
+        for partition in partitions:
+            while not self._send(flight, topic, key, b"", [], partition):
+                await asyncio.sleep(_FULL_WAIT_S)
+        await flight.wait()
+        return offsets
 
     def close(self, timeout_s: float) -> int:
         """Wait for what is on its way, then stop; returns how many records were given up."""
@@ -122,7 +138,7 @@ class Publisher:
         topic: str,
         key: bytes | None,
         value: bytes | None,
-        headers: list[tuple[str, bytes]],
+        headers: Headers,
         partition: int,
     ) -> bool:
         if self._errors:

@@ -17,7 +17,7 @@ from mode import Service
 
 from agents import changelog
 from agents.exits import InvariantError, RefusedError, abandon
-from agents.ports import Feed
+from agents.ports import CLAIM_KEY, Entry, Feed, Loader
 from agents.runtime import Runtime
 from agents.shard import Shard
 from agents.transport import RunConsumer
@@ -44,9 +44,7 @@ def owned_partitions(assigned: Collection[TP], topics: Collection[str], changelo
     return numbers
 
 
-def start_of(
-    tp: TP, position: int | None, log: range, committed: int | None, *, accept_epoch: bool
-) -> int:
+def start_of(tp: TP, position: int | None, log: range, committed: int | None) -> int:
     """Offset at which a topic-partition must go on.
 
     Args:
@@ -54,26 +52,29 @@ def start_of(
         position: the state's, None or 0 if it never read the topic.
         log: offsets that the broker still has.
         committed: the group's offset, a sign that there was state once.
-        accept_epoch: start although the state does not fit the topic.
 
     Raises:
         RefusedError: going on would lose records or drop them as already applied.
     """
-    if position and position in range(log.start, log.stop + 1):
-        return position
-    if accept_epoch or (not position and not (committed and log.start > 0)):
-        return log.start
-    if not position:
+    if position:
+        if position in range(log.start, log.stop + 1):
+            return position
         reason = (
-            "the group has committed offsets but there is no state, and retention has removed the beginning of "
-            "the topic: restore the changelog"
+            f"retention has removed records that the state has not seen (it goes on at {position})"
+            if position < log.start
+            else f"the topic was recreated: the state goes on at {position}"
         )
-    elif position < log.start:
-        reason = f"retention has removed records that the state has not seen (position {position})"
+    elif committed and log.start > 0:
+        reason = (
+            "the group has committed offsets, but there is no state, and retention has removed the beginning "
+            "of the topic: restore the changelog"
+        )
     else:
-        reason = f"the topic was recreated: it ends before position {position}"
+        return log.start
     message = f"{tp.topic}[{tp.partition}] holds offsets {log.start} to {log.stop}: {reason}"
-    raise RefusedError(f"{message}, or start with --accept-epoch")
+    raise RefusedError(
+        f"{message}, or start once with --accept-epoch to begin anew from what the topics hold"
+    )
 
 
 class BulkRecovery(Service):
@@ -127,16 +128,16 @@ class BulkRecovery(Service):
         config = runtime.config
         runtime.state = "recovering"
         numbers = owned_partitions(assigned, runtime.topics, config.changelog_topic)
-        loaders = {number: runtime.new_loader(number) for number in numbers}
-        count = await asyncio.to_thread(
-            changelog.read, config, loaders, lambda: self._outdated(generation)
-        )
-        feeds = {number: loader.finish() for number, loader in loaders.items()}
-        starts = await self._starts(feeds)
+        epochs = await self._claim(numbers)
+        loaders: dict[int, Loader] = {number: runtime.core.loader(number) for number in numbers}
+        if config.accept_epoch:
+            loaders = {number: changelog.NotingLoader(loader) for number, loader in loaders.items()}
+        count = await asyncio.to_thread(changelog.read, config, loaders, lambda: self._outdated(generation))
+        shards = await self._shards(loaders, epochs)
+        stale = sum(loader.stale for loader in loaders.values())
         if self._outdated(generation):
             raise changelog.Interrupted
-        runtime.ingest.install(Shard(feed, starts[number]) for number, feed in feeds.items())
-        stale = sum(loader.stale for loader in loaders.values())
+        runtime.ingest.install(shards)
         seconds = monotonic() - started_at
         runtime.observer.recovery(seconds, count, stale)
         logger.info(
@@ -145,26 +146,55 @@ class BulkRecovery(Service):
         )  # fmt: skip
         await self._resume(generation)
 
-    async def _starts(self, feeds: Mapping[int, Feed]) -> dict[int, dict[str, int]]:
-        """Offset at which each topic of each partition goes on. Raises RefusedError."""
+    async def _claim(self, numbers: Collection[int]) -> dict[int, int]:
+        """Append a claim to every partition's changelog; after it, former owners' writes are void."""
+        self._runtime.lease.check()
+        return await self._runtime.publisher.claim(self._runtime.config.changelog_topic, numbers, CLAIM_KEY)
+
+    async def _shards(self, loaders: Mapping[int, Loader], epochs: Mapping[int, int]) -> list[Shard]:
+        """Feeds and start offsets of the partitions read. Raises RefusedError."""
         consumer: RunConsumer = self.app.consumer
-        tps = [TP(topic, number) for number in feeds for topic in self._runtime.topics]
-        if not tps:
-            return {}
-        first = await consumer.earliest_offsets(*tps)
-        last = await consumer.highwaters(*tps)
-        starts: dict[int, dict[str, int]] = {number: {} for number in feeds}
-        for tp in tps:
-            position = feeds[tp.partition].positions.get(tp.topic)
-            committed = None if position else await consumer.thread.committed(tp)
-            starts[tp.partition][tp.topic] = start_of(
-                tp,
-                position,
-                range(first[tp], last[tp]),
-                committed,
-                accept_epoch=self._runtime.config.accept_epoch,
-            )
+        topics = self._runtime.topics
+        tps = [TP(topic, number) for number in loaders for topic in topics]
+        first = await consumer.earliest_offsets(*tps) if tps else {}
+        last = await consumer.highwaters(*tps) if tps else {}
+        shards = []
+        for number, loader in loaders.items():
+            logs = {topic: range(first[TP(topic, number)], last[TP(topic, number)]) for topic in topics}
+            feed = loader.finish()
+            try:
+                starts = await self._starts(feed, logs)
+            except RefusedError as error:
+                if not self._runtime.config.accept_epoch:
+                    raise
+                logger.warning("partition %d begins anew: %s", number, error)
+                feed = await self._anew(number, loader)
+                starts = {topic: log.start for topic, log in logs.items()}
+            feed.start_at(starts)
+            shards.append(Shard(feed, epochs[number], starts))
+        return shards
+
+    async def _starts(self, feed: Feed, logs: Mapping[str, range]) -> dict[str, int]:
+        """Offset at which each topic of a partition goes on. Raises RefusedError."""
+        starts = {}
+        for topic, log in logs.items():
+            tp = TP(topic, feed.number)
+            position = feed.positions.get(topic)
+            committed = None
+            if not position and log.start > 0:
+                committed = await self.app.consumer.thread.committed(tp)
+            starts[topic] = start_of(tp, position, log, committed)
         return starts
+
+    async def _anew(self, number: int, loader: Loader) -> Feed:
+        """An empty Feed; what the changelog holds of the old one is deleted."""
+        runtime = self._runtime
+        keys = loader.keys if isinstance(loader, changelog.NotingLoader) else set()
+        tombstones: list[Entry] = [(key, None) for key in sorted(keys)]
+        topic = runtime.config.changelog_topic
+        flight = await runtime.publisher.publish_entries(topic, number, tombstones)
+        await flight.wait()
+        return runtime.core.loader(number).finish()
 
     async def _resume(self, generation: int) -> None:
         """Seek to the positions of the state and let records flow."""
@@ -178,7 +208,7 @@ class BulkRecovery(Service):
         self.completed.set()
         app.flow_control.resume()
         consumer.resume_flow()
-        await app._fetcher.maybe_start()
+        await app._fetcher.maybe_start()  # noqa: SLF001 - as Faust's own recovery does
         app.tables.on_actives_ready()
         app.tables.on_standbys_ready()
         app.on_rebalance_end()

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from agents.config import WorkerConfig
 from agents.ingest import Ingest
 from agents.lease import Lease
-from agents.ports import NewLoader, Observer, Wire
+from agents.ports import Core, Observer, Wire
 from agents.publisher import Publisher
 
 State = Literal["starting", "recovering", "rebalancing", "running", "stopping"]
@@ -22,7 +22,7 @@ class Runtime:
     config: WorkerConfig
     topics: Sequence[str]
     """Input topics."""
-    new_loader: NewLoader
+    core: Core
     wire: Wire
     observer: Observer
     publisher: Publisher
@@ -37,15 +37,15 @@ class Runtime:
         cls,
         config: WorkerConfig,
         topics: Sequence[str],
-        new_loader: NewLoader,
+        core: Core,
         wire: Wire,
         observer: Observer,
     ) -> Runtime:
         """Wire the parts; connects the publisher."""
         publisher = Publisher(config)
         lease = Lease(config.session_timeout_ms)
-        ingest = Ingest(config, topics, wire, publisher, observer, lease)
-        return cls(config, topics, new_loader, wire, observer, publisher, lease, ingest)
+        ingest = Ingest(config, topics, core, wire, publisher, observer, lease)
+        return cls(config, topics, core, wire, observer, publisher, lease, ingest)
 
     def snapshot(self) -> dict[str, Any]:
         """What readiness and operators want to know."""
@@ -53,7 +53,5 @@ class Runtime:
             "state": self.state,
             "ready": self.state == "running",
             "partitions": sorted(self.ingest.shards),
-            "positions": {
-                str(shard.number): dict(shard.durable) for shard in self.ingest.shards.values()
-            },
+            "positions": {str(shard.number): dict(shard.durable) for shard in self.ingest.shards.values()},
         }

@@ -9,11 +9,11 @@ from time import monotonic
 from typing import Protocol
 
 import numpy as np
-from pipeline.records import Batch, RecordKind
 
 from agents.exits import InvariantError
 from agents.ports import Feed
-from agents.transport import Run
+from agents.runs import Run
+from pipeline.records import Batch, RecordKind
 
 
 class Acknowledged(Protocol):
@@ -51,9 +51,10 @@ class Activity:
 class Shard:
     """A partition number of all input topics, owned by this worker."""
 
-    def __init__(self, feed: Feed, starts: Mapping[str, int]) -> None:
-        """`starts` holds the offset at which each input topic must go on."""
+    def __init__(self, feed: Feed, epoch: int, starts: Mapping[str, int]) -> None:
+        """`epoch` is the offset of our claim; at the offsets in `starts` the input topics go on."""
         self.feed = feed
+        self.epoch = epoch
         self.number = feed.number
         self.expected = dict(starts)
         """First offset not yet delivered, by topic."""
@@ -62,6 +63,8 @@ class Shard:
         self.moved = False
         """Whether the Feed took anything since the last checkpoint."""
         self.activity = {topic: Activity() for topic in starts}
+        self.parked: dict[str, deque[Run]] = {topic: deque() for topic in starts}
+        """Runs delivered that cannot be decoded now, by topic; what follows them waits too."""
         self._unacknowledged: defaultdict[str, deque[tuple[int, Acknowledged]]] = defaultdict(deque)
         self._counted: dict[tuple[str, str], int] = {
             (topic, fate): count for topic, fates in feed.fates.items() for fate, count in fates.items()
@@ -84,7 +87,6 @@ class Shard:
         if run.end <= expected:
             return None
         self.expected[run.topic] = run.end
-        self.moved = True
         return run if run.begin == expected else _tail(run, expected)
 
     def saw(self, batch: Batch) -> None:

@@ -1,54 +1,32 @@
 """Faust transport that delivers runs of records instead of single ones.
 
-One Faust message stands for a run of one topic-partition's records in offset order. A run says which offsets it
-covers, so an offset inside without a record is a hole that Kafka left, and a run that does not begin where the last
-one ended reveals a delivery gap. Runs fetched before the last seek carry an older epoch and are to be ignored.
+Where this module and `agents.runs` reach into Faust and aiokafka, tests/component/test_canary.py pins what
+they rely on.
 """
+# ruff: noqa: SLF001 - drivers have no public way to what a transport must replace; see above
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
 from time import monotonic
 from typing import Any, ClassVar, Protocol, cast
 
 import aiokafka
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from agents.config import WorkerConfig
 from agents.exits import abandon
 from agents.failpoints import hit
-
-_TAKE = 1_000
-"""Records taken at once from a fetch that holds aborted transactions."""
+from agents.runs import Run, cut
 
 _FETCH_WAIT_MS = 250
 """Longest time a broker holds a fetch when nothing is new; bounds how late a partition is fetched again."""
-
-
-@dataclass(slots=True)
-class Run:
-    """Records of one topic-partition in offset order; covers the offsets `begin` to `end`, half-open."""
-
-    topic: str
-    partition: int
-    begin: int
-    end: int
-    epoch: int
-    offsets: list[int]
-    timestamps_ms: list[int]
-    keys: list[bytes | None]
-    values: list[bytes | None]
-
-    def __len__(self) -> int:
-        return len(self.offsets)
 
 
 class Intake(Protocol):
@@ -71,11 +49,6 @@ class Intake(Protocol):
         """Give up all partitions; `lost` when another member may own them already."""
 
 
-def _keep(_tp: Any, record: Any) -> Any:
-    """Stands in for aiokafka's conversion to ConsumerRecord, which costs more than reading the record."""
-    return record
-
-
 def _plain(tp: TP) -> TopicPartition:
     """The only kind of topic-partition that aiokafka takes."""
     return TopicPartition(tp.topic, tp.partition)
@@ -87,7 +60,7 @@ class RunThread(driver.AIOKafkaConsumerThread):
     @property
     def intake(self) -> Intake:
         """The worker behind this transport."""
-        return cast(BatchTransport, self.transport).intake
+        return cast("BatchTransport", self.transport).intake
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -160,6 +133,7 @@ class RunThread(driver.AIOKafkaConsumerThread):
 
     def _take(self, fetcher: Any, wanted: Collection[TP]) -> dict[TP, list[Run]]:
         """The next runs, one as a rule, of each wanted partition that has fetched records."""
+        config = self.intake.config
         runs: dict[TP, list[Run]] = {}
         for tp in list(fetcher._records):
             if tp not in wanted:
@@ -174,83 +148,17 @@ class RunThread(driver.AIOKafkaConsumerThread):
                 fetcher._notify(fetcher._wait_consume_future)
                 result.check_raise()
                 continue
-            cut = self._cut(tp, result)
+            new = cut(tp, result, self.intake.epoch, config.max_batch_records, config.max_batch_bytes)
             if not result.has_more():
                 del fetcher._records[tp]
                 fetcher._notify(fetcher._wait_consume_future)
-            if cut:
-                runs[tp] = cut
+            if new:
+                runs[tp] = new
         return runs
-
-    def _cut(self, tp: TP, result: Any) -> list[Run]:
-        config = self.intake.config
-        if not result.check_assignment(tp):
-            return []
-        fetched = result._partition_records
-        begin = fetched.next_fetch_offset
-        records: list[Any] = []
-        size = 0
-        while result.has_more() and len(records) < config.max_batch_records and size < config.max_batch_bytes:
-            new = _aborted_skipped(result, fetched) if fetched._aborted_transactions else _next(result, fetched)
-            size += sum([len(record.value) for record in new if record.value is not None])
-            records += new
-        ends = range(config.max_batch_records, len(records), config.max_batch_records)
-        return self._runs(tp, begin, fetched.next_fetch_offset, [0, *ends, len(records)], records)
-
-    def _runs(self, tp: TP, begin: int, end: int, cuts: list[int], records: list[Any]) -> list[Run]:
-        """The records between the cuts as runs that together cover `begin` to `end`."""
-        runs = []
-        for first, last in pairwise(cuts):
-            part = records[first:last]
-            until = end if last == len(records) else part[-1].offset + 1
-            if until > begin:
-                runs.append(
-                    Run(
-                        tp.topic,
-                        tp.partition,
-                        begin,
-                        until,
-                        self.intake.epoch,
-                        [record.offset for record in part],
-                        [record.timestamp for record in part],
-                        [record.key for record in part],
-                        [record.value for record in part],
-                    )
-                )
-            begin = until
-        return runs
-
-
-def _next(result: Any, fetched: Any) -> list[Any]:
-    """The records of the next Kafka batch of a fetch result, as aiokafka's own iterator finds them.
-
-    That iterator and its ConsumerRecords cost twice what reading the records does.
-    """
-    if not fetched._records.has_next():
-        result._partition_records = None
-        return []
-    batch = fetched._records.next_batch()
-    if fetched._check_crcs and not batch.validate_crc():
-        message = f"invalid checksum in {fetched._tp} at offset {fetched.next_fetch_offset}"
-        raise CorruptRecordException(message)
-    records = [] if batch.is_control_batch else list(batch)
-    if records and records[0].offset < fetched.next_fetch_offset:
-        records = [record for record in records if record.offset >= fetched.next_fetch_offset]
-    # A batch keeps its last offset when compaction removes its last record.
-    fetched.next_fetch_offset = max(batch.next_offset, fetched.next_fetch_offset)
-    result._update_position()
-    return records
-
-
-def _aborted_skipped(result: Any, fetched: Any) -> list[Any]:
-    """Some records by aiokafka's iterator, which knows how to leave out aborted transactions."""
-    fetched._consumer_record = _keep
-    records: list[Any] = result.getall(_TAKE)
-    return records
 
 
 class RunConsumer(driver.Consumer):
-    """Faust consumer whose messages are runs and whose commit position is the contiguous acknowledged prefix."""
+    """Faust consumer whose messages are runs; commits the contiguous acknowledged prefix."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._open: defaultdict[TP, deque[ConsumerMessage]] = defaultdict(deque)
@@ -262,12 +170,12 @@ class RunConsumer(driver.Consumer):
     @property
     def thread(self) -> RunThread:
         """The consumer's thread."""
-        return cast(RunThread, self._thread)
+        return cast("RunThread", self._thread)
 
     @property
     def intake(self) -> Intake:
         """The worker behind this transport."""
-        return cast(BatchTransport, self.transport).intake
+        return cast("BatchTransport", self.transport).intake
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         topics = self.intake.source_topics()
@@ -284,7 +192,7 @@ class RunConsumer(driver.Consumer):
             0,
             None,
             None,
-            cast(bytes, run),
+            cast("bytes", run),
             None,
             0,
             len(run),

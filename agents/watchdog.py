@@ -34,7 +34,7 @@ class Watchdog:
         while True:
             await asyncio.sleep(_LOOK_S)
             if self._app.crashed:
-                message = f"Faust crashed: {self._app._crash_reason!r}"
+                message = f"Faust crashed: {self._app._crash_reason!r}"  # noqa: SLF001 - named nowhere else
                 raise InvariantError(message)
             if self._runtime.state == "running" and monotonic() - asked_at >= _LAG_S:
                 asked_at = monotonic()
@@ -51,15 +51,15 @@ class Watchdog:
         try:
             async with asyncio.timeout(_LAG_S):
                 ends = await self._app.consumer.highwaters(*tps)
-        except Exception as error:  # noqa: BLE001 - no answer is no verdict; the next look decides
+        except Exception as error:
             logger.warning("cannot ask for the ends of the topics: %r", error)
             return
         delivered = {
             tp: ingest.shards[tp.partition].expected[tp.topic] for tp in tps if tp.partition in ingest.shards
         }
-        for tp, position in delivered.items():
+        for tp in delivered:
             applied = ingest.shards[tp.partition].feed.positions.get(tp.topic, 0)
-            self._runtime.observer.lag(tp.topic, tp.partition, max(0, ends[tp] - max(applied, 0)))
+            self._runtime.observer.lag(tp.topic, tp.partition, max(0, ends[tp] - applied))
         blocked = set(ingest.blocked())
         self._lagging = any(ends[tp] > at for tp, at in delivered.items() if tp not in blocked)
         if delivered != self._last or not self._lagging:
@@ -68,8 +68,6 @@ class Watchdog:
 
     def _judge(self) -> None:
         limit = self._runtime.config.stuck_timeout_s
-        if self._runtime.state == "rebalancing":
-            self._moved_at = max(self._moved_at, monotonic() - limit)
         if monotonic() - self._moved_at > limit and self._lagging:
             self._runtime.observer.invariant("stuck")
             message = f"input is waiting and nothing was delivered for {limit:.0f} s"

@@ -13,7 +13,7 @@ from agents.app import WorkerApp, create_app
 from agents.checkpointer import Checkpointer
 from agents.config import WorkerConfig
 from agents.exits import ExitCode, abandon
-from agents.ports import NewLoader, Observer, Unobserved, Wire
+from agents.ports import Core, Observer, Unobserved, Wire
 from agents.runtime import Runtime
 from agents.ticker import Ticker
 from agents.watchdog import Watchdog
@@ -29,17 +29,17 @@ class Worker:
         config: WorkerConfig,
         *,
         topics: Sequence[str],
-        new_loader: NewLoader,
+        core: Core,
         wire: Wire,
         observer: Observer | None = None,
     ) -> None:
         self.config = config
         self._topics = topics
-        self._new_loader = new_loader
+        self._core = core
         self._wire = wire
         self._observer = observer or Unobserved()
         self._runtime: Runtime | None = None
-        self._stop: asyncio.Event | None = None
+        self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def snapshot(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Worker:
 
     def stop(self) -> None:
         """Ask it to stop; callable from any thread."""
-        if self._loop is not None and self._stop is not None:
+        if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
 
     def run(self) -> int:
@@ -62,10 +62,9 @@ class Worker:
 
     async def _main(self) -> int:
         self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
-        runtime = Runtime.build(self.config, self._topics, self._new_loader, self._wire, self._observer)
+        runtime = Runtime.build(self.config, self._topics, self._core, self._wire, self._observer)
         self._runtime = runtime
         app = create_app(runtime)
         _calm_collector()
@@ -88,7 +87,6 @@ class Worker:
 
     async def _wait(self, app: WorkerApp, tasks: list[asyncio.Task[None]]) -> None:
         """Wait for the order to stop. Raises what any part raised."""
-        assert self._stop is not None
         stop = asyncio.create_task(self._stop.wait(), name="stop")
         waiting: set[asyncio.Task[Any]] = {*tasks, stop}
         while not stop.done():
@@ -111,7 +109,6 @@ class Worker:
         if left:
             logger.error("%d records were given up at the end; they will be made again after a restart", left)
         return ExitCode.OK
-
 
 
 def _calm_collector() -> None:

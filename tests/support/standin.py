@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from agents.ports import CLAIM_KEY, Entry, Message
+from agents.runs import Run
 from pipeline.records import Batch, DeadLetter, Outcome, RecordKind
 from schemas.batch import BadRecord
 
-from agents.ports import POSITION_KEY, Message
-from agents.transport import Run
+POSITION_KEY = b"\x00pos"
 
 POISON = b"poison"
 _NO_COLUMNS = pa.RecordBatch.from_arrays([], names=[])
@@ -59,62 +62,85 @@ class CountingFeed:
         self.dirty.add(key)
         self.fates[topic]["applied"] += 1
         if component["n"] % self.alert_every == 0:
-            outcome.alerts.append({"alert_id": f"{key.decode()}#{component['n']}", "account_id": account.decode()})
+            outcome.alerts.append(
+                {"alert_id": f"{key.decode()}#{component['n']}", "account_id": account.decode()}
+            )
 
     def _reject(self, batch: Batch, index: int, outcome: Outcome) -> None:
         self.fates[batch.topic]["dead_lettered"] += 1
         outcome.dead_letters.append(
             DeadLetter(
-                batch.topic, self.number, int(batch.offsets[index]), "undecodable", "",
-                batch.keys[index], batch.raw[index], int(batch.seen_at_ms[index]),
-            )  # fmt: skip
+                batch.topic,
+                self.number,
+                int(batch.offsets[index]),
+                "undecodable",
+                "",
+                batch.keys[index],
+                batch.raw[index],
+                int(batch.seen_at_ms[index]),
+            )
         )
 
     def queued(self, topic: str) -> int:
         return 0
 
-    def checkpoint(self) -> list[tuple[bytes, bytes | None]]:
-        entries: list[tuple[bytes, bytes | None]] = [
-            (key, json.dumps(self.components[key]).encode()) for key in sorted(self.dirty)
+    def start_at(self, positions: Mapping[str, int]) -> None:
+        for topic, position in positions.items():
+            self.positions.setdefault(topic, position)
+
+    def entries(self, epoch: int) -> list[Entry]:
+        changed: list[Entry] = [
+            (key, json.dumps(self.components[key] | {"epoch": epoch}).encode()) for key in sorted(self.dirty)
         ]
         self.dirty.clear()
-        return [*entries, (POSITION_KEY, json.dumps(self.positions).encode())]
+        return [*changed, (POSITION_KEY, json.dumps({"positions": self.positions, "epoch": epoch}).encode())]
 
     def watermarks(self) -> dict[str, int]:
         return dict(self._times)
 
-    def ledger_entry(self) -> dict[str, Any]:
-        return {"partition": self.number, "positions": dict(self.positions)}
-
 
 class CountingLoader:
-    """Higher position wins."""
+    """What a former owner wrote after a newer claim is not taken."""
 
     def __init__(self, number: int) -> None:
         self.feed = CountingFeed(number)
         self.stale = 0
+        self._epoch = -1
         self._beaten: set[bytes] = set()
 
-    def add(self, key: bytes, value: bytes | None) -> None:
+    def add(self, key: bytes, value: bytes | None, offset: int) -> None:
+        if key == CLAIM_KEY:
+            self._epoch = offset
+            return
         assert value is not None
         record = json.loads(value)
-        if key == POSITION_KEY:
-            if sum(record.values()) < sum(self.feed.positions.values()):
-                self.stale += 1
-            else:
-                self.feed.positions = record
-            return
-        known = self.feed.components.get(key)
-        if known is not None and record["next"] < known["next"]:
+        if record["epoch"] < self._epoch:
             self.stale += 1
             self._beaten.add(key)
+        elif key == POSITION_KEY:
+            self.feed.positions = record["positions"]
         else:
             self.feed.components[key] = record
-            self._beaten.discard(key)
 
     def finish(self) -> CountingFeed:
-        self.feed.dirty |= self._beaten
+        self.feed.dirty |= self._beaten & self.feed.components.keys()
         return self.feed
+
+
+class CountingCore:
+    """Makes and saves counting feeds."""
+
+    new_loader: type[CountingLoader] = CountingLoader
+
+    def loader(self, number: int) -> CountingLoader:
+        return self.new_loader(number)
+
+    def checkpoint(self, feed: Any, epoch: int) -> list[Entry]:
+        entries: list[Entry] = feed.entries(epoch)
+        return entries
+
+    def ledger_entry(self, feed: Any) -> dict[str, Any]:
+        return {"partition": feed.number, "positions": dict(feed.positions)}
 
 
 class IdleFeed(CountingFeed):
@@ -132,6 +158,12 @@ class IdleLoader(CountingLoader):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.feed = IdleFeed(number)
+
+
+class IdleCore(CountingCore):
+    """Core that applies nothing."""
+
+    new_loader = IdleLoader
 
 
 class PlainWire:
@@ -154,9 +186,11 @@ class PlainWire:
     def outcome(self, outcome: Outcome) -> list[Message]:
         return [
             Message(
-                "alerts.health", alert["account_id"].encode(), json.dumps(alert).encode(),
+                "alerts.health",
+                alert["account_id"].encode(),
+                json.dumps(alert).encode(),
                 [("ce_id", alert["alert_id"].encode())],
-            )  # fmt: skip
+            )
             for alert in outcome.alerts
         ]
 

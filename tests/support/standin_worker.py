@@ -1,4 +1,7 @@
-"""Worker process with the counting core. Arguments: JSON of WorkerConfig fields, comma-separated topics, [idle]."""
+"""Worker process with the counting core.
+
+Arguments: JSON of WorkerConfig fields, comma-separated topics, optionally `idle`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ import json
 import logging
 import sys
 
-from tests.support.standin import BlindWire, CountingLoader, IdleLoader, PlainWire
-
 from agents.config import DeadLetterLimits, TickSettings, WorkerConfig
 from agents.worker import Worker
+from tests.support.standin import BlindWire, CountingCore, IdleCore, PlainWire
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+    )
     fields = json.loads(sys.argv[1])
     if "ticks" in fields:
         fields["ticks"] = TickSettings(**fields["ticks"])
@@ -23,7 +27,7 @@ def main() -> int:
     worker = Worker(
         WorkerConfig(**fields),
         topics=sys.argv[2].split(","),
-        new_loader=IdleLoader if idle else CountingLoader,
+        core=IdleCore() if idle else CountingCore(),
         wire=BlindWire() if idle else PlainWire(),
     )
     return worker.run()

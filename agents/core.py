@@ -1,0 +1,34 @@
+"""The functional core behind the worker's ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from agents.ports import Entry, Feed, Loader
+from pipeline import feed as engine
+from pipeline import ledger, recovery, snapshot
+from pipeline.config import EngineConfig
+
+
+class EngineCore:
+    """Feeds, checkpoints and ledgers of the real engine."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+
+    def loader(self, number: int) -> Loader:
+        """Rebuilds the Feed of a partition."""
+        return cast("Loader", recovery.Loader(self._config, number))
+
+    def checkpoint(self, feed: Feed, epoch: int) -> list[Entry]:
+        """Changelog entries changed since the last checkpoint, the partition's record last."""
+        return snapshot.checkpoint(cast("engine.Feed", feed), epoch)
+
+    def ledger_entry(self, feed: Feed) -> Mapping[str, Any]:
+        """What became of every offset of the partition so far."""
+        real = cast("engine.Feed", feed)
+        topics = {name: topic.ledger for name, topic in real.topics.items()}
+        entry = ledger.ledger_entry(real.number, real.open_day, topics)
+        watermark_ms = min(real.watermarks().values())
+        return entry | {"at_ms": watermark_ms if watermark_ms > 0 else None}

@@ -1,0 +1,83 @@
+"""Avro on the wire: runs to batches, outcomes to messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from agents.ports import Headers, Message
+from agents.runs import Run
+from pipeline.records import Batch, DeadLetter, Outcome
+from schemas import cloudevents
+from schemas.codec import Decoder
+from schemas.encoder import Encoder, TickEncoder
+from schemas.registry import SchemaRegistry
+from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
+
+_EXPANSION = frozenset({"expansion", "advocacy"})
+"""Families that go to alerts.expansion; all others go to alerts.health."""
+
+
+class AvroWire:
+    """Confluent-framed Avro for every topic.
+
+    Args:
+        registry: where schemas and their ids come from.
+        source: CloudEvents source of the alerts, such as `/foreshock/production`.
+
+    Raises:
+        UnknownSchemaError: the registry has no id for a schema that is written.
+        RegistryUnavailableError: the registry could not be asked.
+    """
+
+    def __init__(self, registry: SchemaRegistry, source: str) -> None:
+        self._source = source
+        self._decoders = {name: Decoder(TOPICS[name], registry) for name in INPUT_TOPICS}
+        self._alert = Encoder(TOPICS["alerts.health"], registry)
+        self._expansion = Encoder(TOPICS["alerts.expansion"], registry)
+        self._state = Encoder(TOPICS["alerts.state"], registry)
+        self._health = Encoder(TOPICS["account.health"], registry)
+        self._dead_letter = Encoder(TOPICS["dead.letters"], registry)
+        self._ledger = Encoder(TOPICS["ledger"], registry)
+        self._tick = TickEncoder(registry)
+
+    def decode(self, run: Run) -> Batch:
+        """Decode a run. Raises RegistryUnavailableError when a schema cannot be had now."""
+        return self._decoders[run.topic].decode(
+            run.partition, run.begin, run.end, run.offsets, run.timestamps_ms, run.keys, run.values
+        )
+
+    def outcome(self, outcome: Outcome) -> Iterator[Message]:
+        """Alerts to their family's topic and to alerts.state, health to account.health."""
+        for alert in outcome.alerts:
+            account = alert["account_id"].encode()
+            headers: Headers = [*cloudevents.headers(alert, self._source)]
+            if alert["family"] in _EXPANSION:
+                yield Message("alerts.expansion", account, self._expansion.encode(alert), headers)
+            else:
+                yield Message("alerts.health", account, self._alert.encode(alert), headers)
+            yield Message("alerts.state", alert["alert_id"].encode(), self._state.encode(alert), headers)
+        for health in outcome.health:
+            yield Message("account.health", health["account_id"].encode(), self._health.encode(health))
+
+    def dead_letter(self, letter: DeadLetter) -> Message:
+        """A quarantined record under its original key."""
+        record = {
+            "topic": letter.topic,
+            "partition": letter.partition,
+            "offset": letter.offset,
+            "reason": letter.reason,
+            "detail": letter.detail,
+            "key": letter.key,
+            "value": letter.value,
+            "seen_at": letter.seen_at_ms,
+        }
+        return Message("dead.letters", letter.key, self._dead_letter.encode(record))
+
+    def ledger(self, entry: Mapping[str, Any]) -> Message:
+        """A ledger entry under its partition number."""
+        return Message("ledger", str(entry["partition"]).encode(), self._ledger.encode(entry))
+
+    def tick(self, topic: str, partition: int, at_ms: int) -> Message:
+        """A tick for one partition of an input topic."""
+        return Message(topic, TICK_KEY, self._tick.encode(at_ms, self._source), partition=partition)

@@ -1,0 +1,128 @@
+"""One worker on the embedded broker, with the counting core: exact through every kind of end."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from agents.embedded import PARTITIONS, EmbeddedBroker
+from tests.support.standin import POISON
+from tests.support.workers import (
+    OUTPUTS,
+    TOPICS,
+    Source,
+    WorkerProcess,
+    alerts,
+    await_counts,
+    committed,
+    counts,
+    expected_alerts,
+    records,
+    recovered,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+_groups = itertools.count()
+
+
+@pytest.fixture
+def group() -> str:
+    return f"component-{next(_groups)}"
+
+
+@pytest.fixture
+def bootstrap(group: str) -> Iterator[str]:
+    with EmbeddedBroker([*TOPICS, *OUTPUTS, f"{group}-state-changelog"]) as broker:
+        yield broker.bootstrap
+
+
+def test_sigterm_ends_with_code_0_and_everything_durable_and_committed(bootstrap: str, group: str) -> None:
+    source = Source(bootstrap)
+    source.send(5_000)
+    with WorkerProcess(bootstrap, group) as worker:
+        worker.wait_until_running()
+        await_counts(bootstrap, group, source.sent)
+        source.send(1_000)
+        assert worker.terminate() == 0
+    feeds = recovered(bootstrap, group)
+    positions = {
+        (topic, number): position
+        for number, feed in feeds.items()
+        for topic, position in feed.positions.items()
+        if position
+    }
+    assert {key: at for key, at in committed(bootstrap, group, PARTITIONS).items() if at > 0} == positions
+    assert counts(feeds).total() >= 5_000
+
+
+def test_kill_9_at_random_moments_counts_every_record_once(bootstrap: str, group: str) -> None:
+    source = Source(bootstrap)
+    chance = random.Random(7)
+    for _ in range(4):
+        source.send(1_000)
+        with WorkerProcess(bootstrap, group, session_timeout_ms=3_000) as worker:
+            worker.wait_until_running()
+            end = time.monotonic() + chance.uniform(0.1, 2.5)
+            while time.monotonic() < end:
+                source.send(50)
+            worker.kill9()
+    with WorkerProcess(bootstrap, group, session_timeout_ms=3_000) as worker:
+        feeds = await_counts(bootstrap, group, source.sent)
+        assert worker.terminate() == 0
+    assert counts(feeds) == source.sent
+    ids, bodies = alerts(bootstrap)
+    assert ids == expected_alerts(source.sent)
+    assert all(len(different) == 1 for different in bodies.values())
+
+
+def test_a_bad_record_becomes_one_dead_letter_and_its_neighbours_are_counted(
+    bootstrap: str, group: str
+) -> None:
+    source = Source(bootstrap)
+    with WorkerProcess(bootstrap, group) as worker:
+        for _ in range(5):
+            source.send(200)
+            source.send_raw("usage.events", b"a1", POISON)
+        source.send_raw("billing.events", b"a2", None)
+        source.send_raw("billing.events", None, b"17")
+        await_counts(bootstrap, group, source.sent)
+        assert worker.terminate() == 0
+    letters = [json.loads(value) for *_, value in records(bootstrap, "dead.letters")]
+    places = {(letter["topic"], letter["partition"], letter["offset"]) for letter in letters}
+    assert len(letters) == len(places) == 7
+    assert counts(recovered(bootstrap, group)) == source.sent
+
+
+def test_too_many_dead_letters_in_a_row_stop_the_worker_with_code_74(bootstrap: str, group: str) -> None:
+    source = Source(bootstrap)
+    limits = {"consecutive": 20, "ratio": 0.9, "window_records": 1_000}
+    with WorkerProcess(bootstrap, group, dead_letter_limits=limits) as worker:
+        for _ in range(25):
+            source.send_raw("usage.events", b"a1", POISON)
+        assert worker.wait(40) == 74
+        assert "dead letters in a row in usage.events" in worker.output()
+    assert all(offset <= 0 for offset in committed(bootstrap, group, PARTITIONS).values())
+
+
+def test_an_idle_topic_is_ticked_to_the_time_of_the_active_one(bootstrap: str, group: str) -> None:
+    source = Source(bootstrap, accounts=200)
+    ticks = {"idle_timeout_s": 2.0, "interval_s": 0.5, "clock": "events"}
+    with WorkerProcess(bootstrap, group, ticks=ticks) as worker:
+        worker.wait_until_running()
+        deadline = time.monotonic() + 30
+        ticked: set[int] = set()
+        while len(ticked) < PARTITIONS:
+            source.send(200, ("usage.events",))
+            found = list(records(bootstrap, "billing.events"))
+            ticked = {number for number, _, key, _ in found if key == b"\x00tick"}
+            assert time.monotonic() < deadline, worker.output()[-2000:]
+            time.sleep(0.5)
+        newest = max(int(value) for *_, value in records(bootstrap, "usage.events"))
+        assert all(int(value) <= newest for *_, value in found)
+        assert not [key for _, _, key, _ in records(bootstrap, "usage.events") if key == b"\x00tick"]
