@@ -30,6 +30,16 @@ class PositionConflictError(SinkError):
     """Someone else moved the position of a partition: nothing was written, read the positions again."""
 
 
+class UnknownAccountError(SinkError):
+    """The destination has nothing about this account; `near` are accounts with similar ids."""
+
+    def __init__(self, account_id: str, near: Sequence[str]) -> None:
+        """Name the account, and the ones that may have been meant."""
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        super().__init__(f"there is no account {account_id!r} in the database{hint}")
+        self.near = tuple(near)
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """Why one record can never be written; `index` is its place in the batch."""

@@ -10,6 +10,8 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_as_batch=True,
+    # True of SQLite too, since our connections begin their transactions themselves.
+    transactional_ddl=True,
 )
 with context.begin_transaction():
     context.run_migrations()

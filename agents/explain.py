@@ -1,0 +1,207 @@
+"""`foreshock explain`: why an account has its score, and what is open about it, from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from sinks.database.account import read_account
+
+_COLOURS = {"red": "red", "yellow": "yellow", "green": "green", "grey": "bright_black"}
+_SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "cyan"}
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_NONE = "–"
+
+
+def explain(url: str, account_id: str) -> dict[str, Any]:
+    """Return what the database knows about an account: account, health, open_alerts, commands, history.
+
+    Raises:
+        UnknownAccountError: nothing; its message names similar accounts.
+        SinkUnavailableError: the database cannot be read.
+    """
+    return read_account(url, account_id)
+
+
+def render(explanation: Mapping[str, Any]) -> RenderableType:
+    """Return an explanation as it is shown to a person."""
+    explanation = _printable(explanation)
+    parts: list[RenderableType] = [_heading(explanation["account"])]
+    if not explanation["health"]:
+        parts.append(Text("Not judged yet: no day has been closed for this account.", "bright_black"))
+    for health in explanation["health"]:
+        rows = [row for row in explanation["history"] if row["scorecard"] == health["scorecard"]]
+        parts += [
+            _verdict(health),
+            _dimensions(health["dimensions"]),
+            _monitorability(health),
+            _history(rows),
+        ]
+    alerts = explanation["open_alerts"]
+    parts.append(Text(f"{len(alerts)} open alert{'' if len(alerts) == 1 else 's'}", "bold"))
+    parts += [_alert(alert) for alert in alerts]
+    return Group(*parts)
+
+
+def _heading(account: Mapping[str, Any]) -> RenderableType:
+    facts = {
+        "owner": account["owner"],
+        "segment": account["segment"],
+        "stage": account["lifecycle_stage"],
+        "plan": account["plan"],
+        "ARR": _money(account["arr_minor"], account["currency"]),
+        "renewal": _date(account["renewal_at_ms"]),
+        "parent": account["parent_account_id"],
+    }
+    known = ", ".join(f"{name} {value}" for name, value in facts.items() if value not in {None, _NONE})
+    return Panel(Text(known or "no profile"), title=Text(account["account_id"], "bold"), title_align="left")
+
+
+def _verdict(health: Mapping[str, Any]) -> RenderableType:
+    band = health["band"]
+    text = Text.assemble(
+        ("Score ", "bold"),
+        (_number(health.get("score")), "bold"),
+        "  ",
+        (band, _COLOURS.get(band, "")),
+        f" since {_date(health['band_since'])}",
+        f" (before: {health['previous_band']})" if health.get("previous_band") else "",
+        f"  at the end of {_day(health['day'])}, scorecard {health['scorecard']} {health['version']},",
+        f" {health['coverage']:.0%} of the weight known",
+    )
+    if health["provisional"]:
+        text.append(", provisional: less than 28 days of history", "yellow")
+    if band == "grey":
+        text.append("; grey means that it cannot be judged, not that it is well", "bright_black")
+    return text
+
+
+def _dimensions(dimensions: Iterable[Mapping[str, Any]]) -> RenderableType:
+    table = Table("dimension", "group", box=None, pad_edge=False)
+    for name in ("weight", "value 0–1", "observed", "expected", "points"):
+        table.add_column(name, justify="right")
+    for each in dimensions:
+        value = each.get("value")
+        table.add_row(
+            Text(each["name"]),
+            Text(each["group"]),
+            str(each["weight"]),
+            Text("missing", "bright_black") if value is None else f"{value:.2f}",
+            _number(each.get("observed")),
+            _number(each.get("expected")),
+            _number(each.get("contribution")),
+        )
+    return table
+
+
+def _monitorability(health: Mapping[str, Any]) -> RenderableType:
+    limits = health.get("monitorability") or {}
+    parts = []
+    for days in (7, 14, 28):
+        drop = limits.get(f"min_drop_{days}d")
+        parts.append(f"{_NONE if drop is None else f'{drop:.0%}'} in {days} days")
+    return Text(f"Smallest drop that can be seen: {', '.join(parts)}", "bright_black")
+
+
+def _history(history: Sequence[Mapping[str, Any]]) -> RenderableType:
+    if not history:
+        return Text("")
+    scores = [row["score"] for row in reversed(history)]
+    line = "".join(_block(score) for score in scores)
+    moves = [
+        f"{_day(newer['day'])} {older['band']} → {newer['band']}"
+        for newer, older in pairwise(history)
+        if newer["band"] != older["band"]
+    ]
+    moved = f"  moved: {'; '.join(moves)}" if moves else ""
+    return Text(f"Last {len(history)} days {line}{moved}")
+
+
+def _alert(alert: Mapping[str, Any]) -> RenderableType:
+    signal, evidence, play = alert["signal"], alert["evidence"], alert["play"]
+    lines = [
+        Text(alert["summary"], "bold"),
+        Text(
+            f"{signal['metric']}: {_number(signal['observed'])} {signal['unit']}, "
+            f"{_number(signal['expected'])} expected, "
+            f"{_date(signal['window_start'])} to {_date(signal['window_end'] - 1)}"
+        ),
+        Text(_sureness(evidence)),
+        *(_moved(dimension) for dimension in alert["dimensions"]),
+        *(
+            Text(f"  {one['kind']} {one['ref']}: {one['change']:+g}", "bright_black")
+            for one in alert["top_contributors"]
+        ),
+        Text(
+            f"Next: {play['title']} ({play['id']}), due {_date(play['due_at'])}, "
+            f"owner {alert.get('owner') or 'nobody'}"
+        ),
+    ]
+    title = Text.assemble(
+        (alert["severity"], _SEVERITIES.get(alert["severity"], "")),
+        f" {alert['kind']} {alert['status']} since {_date(alert['starts_at'])}, revision {alert['revision']}",
+    )
+    return Panel(Group(*lines), title=title, title_align="left")
+
+
+def _sureness(evidence: Mapping[str, Any]) -> str:
+    threshold, arl_days = evidence.get("threshold"), evidence.get("arl_days")
+    parts = [f"Evidence {_number(evidence['value'])}"]
+    if threshold is not None:
+        parts.append(f"threshold {_number(threshold)}")
+    if arl_days is not None:
+        parts.append(f"one false alarm in {arl_days:,.0f} days at most")
+    parts.append(f"{evidence['method']} {evidence['method_version']}")
+    parts.append(f"baseline of {evidence['baseline_days']} days")
+    if evidence["provisional"]:
+        parts.append("provisional")
+    return ", ".join(parts)
+
+
+def _moved(dimension: Mapping[str, Any]) -> Text:
+    change = dimension.get("change_pct")
+    change_text = "" if change is None else f" ({change:+.0f} %)"
+    return Text(
+        f"  {dimension['name']} {dimension['state']}: {_number(dimension.get('observed'))} observed, "
+        f"{_number(dimension.get('expected'))} expected{change_text}, weight {dimension['weight']}"
+    )
+
+
+def _printable(value: Any) -> Any:
+    """Replace what could steer a terminal or turn text around: these strings come from outside."""
+    if isinstance(value, str):
+        return "".join(character if character.isprintable() else "\ufffd" for character in value)
+    if isinstance(value, Mapping):
+        return {name: _printable(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    return value
+
+
+def _number(value: float | None) -> str:
+    return _NONE if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def _money(minor: int | None, currency: str | None) -> str:
+    return _NONE if minor is None else f"{minor / 100:,.0f} {currency or ''}".rstrip()
+
+
+def _date(at_ms: int | None) -> str:
+    return _NONE if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d}"
+
+
+def _day(day: int) -> str:
+    return _date(day * 86_400_000)
+
+
+def _block(score: float | None) -> str:
+    if score is None:
+        return "·"
+    return _BLOCKS[min(len(_BLOCKS) - 1, int(score / 100 * len(_BLOCKS)))]

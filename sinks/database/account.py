@@ -1,0 +1,104 @@
+"""Reads everything that the database knows about one account. Changes nothing."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from sinks.database import tables
+from sinks.database.engine import open_engine
+from sinks.database.failures import failures_translated
+from sinks.errors import UnknownAccountError
+
+OPEN = ("firing", "acknowledged", "snoozed")
+_NEAR = 5
+_CANDIDATES = 20_000
+
+
+def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]:
+    """Return profile, health per scorecard, open alerts, commands and the last `days` days, newest first.
+
+    Health and alerts are the records as they were delivered; everything is plain JSON.
+
+    Raises:
+        UnknownAccountError: the database has nothing about it; names similar ids.
+        SinkUnavailableError: the database cannot be read.
+    """
+    engine = open_engine(url)
+    try:
+        with failures_translated(engine), engine.connect() as connection:
+            profile = _profile(connection, account_id)
+            if profile is None:
+                raise UnknownAccountError(account_id, _near(connection, account_id))
+            return {
+                "account": profile,
+                "health": _health(connection, account_id),
+                "open_alerts": _open_alerts(connection, account_id),
+                "commands": _commands(connection, account_id),
+                "history": _history(connection, account_id, days),
+            }
+    finally:
+        engine.dispose()
+
+
+def _profile(connection: Connection, account_id: str) -> dict[str, Any] | None:
+    query = select(tables.accounts).where(tables.accounts.c.account_id == account_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def _health(connection: Connection, account_id: str) -> list[dict[str, Any]]:
+    health = tables.account_health
+    query = select(health.c.payload).where(health.c.account_id == account_id).order_by(health.c.scorecard)
+    return [json.loads(payload) for payload in connection.scalars(query)]
+
+
+def _open_alerts(connection: Connection, account_id: str) -> list[dict[str, Any]]:
+    alerts, revisions = tables.alerts, tables.alert_revisions
+    same = (revisions.c.alert_id == alerts.c.alert_id) & (revisions.c.revision == alerts.c.revision)
+    query = (
+        select(revisions.c.payload)
+        .join_from(alerts, revisions, same)
+        .where(alerts.c.account_id == account_id, alerts.c.status.in_(OPEN))
+        .order_by(alerts.c.score.desc(), alerts.c.detected_at_ms.desc(), alerts.c.alert_id)
+    )
+    return [json.loads(payload) for payload in connection.scalars(query)]
+
+
+def _commands(connection: Connection, account_id: str) -> list[dict[str, Any]]:
+    commands = tables.alert_commands
+    query = (
+        select(commands)
+        .where(commands.c.account_id == account_id)
+        .order_by(commands.c.issued_at_ms.desc(), commands.c.command_id)
+        .limit(10)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _history(connection: Connection, account_id: str, days: int) -> list[dict[str, Any]]:
+    history = tables.health_history
+    of_account = history.c.account_id == account_id
+    newest = select(func.max(history.c.day)).where(of_account).scalar_subquery()
+    query = (
+        select(history)
+        .where(of_account, history.c.day > newest - days)
+        .order_by(history.c.scorecard, history.c.day.desc())
+    )
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    return [row | {"dimension_values": json.loads(row["dimension_values"])} for row in rows]
+
+
+def _near(connection: Connection, account_id: str) -> list[str]:
+    """Return ids that look like this one or contain it, best first."""
+    column = tables.accounts.c.account_id
+    containing = func.lower(column).contains(account_id.lower(), autoescape=True)
+    found = list(connection.scalars(select(column).where(containing).order_by(column).limit(_NEAR)))
+    # Enough for a typing error to be found, and bounded however many accounts there are.
+    alike = select(column).where(column.startswith(account_id[:1], autoescape=True)).order_by(column)
+    candidates = list(connection.scalars(alike.limit(_CANDIDATES)))
+    close = difflib.get_close_matches(account_id, candidates, n=_NEAR)
+    return list(dict.fromkeys([*close, *found]))[:_NEAR]

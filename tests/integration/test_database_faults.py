@@ -1,0 +1,245 @@
+"""The database killed, cut off and locked while it is written: nothing is missing then, nothing is double."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
+
+from agents.embedded import EmbeddedBroker
+from sinks.database.engine import open_engine
+from sinks.database.migrate import upgrade
+from sinks.database.sink import DatabaseSink
+from sinks.delivery import PROJECTIONS
+from sinks.errors import CommitUnknownError, PositionConflictError, SinkUnavailableError
+from tests.servers.errors import ServerUnavailableError
+from tests.servers.locate import REPOSITORY
+from tests.servers.postgres import PostgresServer
+from tests.servers.proxy import TcpProxy
+from tests.unit.sinks.delivering import Running, delivering, send, wait_for
+from tests.unit.sinks.records import ALERTS, alert, batch
+
+pytestmark = pytest.mark.slow
+
+RECORDS = [alert(f"a{n % 400}", 1 + n // 400) for n in range(1000)]
+
+
+@pytest.fixture
+def bootstrap() -> Iterator[str]:
+    with EmbeddedBroker(PROJECTIONS) as broker:
+        yield broker.bootstrap
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresServer]:
+    try:
+        server = PostgresServer()
+    except ServerUnavailableError as error:
+        pytest.skip(str(error))
+    with server:
+        upgrade(server.url)
+        yield server
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path / 'foreshock.db'}"
+    upgrade(url)
+    return url
+
+
+def rows(url: str, query: str) -> list[Any]:
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
+    finally:
+        engine.dispose()
+
+
+def delivered(url: str) -> int:
+    try:
+        return int(rows(url, "SELECT COALESCE(SUM(next_offset), 0) FROM sink_positions")[0][0])
+    except OperationalError:
+        return -1  # down for now
+
+
+def assert_exact(url: str) -> None:
+    """Every revision that was sent is there once with its content, and the highest stands."""
+    stored = rows(url, "SELECT alert_id, revision, payload FROM alert_revisions")
+    sent = {(value["alert_id"], value["revision"]): value for value in RECORDS}
+    assert len(stored) == len(sent)
+    assert {(alert_id, revision): json.loads(payload) for alert_id, revision, payload in stored} == sent
+    highest: dict[str, int] = {}
+    for alert_id, revision in sorted(sent):
+        highest[alert_id] = revision
+    assert dict(rows(url, "SELECT alert_id, revision FROM alerts")) == highest
+    assert delivered(url) == len(RECORDS)
+    [(evidence,)] = rows(url, "SELECT COUNT(*) FROM alert_evidence")
+    assert evidence == 2 * len(RECORDS)
+
+
+def failures(running: Running) -> float:
+    """Transactions that the database's absence ended."""
+    kinds = ("unavailable", "commit_unknown")
+    return sum(running.metric("foreshock_sink_write_failures_total", kind=kind) for kind in kinds)
+
+
+class Nth:
+    """Does something when a failpoint is reached for the nth time."""
+
+    def __init__(self, name: str, nth: int, action: Any) -> None:
+        self._name, self._left, self._action = name, nth, action
+
+    def __call__(self, name: str) -> None:
+        if name == self._name:
+            self._left -= 1
+            if self._left == 0:
+                self._action()
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("place", ["sink_in_txn", "sink_after_commit"])
+def test_postgresql_killed_within_a_transaction_or_after_it(
+    bootstrap: str, postgres: PostgresServer, place: str
+) -> None:
+    killed = threading.Event()
+
+    def kill() -> None:
+        postgres.kill9()
+        killed.set()
+
+    send(bootstrap, ALERTS, RECORDS)
+    with delivering(bootstrap, postgres.url, failpoint=Nth(place, 3, kill), batch_records=100) as running:
+        assert killed.wait(30)
+        wait_for(lambda: running.metric("foreshock_sink_blocked") == 1)
+        assert running.deliver.ready() is not None
+        postgres.start()
+        wait_for(lambda: delivered(postgres.url) == len(RECORDS))
+    assert_exact(postgres.url)
+    assert running.errors == []
+    assert failures(running) >= 1
+
+
+@pytest.mark.servers
+def test_postgresql_ends_the_connection_within_a_transaction(
+    bootstrap: str, postgres: PostgresServer
+) -> None:
+    def terminate() -> None:
+        with psycopg.connect(postgres.dsn_for(), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'foreshock' AND state LIKE 'idle in transaction%'"
+            )
+
+    send(bootstrap, ALERTS, RECORDS)
+    fail = Nth("sink_in_txn", 2, terminate)
+    with delivering(bootstrap, postgres.url, failpoint=fail, batch_records=100) as running:
+        wait_for(lambda: delivered(postgres.url) == len(RECORDS))
+    assert_exact(postgres.url)
+    assert failures(running) >= 1
+
+
+def through(proxy: TcpProxy, url: str) -> str:
+    return make_url(url).set(host=proxy.host, port=proxy.port).render_as_string(hide_password=False)
+
+
+@pytest.mark.servers
+def test_the_reply_to_commit_is_lost_while_delivering(bootstrap: str, postgres: PostgresServer) -> None:
+    send(bootstrap, ALERTS, RECORDS)
+    with TcpProxy(f"127.0.0.1:{postgres.port}") as proxy:
+        cut = proxy.cut_reply(lambda chunk: b"COMMIT" in chunk, times=2)
+        with delivering(bootstrap, through(proxy, postgres.url), batch_records=100) as running:
+            wait_for(lambda: delivered(postgres.url) == len(RECORDS))
+    assert cut.count == 2
+    assert_exact(postgres.url)
+    assert running.metric("foreshock_sink_write_failures_total", kind="commit_unknown") == 2
+    # What was committed without our knowing was not written again.
+    assert running.metric("foreshock_sink_records_total", projection="alert") < len(RECORDS)
+
+
+@pytest.mark.servers
+def test_after_an_unknown_commit_the_same_batch_is_a_conflict(postgres: PostgresServer) -> None:
+    with TcpProxy(f"127.0.0.1:{postgres.port}") as proxy:
+        sink = DatabaseSink(through(proxy, postgres.url))
+        assert sink.positions(ALERTS) == {}
+        proxy.cut_reply(lambda chunk: b"COMMIT" in chunk)
+        with pytest.raises(CommitUnknownError):
+            sink.write(batch(alert("a")))
+        wait_for(lambda: sink.positions(ALERTS) == {0: 1})
+        with pytest.raises(PositionConflictError):
+            sink.write(batch(alert("a")))
+        sink.write(batch(alert("b"), old=1))
+        sink.close()
+    assert len(rows(postgres.url, "SELECT * FROM alerts")) == 2
+
+
+@pytest.mark.servers
+def test_a_row_locked_by_someone_else_is_waited_for_and_then_reported(postgres: PostgresServer) -> None:
+    sink = DatabaseSink(postgres.url, timeout_s=0.5)
+    sink.write(batch(alert("a")))
+    with psycopg.connect(postgres.dsn_for()) as other:
+        other.execute("SELECT * FROM sink_positions FOR UPDATE")
+        with pytest.raises(SinkUnavailableError):
+            sink.write(batch(alert("b"), old=1))
+    sink.write(batch(alert("b"), old=1))
+    sink.close()
+
+
+HOLD = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+time.sleep(float(sys.argv[2]))
+connection.execute("ROLLBACK")
+"""
+
+
+def test_sqlite_locked_by_another_process_for_five_seconds(bootstrap: str, sqlite: str) -> None:
+    path = str(make_url(sqlite).database)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, path, "5"], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        send(bootstrap, ALERTS, RECORDS)
+        with delivering(bootstrap, sqlite, timeout_s=0.3, batch_records=100) as running:
+            wait_for(lambda: running.metric("foreshock_sink_blocked") == 1)
+            assert "SQLITE_BUSY" in (running.deliver.ready() or "")
+            assert delivered(sqlite) == 0
+            assert running.deliver.healthy() is None
+            wait_for(lambda: delivered(sqlite) == len(RECORDS))
+        assert holder.wait(10) == 0
+    assert_exact(sqlite)
+
+
+@pytest.mark.parametrize("place", ["sink_in_txn", "sink_after_commit"])
+@pytest.mark.parametrize("nth", [1, 7])
+def test_a_deliverer_killed_at_its_failpoints_leaves_a_database_that_the_next_one_completes(
+    bootstrap: str, sqlite: str, place: str, nth: int
+) -> None:
+    send(bootstrap, ALERTS, RECORDS)
+    command = [sys.executable, "-m", "tests.unit.sinks.deliver_process", bootstrap, sqlite]
+    environment = {**os.environ, "FORESHOCK_FAILPOINT": f"{place}:{nth}"}
+    began_s = time.monotonic()
+    killed = subprocess.run(command, cwd=REPOSITORY, env=environment, check=False, timeout=60)
+    assert killed.returncode == -9
+    assert time.monotonic() - began_s < 50, "the failpoint was not reached"
+    at_kill = delivered(sqlite)
+    assert 0 <= at_kill < len(RECORDS)
+    assert len(rows(sqlite, "SELECT * FROM alert_revisions")) == at_kill
+    with delivering(bootstrap, sqlite):
+        wait_for(lambda: delivered(sqlite) == len(RECORDS))
+    assert_exact(sqlite)
