@@ -29,8 +29,8 @@ class EngineConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.out_of_orderness_ms <= DAY_MS:
             raise ValueError("out_of_orderness_ms must be between 0 and one day")
-        if not 1 <= self.allowed_lateness_days <= MAX_LATENESS_DAYS:
-            raise ValueError(f"allowed_lateness_days must be between 1 and {MAX_LATENESS_DAYS}")
+        if not 0 <= self.allowed_lateness_days <= MAX_LATENESS_DAYS:
+            raise ValueError(f"allowed_lateness_days must be between 0 and {MAX_LATENESS_DAYS}")
         if self.arl_days <= 1:
             raise ValueError("arl_days must be above 1")
 

@@ -168,7 +168,8 @@ class Feed:
             self._move(topic, pending.batch.end)
         else:
             topic.head_ms = max(topic.head_ms, int(pending.reached_ms[pending.cursor]))
-            self._move(topic, int(pending.batch.offsets[pending.cursor]))
+            if pending.cursor:
+                self._move(topic, int(pending.batch.offsets[pending.cursor - 1]) + 1)
         topic.head_ms = max(topic.head_ms, topic.reached_ms)
         return progress
 
@@ -183,7 +184,7 @@ class Feed:
         watermark = min(topic.head_ms for topic in self.topics.values()) - self.config.out_of_orderness_ms
         if watermark < state.days.end_ms(state.open_day):
             return False
-        if not len(state.accounts):
+        if not state.open_day or not len(state.accounts):
             state.enter_day(state.days.of_one(watermark))
             return True
         while watermark >= state.days.end_ms(state.open_day):
@@ -250,7 +251,7 @@ class Feed:
         hashes = hash64(events.column("account_id"))
         if topic.name in state.seen:
             ids = combine(hashes, hash64(events.column("event_id")))
-            new = state.seen[topic.name].add(ids, state.open_day + 1)
+            new = state.seen[topic.name].add(ids, np.maximum(days, state.open_day))
             if not new.all():
                 fates[Fate.DUPLICATE] += int((~new).sum())
                 kept = np.flatnonzero(new)

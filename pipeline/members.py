@@ -13,20 +13,21 @@ from pipeline.index import HashIndex
 from pipeline.records import I64
 
 I32 = npt.NDArray[np.int32]
+Places = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 ID_BYTES = 40
 """How much of a member's id is kept to name it in an alert; the hash of the whole id is its identity."""
 RING_DAYS = 128
 _ONE = np.uint64(1)
 
 
-def mark_day(bits: npt.NDArray[np.uint64], places: npt.NDArray[np.intp] | I32, day: int) -> None:
+def mark_day(bits: npt.NDArray[np.uint64], places: Places, day: int) -> None:
     """Set the bit of a day in rows of a two-word day ring."""
     slot = day % RING_DAYS
     word = slot >> 6
     bits[places, word] |= _ONE << np.uint64(slot & 63)
 
 
-def by_day(days: I64, places: I32) -> Iterator[tuple[int, I32]]:
+def by_day(days: I64, places: Places) -> Iterator[tuple[int, Places]]:
     """The places of each distinct day; a batch mostly has one."""
     if not len(days):
         return

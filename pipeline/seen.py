@@ -8,6 +8,8 @@ import numpy as np
 
 from pipeline.hashing import U64
 from pipeline.index import HashIndex
+from pipeline.members import by_day
+from pipeline.records import I64
 
 CHUNK_IDS = 64_000
 """Ids in one changelog record: half a megabyte."""
@@ -28,9 +30,9 @@ class SeenChunk:
 
 
 class Seen:
-    """Which event ids of one topic were applied, and on which open day.
+    """Which event ids of one topic were applied, each with the day until which it matters.
 
-    An id is forgotten when the day on which it was applied is too late, or, counted in `evicted`, when there are
+    An id is forgotten when that day is too late, or, counted in `evicted`, when there are
     more than `max_ids`: then the oldest day's go first.
     """
 
@@ -48,8 +50,8 @@ class Seen:
     def __len__(self) -> int:
         return sum(len(ids) for day in self._by_day.values() for ids in day)
 
-    def add(self, ids: U64, day: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Remember the ids that are new; returns which of them were (of equal ids the first)."""
+    def add(self, ids: U64, days: I64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Remember the ids that are new, each until its day; returns which were new (of equal ids the first)."""
         if not len(ids):
             return np.empty(0, dtype=np.bool_)
         new = np.asarray(self._index.lookup(ids) < 0)
@@ -60,9 +62,10 @@ class Seen:
             won = self._index.insert(candidates, numbers.astype(np.int32))
             self._count += len(places)
             new[places] = won
-            taken = candidates if won.all() else candidates[won]
-            self._by_day.setdefault(day, []).append(taken)
-            self._fresh.setdefault(day, []).append(taken)
+            taken = places[won]
+            for day, chosen in by_day(days[taken], taken):
+                self._by_day.setdefault(day, []).append(ids[chosen])
+                self._fresh.setdefault(day, []).append(ids[chosen])
         if self._count > 2**31 - 2**24:
             self._rebuild()
         return new

@@ -11,23 +11,22 @@ from pipeline.books import Book, Context, Profile, Reading
 from pipeline.config import DAY_MS
 
 SURVEY_DAYS = 180
-SCALES: dict[str, tuple[float, float]] = {
-    "nps": (0.0, 10.0),
-    "csat": (1.0, 5.0),
-    "ces": (1.0, 7.0),
-    "pct": (0.0, 100.0),
-}
-"""Lowest and highest answer of a scale."""
-PULSE_SCALE = "csat"
-"""A CSM pulse without a scale is 1…5."""
+SCALES: dict[float, tuple[float, float]] = {10: (0.0, 10.0), 5: (1.0, 5.0), 7: (1.0, 7.0), 100: (0.0, 100.0)}
+"""Lowest and highest answer of a scale, named by its best possible score."""
+SURVEYS: dict[str, float] = {"nps": 10, "csat": 5, "ces": 7}
+"""Signal types that answer a survey, and the scale each has unless it says otherwise."""
+PULSES: dict[str, float] = {"pulse": 5}
 
 
-def scaled(score: float | None, scale: str | None) -> float | None:
-    """The answer in 0…1, or nothing when its scale is unknown."""
+def reading_of(event: Mapping[str, Any]) -> Reading | None:
+    """The answer in 0…1 with its expiry; nothing when it has no score or an unknown scale."""
+    kind, score, at_ms = event["type"], event["score"], event["occurred_at"]
+    scale = event["scale"] if event["scale"] is not None else SURVEYS.get(kind, PULSES.get(kind))
     if score is None or scale not in SCALES:
         return None
     low, high = SCALES[scale]
-    return min(1.0, max(0.0, (score - low) / (high - low)))
+    expires_at_ms = at_ms + SURVEY_DAYS * DAY_MS if kind in SURVEYS else event["expires_at"]
+    return Reading(min(1.0, max(0.0, (score - low) / (high - low))), at_ms, expires_at_ms)
 
 
 def apply_signal(book: Book, event: Mapping[str, Any], today_end_ms: int) -> bool:
@@ -37,18 +36,12 @@ def apply_signal(book: Book, event: Mapping[str, Any], today_end_ms: int) -> boo
     """
     book.signals_seen = True
     kind, at_ms = event["type"], event["occurred_at"]
-    if kind == "survey_response":
-        value = scaled(event["score"], event["scale"])
-        reading = Reading(value, at_ms, at_ms + SURVEY_DAYS * DAY_MS) if value is not None else None
-        field = "survey"
-    elif kind == "csm_pulse":
-        value = scaled(event["score"], event["scale"] or PULSE_SCALE)
-        reading = Reading(value, at_ms, event["expires_at"]) if value is not None else None
-        field = "pulse"
-    else:
+    if kind not in SURVEYS and kind not in PULSES:
         return False
+    reading = reading_of(event)
     if reading is None:
         return False
+    field = "survey" if kind in SURVEYS else "pulse"
     later = at_ms >= today_end_ms
     name = f"next_{field}" if later else field
     known = getattr(book, name)

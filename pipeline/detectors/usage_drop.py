@@ -23,6 +23,8 @@ def evaluate(view: View) -> Finding:
     before, now = _evidence(view)
     silent = view.week_actions == 0
     raised = view.level.defined & (before >= view.threshold) & (now >= view.threshold) & ~silent
+    # Evidence outlives a recovery by up to four weeks; a week that is back near its level does not alert again.
+    raised &= view.week_actions < RECOVERED_SHARE * view.week_expected
     return Finding(raised, view.week_actions, view.week_expected, now)
 
 

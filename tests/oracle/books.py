@@ -75,12 +75,11 @@ class Books:
         account.active_days.add(day)
         first = account.first_usage_day
         account.first_usage_day = day if first is None else min(first, day)
-        hash_id = self._config.id_hash
         if event.get("user_id") is not None:
-            evicted = _mark(account.users, event["user_id"], day, self._config.max_users, hash_id)
+            evicted = _mark(account.users, event["user_id"], day, self._config.max_users)
             account.evicted_users += evicted
         account.evicted_features += _mark(
-            account.features, event["feature"], day, self._config.max_features, hash_id
+            account.features, event["feature"], day, self._config.max_features
         )
 
     def _billing(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
@@ -139,15 +138,13 @@ class Books:
 
 
 def _mark(
-    table: dict[str, set[int]], identifier: str, day: int, most: int, hash_id: Callable[[str], int]
+    table: dict[str, set[int]], identifier: str, day: int, most: int
 ) -> int:
-    """Set the bit of a user or feature; return how many ids had to go for it."""
+    """Set the bit of a user or feature, unless it is one too many; return how many were."""
+    if identifier not in table and len(table) >= 2 * most:
+        return 1
     table.setdefault(identifier, set()).add(day)
-    if len(table) <= most:
-        return 0
-    oldest = min(table, key=lambda each: (max(table[each]), hash_id(each)))
-    del table[oldest]
-    return 1
+    return 0
 
 
 def _subscription(account: Account, event: dict[str, Any], at_ms: int) -> None:

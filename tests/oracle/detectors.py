@@ -38,10 +38,11 @@ def usage_drop(view: View) -> Finding | None:
     observed = view.actions(view.day - 6, view.day)
     if observed == 0:
         return None
+    expected = sum(level.expected(x) for x in last_week)
     before, now = _drop_evidence(view, level)
-    if before < view.log_arl or now < view.log_arl:
+    if before < view.log_arl or now < view.log_arl or observed >= 0.85 * expected:
         return None
-    return Finding("error", observed, sum(level.expected(x) for x in last_week), now)
+    return Finding("error", observed, expected, now)
 
 
 def _drop_evidence(view: View, level: Level) -> tuple[float, float]:

@@ -161,7 +161,16 @@ class Oracle:
             return
         for account in self.accounts.values():
             self._close_account(account, self.open_day)
+            self._forget(account.users, self.config.max_users)
+            self._forget(account.features, self.config.max_features)
         self.open_day += 1
+
+    def _forget(self, table: dict[str, set[int]], most: int) -> None:
+        """Drop who was not active for 125 days, and beyond the maximum those whose last day is the oldest."""
+        latest = sorted(table, key=lambda each: (max(table[each]), self.config.id_hash(each)), reverse=True)
+        for place, each in enumerate(latest):
+            if place >= most or max(table[each]) < self.open_day - 125:
+                del table[each]
 
     def _close_account(self, account: Account, day: int) -> None:
         self._reevaluate(account, day)

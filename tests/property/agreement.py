@@ -1,0 +1,127 @@
+"""Running the core and the oracle on the same log, and comparing what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.config import EngineConfig
+from pipeline.feed import Feed
+from pipeline.hashing import hash_text
+from pipeline.records import Batch, Outcome
+from tests.oracle.batches import to_batches
+from tests.oracle.model import DAY_MS, TOPICS, OracleConfig
+from tests.oracle.oracle import Oracle
+from tests.oracle.streams import Log
+
+COMPARED = (
+    "alert_id", "revision", "account_id", "family", "kind", "dimension", "severity", "status", "transition_reason",
+    "starts_at", "ends_at", "detected_at", "updated_at",
+)  # fmt: skip
+
+
+def engine_config(config: OracleConfig) -> EngineConfig:
+    """The same settings for the core."""
+    return EngineConfig(
+        out_of_orderness_ms=config.out_of_orderness_ms,
+        allowed_lateness_days=config.allowed_lateness_ms // DAY_MS,
+        max_skew_ms=config.max_skew_ms,
+        timezone=config.timezone,
+        arl_days=config.arl_days,
+        max_users=config.max_users,
+        max_features=config.max_features,
+    )
+
+
+def batches_in_order(log: Log, order: Sequence[str], size: int) -> list[Batch]:
+    """The log as batches, topics taken in the given order of records, up to `size` records at a time."""
+    queues = {topic: to_batches(log, topic, [1] * len(log[topic])) for topic in TOPICS if log.get(topic)}
+    if size == 1:
+        return [queues[topic].pop(0) for topic in order]
+    runs: list[tuple[str, int]] = []
+    for topic in order:
+        if runs and runs[-1][0] == topic and runs[-1][1] < size:
+            runs[-1] = (topic, runs[-1][1] + 1)
+        else:
+            runs.append((topic, 1))
+    sizes: dict[str, list[int]] = {topic: [] for topic in queues}
+    for topic, count in runs:
+        sizes[topic].append(count)
+    whole = {topic: to_batches(log, topic, sizes[topic]) for topic in queues}
+    return [whole[topic].pop(0) for topic, _ in runs]
+
+
+def run_core(feed: Feed, batches: Iterable[Batch]) -> Outcome:
+    """Push batches one after the other."""
+    outcome = Outcome()
+    for batch in batches:
+        outcome.extend(feed.push(batch))
+    return outcome
+
+
+def run_oracle(config: OracleConfig, log: Log) -> Oracle:
+    """Feed the whole log; ids that tie are ordered by the core's hash."""
+    oracle = Oracle(replace(config, id_hash=hash_text))
+    oracle.feed(log)
+    return oracle
+
+
+def alerts_by_identity(alerts: Iterable[dict[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:
+    """Alerts by id and revision; the same identity twice must be the same record."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for alert in alerts:
+        key = (alert["alert_id"], alert["revision"])
+        assert found.setdefault(key, alert) == alert
+    return found
+
+
+def assert_same_alerts(oracle: Oracle, alerts: Iterable[dict[str, Any]]) -> None:
+    """Missing 0, unexpected 0, different 0."""
+    found = alerts_by_identity(alerts)
+    assert {key: _identity(record) for key, record in found.items()} == {
+        key: _identity(record) for key, record in oracle.alerts.items()
+    }
+    for key, expected in oracle.alerts.items():
+        signal, evidence = found[key]["signal"], found[key]["evidence"]
+        for name, value in (("observed", signal["observed"]), ("expected", signal["expected"]), ("evidence", evidence["value"])):
+            assert close(value, expected[name]), (key, name, value, expected)
+
+
+def _identity(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: record[name] for name in COMPARED}
+
+
+def close(value: float, expected: float) -> bool:
+    """Equal but for rounding in the sixth decimal."""
+    return abs(value - expected) <= 1e-5 * max(1.0, abs(expected))
+
+
+def assert_same_ledger(oracle: Oracle, feed: Feed) -> None:
+    """Fates, positions and open day."""
+    for topic in TOPICS:
+        expected = {fate: count for fate, count in oracle.fates[topic].items() if count}
+        assert {fate: count for fate, count in feed.fates[topic].items() if count} == expected, trace(oracle, feed)
+        assert feed.positions[topic] == oracle.positions.get(topic, 0), trace(oracle, feed)
+        assert feed.topics[topic].ledger.balanced()
+
+
+def assert_same_windows(oracle: Oracle, feed: Feed) -> None:
+    """Day values of every account within the days that the core keeps."""
+    accounts = feed.state.accounts
+    known = {accounts.ids[row]: row for row in range(1, accounts.size)}
+    assert set(known) == set(oracle.accounts)
+    for account_id, row in known.items():
+        account = oracle.accounts[account_id]
+        for day in range(max(0, feed.open_day - 84), feed.open_day + 1):
+            for pane in ("actions", "duration_ms", "tickets_opened", "touches"):
+                assert accounts.panes[pane][day % 96, row] == getattr(account, pane).get(day, 0), (account_id, pane, day)
+
+
+def trace(oracle: Oracle, feed: Feed) -> str:
+    """Both ledgers side by side, for a failing test's message."""
+    return "\n".join(
+        f"{topic}: core {feed.positions[topic]} {dict(feed.fates[topic])} / oracle {oracle.positions.get(topic)} "
+        f"{dict(oracle.fates[topic])}"
+        for topic in TOPICS
+    )
