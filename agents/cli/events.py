@@ -124,7 +124,7 @@ def emit(
 
 
 def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore: bool) -> None:
-    """Write all rejects to a file and show the first ones. Raises typer.Exit unless they are to be ignored."""
+    """Write all rejects to a file and show the first ones; ends the command unless they are to be ignored."""
     from agents.eventfiles_rejects import write_rejects
 
     for file, column in files.ignored_columns:

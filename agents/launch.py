@@ -1,0 +1,132 @@
+"""The long-running processes, put together from settings: the only place that knows all their parts."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from agents.core import EngineCore
+from agents.deliver import Deliver, DeliverConfig
+from agents.deliver_reader import Publish, record_decoder
+from agents.exits import ExitCode
+from agents.registry import open_registry
+from agents.settings import ConfigError, Problem, Settings, masked_url
+from agents.wire import AvroWire
+from agents.worker import Worker
+from schemas.topics import INPUT_TOPICS
+from sinks.database.sink import DatabaseSink
+from sinks.delivery import PROJECTIONS
+from sinks.listener import Check, Listener
+from sinks.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+_DEAD_LETTER_S = 30.0
+
+
+def run_worker(settings: Settings, *, embedded: bool = False, accept_epoch: bool = False) -> int:
+    """Run a worker until SIGTERM or SIGINT; returns the exit code.
+
+    Args:
+        settings: of this process.
+        embedded: the broker is the embedded one.
+        accept_epoch: start although positions do not fit the topics any more.
+    """
+    metrics = Metrics(version=version("foreshock"))
+    worker = Worker(
+        settings.worker(embedded=embedded, accept_epoch=accept_epoch),
+        topics=INPUT_TOPICS,
+        core=EngineCore(settings.engine()),
+        wire=AvroWire(open_registry(settings), source(settings)),
+        observer=metrics,
+    )
+
+    def ready() -> str | None:
+        snapshot = worker.snapshot()
+        return None if snapshot["ready"] else f"the worker is {snapshot['state']}"
+
+    with _listening(settings, metrics, ready=ready):
+        return worker.run()
+
+
+def run_deliver(settings: Settings, *, accept_loss: bool = False) -> int:
+    """Deliver output topics to the database until SIGTERM or SIGINT; returns the exit code.
+
+    `accept_loss`: go on when a topic no longer has what the database waits for.
+
+    Raises:
+        RefusedError: it has not, and that was not accepted.
+    """
+    metrics = Metrics(version=version("foreshock"))
+    registry = open_registry(settings)
+    client = settings.kafka_client()
+    sink = DatabaseSink(settings.database_url(), cluster=settings.app.group)
+    deliver = Deliver(
+        DeliverConfig(client, group=f"{settings.app.group}-deliver", accept_loss=accept_loss),
+        sink,
+        record_decoder(registry, PROJECTIONS),
+        dead_letter_publisher(client, AvroWire(registry, source(settings))),
+        metrics,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: deliver.stop())
+    logger.info("delivering to %s", masked_url(settings.database.url))
+    try:
+        with _listening(settings, metrics, healthy=deliver.healthy, ready=deliver.ready):
+            deliver.run()
+    finally:
+        sink.close()
+    return ExitCode.OK
+
+
+def source(settings: Settings) -> str:
+    """CloudEvents source of everything that this deployment says."""
+    return f"/foreshock/{settings.app.group}"
+
+
+def dead_letter_publisher(client: Mapping[str, Any], wire: AvroWire) -> Publish:
+    """A function that publishes a dead letter and returns once that is acknowledged.
+
+    It raises KafkaException when that does not happen.
+    """
+    producer = Producer(
+        {**client, "acks": "all", "enable.idempotence": True, "partitioner": "murmur2_random"}
+    )
+
+    def publish(letter: Any) -> None:
+        failures: list[KafkaError] = []
+        message = wire.dead_letter(letter)
+        producer.produce(
+            message.topic,
+            message.value,
+            message.key,
+            on_delivery=lambda error, _message: None if error is None else failures.append(error),
+        )
+        if producer.flush(_DEAD_LETTER_S):
+            raise KafkaException(KafkaError(KafkaError.REQUEST_TIMED_OUT))
+        if failures:
+            raise KafkaException(failures[0])
+
+    return publish
+
+
+@contextmanager
+def _listening(
+    settings: Settings, metrics: Metrics, *, ready: Check, healthy: Check | None = None
+) -> Iterator[None]:
+    host, port = settings.metrics.host, settings.metrics.port
+    checks = {"ready": ready} if healthy is None else {"ready": ready, "healthy": healthy}
+    try:
+        listener = Listener(metrics.registry, host=host, port=port, **checks)
+    except OSError as error:
+        why = f"cannot be listened on at {host}: {error.strerror}; choose another, or 0 for any free one"
+        raise ConfigError([Problem("settings", "metrics.port", str(port), why)]) from error
+    with listener:
+        logger.info("metrics and probes on http://%s:%d", host, listener.port)
+        yield

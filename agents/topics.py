@@ -1,0 +1,157 @@
+"""Topics on the brokers: what they must be, how they differ, and bringing them there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from agents.settings import Settings
+from schemas.topics import PARTITIONS, TOPICS
+
+_ASK_S = 30.0
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A topic as it must be."""
+
+    name: str
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One way in which a topic is not as it must be.
+
+    `what` is "topic", "partitions", "replication" or the name of a configuration.
+    """
+
+    topic: str
+    what: str
+    found: str
+    wanted: str
+
+    @property
+    def mendable(self) -> bool:
+        """Whether `apply` does it: what moves data, or keys to other partitions, a person must decide."""
+        return self.what not in {"partitions", "replication"}
+
+    def __str__(self) -> str:
+        """As one line."""
+        return f"{self.topic}: {self.what} is {self.found}, must be {self.wanted}"
+
+
+def wanted_topics(settings: Settings) -> list[Wanted]:
+    """Every topic of the deployment, the workers' changelog included."""
+    replication = settings.kafka.replication_factor
+    common = {"min.insync.replicas": str(max(1, replication - 1)), "message.timestamp.type": "CreateTime"}
+    compacted = {
+        **common,
+        "cleanup.policy": "compact",
+        "retention.ms": "-1",
+        # Time for a new owner to write again what a fenced-off one has overwritten.
+        "min.compaction.lag.ms": str(_HOUR_MS),
+    }
+    topics = []
+    for spec in TOPICS.values():
+        partitions = settings.app.partitions if spec.partitions == PARTITIONS else spec.partitions
+        if spec.cleanup_policy == "compact":
+            config = compacted
+        else:
+            config = {**common, "cleanup.policy": "delete", "retention.ms": str(spec.retention_ms)}
+        topics.append(Wanted(spec.name, partitions, replication, config))
+    changelog = settings.worker().changelog_topic
+    return [*topics, Wanted(changelog, settings.app.partitions, replication, compacted)]
+
+
+class Topics:
+    """Compares and changes the topics of one cluster.
+
+    Args:
+        client: librdkafka settings of any client of these brokers.
+        wanted: what must be there.
+
+    Raises:
+        KafkaException: the brokers cannot be asked, or refuse.
+    """
+
+    def __init__(self, client: Mapping[str, Any], wanted: Sequence[Wanted]) -> None:
+        self._admin = AdminClient(dict(client))
+        self._wanted = {topic.name: topic for topic in wanted}
+
+    def check(self) -> list[Difference]:
+        """How the cluster differs; empty when all is as it must be."""
+        found = self._admin.list_topics(timeout=_ASK_S).topics
+        differences = [
+            Difference(name, "topic", "missing", "there") for name in self._wanted if name not in found
+        ]
+        present = [wanted for name, wanted in self._wanted.items() if name in found]
+        for wanted in present:
+            partitions = found[wanted.name].partitions
+            if len(partitions) != wanted.partitions:
+                differences.append(
+                    Difference(wanted.name, "partitions", str(len(partitions)), str(wanted.partitions))
+                )
+            replication = min(len(partition.replicas) for partition in partitions.values())
+            if replication < wanted.replication:
+                differences.append(
+                    Difference(wanted.name, "replication", str(replication), str(wanted.replication))
+                )
+        return [*differences, *self._config_differences(present)]
+
+    def apply(self) -> list[Difference]:
+        """Create what is missing and set configurations; returns what was done."""
+        mendable = [difference for difference in self.check() if difference.mendable]
+        missing = [self._wanted[each.topic] for each in mendable if each.what == "topic"]
+        if missing:
+            created = self._admin.create_topics(
+                [NewTopic(t.name, t.partitions, t.replication, config=dict(t.config)) for t in missing]
+            )
+            for future in created.values():
+                future.result(_ASK_S)
+        changes: dict[str, list[Difference]] = {}
+        for difference in mendable:
+            if difference.what != "topic":
+                changes.setdefault(difference.topic, []).append(difference)
+        self._configure(changes)
+        return mendable
+
+    def _configure(self, changes: Mapping[str, Sequence[Difference]]) -> None:
+        if not changes:
+            return
+        resources = [
+            ConfigResource(
+                ResourceType.TOPIC,
+                topic,
+                incremental_configs=[
+                    ConfigEntry(each.what, each.wanted, incremental_operation=AlterConfigOpType.SET)
+                    for each in differences
+                ],
+            )
+            for topic, differences in changes.items()
+        ]
+        for future in self._admin.incremental_alter_configs(resources).values():
+            future.result(_ASK_S)
+
+    def _config_differences(self, present: Sequence[Wanted]) -> Iterator[Difference]:
+        if not present:
+            return
+        asked = self._admin.describe_configs([ConfigResource(ResourceType.TOPIC, t.name) for t in present])
+        for resource, future in asked.items():
+            found = future.result(_ASK_S)
+            for key, value in self._wanted[resource.name].config.items():
+                if found[key].value != value:
+                    yield Difference(resource.name, key, str(found[key].value), value)
