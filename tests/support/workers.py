@@ -49,6 +49,10 @@ class WorkerProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    def frozen(self) -> bool:
+        """Whether it is stopped by a signal."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def kill9(self) -> None:
         self._process.kill()
         self._process.wait()

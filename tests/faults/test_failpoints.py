@@ -1,0 +1,93 @@
+"""A worker that dies or freezes at each named place: the next one leaves nothing out and counts nothing twice."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from agents.failpoints import NAMES
+from tests.servers.kafka import KafkaServer
+from tests.support.fresh import PARTITIONS, QUICK_GROUPS, fresh_topics
+from tests.support.workers import Source, WorkerProcess, alerts, await_counts, counts, expected_alerts
+
+pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.timeout(180)]
+
+PLACES = [name for name in NAMES if not name.startswith("sink_")]
+SESSION_MS = 3_000
+_groups = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[KafkaServer]:
+    with KafkaServer(partitions_default=PARTITIONS, extra_config=QUICK_GROUPS) as kafka:
+        yield kafka
+
+
+def feed_until_hit(source: Source, worker: WorkerProcess, *, frozen: bool) -> None:
+    """Produce a little at a time until the worker has met its end."""
+    deadline = time.monotonic() + 60
+    while worker.alive() and not (frozen and worker.frozen()):
+        assert time.monotonic() < deadline, "the failpoint was not reached"
+        source.send(40)
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("nth", [1, 2, 7])
+@pytest.mark.parametrize("name", PLACES)
+def test_killed_at(server: KafkaServer, name: str, nth: int) -> None:
+    group = f"killed-{next(_groups)}"
+    bootstrap = fresh_topics(server, group)
+    source = Source(bootstrap)
+    source.send(300)
+    with WorkerProcess(
+        bootstrap, group, failpoint=f"{name}:{nth}", session_timeout_ms=SESSION_MS, checkpoint_interval_s=0.2
+    ) as victim:
+        feed_until_hit(source, victim, frozen=False)
+        assert victim.wait(1) == -9
+    source.send(300)
+    with WorkerProcess(bootstrap, group, session_timeout_ms=SESSION_MS, checkpoint_interval_s=0.2):
+        check(bootstrap, group, source)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_frozen_past_its_session_at(server: KafkaServer, name: str) -> None:
+    group = f"frozen-{next(_groups)}"
+    bootstrap = fresh_topics(server, group)
+    source = Source(bootstrap)
+    source.send(300)
+    with (
+        WorkerProcess(
+            bootstrap,
+            group,
+            failpoint=f"{name}:2:stop",
+            session_timeout_ms=SESSION_MS,
+            checkpoint_interval_s=0.2,
+        ) as zombie,
+        WorkerProcess(bootstrap, group, session_timeout_ms=SESSION_MS, checkpoint_interval_s=0.2) as heir,
+    ):
+        feed_until_hit(source, zombie, frozen=True)
+        end = time.monotonic() + 2 * SESSION_MS / 1000
+        while time.monotonic() < end:
+            source.send(40)
+            time.sleep(0.1)
+        zombie.resume()
+        assert zombie.wait(10) == 75
+        source.send(300)
+        check(bootstrap, group, source)
+        assert heir.alive()
+    with WorkerProcess(bootstrap, group, session_timeout_ms=SESSION_MS) as successor:
+        successor.wait_until_running()
+        source.send(50)
+        check(bootstrap, group, source)
+
+
+def check(bootstrap: str, group: str, source: Source) -> None:
+    """Every record counted once, every alert there, and the same id always with the same bytes."""
+    feeds = await_counts(bootstrap, group, source.sent, 60)
+    assert counts(feeds) == source.sent
+    ids, bodies = alerts(bootstrap)
+    assert ids == expected_alerts(source.sent)
+    assert all(len(different) == 1 for different in bodies.values())
