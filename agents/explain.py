@@ -18,6 +18,28 @@ _COLOURS = {"red": "red", "yellow": "yellow", "green": "green", "grey": "bright_
 _SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "cyan"}
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _NONE = "–"
+# ISO 4217 currencies whose minor unit is not a hundredth.
+_WHOLE = frozenset(
+    [
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "ISK",
+        "JPY",
+        "KMF",
+        "KRW",
+        "PYG",
+        "RWF",
+        "UGX",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    ]
+)
+_THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
 
 def explain(url: str, account_id: str) -> dict[str, Any]:
@@ -190,7 +212,10 @@ def _number(value: float | None) -> str:
 
 
 def _money(minor: int | None, currency: str | None) -> str:
-    return _NONE if minor is None else f"{minor / 100:,.0f} {currency or ''}".rstrip()
+    if minor is None:
+        return _NONE
+    units = 1 if currency in _WHOLE else 1000 if currency in _THOUSANDTHS else 100
+    return f"{minor / units:,.0f} {currency or ''}".rstrip()
 
 
 def _date(at_ms: int | None) -> str:

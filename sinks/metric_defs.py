@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.kinds import KINDS
 from schemas.topics import INPUT_TOPICS
 from sinks.delivery import PROJECTIONS
 
@@ -35,33 +36,31 @@ class MetricSpec:
     buckets: tuple[float, ...] = ()
 
 
-ALERT_KINDS = {
-    "usage_drop": "risk",
-    "power_user_decline": "risk",
-    "silence": "risk",
-    "ticket_surge": "risk",
-    "p1_open": "risk",
-    "payment_failed": "risk",
-    "invoice_overdue": "risk",
-    "renewal_at_risk": "risk",
-    "health_changed": "risk",
-    "seat_saturation": "expansion",
-    "sustained_growth": "expansion",
-}
+ALERT_KINDS: dict[str, str] = {name: kind.family for name, kind in KINDS.items()}
 """Family of each kind of alert."""
 
 SEGMENTS = ("enterprise", "mid_market", "smb")
 REASONS = (
-    "malformed",
+    # of the wire format
+    "null_key",
+    "null_value",
+    "not_framed",
     "oversize",
     "unknown_schema",
     "incompatible_schema",
-    "null_key",
-    "null_value",
+    "malformed",
+    # of a field
     "key_mismatch",
-    "invalid_field",
+    "invalid_id",
+    "invalid_text",
+    "invalid_quantity",
+    "invalid_value",
+    "invalid_time",
+    "invalid_type",
+    # of time
     "future_dated",
     "too_late",
+    # of a database
     "bad_record",
     "bad_text",
     "bad_value",
@@ -76,6 +75,7 @@ INVARIANTS = (
     "nonfinite",
     "alert_conflict",
     "delivery_gap",
+    "stuck",
 )
 
 _INPUT = Label("topic", INPUT_TOPICS)

@@ -221,7 +221,8 @@ def _health(record: Record, payload: str) -> Row:
 def _history(record: Record, health: Row) -> Row:
     values = {dimension["name"]: dimension.get("value") for dimension in record["dimensions"]}
     kept = ("account_id", "scorecard", "day", "version", "as_of_ms", "score", "band", "coverage")
-    return {name: health[name] for name in kept} | {"dimension_values": _ENCODER.encode(values)}
+    context = {name: record["context"].get(name) for name in ("segment", "arr_minor", "currency")}
+    return {name: health[name] for name in kept} | context | {"dimension_values": _ENCODER.encode(values)}
 
 
 def _account(record: Record) -> Row:

@@ -78,6 +78,9 @@ health_history = Table(
     Column("band", Text, nullable=False),
     Column("coverage", Double, nullable=False),
     Column("dimension_values", Text, nullable=False),
+    Column("segment", Text),
+    Column("arr_minor", BigInteger),
+    Column("currency", Text),
     Index("ix_health_history_day_band", "day", "band"),
 )
 
@@ -169,18 +172,6 @@ alert_commands = Table(
     Column("note", Text),
     Index("ix_alert_commands_alert_issued", "alert_id", "issued_at_ms"),
     Index("ix_alert_commands_account_issued", "account_id", "issued_at_ms"),
-)
-
-portfolio_metrics = Table(
-    "portfolio_metrics",
-    metadata,
-    Column("metric", Text, primary_key=True),
-    Column("period_start_ms", BigInteger, primary_key=True, autoincrement=False),
-    Column("period_end_ms", BigInteger, primary_key=True, autoincrement=False),
-    Column("segment", Text, primary_key=True),
-    Column("currency", Text, primary_key=True),
-    Column("value", Double, nullable=False),
-    Index("ix_portfolio_metrics_period", "period_start_ms", "metric"),
 )
 
 sink_positions = Table(

@@ -267,6 +267,16 @@ def test_views_show_times_as_timestamps(sink: DatabaseSink, url: str) -> None:
     )
 
 
+def test_the_portfolio_of_a_day_counts_bands_and_money_by_segment(sink: DatabaseSink, url: str) -> None:
+    small = alert()["context"] | {"segment": "smb", "arr_minor": 100}
+    values = [health("a"), health("b", band="green"), health("c", context=small), health("a", 101)]
+    sink.write(batch(*values, topic=HEALTH))
+    columns = "segment, accounts, red, green, arr_minor, red_arr_minor"
+    query = f"SELECT {columns} FROM v_portfolio_daily WHERE day = 100 ORDER BY segment"
+    found = [tuple(row.values()) for row in rows(url, query)]
+    assert found == [("mid_market", 2, 1, 1, 9_600_000, 4_800_000), ("smb", 1, 1, 0, 100, 100)]
+
+
 def test_upgrading_twice_is_upgrading_once(url: str) -> None:
     assert check(url).up_to_date
     assert upgrade(url) == check(url)

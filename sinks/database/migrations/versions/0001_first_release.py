@@ -22,7 +22,6 @@ def upgrade() -> None:
     _create_alert_revisions()
     _create_alert_evidence()
     _create_alert_commands()
-    _create_portfolio_metrics()
     _create_sink_positions()
     for name, select in _VIEWS.items():
         op.execute(f"CREATE VIEW {name} AS {_dated(select)}")
@@ -44,7 +43,6 @@ _TABLES = (
     "alert_revisions",
     "alert_evidence",
     "alert_commands",
-    "portfolio_metrics",
     "sink_positions",
 )
 
@@ -76,8 +74,20 @@ _VIEWS = {
     """,
     "v_health_history": """
         SELECT account_id, scorecard, version, day, {date:day}, score, band, coverage, dimension_values,
-               {at:as_of}
+               segment, arr_minor, currency, {at:as_of}
         FROM health_history
+    """,
+    "v_portfolio_daily": """
+        SELECT day, {date:day}, scorecard, segment, currency, COUNT(*) AS accounts,
+               SUM(CASE WHEN band = 'green' THEN 1 ELSE 0 END) AS green,
+               SUM(CASE WHEN band = 'yellow' THEN 1 ELSE 0 END) AS yellow,
+               SUM(CASE WHEN band = 'red' THEN 1 ELSE 0 END) AS red,
+               SUM(CASE WHEN band = 'grey' THEN 1 ELSE 0 END) AS grey,
+               AVG(score) AS mean_score, SUM(arr_minor) AS arr_minor,
+               SUM(CASE WHEN band = 'red' THEN arr_minor ELSE 0 END) AS red_arr_minor,
+               SUM(CASE WHEN band = 'yellow' THEN arr_minor ELSE 0 END) AS yellow_arr_minor
+        FROM health_history
+        GROUP BY day, scorecard, segment, currency
     """,
 }
 
@@ -157,6 +167,9 @@ def _create_health_history() -> None:
         sa.Column("band", sa.Text, nullable=False),
         sa.Column("coverage", sa.Double, nullable=False),
         sa.Column("dimension_values", sa.Text, nullable=False),
+        sa.Column("segment", sa.Text),
+        sa.Column("arr_minor", sa.BigInteger),
+        sa.Column("currency", sa.Text),
     )
     op.create_index("ix_health_history_day_band", "health_history", ["day", "band"])
 
@@ -259,19 +272,6 @@ def _create_alert_commands() -> None:
     )
     op.create_index("ix_alert_commands_alert_issued", "alert_commands", ["alert_id", "issued_at_ms"])
     op.create_index("ix_alert_commands_account_issued", "alert_commands", ["account_id", "issued_at_ms"])
-
-
-def _create_portfolio_metrics() -> None:
-    op.create_table(
-        "portfolio_metrics",
-        sa.Column("metric", sa.Text, primary_key=True),
-        sa.Column("period_start_ms", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("period_end_ms", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("segment", sa.Text, primary_key=True),
-        sa.Column("currency", sa.Text, primary_key=True),
-        sa.Column("value", sa.Double, nullable=False),
-    )
-    op.create_index("ix_portfolio_metrics_period", "portfolio_metrics", ["period_start_ms", "metric"])
 
 
 def _create_sink_positions() -> None:

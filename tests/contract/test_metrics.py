@@ -1,0 +1,175 @@
+"""What every metric must keep. The tests go through the table: a new line in it is tested by being there."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from agents.ports import Observer
+from schemas import codec, framing, rows, validation
+from sinks.database import rows as database_rows
+from sinks.metric_defs import METRICS, OTHER, REASONS, MetricSpec
+from sinks.metrics import Metrics
+
+every_metric = pytest.mark.parametrize("spec", METRICS, ids=lambda spec: spec.name)
+
+UNITS = ("_seconds", "_bytes", "_records", "_total", "_info", "_accounts", "_blocked")
+FORBIDDEN = {"account", "account_id", "user", "user_id", "alert_id", "event_type", "owner", "id"}
+MOST_SERIES = 300
+
+
+def samples(metrics: Metrics, name: str) -> dict[tuple[tuple[str, str], ...], float]:
+    text = generate_latest(metrics.registry).decode()
+    return {
+        tuple(sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name in {name, f"{name}_count"}
+    }
+
+
+@every_metric
+def test_its_name_has_the_prefix_and_ends_with_a_base_unit(spec: MetricSpec) -> None:
+    assert re.fullmatch(r"foreshock(_[a-z]+)+", spec.name)
+    assert spec.name.endswith(UNITS)
+    assert spec.name.endswith("_total") == (spec.kind == "counter")
+    assert not re.search(r"milli|micro|minute|hour|kilo|mega|percent", spec.name)
+
+
+@every_metric
+def test_its_help_is_a_sentence(spec: MetricSpec) -> None:
+    assert spec.help[0].isupper() or spec.help[0].isdigit()
+    assert spec.help.endswith(".")
+
+
+@every_metric
+def test_its_labels_are_bounded_and_name_nobody(spec: MetricSpec) -> None:
+    names = [label.name for label in spec.labels]
+    assert not FORBIDDEN & set(names)
+    assert len(set(names)) == len(names)
+    unbounded = {label.name for label in spec.labels if label.values is None}
+    assert unbounded <= {"partition", "version"}
+    for label in spec.labels:
+        assert label.values is None or 0 < len(set(label.values)) == len(label.values)
+
+
+@every_metric
+def test_buckets_grow_and_only_histograms_have_them(spec: MetricSpec) -> None:
+    assert bool(spec.buckets) == (spec.kind == "histogram")
+    assert list(spec.buckets) == sorted(set(spec.buckets))
+
+
+@every_metric
+def test_every_known_series_is_there_from_the_start_and_zero(spec: MetricSpec) -> None:
+    found = samples(Metrics(version="1"), spec.name)
+    assert len(found) <= MOST_SERIES
+    if spec.name == "foreshock_build_info":
+        assert found == {(("version", "1"),): 1.0}
+    elif any(label.values is None for label in spec.labels):
+        assert found == {}
+    else:
+        assert found
+        assert set(found.values()) == {0.0}
+
+
+def test_latency_histograms_have_the_objective_as_a_bucket() -> None:
+    for spec in METRICS:
+        if spec.name in {"foreshock_event_to_alert_seconds", "foreshock_detection_latency_seconds"}:
+            assert {30, 60, 300} <= set(spec.buckets)
+
+
+def test_names_are_unique_and_the_exposition_holds_exactly_the_table() -> None:
+    names = [spec.name for spec in METRICS]
+    assert len(set(names)) == len(names)
+    metrics = Metrics()
+    metrics.watermark(0, "usage.events", 1_000)
+    metrics.day_closed(0, 1_000)
+    metrics.lag("usage.events", 0, 1)
+    metrics.state(0, 1, 1)
+    families = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in text_string_to_metric_families(generate_latest(metrics.registry).decode())
+        if family.samples
+    }
+    assert families == set(names)
+
+
+def test_what_is_told_is_what_is_exported() -> None:
+    metrics = Metrics()
+    metrics.records("usage.events", "applied", 41)
+    metrics.records("usage.events", "applied", 1)
+    metrics.alert({"kind": "silence", "severity": "error", "status": "firing", "account_id": "acme"})
+    metrics.watermark(3, "usage.events", 1_500)
+    metrics.checkpoint(0.2, 10, 4_096)
+    metrics.recovery(1.5, 100, 2)
+    metrics.dead_letter("usage.events", "malformed")
+    metrics.accounts("red", "smb", 7)
+    value = metrics.registry.get_sample_value
+    assert value("foreshock_records_total", {"topic": "usage.events", "fate": "applied"}) == 42
+    alert = {"family": "risk", "kind": "silence", "severity": "error", "status": "firing"}
+    assert value("foreshock_alerts_total", alert) == 1
+    watermark = {"topic": "usage.events", "partition": "3"}
+    assert value("foreshock_watermark_timestamp_seconds", watermark) == 1.5
+    assert value("foreshock_checkpoint_seconds_bucket", {"le": "0.25"}) == 1
+    assert value("foreshock_checkpoint_seconds_bucket", {"le": "0.1"}) == 0
+    assert value("foreshock_checkpoint_bytes_total") == 4_096
+    assert value("foreshock_recovery_stale_records_total") == 2
+    assert value("foreshock_dead_letters_total", {"topic": "usage.events", "reason": "malformed"}) == 1
+    assert value("foreshock_accounts", {"band": "red", "segment": "smb"}) == 7
+
+
+def test_text_from_outside_makes_one_more_series_however_much_there_is() -> None:
+    metrics = Metrics()
+    before = len(generate_latest(metrics.registry).splitlines())
+    for n in range(1_000):
+        evil = f'x{n}"}} 1\nfake 2'
+        metrics.records(evil, evil, 1)
+        metrics.dead_letter("usage.events", evil)
+        metrics.alert({"kind": evil, "severity": evil, "status": evil, "family": evil})
+        metrics.accounts(evil, evil, 1)
+        metrics.invariant(evil)
+    text = generate_latest(metrics.registry).decode()
+    assert len(text.splitlines()) == before + 5
+    assert "fake" not in text
+    other = {"topic": OTHER, "fate": OTHER}
+    assert metrics.registry.get_sample_value("foreshock_records_total", other) == 1_000
+
+
+def test_segments_of_a_deployment_replace_the_default_ones() -> None:
+    metrics = Metrics(segments=["gold"])
+    metrics.accounts("green", "gold", 3)
+    metrics.accounts("green", "smb", 4)
+    value = metrics.registry.get_sample_value
+    assert value("foreshock_accounts", {"band": "green", "segment": "gold"}) == 3
+    assert value("foreshock_accounts", {"band": "green", "segment": OTHER}) == 4
+
+
+def test_the_global_registry_is_left_alone_and_two_processes_worth_fit_into_one() -> None:
+    before = set(REGISTRY._names_to_collectors)
+    Metrics()
+    Metrics(CollectorRegistry())
+    assert set(REGISTRY._names_to_collectors) == before
+
+
+def test_every_reason_of_a_dead_letter_is_known() -> None:
+    used = {
+        value
+        for module in (codec, framing, rows, validation, database_rows)
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, str) and re.fullmatch(r"[a-z]+_?[a-z_]*", value)
+    }
+    assert used - {""} <= set(REASONS)
+
+
+def test_metrics_can_observe_a_worker() -> None:
+    def parameters(function: Any) -> list[str]:
+        return list(inspect.signature(function).parameters)
+
+    for name, method in inspect.getmembers(Observer, inspect.isfunction):
+        if not name.startswith("_"):
+            assert parameters(getattr(Metrics, name)) == parameters(method)

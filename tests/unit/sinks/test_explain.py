@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from agents.explain import explain, render
+from sinks.database.migrate import upgrade
+from sinks.database.sink import DatabaseSink
+from sinks.errors import SinkUnavailableError, UnknownAccountError
+from tests.unit.sinks.records import alert, batch, context, health
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path / 'foreshock.db'}"
+    upgrade(url)
+    sink = DatabaseSink(url)
+    days = [
+        health("acme", day, band="yellow" if day < 98 else "red", score=110.0 - day) for day in range(60, 101)
+    ]
+    sink.write(
+        batch(
+            *days,
+            alert("acme"),
+            alert("acme", 2, status="acknowledged"),
+            alert("acme", kind="ticket_surge", status="resolved"),
+            alert("acme", kind="p1_open", score=20.0),
+            health("acme-west"),
+            health("zenith", band="grey", score=None, monitorability=None, provisional=True),
+            alert("fresh", owner=None),
+            health("yen", context=context() | {"currency": "JPY", "arr_minor": 500_000}),
+        )
+    )
+    sink.close()
+    return url
+
+
+def shown(explanation: dict[str, Any]) -> str:
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(render(explanation))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_an_explanation_holds_what_was_delivered(url: str) -> None:
+    found = explain(url, "acme")
+    assert found["account"]["band"] == "red"
+    assert [each["day"] for each in found["health"]] == [100]
+    assert found["health"][0]["dimensions"] == health("acme", 100)["dimensions"]
+    assert [(each["kind"], each["revision"]) for each in found["open_alerts"]] == [
+        ("p1_open", 1),
+        ("usage_drop", 2),
+    ]
+    assert [row["day"] for row in found["history"]] == list(range(100, 72, -1))
+    assert found["history"][0]["dimension_values"] == {"sentiment": None, "usage_trend": 0.2}
+
+
+def test_a_person_sees_score_dimensions_evidence_owner_and_next_step(url: str) -> None:
+    text = shown(explain(url, "acme"))
+    for part in (
+        "Score 10  red since",
+        "usage_trend",
+        "missing",
+        "50% in 7 days",
+        "yellow → red",
+        "2 open alerts",
+        "31 actions, 100 expected",
+        "threshold 7.94",
+        "one false alarm in 2,800 days",
+        "baseline of 56 days",
+        "tickets flat",
+        "Call the champion (usage-review)",
+        "owner csm-17",
+        "ARR 48,000 EUR",
+    ):
+        assert part in text
+    assert "ticket_surge" not in text
+
+
+def test_grey_is_said_to_be_no_judgement(url: str) -> None:
+    text = shown(explain(url, "zenith"))
+    assert "cannot be judged" in text
+    assert "provisional" in text
+    assert "0 open alerts" in text
+
+
+def test_an_account_known_by_an_alert_only_is_not_judged_yet(url: str) -> None:
+    text = shown(explain(url, "fresh"))
+    assert "Not judged yet" in text
+    assert "1 open alert\n" in text.replace(" \n", "\n")
+    assert "owner nobody" in text
+
+
+def test_money_without_minor_units_is_not_divided(url: str) -> None:
+    assert "500,000 JPY" in shown(explain(url, "yen"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        ("acmee", ("acme",)),
+        ("ACME", ("acme", "acme-west")),
+        ("west", ("acme-west",)),
+        ("%", ()),
+        ("q" * 50, ()),
+    ],
+)
+def test_an_unknown_account_is_an_error_that_names_similar_ones(
+    url: str, asked: str, near: tuple[str, ...]
+) -> None:
+    with pytest.raises(UnknownAccountError) as caught:
+        explain(url, asked)
+    assert caught.value.near[: len(near)] == near
+    assert bool(near) == ("did you mean" in str(caught.value))
+
+
+def test_text_from_outside_cannot_steer_the_terminal(url: str) -> None:
+    found = explain(url, "acme")
+    found["open_alerts"][0]["summary"] = "\x1b[2J\x1b]0;title\x07[bold]not markup[/bold] \u202edesrever"
+    text = shown(found)
+    assert "[bold]not markup[/bold]" in text
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+def test_a_database_that_is_not_there_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(SinkUnavailableError, match="foreshock db upgrade"):
+        explain(f"sqlite:///{tmp_path / 'none.db'}", "acme")
