@@ -99,6 +99,7 @@ class Emission:
                 "compression.type": "lz4",
                 "queue.buffering.max.kbytes": 256 * 1024,
                 "delivery.report.only.error": True,
+                "allow.auto.create.topics": False,
             }
         )
         self._encoders = {topic: Encoder(TOPICS[topic], registry) for topic in INPUT_TOPICS}
@@ -128,19 +129,17 @@ class Emission:
         )
 
     def _partitions(self) -> int:
-        counts = {topic: self._partitions_of(topic) for topic in INPUT_TOPICS}
+        found = self._producer.list_topics(timeout=_METADATA_S).topics
+        missing = [topic for topic in INPUT_TOPICS if topic not in found]
+        if missing:
+            message = f"no topic {', '.join(missing)}; run `foreshock topics apply` first"
+            raise EmitError(message)
+        counts = {topic: len(found[topic].partitions) for topic in INPUT_TOPICS}
         if len(set(counts.values())) > 1:
-            found = ", ".join(f"{topic} {count}" for topic, count in counts.items())
-            message = f"the input topics must have the same number of partitions; they have: {found}"
+            listed = ", ".join(f"{topic} {count}" for topic, count in counts.items())
+            message = f"the input topics must have the same number of partitions; they have: {listed}"
             raise EmitError(message)
-        return next(iter(counts.values()))
-
-    def _partitions_of(self, topic: str) -> int:
-        described = self._producer.list_topics(topic, timeout=_METADATA_S).topics[topic]
-        if described.error is not None:
-            message = f"topic {topic}: {described.error.str()}; run `foreshock topics apply` first"
-            raise EmitError(message)
-        return len(described.partitions)
+        return counts[INPUT_TOPICS[0]]
 
     def _send_step(self, step: Step) -> None:
         for rows in step.rows:

@@ -95,9 +95,8 @@ def dead_letter_publisher(client: Mapping[str, Any], wire: AvroWire) -> Publish:
 
     It raises KafkaException when that does not happen.
     """
-    producer = Producer(
-        {**client, "acks": "all", "enable.idempotence": True, "partitioner": "murmur2_random"}
-    )
+    settings = {**client, "acks": "all", "enable.idempotence": True, "partitioner": "murmur2_random"}
+    producer = Producer(settings, logger=logger)
 
     def publish(letter: Any) -> None:
         failures: list[KafkaError] = []

@@ -27,7 +27,7 @@ REPLAY_HEADER = "foreshock-replayed-from"
 """Names the dead letter as topic/partition/offset."""
 _GROUP = "foreshock-dead-letters"
 _ASK_S = 20.0
-_POLL_S = 1.0
+_POLL_S = 0.2
 _BATCH = 1_000
 
 

@@ -63,6 +63,9 @@ def list_(
     if json:
         print_json({"total": counts.total(), "dead_letters": [_record(found) for found in shown]})
         return
+    if not shown:
+        out.print("there are no such dead letters")
+        return
     rows = [_row(found) for found in shown]
     print_table(["at", "from", "arrived", "reason", "detail", "key"], rows)
     if rest:
@@ -92,6 +95,9 @@ def replay(
     letters = _read(chosen, _filter(topic, reason, since, at))
     if not yes:
         counts = Counter((found.letter.topic, found.letter.reason) for found in letters)
+        if not counts:
+            out.print("there are no such dead letters")
+            return
         print_table(["topic", "reason", "would be put back"], [(*key, n) for key, n in counts.items()])
         err.print("nothing was done; add --yes to do it")
         return

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pipeline.config import EngineConfig
 
 
+_ONLY_ERRORS = 3
+"""Of the levels of syslog: librdkafka's warnings tell of retries that it does by itself."""
+
+
 class Settings(Section):
     """Validated settings of one process; `agents.settings.load` makes them."""
 
@@ -85,11 +89,12 @@ class Settings(Section):
             security["ssl.ca.location"] = str(kafka.ca_file)
         return security
 
-    def kafka_client(self) -> dict[str, str | bool]:
+    def kafka_client(self) -> dict[str, str | int | bool]:
         """What every librdkafka client outside the worker needs."""
         return {
             "bootstrap.servers": self.kafka.bootstrap,
             "log.connection.close": False,
+            "log_level": _ONLY_ERRORS,
             **self.kafka_security(),
         }
 
