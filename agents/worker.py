@@ -14,9 +14,11 @@ from agents.checkpointer import Checkpointer
 from agents.config import WorkerConfig
 from agents.exits import ExitCode, abandon
 from agents.ports import Core, Observer, Unobserved, Wire
+from agents.preflight import require_topics
 from agents.runtime import Runtime
 from agents.ticker import Ticker
 from agents.watchdog import Watchdog
+from schemas.topics import INPUT_TOPICS
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ class Worker:
         self,
         config: WorkerConfig,
         *,
-        topics: Sequence[str],
+        topics: Sequence[str] = INPUT_TOPICS,
         core: Core,
         wire: Wire,
         observer: Observer | None = None,
@@ -64,6 +66,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
+        await asyncio.to_thread(require_topics, self.config, self._topics)
         runtime = Runtime.build(self.config, self._topics, self._core, self._wire, self._observer)
         self._runtime = runtime
         app = create_app(runtime)

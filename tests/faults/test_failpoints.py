@@ -1,4 +1,4 @@
-"""A worker that dies or freezes at each named place: the next one leaves nothing out and counts nothing twice."""
+"""A worker that dies or freezes at each named place: the next leaves nothing out and counts nothing twice."""
 
 from __future__ import annotations
 

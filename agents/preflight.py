@@ -1,0 +1,49 @@
+"""Before a worker starts: do the topics fit its way of working?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from agents import kafka
+from agents.config import WorkerConfig
+from agents.exits import RefusedError
+
+_ASK_S = 30.0
+
+
+def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
+    """Input topics and changelog must exist, have equally many partitions, and the changelog must keep state.
+
+    Raises:
+        RefusedError: something does not fit; the message names all of it.
+        KafkaException: the broker does not answer.
+    """
+    admin = AdminClient(kafka.client(config))
+    needed = [*inputs, config.changelog_topic]
+    if config.embedded:
+        # The embedded broker creates a topic for whoever asks for it, and knows no settings.
+        for name in needed:
+            admin.list_topics(name, timeout=_ASK_S)
+        return
+    found = admin.list_topics(timeout=_ASK_S).topics
+    counts = {name: len(found[name].partitions) for name in needed if name in found}
+    problems = [f"topic {name} does not exist" for name in needed if name not in found]
+    if len(set(counts.values())) > 1:
+        problems.append(f"input topics and changelog must have equally many partitions: {counts}")
+    if config.changelog_topic in counts:
+        policy = _cleanup_policy(admin, config.changelog_topic)
+        if policy != "compact":
+            problems.append(
+                f"topic {config.changelog_topic} has cleanup.policy={policy}, must be compact: "
+                "state would be deleted"
+            )
+    if problems:
+        message = "; ".join([*problems, "see `foreshock topics check`"])
+        raise RefusedError(message)
+
+
+def _cleanup_policy(admin: AdminClient, topic: str) -> str:
+    (future,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
+    return str(future.result(_ASK_S)["cleanup.policy"].value)
