@@ -34,7 +34,7 @@ for group in (events, processes, explain, topics, database, config, schemas, dea
 def main() -> None:
     """Entry point: 0 all well, 1 failed, 2 something given is wrong, 130 interrupted."""
     try:
-        app()
+        app(prog_name="foreshock")
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(130)

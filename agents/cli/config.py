@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from agents.cli.console import out, print_json, print_table
+from agents.cli.failures import UsageError
 from agents.cli.options import ConfigFile, Json, settings
 from agents.settings import masked, sample
 from agents.settings.load import read
@@ -55,6 +56,10 @@ def print_sample(
     if to is None:
         out.file.write(sample())
         return
-    with to.open("x", encoding="utf-8") as file:
-        file.write(sample())
-    out.print(f"wrote {to}")
+    try:
+        with to.open("x", encoding="utf-8") as file:
+            file.write(sample())
+    except OSError as error:
+        message = f"{to} cannot be written: {error.strerror}"
+        raise UsageError(message) from error
+    out.print(f"wrote {to}", highlight=False)
