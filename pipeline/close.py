@@ -162,7 +162,7 @@ def _close_block(state: State, rows: slice, day: int, counts: Census, held: Bool
     _move_bands(state, context, live)
     view.band = accounts.band[rows]
     findings |= {detector.KIND: detector.evaluate(view) for detector in AFTER_SCORE}
-    moved = (view.band != context.previous_band) & (context.previous_band != bands.GREY)
+    moved = view.band != context.previous_band
     concerned = accounts.open_episodes[rows] > 0
     for finding in findings.values():
         concerned |= finding.raised
@@ -299,6 +299,8 @@ class _Closing:
         if moved:
             if episode is not None:
                 self._resolve(episode, "recovered")
+            if self.context.previous_band[self.place] == bands.GREY:
+                return
             score = float(np.nan_to_num(self.state.accounts.score[self.row]))
             previous = float(np.nan_to_num(self.context.previous_score[self.place]))
             start_ms = self.state.days.start_ms(self.context.view.day)

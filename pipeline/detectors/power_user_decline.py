@@ -32,6 +32,8 @@ def evaluate(view: View) -> Finding:
     part, whole = power.weeks[-1], power.all_weeks[-1]
     raised = eligible & (evidence >= view.threshold)
     raised &= (whole >= FLAT_SHARE * power.all_days / 8.0) & (part <= MATERIAL_SHARE * share * whole)
+    # A share also falls when others join; it is a decline only if the power users themselves do less.
+    raised &= part <= FLAT_SHARE * power.days / 8.0
     return Finding(raised, np.where(whole > 0, part / np.maximum(whole, 1), 0.0), share, evidence)
 
 

@@ -23,7 +23,8 @@ def evaluate(view: View) -> Finding:
     first = np.maximum(view.first_usage_day, view.day - 83)
     count = np.clip(view.day - 27 - first, 0, None)
     active = np.bitwise_count(last_days(view.active_bits, view.day - 28, 56)).astype(np.int64)
-    rate = 0.9 * (active + 1) / (count + 2)
+    # Accounts that are not judged today (held after a crash) may show more active days than days.
+    rate = 0.9 * np.minimum(1.0, (active + 1) / (count + 2))
     evidence = -view.gap * np.log(1.0 - rate)
     raised = (count >= MIN_BASELINE_DAYS) & (active >= MIN_ACTIVE_DAYS)
     raised &= (view.gap >= MIN_GAP_DAYS) & (evidence >= view.threshold)

@@ -79,10 +79,12 @@ def power_user_decline(view: View) -> Finding | None:
         for rho, s in sums.items():
             others = block.all - block.power
             log_e = (block.power * math.log(rho) + others * math.log((1 - rho * q) / (1 - q))) / 1.5
-            sums[rho] = (1 + s) * math.exp(log_e)
+            sums[rho] = (1 + s) * math.exp(min(50.0, log_e))
     evidence = _log(sum(sums.values()) / 3)
     last = blocks[-1]
     if evidence < view.log_arl or last.all < 0.85 * reference.all / 8 or last.power > 0.8 * p0 * last.all:
+        return None
+    if last.power > 0.85 * reference.power / 8:
         return None
     return Finding("error", last.power / last.all, p0, evidence)
 

@@ -79,9 +79,11 @@ def alerts_by_identity(alerts: Iterable[dict[str, Any]]) -> dict[tuple[str, int]
 def assert_same_alerts(oracle: Oracle, alerts: Iterable[dict[str, Any]]) -> None:
     """Missing 0, unexpected 0, different 0."""
     found = alerts_by_identity(alerts)
-    assert {key: _identity(record) for key, record in found.items()} == {
-        key: _identity(record) for key, record in oracle.alerts.items()
-    }
+    ours = {key: _identity(record) for key, record in found.items()}
+    theirs = {key: _identity(record) for key, record in oracle.alerts.items()}
+    unexpected = [record for key, record in ours.items() if theirs.get(key) != record]
+    missing = [record for key, record in theirs.items() if ours.get(key) != record]
+    assert not unexpected and not missing, f"unexpected {unexpected}\nmissing {missing}"
     for key, expected in oracle.alerts.items():
         signal, evidence = found[key]["signal"], found[key]["evidence"]
         for name, value in (("observed", signal["observed"]), ("expected", signal["expected"]), ("evidence", evidence["value"])):
