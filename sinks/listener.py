@@ -17,6 +17,7 @@ Check = Callable[[], str | None]
 
 _TEXT = "text/plain; charset=utf-8"
 _CLIENT_TIMEOUT_S = 10.0
+_STOP_POLL_S = 0.1
 
 
 def always_fine() -> str | None:
@@ -54,7 +55,7 @@ class Listener:
 
         Handler.registry, Handler.checks = registry, checks
         self._server = _Server((host, port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="listener", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="listener", daemon=True)
 
     @property
     def port(self) -> int:
@@ -71,6 +72,9 @@ class Listener:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+
+    def _serve(self) -> None:
+        self._server.serve_forever(poll_interval=_STOP_POLL_S)
 
     def __enter__(self) -> Self:
         """Start."""

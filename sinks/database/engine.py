@@ -66,7 +66,7 @@ def open_engine(
 
 def _sqlite_engine(url: URL, *, writer: bool, timeout_s: float) -> Engine:
     path = Path(str(url.database))
-    engine = create_engine(url, hide_parameters=True)
+    engine = create_engine(url, hide_parameters=True, paramstyle="named")
 
     def find(*_: Any) -> None:
         if writer:

@@ -1,15 +1,14 @@
 """Records as rows: plain functions from an output record to the parameters of the statements.
 
-What a database could refuse (NUL, unpaired surrogates, non-finite numbers, integers over 64 bits) is found
-here, the same way for every database, before a transaction is open.
+What databases treat differently (NUL, unpaired surrogates, non-finite numbers) is found here, before a
+transaction is open.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 Row = dict[str, Any]
@@ -21,8 +20,6 @@ BAD_TEXT = "bad_text"
 BAD_VALUE = "bad_value"
 NUL_CHARACTER = "nul_character"
 
-_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
-_MANY_DIGITS = re.compile(r"\d{19}")
 _SINGLE = frozenset({str, int, float, bool, type(None)})
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _CONTEXT = ("segment", "lifecycle_stage", "touch_model", "plan", "arr_minor", "currency")
@@ -51,11 +48,9 @@ def canonical(record: Record) -> str:
         raise UnstorableError(BAD_TEXT, "text with an unpaired surrogate") from error
     except (TypeError, ValueError) as error:
         raise UnstorableError(BAD_VALUE, str(error)) from error
-    # A look at the text is cheap and may be wrong (digits in a summary); a walk is neither.
-    if "\\u0000" in text and _holds(record, _is_nul):
+    # A look at the text is cheap and may be wrong (an escaped backslash before u0000); a walk is neither.
+    if "\\u0000" in text and _holds_nul(record):
         raise UnstorableError(NUL_CHARACTER, "text with a NUL character")
-    if _MANY_DIGITS.search(text) and _holds(record, _is_too_large):
-        raise UnstorableError(BAD_VALUE, "an integer does not fit into 64 bits")
     return text
 
 
@@ -250,17 +245,11 @@ def _check(row: Row) -> None:
         raise UnstorableError(BAD_RECORD, f"{name} is not a single value")
 
 
-def _holds(value: object, unwanted: Callable[[object], bool]) -> bool:
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
     if isinstance(value, Mapping):
-        return any(_holds(key, unwanted) or _holds(item, unwanted) for key, item in value.items())
+        return any(_holds_nul(key) or _holds_nul(item) for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        return any(_holds(item, unwanted) for item in value)
-    return unwanted(value)
-
-
-def _is_nul(value: object) -> bool:
-    return isinstance(value, str) and "\x00" in value
-
-
-def _is_too_large(value: object) -> bool:
-    return isinstance(value, int) and not _SMALLEST <= value <= _LARGEST
+        return any(_holds_nul(item) for item in value)
+    return False

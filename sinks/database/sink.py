@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Executable, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from sinks.database import tables
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sinks.database.rows import Row
 
 _LOOK_UP = 500
+_REFUSED = "refused_by_database"
 
 
 class DatabaseSink:
@@ -36,7 +37,7 @@ class DatabaseSink:
         engine = open_engine(url, writer=True, timeout_s=timeout_s)
         # How many rows an INSERT added decides who owns a position; by default only UPDATE and DELETE tell.
         self._engine = engine.execution_options(preserve_rowcount=True)
-        self._statements = statements(self._engine.dialect.name)
+        self._statements = statements(engine.dialect)
         self._cluster = cluster
 
     def positions(self, topic: str) -> dict[int, int]:
@@ -62,8 +63,9 @@ class DatabaseSink:
         rows = batch_rows(batch.records)
         try:
             return self._write(batch, rows, before_commit)
-        except DBAPIError:
-            # Only refusals come through. Which record is it?
+        except (DBAPIError, OverflowError):
+            # Only refusals come through (SQLite's driver has an error of Python's for integers that are too
+            # large). Which record is it?
             self._engine.dispose()
         rejections = self._refused(batch)
         if not rejections:
@@ -101,12 +103,12 @@ class DatabaseSink:
     def _advance(self, connection: Connection, advance: Advance) -> None:
         of = {"topic": advance.topic, "partition": advance.partition}
         if advance.old is None:
-            done = connection.execute(
+            done = connection.exec_driver_sql(
                 self._statements.insert_position,
                 {"cluster": self._cluster, **of, "next_offset": advance.next},
             )
         else:
-            done = connection.execute(
+            done = connection.exec_driver_sql(
                 self._statements.move_position,
                 {
                     "of_cluster": self._cluster,
@@ -138,8 +140,8 @@ class DatabaseSink:
         self._execute(connection, of.health_history, rows.health_history)
         return conflicts
 
-    def _execute(self, connection: Connection, statement: Executable, rows: dict[Key, Row]) -> int:
-        return connection.execute(statement, in_order(rows)).rowcount if rows else 0
+    def _execute(self, connection: Connection, statement: str, rows: dict[Key, Row]) -> int:
+        return connection.exec_driver_sql(statement, in_order(rows)).rowcount if rows else 0
 
     def _refused(self, batch: DeliveryBatch) -> list[Rejection]:
         """Try each record in a savepoint of its own, keep nothing, return those that the database refuses."""
@@ -153,10 +155,11 @@ class DatabaseSink:
                 savepoint = connection.begin_nested()
                 try:
                     self._write_rows(connection, batch_rows([record]))
-                except DBAPIError as error:
-                    if not is_refusal(error):
+                except (DBAPIError, OverflowError) as error:
+                    if isinstance(error, DBAPIError) and not is_refusal(error):
                         raise
-                    rejections.append(Rejection(index, "refused_by_database", type(error.orig).__name__))
+                    cause = error.orig if isinstance(error, DBAPIError) else error
+                    rejections.append(Rejection(index, _REFUSED, type(cause).__name__))
                 savepoint.rollback()
             transaction.rollback()
         return rejections

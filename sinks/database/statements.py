@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Executable, Table, bindparam, func, or_, update
+from sqlalchemy import ClauseElement, ColumnElement, Dialect, Table, Update, bindparam, func, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.database import tables
@@ -17,43 +17,56 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """Executables whose parameters are named like the columns they fill."""
+    """SQL of a dialect; parameters are mappings, named like the columns they fill.
 
-    accounts: Executable
-    accounts_if_new: Executable
-    account_health: Executable
-    health_history: Executable
-    alerts: Executable
-    alert_revisions: Executable
-    alert_evidence: Executable
-    alert_commands: Executable
-    insert_position: Executable
-    move_position: Executable
+    Compiled once and given to the driver as text: what SQLAlchemy does for each row of parameters would take
+    longer than the database does.
+    """
+
+    accounts: str
+    accounts_if_new: str
+    account_health: str
+    health_history: str
+    alerts: str
+    alert_revisions: str
+    alert_evidence: str
+    alert_commands: str
+    insert_position: str
+    move_position: str
 
 
-def statements(dialect: str) -> Statements:
+def statements(dialect: Dialect) -> Statements:
     """Build the statements for a dialect; done once per engine."""
-    day = tables.accounts.c.day
+
+    def ignore(table: Table) -> str:
+        insert = _insert(dialect, table)
+        return _sql(dialect, insert.on_conflict_do_nothing(index_elements=list(table.primary_key)))
+
+    def upsert(table: Table, newer: Callable[[Any], ColumnElement[bool]]) -> str:
+        return _sql(dialect, _upsert(dialect, table, newer))
+
+    of = tables
+    day, known_day, as_of = of.accounts.c.day, of.account_health.c.day, of.health_history.c.as_of_ms
     return Statements(
-        accounts=_upsert(dialect, tables.accounts, lambda new: or_(day.is_(None), new.day >= day)),
-        accounts_if_new=_insert_or_ignore(dialect, tables.accounts),
-        account_health=_upsert(
-            dialect, tables.account_health, lambda new: new.day >= tables.account_health.c.day
-        ),
+        accounts=upsert(of.accounts, lambda new: or_(day.is_(None), new.day >= day)),
+        accounts_if_new=ignore(of.accounts),
+        account_health=upsert(of.account_health, lambda new: new.day >= known_day),
         # The same day again is the same content or a correction of it; the later in the log wins.
-        health_history=_upsert(
-            dialect, tables.health_history, lambda new: new.as_of_ms >= tables.health_history.c.as_of_ms
-        ),
-        alerts=_upsert(dialect, tables.alerts, lambda new: new.revision > tables.alerts.c.revision),
-        alert_revisions=_insert_or_ignore(dialect, tables.alert_revisions),
-        alert_evidence=_insert_or_ignore(dialect, tables.alert_evidence),
-        alert_commands=_insert_or_ignore(dialect, tables.alert_commands),
-        insert_position=_insert_or_ignore(dialect, tables.sink_positions),
-        move_position=_move_position(),
+        health_history=upsert(of.health_history, lambda new: new.as_of_ms >= as_of),
+        alerts=upsert(of.alerts, lambda new: new.revision > of.alerts.c.revision),
+        alert_revisions=ignore(of.alert_revisions),
+        alert_evidence=ignore(of.alert_evidence),
+        alert_commands=ignore(of.alert_commands),
+        insert_position=ignore(of.sink_positions),
+        move_position=_sql(dialect, _move_position()),
     )
 
 
-def _move_position() -> Executable:
+def _sql(dialect: Dialect, statement: ClauseElement) -> str:
+    return str(statement.compile(dialect=dialect))
+
+
+def _move_position() -> Update:
     positions = tables.sink_positions
     return (
         update(positions)
@@ -65,23 +78,20 @@ def _move_position() -> Executable:
     )
 
 
-def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return sqlite.insert(table) if dialect == SQLITE else postgresql.insert(table)
+def _insert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if dialect.name == SQLITE else postgresql.insert(table)
 
 
-def _insert_or_ignore(dialect: str, table: Table) -> Executable:
-    return _insert(dialect, table).on_conflict_do_nothing(index_elements=list(table.primary_key))
-
-
-def _upsert(dialect: str, table: Table, newer: Callable[[Any], ColumnElement[bool]]) -> Executable:
+def _upsert(
+    dialect: Dialect, table: Table, newer: Callable[[Any], ColumnElement[bool]]
+) -> sqlite.Insert | postgresql.Insert:
     insert = _insert(dialect, table)
     keys = list(table.primary_key)
     changed: dict[str, Any] = {
         column.name: insert.excluded[column.name] for column in table.columns if column not in keys
     }
-    if "parent_account_id" in changed and table is tables.accounts:
+    if table is tables.accounts:
         # Only alerts name the parent; health records do not take it away.
-        changed["parent_account_id"] = func.coalesce(
-            insert.excluded.parent_account_id, table.c.parent_account_id
-        )
+        known = table.c.parent_account_id
+        changed["parent_account_id"] = func.coalesce(insert.excluded.parent_account_id, known)
     return insert.on_conflict_do_update(index_elements=keys, set_=changed, where=newer(insert.excluded))

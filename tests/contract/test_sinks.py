@@ -159,7 +159,7 @@ def test_composed_and_decomposed_names_are_two_accounts(sink: DatabaseSink, url:
         (alert("a", summary="half \ud83d"), "bad_text"),
         (alert("a", score=float("nan")), "bad_value"),
         (alert("a", score=float("inf")), "bad_value"),
-        (alert("a", updated_at=2**63), "bad_value"),
+        (alert("a", updated_at=2**63), "refused_by_database"),
         (health("a", coverage=float("-inf")), "bad_value"),
         (health("a", band="re\x00d"), "nul_character"),
         ({name: value for name, value in alert("a").items() if name != "signal"}, "bad_record"),

@@ -9,21 +9,26 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka.admin import AdminClient
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
 from agents.embedded import EmbeddedBroker
+from agents.exits import RefusedError
 from sinks.database.engine import open_engine
 from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS
 from sinks.errors import CommitUnknownError, PositionConflictError, SinkUnavailableError
 from tests.servers.errors import ServerUnavailableError
+from tests.servers.kafka import KafkaServer
 from tests.servers.locate import REPOSITORY
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import TcpProxy
@@ -94,6 +99,11 @@ def failures(running: Running) -> float:
     """Transactions that the database's absence ended."""
     kinds = ("unavailable", "commit_unknown")
     return sum(running.metric("foreshock_sink_write_failures_total", kind=kind) for kind in kinds)
+
+
+def has_joined(running: Running) -> bool:
+    """Whether the group has given partitions to this deliverer, or none."""
+    return running.metric("foreshock_rebalances_total") >= 1
 
 
 class Nth:
@@ -243,3 +253,55 @@ def test_a_deliverer_killed_at_its_failpoints_leaves_a_database_that_the_next_on
     with delivering(bootstrap, sqlite):
         wait_for(lambda: delivered(sqlite) == len(RECORDS))
     assert_exact(sqlite)
+
+
+@pytest.fixture
+def kafka() -> Iterator[KafkaServer]:
+    try:
+        server = KafkaServer(partitions_default=4)
+    except ServerUnavailableError as error:
+        pytest.skip(str(error))
+    with server:
+        server.create_topics(PROJECTIONS)
+        yield server
+
+
+@pytest.mark.servers
+def test_deliverers_that_come_and_go_and_a_killed_broker_on_real_kafka(
+    kafka: KafkaServer, sqlite: str
+) -> None:
+    with delivering(kafka.bootstrap, sqlite, batch_records=40) as first:
+        for part in range(4):
+            with delivering(kafka.bootstrap, sqlite, batch_records=40) as other:
+                send(kafka.bootstrap, ALERTS, RECORDS[part * 250 : (part + 1) * 250])
+                wait_for(partial(has_joined, other))
+                if part == 2:
+                    kafka.kill9()
+                    kafka.start()
+            assert other.errors == []
+        wait_for(lambda: delivered(sqlite) == len(RECORDS), 60)
+    assert first.errors == []
+    assert_exact(sqlite)
+
+
+@pytest.mark.servers
+def test_records_that_retention_removed_before_they_were_delivered_are_never_passed_over_in_silence(
+    kafka: KafkaServer, sqlite: str
+) -> None:
+    send(kafka.bootstrap, ALERTS, RECORDS[:200])
+    with delivering(kafka.bootstrap, sqlite) as running:
+        wait_for(lambda: delivered(sqlite) == 200)
+    send(kafka.bootstrap, ALERTS, RECORDS[200:400])
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    everything = [TopicPartition(ALERTS, partition, OFFSET_END) for partition in range(4)]
+    for future in admin.delete_records(everything).values():
+        future.result(30)
+    send(kafka.bootstrap, ALERTS, RECORDS[400:500])
+    with delivering(kafka.bootstrap, sqlite) as running:
+        wait_for(lambda: bool(running.errors))
+    assert isinstance(running.errors[0], RefusedError)
+    assert delivered(sqlite) == 200
+    with delivering(kafka.bootstrap, sqlite, accept_loss=True) as running:
+        wait_for(lambda: delivered(sqlite) == 500)
+    assert running.errors == []
+    assert rows(sqlite, "SELECT COUNT(*) FROM alert_revisions") == [(300,)]
