@@ -57,7 +57,7 @@ def rule_tests() -> list[dict[str, Any]]:
 
 def commands() -> dict[str, Any]:
     """The command line's commands and groups."""
-    return typer.main.get_group(app).commands
+    return dict(typer.main.get_group(app).commands)
 
 
 # Settings

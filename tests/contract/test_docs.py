@@ -1,0 +1,117 @@
+"""What the pages say can be done can be done: commands, options, targets, files and names in them exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from agents.cli import app
+from agents.settings.model import SECTIONS
+from pipeline.kinds import KINDS
+from schemas.topics import TOPICS
+from tests.support.repository import ROOT, text
+
+PAGES = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "deploy/README.md")
+SHELL_LANGUAGES = {"sh", "bash", "shell", "console"}
+TARGETS = set(re.findall(r"^([a-z-]+):.*?##", text("Makefile"), re.MULTILINE))
+
+
+def fenced_commands(page: str) -> Iterator[str]:
+    """Lines of the page's shell blocks."""
+    for language, block in re.findall(r"^ *```(\w*)\n(.*?)^ *```", text(page), re.MULTILINE | re.DOTALL):
+        if language in SHELL_LANGUAGES:
+            yield from (line.strip().removeprefix("$ ") for line in block.splitlines() if line.strip())
+
+
+def quoted_commands(page: str) -> Iterator[str]:
+    """Commands in backquotes within sentences."""
+    yield from re.findall(r"`((?:foreshock|make) [^`]+)`", text(page))
+
+
+COMMANDS = sorted({line for page in PAGES for line in [*fenced_commands(page), *quoted_commands(page)]})
+
+
+def resolve(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that the words name, and what follows it."""
+    command: Any = typer.main.get_group(app)
+    while words and hasattr(command, "commands"):
+        assert words[0] in command.commands, f"there is no command {words[0]}"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_on_a_page_exists(line: str) -> None:
+    words = shlex.split(line, comments=True)
+    program = words[0].rpartition("/")[2] if words else ""
+    if program == "make":
+        assert {word for word in words[1:] if "=" not in word} <= TARGETS
+    elif program == "foreshock":
+        command, rest = resolve(words[1:])
+        options = {
+            option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]
+        }
+        assert {word.partition("=")[0] for word in rest if word.startswith("-")} <= options | {"--help"}
+    else:
+        assert not words or (ROOT / words[0]).exists() or program in {"docker", "kubectl"}, line
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_commands_of_the_readme_for_own_data_run_one_after_another(tmp_path: Path) -> None:
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    lines = [line for line in fenced_commands("README.md") if line.startswith(".venv/bin/foreshock ")]
+    assert len(lines) > 2
+    for line in lines:
+        words = [sys.executable, "-m", "agents", *shlex.split(line)[1:]]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        ran = subprocess.run(
+            words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=200
+        )
+        assert ran.returncode == 0, f"{line}\n{ran.stdout}{ran.stderr}"
+
+
+def test_the_pages_have_commands_to_try() -> None:
+    assert {"make setup", "make demo"} <= set(fenced_commands("README.md"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_within_the_repository_leads_somewhere(page: str) -> None:
+    folder = (ROOT / page).parent
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text(page)):
+        assert (folder / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_setting_on_a_page_exists(page: str) -> None:
+    for section, name in re.findall(r"`(\w+)\.(\w+)`", text(page)):
+        if section in SECTIONS:
+            assert name in SECTIONS[section].model_fields, f"{section}.{name}"
+
+
+def test_the_readme_names_every_command_group_and_every_kind_of_alert() -> None:
+    readme = text("README.md")
+    named = {command.split()[1] for command in re.findall(r"`(foreshock [^`]+)`", readme)}
+    assert set(typer.main.get_group(app).commands) - {"version"} <= named
+    assert {kind for kind in KINDS if f"`{kind}`" not in readme} == set()
+
+
+def test_the_architecture_names_every_topic_that_is_written_or_read() -> None:
+    page = text("ARCHITECTURE.md")
+    roles = {"input", "output"}
+    assert {name for name, spec in TOPICS.items() if spec.role in roles and name not in page} == set()
+
+
+def test_the_help_of_make_lists_every_target() -> None:
+    phony = set(re.search(r"^\.PHONY: (.*)$", text("Makefile"), re.MULTILINE)[1].split())  # type: ignore[index]  # it is there
+    # Parts of `check`, each callable by itself.
+    assert phony - TARGETS == {"lint", "types", "imports", "schemas", "rules"}
