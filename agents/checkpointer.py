@@ -25,11 +25,17 @@ class Checkpointer:
         self._ingest = ingest
         self._idle = idle
         self._last_s = 0.0
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Make `run` return after the checkpoint that it is at; cancelling it would tear that one."""
+        self._stopping = True
+        self._ingest.wake.set()
 
     async def run(self) -> None:
-        """Checkpoint for ever. Raises what a checkpoint raises."""
+        """Checkpoint until stopped. Raises what a checkpoint raises."""
         ledger_at = monotonic()
-        while True:
+        while not self._stopping:
             await self._woken()
             await self._until_due()
             started_at = monotonic()
@@ -54,7 +60,7 @@ class Checkpointer:
         config, since = self._config, self._ingest.checkpointed_at
         soonest = since + min(_SHARE * self._last_s, config.checkpoint_max_interval_s)
         due = max(since + config.checkpoint_interval_s, soonest)
-        while (now := monotonic()) < due:
+        while not self._stopping and (now := monotonic()) < due:
             if self._ingest.outputs_pending and now >= soonest and self._idle():
                 return
             await asyncio.sleep(min(_IDLE_S, due - now))

@@ -43,6 +43,8 @@ class Ingest:
         self.checkpointed_at = monotonic()
         self.accepted_at = monotonic()
         self.outputs_pending = False
+        self.parting: dict[int, Shard] = {}
+        """Partitions released last whose Feeds hold exactly what is durable."""
         self.wake = asyncio.Event()
         """Set when there is something to checkpoint."""
         self.epoch = 0
@@ -82,10 +84,11 @@ class Ingest:
         self._observer.rebalance()
         try:
             async with asyncio.timeout(self.config.session_timeout_ms / 1000 / 2):
-                if not lost and self._loaded:
+                kept, self._loaded = self._loaded and not lost, False
+                if kept:
                     await self.checkpoint()
-                self._loaded = False
                 async with self._gate:
+                    self.parting = self.shards if kept else {}
                     self.drop()
         except TimeoutError:
             logger.critical("the last checkpoint before a rebalance did not finish in time")
@@ -96,6 +99,8 @@ class Ingest:
     def install(self, shards: Iterable[Shard]) -> None:
         """Take over partitions whose state was recovered."""
         self.shards = {shard.number: shard for shard in shards}
+        for shard in self.shards.values():
+            shard.forget_events()
         self._blocked = frozenset()
         self._loaded = True
         self.accepted_at = monotonic()
@@ -116,7 +121,7 @@ class Ingest:
         """
         async with self._gate:
             shard = self.shards.get(run.partition)
-            if shard is None or run.epoch != self.epoch:
+            if not self._loaded or shard is None or run.epoch != self.epoch:
                 return
             hit("after_fetch")
             new = shard.admit(run, event)

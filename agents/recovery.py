@@ -87,12 +87,16 @@ class BulkRecovery(Service):
         self._runtime: Runtime = app.runtime
         self._wanted = asyncio.Event()
         self._generation = _NONE
+        self._left = _NONE
+        """Generation whose partitions were released last."""
         self._assigned: set[TP] = set()
         super().__init__(**kwargs)
 
     def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Make a recovery under way stop; there is nothing to flush."""
-        self._generation = _NONE
+        if self._generation != _NONE:
+            self._left, self._generation = self._generation, _NONE
+        self._runtime.state = "rebalancing"
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
@@ -128,8 +132,9 @@ class BulkRecovery(Service):
         config = runtime.config
         runtime.state = "recovering"
         numbers = owned_partitions(assigned, runtime.topics, config.changelog_topic)
-        epochs = await self._claim(numbers)
-        loaders: dict[int, Loader] = {number: runtime.core.loader(number) for number in numbers}
+        kept = self._kept(generation, numbers)
+        epochs = await self._claim(numbers - kept.keys())
+        loaders: dict[int, Loader] = {number: runtime.core.loader(number) for number in epochs}
         if config.accept_epoch:
             loaders = {number: changelog.NotingLoader(loader) for number, loader in loaders.items()}
         count = await asyncio.to_thread(changelog.read, config, loaders, lambda: self._outdated(generation))
@@ -137,14 +142,26 @@ class BulkRecovery(Service):
         stale = sum(loader.stale for loader in loaders.values())
         if self._outdated(generation):
             raise changelog.Interrupted
-        runtime.ingest.install(shards)
+        runtime.ingest.install([*kept.values(), *shards])
         seconds = monotonic() - started_at
         runtime.observer.recovery(seconds, count, stale)
         logger.info(
-            "generation %d: partitions %s recovered from %d changelog records in %.2f s, %d of them stale",
-            generation, sorted(numbers), count, seconds, stale,
-        )  # fmt: skip
+            "generation %d: partitions %s read from %d records in %.2f s, %d stale; kept %s",
+            generation,
+            sorted(epochs),
+            count,
+            seconds,
+            stale,
+            sorted(kept),
+        )
         await self._resume(generation)
+
+    def _kept(self, generation: int, numbers: Collection[int]) -> dict[int, Shard]:
+        """Partitions still ours from the generation right before, in which nobody else can have owned them."""
+        parting, self._runtime.ingest.parting = self._runtime.ingest.parting, {}
+        if generation != self._left + 1:
+            return {}
+        return {number: shard for number, shard in parting.items() if number in numbers}
 
     async def _claim(self, numbers: Collection[int]) -> dict[int, int]:
         """Append a claim to every partition's changelog; after it, former owners' writes are void."""

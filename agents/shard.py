@@ -101,6 +101,10 @@ class Shard:
             while waiting and waiting[0][0] <= position:
                 waiting.popleft()[1].ack()
 
+    def forget_events(self) -> None:
+        """Events of an earlier generation of the group cannot be acknowledged any more."""
+        self._unacknowledged.clear()
+
     def fates_since(self) -> Iterator[tuple[str, str, int]]:
         """Topic, fate and number of the records that met it since the last call."""
         for topic, fates in self.feed.fates.items():

@@ -216,6 +216,8 @@ class RunConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Write a last checkpoint and forget the partitions before the group moves on."""
+        # First, lest a recovery under way hands partitions out again.
+        self.app.tables.on_partitions_revoked(revoked)
         await self.intake.release(lost=self.thread.lost())
         for tp in revoked:
             self._open.pop(tp, None)

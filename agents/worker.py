@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import logging
 import signal
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from agents.app import WorkerApp, create_app
 from agents.checkpointer import Checkpointer
 from agents.config import WorkerConfig
+from agents.core import EngineCore
 from agents.exits import ExitCode, abandon
 from agents.ports import Core, Observer, Unobserved, Wire
 from agents.preflight import require_topics
 from agents.runtime import Runtime
 from agents.ticker import Ticker
 from agents.watchdog import Watchdog
+from agents.wire import AvroWire
+from pipeline.config import EngineConfig
+from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS
 
 logger = logging.getLogger(__name__)
@@ -72,23 +81,21 @@ class Worker:
         app = create_app(runtime)
         _calm_collector()
         runtime.lease.start()
-        tasks = self._tasks(app, runtime)
-        try:
-            await self._wait(app, tasks)
-            return await self._finish(app, runtime, tasks)
-        except Exception as error:
-            abandon(error)
-
-    def _tasks(self, app: WorkerApp, runtime: Runtime) -> list[asyncio.Task[None]]:
         checkpointer = Checkpointer(self.config, runtime.ingest, lambda: runtime.waiting() == 0)
-        return [
+        tasks = [
             asyncio.create_task(app.start(), name="faust"),
             asyncio.create_task(checkpointer.run(), name="checkpoints"),
             asyncio.create_task(Ticker(runtime, app).run(), name="ticks"),
             asyncio.create_task(Watchdog(runtime, app).run(), name="watchdog"),
         ]
+        try:
+            await self._wait(tasks)
+            checkpointer.stop()
+            return await self._finish(app, runtime, tasks)
+        except Exception as error:
+            abandon(error)
 
-    async def _wait(self, app: WorkerApp, tasks: list[asyncio.Task[None]]) -> None:
+    async def _wait(self, tasks: list[asyncio.Task[None]]) -> None:
         """Wait for the order to stop. Raises what any part raised."""
         stop = asyncio.create_task(self._stop.wait(), name="stop")
         waiting: set[asyncio.Task[Any]] = {*tasks, stop}
@@ -102,9 +109,10 @@ class Worker:
         runtime.state = "stopping"
         async with asyncio.timeout(self.config.shutdown_timeout_s):
             app.flow_control.suspend()
-            for task in tasks[1:]:
+            _, checkpoints, *others = tasks
+            for task in others:
                 task.cancel()
-            await asyncio.gather(*tasks[1:], return_exceptions=True)
+            await checkpoints
             await runtime.ingest.checkpoint()
             await app.stop()
         runtime.lease.stop()
@@ -119,3 +127,21 @@ def _calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a worker of the real engine with the packaged schemas, configured by JSON alone.
+
+    `--config-json` holds the fields of WorkerConfig; `engine` in it holds those of EngineConfig.
+    """
+    parser = argparse.ArgumentParser(prog="python -m agents.worker", description=main.__doc__)
+    parser.add_argument("--config-json", required=True)
+    config = msgspec.json.decode(parser.parse_args(arguments).config_json, type=WorkerConfig)
+    engine = msgspec.convert(config.engine or {}, EngineConfig)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    wire = AvroWire(FileRegistry(), f"/foreshock/{config.group}")
+    return Worker(replace(config, engine=engine), core=EngineCore(engine), wire=wire).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""Parts of the worker that need no broker."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from faust.types import TP
+
+from agents import failpoints
+from agents.changelog import NotingLoader
+from agents.config import DeadLetterLimits
+from agents.dead_letters import DeadLetterGuard
+from agents.exits import DeadLetterLimitError, InvariantError, RefusedError
+from agents.ports import CLAIM_KEY
+from agents.recovery import owned_partitions, start_of
+from agents.runs import Run
+from agents.shard import Shard
+from pipeline.records import DeadLetter
+from tests.support.standin import CountingFeed, CountingLoader
+
+TOPIC = "usage.events"
+
+
+class Event:
+    """Remembers its acknowledgement."""
+
+    def __init__(self) -> None:
+        self.acked = False
+
+    def ack(self) -> bool:
+        self.acked = True
+        return True
+
+
+def run(begin: int, end: int, *offsets: int) -> Run:
+    count = len(offsets)
+    return Run(TOPIC, 0, begin, end, 0, list(offsets), [0] * count, [b"k"] * count, [b"1"] * count)
+
+
+def shard(start: int = 100) -> Shard:
+    return Shard(CountingFeed(0), 0, {TOPIC: start})
+
+
+def test_a_run_that_begins_at_the_expected_offset_is_taken_whole() -> None:
+    here = shard()
+    given = run(100, 105, 100, 101, 104)
+    assert here.admit(given, Event()) is given
+    assert here.expected[TOPIC] == 105
+
+
+def test_a_run_that_begins_beyond_the_expected_offset_is_a_delivery_gap() -> None:
+    with pytest.raises(InvariantError, match="expected offset 100"):
+        shard().admit(run(101, 102, 101), Event())
+
+
+def test_the_part_of_a_run_that_was_delivered_before_is_left_out() -> None:
+    here = shard()
+    here.admit(run(100, 103, 100, 101, 102), Event())
+    new = here.admit(run(101, 106, 101, 102, 104, 105), Event())
+    assert new is not None
+    assert (new.begin, new.end, new.offsets) == (103, 106, [104, 105])
+    assert len(new.keys) == len(new.values) == len(new.timestamps_ms) == 2
+    assert here.admit(run(100, 106, 100), Event()) is None
+
+
+def test_events_are_acknowledged_up_to_the_durable_position_and_no_further() -> None:
+    here = shard()
+    events = [Event() for _ in range(3)]
+    for number, event in enumerate(events):
+        here.admit(run(100 + 10 * number, 110 + 10 * number, 100 + 10 * number), event)
+    here.acknowledge({TOPIC: 119})
+    assert [event.acked for event in events] == [True, False, False]
+    here.acknowledge({TOPIC: 130})
+    assert all(event.acked for event in events)
+
+
+@pytest.mark.parametrize(
+    ("position", "log", "committed", "start"),
+    [
+        (None, range(100), None, 0),
+        (0, range(40, 100), None, 40),
+        (0, range(100), 77, 0),
+        (50, range(40, 100), 77, 50),
+        (100, range(40, 100), 77, 100),
+        (40, range(40, 100), None, 40),
+    ],
+)
+def test_a_partition_goes_on_where_its_state_says(
+    position: int | None, log: range, committed: int | None, start: int
+) -> None:
+    assert start_of(TP(TOPIC, 3), position, log, committed) == start
+
+
+@pytest.mark.parametrize(
+    ("position", "log", "committed", "reason"),
+    [
+        (39, range(40, 100), 39, "retention"),
+        (101, range(40, 100), 101, "recreated"),
+        (None, range(40, 100), 77, "no state"),
+    ],
+)
+def test_a_position_that_does_not_fit_the_topic_is_refused(
+    position: int | None, log: range, committed: int, reason: str
+) -> None:
+    with pytest.raises(RefusedError, match=reason):
+        start_of(TP(TOPIC, 3), position, log, committed)
+
+
+def test_partitions_of_one_number_must_be_assigned_together() -> None:
+    whole = {TP(topic, number) for topic in ("a", "b", "log") for number in (1, 4)}
+    assert owned_partitions(whole, ["a", "b"], "log") == {1, 4}
+    assert owned_partitions(set(), ["a", "b"], "log") == set()
+    with pytest.raises(InvariantError, match=r"missing here: \{'b': \{4\}\}"):
+        owned_partitions(whole - {TP("b", 4)}, ["a", "b"], "log")
+
+
+def letter(offset: int, reason: str = "undecodable") -> DeadLetter:
+    return DeadLetter(TOPIC, 0, offset, reason, "", b"k", b"v", 0)
+
+
+def test_dead_letters_in_a_row_stop_at_the_limit_and_neighbours_break_the_row() -> None:
+    guard = DeadLetterGuard(DeadLetterLimits(consecutive=3, ratio=1.0, window_records=1_000))
+    guard.check([letter(1), letter(2), letter(4), letter(5)])
+    with pytest.raises(DeadLetterLimitError, match="3 dead letters in a row"):
+        guard.check([letter(6)])
+
+
+def test_records_that_are_only_late_never_stop_a_worker() -> None:
+    guard = DeadLetterGuard(DeadLetterLimits(consecutive=3, ratio=0.1, window_records=10))
+    guard.saw(TOPIC, 0, 10)
+    guard.check([letter(offset, "too_late") for offset in range(10)])
+
+
+def test_too_great_a_share_of_dead_letters_stops_a_worker() -> None:
+    guard = DeadLetterGuard(DeadLetterLimits(consecutive=100, ratio=0.2, window_records=10))
+    guard.saw(TOPIC, 0, 10)
+    guard.check([letter(0), letter(2)])
+    with pytest.raises(DeadLetterLimitError, match="3 of 10 records"):
+        guard.check([letter(4)])
+
+
+def test_the_keys_of_a_changelog_are_noted_without_claims_and_deleted_ones() -> None:
+    loader = NotingLoader(CountingLoader(0))
+    loader.add(CLAIM_KEY, b"", 0)
+    loader.add(b"a|t", b'{"n": 1, "next": 1, "epoch": 0}', 1)
+    loader.add(b"\x00pos", b'{"positions": {}, "epoch": 0}', 2)
+    assert loader.keys == {b"a|t", b"\x00pos"}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["after_fetch", "nowhere:1", "after_fetch:0", "after_fetch:x", "after_fetch:1:burn"]
+)
+def test_a_failpoint_that_does_not_exist_is_an_error(wrong: str) -> None:
+    with pytest.raises(failpoints.FailpointError, match="expected name:nth"):
+        failpoints.arm(wrong)
+
+
+def test_a_failpoint_kills_at_the_nth_hit_and_not_before() -> None:
+    script = (
+        "from agents import failpoints; failpoints.arm('after_step:3');"
+        "hit = failpoints.hit;"
+        "[(print(n, flush=True), hit('after_step'), hit('after_fetch')) for n in range(9)]"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == -9
+    assert ended.stdout.split() == ["0", "1", "2"]
