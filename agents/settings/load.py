@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -56,7 +55,10 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         try:
             sections[name] = kind.model_validate(found.values.get(name, {}))
         except ValidationError as error:
-            problems += [_problem(name, details, found) for details in error.errors(include_url=False)]
+            problems += [
+                _problem(name, str(details["loc"][0]), details.get("ctx", {}).get("error"), found)
+                for details in error.errors(include_url=False)
+            ]
         else:
             problems += [
                 Problem(_origin(name, setting, found), f"{name}.{setting}", _shown(name, setting, found), why)
@@ -72,11 +74,11 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     return Loaded(Settings(**sections), origins)
 
 
-def _problem(section: str, details: ErrorDetails, found: Found) -> Problem:
-    name = str(details["loc"][0])
-    custom = details.get("ctx", {}).get("error")
-    message = str(custom) if custom is not None else f"must be {allowed(section, name)}"
-    return Problem(_origin(section, name, found), f"{section}.{name}", _shown(section, name, found), message)
+def _problem(section: str, name: str, said: object, found: Found) -> Problem:
+    """What is wrong with a setting; `said` by its own check, if it has one."""
+    message = str(said) if said is not None else f"must be {allowed(section, name)}"
+    origin, shown = _origin(section, name, found), _shown(section, name, found)
+    return Problem(origin, f"{section}.{name}", shown, message)
 
 
 def _origin(section: str, name: str, found: Found) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
-from tests.support.repository import PACKAGES, ROOT, modules
+from tests.support.repository import PACKAGES, ROOT, modules, project
 
 SHELL_LIBRARIES = {
     "faust",
@@ -91,3 +93,27 @@ def test_every_exported_name_exists(package: str) -> None:
         module = importlib.import_module(name)
         missing = [public for public in getattr(module, "__all__", ()) if not hasattr(module, public)]
         assert missing == [], name
+
+
+def test_every_library_that_is_imported_is_one_that_the_project_asks_for() -> None:
+    asked = {
+        re.split(r"[=\[]", requirement)[0].lower() for requirement in project()["project"]["dependencies"]
+    }
+    owners = packages_distributions()
+    for name in [name for package in PACKAGES for name in modules(package)]:
+        for library in imported_by(name) - set(PACKAGES) - sys.stdlib_module_names:
+            distributions = {owner.lower().replace("_", "-") for owner in owners.get(library, [])}
+            assert distributions & asked, f"{name} imports {library}"
+
+
+def imported_by(name: str) -> set[str]:
+    """Top-level names that a module imports anywhere in it."""
+    path = ROOT.joinpath(*name.split("."))
+    tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text("utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
