@@ -136,9 +136,6 @@ class Limits(Section):
         500, description="Open tickets, invoices and subscriptions remembered per account, each."
     )
     dedup_ids: Positive = Field(20_000_000, description="Event ids remembered per partition and topic.")
-    record_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = Field(
-        65_536, description="A record larger than this is dead-lettered before it is decoded."
-    )
 
 
 class Detection(Section):
