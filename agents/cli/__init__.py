@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from agents.cli import config, database, dead_letters, events, explain, processes, schemas, topics, version
+from agents.cli import (
+    backtest,
+    config,
+    database,
+    dead_letters,
+    events,
+    explain,
+    processes,
+    schemas,
+    topics,
+    version,
+)
 from agents.cli.console import err
 from agents.cli.failures import explain_failure
 
@@ -27,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (events, processes, explain, topics, database, config, schemas, dead_letters, version):
+for group in (backtest, events, processes, explain, topics, database, config, schemas, dead_letters, version):
     group.register(app)
 
 

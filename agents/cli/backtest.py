@@ -1,0 +1,139 @@
+"""`foreshock backtest`: history through the same core, in this process."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agents.cli.console import err, out, print_json, print_table, progress
+from agents.cli.failures import USAGE
+from agents.cli.options import ConfigFile, Json, settings
+
+if TYPE_CHECKING:
+    from agents.backtest import Replayed
+    from agents.eventfiles import EventFiles
+    from pipeline.config import EngineConfig
+
+_SHOWN_REJECTS = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(backtest)
+
+
+def backtest(
+    events: Annotated[
+        Path,
+        typer.Option("--events", metavar="DIR", help="Event files: a folder, or one file."),
+    ],
+    to: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for what was found.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="What is known to have happened: account_id,kind,at."),
+    ] = None,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=1024, help="Feeds to share the accounts; the result is the same.")
+    ] = 1,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without the bad rows.")] = False,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Replay event files through the detectors at full speed: alerts.jsonl, report.json, report.html.
+
+    With --labels the report says which were found, how soon, and which alerts nothing explains.
+    Bad rows are listed in rejects.jsonl; unless --skip-bad is given, nothing is replayed then (exit code 2).
+
+    Example: foreshock backtest --events sample --labels sample/labels.csv --out result
+    """
+    from agents.backtest_html import render
+    from agents.backtest_report import report, summary_of, write_alerts
+    from agents.eventfiles import read_labels
+
+    engine = settings(config).engine()
+    files, known = _read(events), read_labels(labels) if labels is not None else None
+    to.mkdir(parents=True, exist_ok=True)
+    _report_rejects(files, to / "rejects.jsonl", ignore=skip_bad)
+    replayed = _replay(files, engine, partitions)
+    document = report(files, replayed, engine, version=version("foreshock"), labels=known)
+    write_alerts(replayed.alerts, to / "alerts.jsonl")
+    _write_json(document, to / "report.json")
+    page = render(document, replayed.alerts, title=events.resolve().name)
+    (to / "report.html").write_text(page, encoding="utf-8")
+    if json:
+        print_json(summary_of(document))
+    else:
+        _show(document, to)
+
+
+def _read(events: Path) -> EventFiles:
+    from agents.eventfiles import read_events
+
+    with err.status(f"reading {events}"):
+        return read_events(events)
+
+
+def _replay(files: EventFiles, engine: EngineConfig, partitions: int) -> Replayed:
+    from agents.backtest import replay
+
+    with progress() as bar:
+        task = bar.add_task("replaying", total=files.rows)
+        return replay(
+            files, engine, partitions=partitions, on_window=lambda window: bar.advance(task, window.events)
+        )
+
+
+def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:
+    """Write all rejects to a file and show the first. Raises typer.Exit unless they are to be ignored."""
+    from agents.eventfiles_rejects import write_rejects
+
+    for file, column in files.ignored_columns:
+        err.print(f"{file}: column {column} is not known and is left out", markup=False, highlight=False)
+    target.unlink(missing_ok=True)
+    if not files.rejected:
+        return
+    write_rejects(files.rejected, target)
+    for reject in files.rejected[:_SHOWN_REJECTS]:
+        value = f" (it is {reject.value!r})" if reject.value else ""
+        where = f"{reject.file}:{reject.row}: {reject.field or 'row'}"
+        err.print(f"{where}: {reject.reason}{value}", markup=False, highlight=False, soft_wrap=True)
+    if len(files.rejected) > _SHOWN_REJECTS:
+        err.print(f"and {len(files.rejected) - _SHOWN_REJECTS} more", highlight=False)
+    rows = len({(reject.file, reject.row) for reject in files.rejected})
+    err.print(f"{rows} of {files.rows_read} rows are bad; all are in {target}", markup=False, highlight=False)
+    if not ignore:
+        err.print("nothing was replayed; mend the rows, or leave them out with --skip-bad", markup=False)
+        raise typer.Exit(USAGE)
+
+
+def _write_json(document: dict[str, Any], target: Path) -> None:
+    import msgspec
+
+    target.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+
+
+def _show(document: dict[str, Any], to: Path) -> None:
+    found, alerts, speed = document["input"], document["alerts"], document["speed"]
+    out.print(
+        f"{found['events']:,} events of {document['accounts']['total']:,} accounts, "
+        f"{found['days_closed']:,} days in {speed['elapsed_s']:.1f} s ({speed['events_per_s']:,} events/s)",
+        highlight=False,
+    )
+    for letter in found["dead_letters"]:
+        out.print(
+            f"not applied: {letter['records']:,} records of {letter['topic']}: {letter['reason']}",
+            highlight=False,
+        )
+    print_table(["alerts", "opened"], alerts["by_kind"].items())
+    labels = document["labels"]
+    if labels is not None:
+        rows = [
+            (kind, row["labels"], row["found"], row["missed"], row["median_delay_days"])
+            for kind, row in labels["by_kind"].items()
+        ]
+        print_table(["label", "total", "found", "missed", "median delay (days)"], rows)
+        out.print(f"{len(labels['unmatched'])} alerts that no label explains", highlight=False)
+    out.print(f"alerts.jsonl, report.json and report.html are in {to}", highlight=False, soft_wrap=True)
