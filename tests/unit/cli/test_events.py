@@ -210,3 +210,16 @@ def test_the_last_tick_may_be_set_to_a_later_time(broker: EmbeddedBroker, usage:
     )
     assert seen[-1] == end_ms
     assert seen == sorted(seen)
+
+
+def test_a_record_has_the_same_bytes_in_a_small_step_and_in_a_large_one(
+    foreshock: Commands, broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    assert foreshock("simulate", "--out", tmp_path, "--accounts", 5, "--days", 10).exit_code == 0
+    files = read_events(tmp_path)
+    for chunk_ms in (3_600_000, 30 * DAY_MS):
+        options = EmitOptions(with_ticks=False, chunk_ms=chunk_ms)
+        emit(files, client(broker), FileRegistry(), options=options)
+    for topic in INPUT_TOPICS:
+        found = sorted((message.key(), message.value()) for message in records(broker, topic))
+        assert found[::2] == found[1::2]
