@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     without = [item for item in items if item.get_closest_marker("servers") is None]
     dropped = [item for item in items if item.get_closest_marker("servers") is not None]
-    config.stash[_left_out].update(item.nodeid.partition("::")[0] for item in dropped)
+    config.stash[_left_out].update(os.path.relpath(item.path, config.rootpath) for item in dropped)
     config.hook.pytest_deselected(items=dropped)
     items[:] = without
 
@@ -59,7 +59,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if left_out:
         terminalreporter.section("left out: FORESHOCK_TEST_SERVERS=none")
         for path, count in sorted(left_out.items()):
-            terminalreporter.line(f"{path}: {count} tests")
+            terminalreporter.line(f"{path}: {count}")
         terminalreporter.line(f"{left_out.total()} tests with real servers were left out")
     if unavailable:
         terminalreporter.section("servers that could not be had")
