@@ -121,9 +121,8 @@ def apply_profiles(state: State, accepted: Accepted, outcome: Outcome) -> None:
     state.stale_context.update(rows)
 
 
-def clear_profile(state: State, account_id: str) -> None:
+def clear_profile(state: State, row: int) -> None:
     """Forget the profile of an account, on a tombstone."""
-    row = state.accounts.row_of(account_id)
     book = state.accounts.books.get(row)
     if book is not None and book.profile is not None:
         book.profile = None

@@ -16,13 +16,13 @@ from pipeline.detectors.view import Census, Finding, View, census, census_of
 from pipeline.kinds import KINDS
 from pipeline.records import Outcome
 from pipeline.rules import severity_rises
-from pipeline.scenes import DayContext, health_record, scene
+from pipeline.scenes import DayContext, health_records, scene
 from pipeline.scorecards import default
 from pipeline.signals import context_of, promote_readings, same_context
 from pipeline.state import State
 from pipeline.tickets import forget_closed
 
-BLOCK = 32_768
+BLOCK = 8_192
 """Accounts evaluated at a time: their working columns fit in a processor's cache."""
 CLEAR_DAYS = 5
 EXPIRE_DAYS = 84
@@ -198,15 +198,16 @@ def _equal(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> Boo
 def _publish_health(state: State, context: DayContext, live: Bools, outcome: Outcome) -> None:
     accounts, rows = state.accounts, context.view.rows
     assert isinstance(rows, slice)
-    score, published = accounts.score[rows], accounts.published_score[rows]
+    score, shown = accounts.score[rows], accounts.published_score[rows]
     due = ~accounts.published[rows] | (accounts.band[rows] != context.previous_band)
-    due |= (np.abs(score - published) >= PUBLISH_POINTS) | (np.isnan(score) != np.isnan(published))
-    for place in np.flatnonzero(due & live).tolist():
-        row = rows.start + place
-        outcome.health.append(health_record(state, context, row, place, accounts.book(row)))
-        accounts.published[row] = True
-        accounts.published_score[row] = accounts.score[row]
-        accounts.dirty[row] = True
+    due |= (np.abs(score - shown) >= PUBLISH_POINTS) | (np.isnan(score) != np.isnan(shown))
+    places = np.flatnonzero(due & live)
+    if len(places):
+        outcome.health += health_records(state, context, places, rows.start)
+        published = places + rows.start
+        accounts.published[published] = True
+        accounts.published_score[published] = accounts.score[published]
+        accounts.dirty[published] = True
 
 
 @dataclass(slots=True)

@@ -209,13 +209,25 @@ class Feed:
             self._bury(topic, pending, dead, outcome)
         fates[Fate.APPLIED] += int(((kinds == RecordKind.TICK) & ~pending.future[start:stop]).sum())
         for place in np.flatnonzero(kinds == RecordKind.TOMBSTONE) + start:
-            key = batch.keys[place]
-            if key is not None:
-                clear_profile(self.state, key.decode())
+            self._clear_profile(topic, batch, int(place))
             fates[Fate.APPLIED] += 1
         chosen = np.flatnonzero((kinds == RecordKind.EVENT) & ~pending.future[start:stop]) + start
         if len(chosen):
             self._apply_events(topic, pending, chosen, outcome)
+
+    def _clear_profile(self, topic: Topic, batch: Batch, place: int) -> None:
+        key = batch.keys[place]
+        row = self.state.accounts.row_of(key.decode()) if key is not None else -1
+        if row > 0 and not self._covered(topic, np.array([row]), batch.offsets[place : place + 1])[0]:
+            clear_profile(self.state, row)
+
+    def _covered(self, topic: Topic, rows: npt.NDArray[np.integer], offsets: I64) -> Bools:
+        """Which records an account holds already, from a checkpoint that a crash cut in two."""
+        ahead = self.state.ahead
+        if ahead is None:
+            return np.zeros(len(rows), dtype=np.bool_)
+        known = rows < ahead.positions.shape[1]
+        return known & (offsets < ahead.positions[topic.number][np.where(known, rows, 0)])
 
     def _bury(self, topic: Topic, pending: Pending, places: npt.NDArray[np.intp], outcome: Outcome) -> None:
         reasons = {bad.index: bad for bad in pending.batch.bad}
@@ -270,17 +282,14 @@ class Feed:
         accepted.rows = state.accounts.rows_of(accepted.events.column("account_id"), accepted.account_hashes)
         state.users.fit_accounts(state.accounts.capacity)
         state.features.fit_accounts(state.accounts.capacity)
-        if state.ahead is not None:
-            covered = state.ahead.positions[topic.number]
-            known = accepted.rows < len(covered)
-            skip = known & (offsets < covered[np.where(known, accepted.rows, 0)])
-            if skip.any():
-                kept = np.flatnonzero(~skip)
-                accepted = Accepted(
-                    _rows(accepted.events, kept), accepted.rows[kept], accepted.account_hashes[kept], accepted.days[kept]
-                )
-                if not len(kept):
-                    return
+        covered = self._covered(topic, accepted.rows, offsets)
+        if covered.any():
+            kept = np.flatnonzero(~covered)
+            if not len(kept):
+                return
+            accepted = Accepted(
+                _rows(accepted.events, kept), accepted.rows[kept], accepted.account_hashes[kept], accepted.days[kept]
+            )
         APPLY[topic.name](state, accepted, outcome)
 
     def _quarantine(self, topic: Topic, batch: Batch, places: npt.NDArray[np.intp], outcome: Outcome) -> None:

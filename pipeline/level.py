@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,11 @@ import numpy.typing as npt
 from pipeline.records import I64
 
 F64 = npt.NDArray[np.float64]
+BASELINE_DAYS = 56
+LAG_DAYS = 28
+"""The baseline ends this long before the day judged, so that it does not chase a slow decline."""
+MIN_DAYS = 14
+SEASONAL_DAYS = 28
 Z_90 = 1.2816
 """Normal quantile of the one-sided 90 % bounds."""
 MAX_DISPERSION = 100.0
@@ -32,65 +36,41 @@ class Level:
     defined: npt.NDArray[np.bool_]
     days: I64
     mean: F64
-    factors: tuple[F64, ...]
+    factors: F64
+    """One row per weekday, one column per account."""
     dispersion: F64
     safe: F64
 
-    def mean_on(self, day: int) -> F64:
-        """Expected actions of a day."""
-        return self.mean * self.factors[weekday(day)]
+    def means(self, first: int, last: int) -> F64:
+        """Expected actions of the days from `first` to `last`, one row a day."""
+        weekdays = (np.arange(first, last + 1) + 3) % 7
+        return np.asarray(self.mean * self.factors[weekdays], dtype=np.float64)
 
 
-def expected_level(values: Sequence[npt.NDArray[np.integer]], days: Sequence[int], first_usage_day: I64) -> Level:
-    """Level from a baseline window: one array of thousandths per day, oldest first.
+def expected_level(values: I64, last_day: int, first_usage_day: I64) -> Level:
+    """Level from a baseline window of 56 days that ends with `last_day`: thousandths, one row a day.
 
     Days before an account's first usage day do not count. Weekday factors are shrunk by one mean day each;
     dispersion (variance over mean) is its Pearson estimate with a 90 % upper bound.
     """
-    count = np.clip(days[-1] + 1 - np.maximum(first_usage_day, days[0]), 0, None)
-    sums, numbers = _by_weekday(values, days, first_usage_day)
-    total = np.asarray(sum(sums), dtype=np.int64) / 1000.0
-    defined = (count >= 14) & (total > 0)
+    first_day = last_day - BASELINE_DAYS + 1
+    counted = np.arange(first_day, last_day + 1)[:, None] >= first_usage_day
+    weeks = BASELINE_DAYS // 7
+    # Row w of the folded window is weekday (first_day + w); rolled, row 0 is Monday.
+    sums = np.roll(values.reshape(weeks, 7, -1).sum(axis=0), weekday(first_day), axis=0)
+    numbers = np.roll(counted.reshape(weeks, 7, -1).sum(axis=0), weekday(first_day), axis=0)
+    count = numbers.sum(axis=0)
+    total = sums.sum(axis=0) / 1000.0
+    defined = (count >= MIN_DAYS) & (total > 0)
     mean = np.where(defined, total / np.maximum(count, 1), 0.0)
-    divisor = np.where(defined, mean, 1.0)
-    seasonal = count >= 28
-    factors = tuple(
-        np.where(seasonal & defined, (part / 1000.0 + mean) / ((number + 1) * divisor), 1.0)
-        for part, number in zip(sums, numbers, strict=True)
-    )
-    dispersion = _dispersion(values, days, first_usage_day, mean, factors, count, defined)
+    factors = (sums / 1000.0 + mean) / ((numbers + 1) * np.where(defined, mean, 1.0))
+    factors = np.where(defined & (count >= SEASONAL_DAYS), factors, 1.0)
+    means = mean * factors
+    deviations = values.reshape(weeks, 7, -1) / 1000.0 - np.roll(means, -weekday(first_day), axis=0)
+    squares = np.where(counted, (deviations * deviations).reshape(BASELINE_DAYS, -1), 0.0).sum(axis=0)
+    expected = (means * numbers).sum(axis=0)
+    upper = 1.0 + Z_90 * np.sqrt(2.0 / np.maximum(count - 1, 1))
+    ratio = squares / np.where(defined, expected, 1.0)
+    dispersion = np.minimum(MAX_DISPERSION, np.maximum(1.0, ratio) * upper)
     width = Z_90 * np.sqrt(dispersion / np.where(defined, mean * count, 1.0))
     return Level(defined, count, mean, factors, dispersion, 0.97 * np.maximum(0.3, 1.0 - width))
-
-
-def _by_weekday(
-    values: Sequence[npt.NDArray[np.integer]], days: Sequence[int], first_usage_day: I64
-) -> tuple[list[I64], list[I64]]:
-    sums = [np.zeros(len(first_usage_day), dtype=np.int64) for _ in range(7)]
-    numbers = [np.zeros(len(first_usage_day), dtype=np.int64) for _ in range(7)]
-    for value, day in zip(values, days, strict=True):
-        sums[weekday(day)] += value
-        numbers[weekday(day)] += first_usage_day <= day
-    return sums, numbers
-
-
-def _dispersion(
-    values: Sequence[npt.NDArray[np.integer]],
-    days: Sequence[int],
-    first_usage_day: I64,
-    mean: F64,
-    factors: tuple[F64, ...],
-    count: I64,
-    defined: npt.NDArray[np.bool_],
-) -> F64:
-    squares = np.zeros(len(mean))
-    expected = np.zeros(len(mean))
-    means = [mean * factor for factor in factors]
-    for value, day in zip(values, days, strict=True):
-        counted = first_usage_day <= day
-        day_mean = means[weekday(day)]
-        squares += np.where(counted, (value / 1000.0 - day_mean) ** 2, 0.0)
-        expected += np.where(counted, day_mean, 0.0)
-    ratio = squares / np.where(defined, expected, 1.0)
-    upper = 1.0 + Z_90 * np.sqrt(2.0 / np.maximum(count - 1, 1))
-    return np.minimum(MAX_DISPERSION, np.maximum(1.0, ratio) * upper)

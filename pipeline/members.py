@@ -199,6 +199,16 @@ class Members:
             return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
         return np.concatenate(places), np.concatenate(positions)
 
+    def of_one(self, row: int) -> I32:
+        """Members of one account."""
+        places = []
+        current = self._heads.item(row)
+        while current > 0:
+            if self.owner.item(current):
+                places.append(current)
+            current = self._nexts.item(current)
+        return np.array(places, dtype=np.int32)
+
     def restore(self, rows: I32, account_hashes: U64, hashes: U64, ids: Sequence[bytes], bits: npt.NDArray[np.uint64], last_day: I32) -> None:
         """Take back members that a changelog value holds."""
         places = self._append(rows, hashes, combine(account_hashes, hashes), ids)
@@ -251,6 +261,6 @@ class Members:
 
     def drop_account(self, row: int) -> None:
         """Forget all members of one account."""
-        places, _ = self.of(np.array([row], dtype=np.int32))
+        places = self.of_one(row)
         if len(places):
             self._release(places)

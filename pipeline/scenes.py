@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.alerts import Scene, change_pct, context_record, optional, state_of
 from pipeline.bands import NAMES
-from pipeline.books import Book
 from pipeline.detectors import power_user_decline, usage_drop
-from pipeline.detectors.view import Finding, View
+from pipeline.detectors.view import F64, Finding, View
+from pipeline.level import SEASONAL_DAYS
 from pipeline.members import last_days
 from pipeline.rules import health_of
 from pipeline.scorecards import default
@@ -45,7 +46,7 @@ def scene(state: State, day: DayContext, row: int, place: int) -> Scene:
         contributors=contributors(state, row, day.view.day),
         health=health_of(state, row, float(day.previous_score[place]), int(day.previous_band[place])),
         baseline_days=int(level.days[place]),
-        provisional=bool(level.defined[place] and level.days[place] < 28),
+        provisional=bool(level.defined[place] and level.days[place] < SEASONAL_DAYS),
     )
 
 
@@ -90,7 +91,7 @@ def _tested(name: str, weight: int, finding: Finding, place: int) -> dict[str, A
 
 def contributors(state: State, row: int, day: int) -> list[dict[str, Any]]:
     """The users whose activity of the last week fell most below their own of the eight weeks before last month."""
-    places, _ = state.users.of(np.array([row], dtype=np.int32))
+    places = state.users.of_one(row)
     if not len(places):
         return []
     bits = state.users.bits[places]
@@ -109,58 +110,81 @@ def contributors(state: State, row: int, day: int) -> list[dict[str, Any]]:
     ]
 
 
-def smallest_visible_drop(week_information: float, weeks: int, threshold: float) -> float | None:
-    """The smallest relative drop that raises within so many weeks; nothing when even silence does not.
+def smallest_visible_drops(week_information: F64, weeks: int, threshold: float) -> F64:
+    """The smallest relative drop that raises within so many weeks; NaN where even silence does not.
 
     `week_information` is the expected weekly count over its dispersion. Source: the growth rate of the e-detector,
     `(W/φ)(ρ ln ρ + 1 − ρ)` a week.
     """
-    needed = threshold / (week_information * weeks) if week_information > 0 else np.inf
-    visible = _INFORMATION >= needed
-    return round(1.0 - float(_RATIOS[visible][-1]), 4) if visible.any() else None
+    needed = threshold / np.maximum(week_information * weeks, 1e-300)
+    # Information falls as the remaining ratio rises, so the table is searched from its end.
+    place = len(_INFORMATION) - np.searchsorted(_INFORMATION[::-1], needed) - 1
+    return np.where(place >= 0, 1.0 - _RATIOS[np.maximum(place, 0)], np.nan)
 
 
-def health_record(state: State, day: DayContext, row: int, place: int, book: Book) -> dict[str, Any]:
-    """The account's health after this close, as in schemas/account_health.avsc."""
-    accounts, view = state.accounts, day.view
-    level = view.level
-    information = 7.0 * float(level.mean[place] * level.safe[place] / level.dispersion[place])
-    drops = {f"min_drop_{7 * weeks}d": smallest_visible_drop(information, weeks, view.threshold) for weeks in (1, 2, 4)}
-    health = health_of(state, row, float(day.previous_score[place]), int(day.previous_band[place]))
-    return {
-        "account_id": accounts.ids[row],
-        "as_of": view.end_ms,
-        "day": view.day,
-        "scorecard": default.ID,
-        "version": default.VERSION,
-        "score": health["score"],
-        "band": health["band"],
-        "previous_band": health["previous_band"],
-        "band_since": state.days.end_ms(int(accounts.band_since_day[row])),
-        "coverage": round(float(day.score.coverage[place]), 4),
-        "dimensions": _health_dimensions(day.score, place),
-        "monitorability": drops,
-        "provisional": bool(level.defined[place] and level.days[place] < 28),
-        "context": context_record(book.context, view.end_ms, at_risk=NAMES[int(accounts.band[row])] == "red"),
-        "owner": book.context.owner,
+def _cells(values: F64, digits: int) -> list[float | None]:
+    """Rounded figures; nothing for what is not finite."""
+    rounded = np.round(values, digits).astype(object)
+    rounded[~np.isfinite(values)] = None
+    return list(rounded)
+
+
+def health_records(state: State, day: DayContext, places: npt.NDArray[np.intp], first_row: int) -> list[dict[str, Any]]:
+    """The health of some accounts after this close, as in schemas/account_health.avsc."""
+    accounts, level = state.accounts, day.view.level
+    rows = places + first_row
+    information = 7.0 * level.mean[places] * level.safe[places] / level.dispersion[places]
+    columns = {
+        f"min_drop_{7 * weeks}d": _cells(smallest_visible_drops(information, weeks, day.view.threshold), 4)
+        for weeks in (1, 2, 4)
     }
-
-
-def _health_dimensions(score: default.Score, place: int) -> list[dict[str, Any]]:
-    weights = float(score.coverage[place] * default.TOTAL_WEIGHT)
-    entries = []
-    for dimension, reading in zip(default.DIMENSIONS, score.readings, strict=True):
-        value = float(reading.value[place])
-        present = bool(np.isfinite(value))
-        entries.append(
+    columns["score"] = _cells(accounts.score[rows], 1)
+    columns["coverage"] = _cells(day.score.coverage[places], 4)
+    dimensions = _dimension_columns(day.score, places)
+    provisional = (level.defined[places] & (level.days[places] < SEASONAL_DAYS)).tolist()
+    previous = day.previous_band[places].tolist()
+    records = []
+    for number, row in enumerate(rows.tolist()):
+        context, band = accounts.book(row).context, NAMES[int(accounts.band[row])]
+        records.append(
             {
-                "name": dimension.name,
-                "group": dimension.group,
-                "weight": dimension.weight,
-                "value": round(value, 6) if present else None,
-                "observed": optional(float(reading.observed[place])) if present else None,
-                "expected": optional(float(reading.expected[place])) if present else None,
-                "contribution": round(100.0 * dimension.weight * value / weights, 4) if present else None,
+                "account_id": accounts.ids[row],
+                "as_of": day.view.end_ms,
+                "day": day.view.day,
+                "scorecard": default.ID,
+                "version": default.VERSION,
+                "score": columns["score"][number],
+                "band": band,
+                "previous_band": NAMES[previous[number]],
+                "band_since": state.days.end_ms(int(accounts.band_since_day[row])),
+                "coverage": columns["coverage"][number],
+                "dimensions": [
+                    {"name": dimension.name, "group": dimension.group, "weight": dimension.weight}
+                    | {name: cells[number] for name, cells in figures.items()}
+                    for dimension, figures in dimensions
+                ],
+                "monitorability": {name: columns[name][number] for name in ("min_drop_7d", "min_drop_14d", "min_drop_28d")},
+                "provisional": provisional[number],
+                "context": context_record(context, day.view.end_ms, at_risk=band == "red"),
+                "owner": context.owner,
             }
         )
-    return entries
+    return records
+
+
+def _dimension_columns(
+    score: default.Score, places: npt.NDArray[np.intp]
+) -> list[tuple[default.Dimension, dict[str, list[float | None]]]]:
+    weights = score.coverage[places] * default.TOTAL_WEIGHT
+    columns = []
+    for dimension, reading in zip(default.DIMENSIONS, score.readings, strict=True):
+        value = reading.value[places]
+        missing = np.isnan(value)
+        figures = {
+            "value": _cells(value, 6),
+            "observed": _cells(np.where(missing, np.nan, reading.observed[places]), 6),
+            "expected": _cells(np.where(missing, np.nan, reading.expected[places]), 6),
+            "contribution": _cells(100.0 * dimension.weight * value / np.where(missing, 1.0, weights), 4),
+        }
+        columns.append((dimension, figures))
+    return columns

@@ -42,7 +42,9 @@ class Seen:
         self._by_day: dict[int, list[U64]] = {}
         self._fresh: dict[int, list[U64]] = {}
         self._chunks: dict[int, SeenChunk] = {}
-        self._expired: list[int] = []
+        self._free: list[int] = []
+        """Numbers of chunks whose content no longer matters; written over, never deleted: a deletion carries no epoch."""
+        self._merged: list[int] = []
         self._next_chunk = 0
         self._count = 0
         self.evicted = 0
@@ -89,7 +91,7 @@ class Seen:
             self._fresh.pop(applied, None)
         for number in [number for number, chunk in self._chunks.items() if chunk.day in old]:
             del self._chunks[number]
-            self._expired.append(number)
+            self._free.append(number)
         self._rebuild()
 
     def _rebuild(self) -> None:
@@ -99,13 +101,13 @@ class Seen:
         self._index.insert(ids, np.arange(len(ids), dtype=np.int32))
         self._count = len(ids)
 
-    def checkpoint(self, end: int) -> tuple[list[SeenChunk], list[int]]:
-        """Chunks to write for what was added since the last call, and numbers of chunks to delete.
+    def checkpoint(self, end: int) -> list[SeenChunk]:
+        """Chunks to write for what was added since the last call; `end` is the topic's position.
 
-        `end` is the topic's position. Many small chunks of a day are written again as one; the small ones are
-        deleted one checkpoint later, when the merged one is durable.
+        Many small chunks of a day are written again as one; the small ones' numbers are used again one checkpoint
+        later, when the merged one is durable.
         """
-        expired, self._expired = self._expired, []
+        merged, self._merged = self._merged, []
         written: list[SeenChunk] = []
         for day, parts in self._fresh.items():
             written += self._write(day, end, np.concatenate(parts))
@@ -117,14 +119,16 @@ class Seen:
                 written += self._write(day, end, np.concatenate([chunk.ids for chunk in small]))
                 for chunk in small:
                     del self._chunks[chunk.number]
-                    self._expired.append(chunk.number)
-        return written, expired
+                    self._merged.append(chunk.number)
+        self._free += merged
+        return written
 
     def _write(self, day: int, end: int, ids: U64) -> list[SeenChunk]:
         chunks = []
         for start in range(0, len(ids), CHUNK_IDS):
-            chunk = SeenChunk(self._next_chunk, day, end, ids[start : start + CHUNK_IDS])
-            self._next_chunk += 1
+            number = self._free.pop() if self._free else self._next_chunk
+            self._next_chunk = max(self._next_chunk, number + 1)
+            chunk = SeenChunk(number, day, end, ids[start : start + CHUNK_IDS])
             self._chunks[chunk.number] = chunk
             chunks.append(chunk)
         return chunks
@@ -141,6 +145,6 @@ class Seen:
         self._by_day.setdefault(chunk.day, []).append(ids[won])
 
     def discard(self, number: int) -> None:
-        """Delete at the next checkpoint a chunk that a changelog holds and that must not count."""
+        """Leave out a chunk that a changelog holds and that must not count yet: its records are read again."""
         self._next_chunk = max(self._next_chunk, number + 1)
-        self._expired.append(number)
+        self._free.append(number)

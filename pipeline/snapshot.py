@@ -89,9 +89,8 @@ def checkpoint(feed: Feed, epoch: int) -> list[Entry]:
     entries: list[Entry] = list(account_entries(feed, rows, epoch))
     state.accounts.dirty[rows] = False
     for topic, seen in state.seen.items():
-        chunks, expired = seen.checkpoint(feed.positions[topic])
+        chunks = seen.checkpoint(feed.positions[topic])
         entries += [(seen_key(topic, chunk.number), _seen_value(chunk, epoch)) for chunk in chunks]
-        entries += [(seen_key(topic, number), None) for number in expired]
     entries.append((POSITION_KEY, msgspec.msgpack.encode(_partition_record(feed, epoch))))
     return entries
 

@@ -23,10 +23,10 @@ def evaluate(view: View) -> Finding:
 
 def evaluate_ungated(view: View) -> Finding:
     """The same without the band, for days whose band is past."""
-    weeks = [view.total("actions", view.day - 7 * k - 6, view.day - 7 * k) / 1000.0 for k in range(4)]
-    now = view.total("actions", view.day - 27, view.day) / 1000.0
+    sums = view.pane("actions", view.day - 27, view.day).reshape(4, 7, -1).sum(axis=1, dtype=np.int64)
+    weeks, now = sums / 1000.0, sums.sum(axis=0) / 1000.0
     before = view.total("actions", view.day - 55, view.day - 28) / 1000.0
-    steady: Bools = np.logical_and.reduce([week >= before / 4.0 for week in weeks])
+    steady: Bools = (weeks >= before / 4.0).all(axis=0)
     spread = np.sqrt(view.level.dispersion * (now + before))
     evidence = (now - before) / np.where(spread > 0, spread, 1.0)
     raised = (view.first_usage_day <= view.day - 83) & (before > 0) & (now >= RAISE_RATIO * before)

@@ -35,19 +35,17 @@ def cleared(view: View, finding: Finding, place: int, expected_at_opening: float
 
 def _evidence(view: View) -> tuple[F64, F64]:
     level = view.level
+    first = view.day - 27
+    actions = view.pane("actions", first, view.day) / 1000.0
+    safe_means = level.safe * level.means(first, view.day)
     excess = level.dispersion - 1.0
-    sums = [np.zeros(len(view)) for _ in EFFECTS]
-    thetas = [-np.log(effect) / level.dispersion for effect in EFFECTS]
+    thetas = np.stack([-np.log(effect) / level.dispersion for effect in EFFECTS])
     # ln M(θ) of the negative binomial with this dispersion, per unit of mean.
-    scales = [np.log(level.dispersion - excess * np.exp(-theta)) / excess for theta in thetas]
-    before = now = np.full(len(view), -np.inf)
-    for day in range(view.day - 27, view.day + 1):
-        actions = view.pane("actions", day) / 1000.0
-        safe_mean = level.safe * level.mean_on(day)
-        for place, (theta, scale) in enumerate(zip(thetas, scales, strict=True)):
-            log_e = np.minimum(DAY_CAP, safe_mean * scale - theta * actions)
-            sums[place] = (1.0 + sums[place]) * np.exp(log_e)
-        if day >= view.day - 1:
-            with np.errstate(divide="ignore"):
-                before, now = now, np.log(sum(sums) / len(EFFECTS))
-    return before, now
+    scales = np.log(level.dispersion - excess * np.exp(-thetas)) / excess
+    sums = np.zeros_like(thetas)
+    evidence = []
+    for day_actions, day_mean in zip(actions, safe_means, strict=True):
+        sums = (1.0 + sums) * np.exp(np.minimum(DAY_CAP, day_mean * scales - thetas * day_actions))
+        evidence.append(sums.sum(axis=0) / len(EFFECTS))
+    with np.errstate(divide="ignore"):
+        return np.log(evidence[-2]), np.log(evidence[-1])

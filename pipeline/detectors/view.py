@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.accounts import RING, Accounts
 from pipeline.days import Days
 from pipeline.hashing import U64
-from pipeline.level import Level, expected_level
+from pipeline.level import BASELINE_DAYS, LAG_DAYS, Level, expected_level
 from pipeline.members import Members, last_days
 from pipeline.records import I64
 
@@ -173,16 +173,15 @@ class View:
     def __len__(self) -> int:
         return len(self.first_usage_day)
 
-    def pane(self, name: str, day: int) -> npt.NDArray[np.integer]:
-        """A day's value of each account."""
-        return self.accounts.panes[name][day % RING, self.rows]
+    def pane(self, name: str, first: int, last: int) -> npt.NDArray[np.integer]:
+        """Values of the days from `first` to `last`, both included: one row a day, one column an account."""
+        days = np.arange(first, last + 1) % RING
+        pane = self.accounts.panes[name]
+        return pane[days, self.rows] if isinstance(self.rows, slice) else pane[days[:, None], self.rows]
 
     def total(self, name: str, first: int, last: int) -> I64:
         """Sum over the days from `first` to `last`, both included."""
-        result = np.zeros(len(self), dtype=np.int64)
-        for day in range(first, last + 1):
-            result += self.pane(name, day)
-        return result
+        return self.pane(name, first, last).sum(axis=0, dtype=np.int64)
 
     def column(self, name: str) -> npt.NDArray[np.generic]:
         """A column of the accounts."""
@@ -191,8 +190,8 @@ class View:
     @cached_property
     def level(self) -> Level:
         """Expected daily actions."""
-        base = range(self.day - 83, self.day - 27)
-        return expected_level([self.pane("actions", day) for day in base], base, self.first_usage_day)
+        last = self.day - LAG_DAYS
+        return expected_level(self.pane("actions", last - BASELINE_DAYS + 1, last), last, self.first_usage_day)
 
     @cached_property
     def week_actions(self) -> F64:
@@ -202,8 +201,7 @@ class View:
     @cached_property
     def week_expected(self) -> F64:
         """Expected actions of the last seven days."""
-        days = range(self.day - 6, self.day + 1)
-        return np.asarray(sum(self.level.mean_on(day) for day in days), dtype=np.float64)
+        return self.level.means(self.day - 6, self.day).sum(axis=0)
 
     @cached_property
     def active_bits(self) -> npt.NDArray[np.uint64]:
