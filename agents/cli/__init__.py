@@ -11,6 +11,7 @@ from agents.cli import (
     config,
     database,
     dead_letters,
+    demo,
     events,
     explain,
     processes,
@@ -38,7 +39,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (backtest, events, processes, explain, topics, database, config, schemas, dead_letters, version):
+for group in (
+    demo,
+    backtest,
+    events,
+    processes,
+    explain,
+    topics,
+    database,
+    config,
+    schemas,
+    dead_letters,
+    version,
+):
     group.register(app)
 
 

@@ -1,0 +1,70 @@
+"""`foreshock demo`: everything on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agents.cli.console import err, out, print_json
+from agents.cli.failures import FAILED, UsageError
+from agents.cli.options import Json
+
+if TYPE_CHECKING:
+    from agents.demo import DemoRun
+    from agents.demo_folder import DemoFolder
+    from pipeline.simulate import SimulationSettings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stream.")] = 7,
+    accounts: Annotated[int, typer.Option(min=1, max=2000, help="Customers.")] = 200,
+    days: Annotated[int, typer.Option(min=1, max=1000, help="Length of the stream.")] = 120,
+    to: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="Folder for files and database; of its own.")
+    ] = Path("demo-data"),
+    json: Json = False,
+) -> None:
+    """Replay a made-up stream through the whole pipeline: topics, worker, alerts, database.
+
+    Nothing needs to be installed: the broker is an embedded one (for trying out only), the database SQLite.
+    The end proves that every record produced has met exactly one fate.
+    """
+    from agents.demo_folder import DemoFolder, FolderError, sample_settings
+    from agents.demo_result import result_of
+    from agents.demo_view import render
+
+    folder = DemoFolder(to.resolve())
+    try:
+        wanted = sample_settings(seed, accounts, days)
+        folder.prepare()
+    except (ValueError, FolderError, OSError) as error:
+        raise UsageError(str(error)) from error
+    result = result_of(_run(folder, wanted))
+    if json:
+        print_json(result)
+    else:
+        out.print(render(result))
+    if not result["accounted_for"]:
+        err.print("the records produced are not the sum of their fates", style="bold red")
+        raise typer.Exit(FAILED)
+
+
+def _run(folder: DemoFolder, wanted: SimulationSettings) -> DemoRun:
+    from agents.demo import run_demo
+    from agents.demo_processes import DemoError
+    from agents.demo_view import ProgressView
+    from agents.embedded import EmbeddedBrokerError
+
+    try:
+        with ProgressView(err) as view:
+            return run_demo(folder, wanted, view.show)
+    except (DemoError, EmbeddedBrokerError) as error:
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(FAILED) from error
