@@ -46,6 +46,8 @@ add foreshock-deliver Read Describe -- --group "$GROUP-deliver"
 # Dead letters hold the original bytes: nobody but the operators reads them.
 add foreshock-ops Read Describe -- --topic dead.letters
 add foreshock-ops Read Describe -- --group foreshock-dead-letters
+# `emit --max-lag` looks at how far the workers are.
+add foreshock-ops Describe -- --group "$GROUP"
 for topic in "${INPUTS[@]}"; do
     add foreshock-ops Write Describe -- --topic "$topic"
 done
