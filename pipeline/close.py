@@ -66,8 +66,9 @@ def _age(state: State, day: int, held: Bools | None) -> None:
         mask = np.zeros(state.accounts.capacity, dtype=np.bool_)
         mask[: len(held)] = held
     state.accounts.age(day + 2, mask)
-    state.users.close_day(day + 2, mask)
-    state.features.close_day(day + 2, mask)
+    for members in (state.users, state.features):
+        members.forget_day(day + 2, mask)
+        state.accounts.dirty[members.enforce_limit(mask)] = True
 
 
 def _refresh_books(state: State, day: int, held: Bools | None) -> None:

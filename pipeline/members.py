@@ -215,25 +215,25 @@ class Members:
         self.bits[places] = bits
         self.last_day[places] = last_day
 
-    def close_day(self, day_to_clear: int, held: npt.NDArray[np.bool_] | None) -> None:
-        """Forget the oldest day, members without any active day, and the least recent ones beyond the limit.
-
-        `held` marks account rows that have closed this day already.
-        """
+    def forget_day(self, day: int, held: npt.NDArray[np.bool_] | None) -> None:
+        """Make room for a day, and drop members without any active day left; `held` marks account rows to leave alone."""
         used = slice(1, self.size)
-        keep = None if held is None else ~held[self.owner[used]]
-        clear_day(self.bits[used], day_to_clear, keep)
-        idle = (self.bits[used, 0] | self.bits[used, 1]) == 0
-        idle &= self.owner[used] > 0
-        if held is not None:
-            idle &= ~held[self.owner[used]]
+        chosen = None if held is None else ~held[self.owner[used]]
+        clear_day(self.bits[used], day, chosen)
+        idle = ((self.bits[used, 0] | self.bits[used, 1]) == 0) & (self.owner[used] > 0)
+        if chosen is not None:
+            idle &= chosen
         if idle.any():
             self._release(np.flatnonzero(idle).astype(np.int32) + 1)
+
+    def enforce_limit(self, held: npt.NDArray[np.bool_] | None) -> I32:
+        """Drop the least recent members beyond the limit; returns the account rows that lost some."""
         crowded = np.flatnonzero(self._counts > self.limit).astype(np.int32)
         if held is not None:
             crowded = crowded[~held[crowded]]
         if len(crowded):
             self._shrink(crowded)
+        return crowded
 
     def _shrink(self, rows: I32) -> None:
         places, positions = self.of(rows)

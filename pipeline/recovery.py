@@ -15,7 +15,7 @@ from pipeline.books import decode_book
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.hashing import hash64
-from pipeline.members import ID_BYTES, RING_DAYS, Members, clear_day
+from pipeline.members import ID_BYTES, RING_DAYS, Members
 from pipeline.seen import SeenChunk
 from pipeline.signals import context_of, same_context
 from pipeline.snapshot import (
@@ -232,7 +232,6 @@ def _catch_up(state: State, closed_day: npt.NDArray[np.int32]) -> None:
         mask[0] = False
         state.accounts.age(day, ~mask)
         for members in (state.users, state.features):
-            used = slice(1, members.size)
-            clear_day(members.bits[used], day, mask[members.owner[used]])
+            members.forget_day(day, ~mask)
 
 
