@@ -6,7 +6,6 @@ every record produced has met exactly one fate.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -15,19 +14,16 @@ from typing import Any
 
 from agents.demo_folder import GROUP, DemoFolder, make_stream
 from agents.demo_processes import Child, DemoError, free_port
+from agents.demo_replay import Replay
 from agents.demo_watch import Applied, Delivered, Watch
 from agents.embedded import EmbeddedBroker
-from agents.emit import EmitOptions, Emitted, emit
+from agents.emit import Emitted
 from agents.eventfiles import EventFiles
-from agents.pace import Pace
 from pipeline.labels import Label, labels_from_table
 from pipeline.simulate import SimulationSettings
-from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
 from sinks.database.migrate import upgrade
 
-_MAX_BYTES = 2 * 1024 * 1024
-"""Outstanding in one partition, of the 5 MB that the embedded broker keeps."""
 _LOOK_S = 0.4
 _SETTLE_S = 0.1
 _STUCK_S = 45.0
@@ -128,7 +124,7 @@ class _Flow:
 
     def replay(self) -> Emitted:
         """Produce the stream at the worker's pace."""
-        emission = _Emission(self._client, self._files)
+        emission = Replay(self._client, self._files)
         self._began_s = time.monotonic()
         emission.start()
         while not emission.join_for(_LOOK_S):
@@ -192,46 +188,3 @@ class _Flow:
     def _check(self) -> None:
         for child in self._children:
             child.check()
-
-
-class _Emission(threading.Thread):
-    """Produces in a thread, so that a dead worker is noticed meanwhile."""
-
-    def __init__(self, client: Mapping[str, Any], files: EventFiles) -> None:
-        # A daemon: when something else fails, nobody waits for it.
-        super().__init__(name="emission", daemon=True)
-        self.events = 0
-        self._client = client
-        self._files = files
-        self._emitted: Emitted | None = None
-        self._error: Exception | None = None
-
-    def run(self) -> None:
-        pace = Pace(self._client, GROUP, max_bytes=_MAX_BYTES)
-        try:
-            self._emitted = emit(
-                self._files,
-                self._client,
-                FileRegistry(),
-                pace=pace,
-                options=EmitOptions(source="demo"),
-                on_step=self._count,
-            )
-        except Exception as error:
-            self._error = error
-        finally:
-            pace.close()
-
-    def join_for(self, seconds: float) -> bool:
-        """Whether it has ended within this time."""
-        self.join(seconds)
-        return not self.is_alive()
-
-    def result(self) -> Emitted:
-        """What was produced. Raises what emit raised."""
-        if self._emitted is None:
-            raise self._error or DemoError("the stream was not produced")
-        return self._emitted
-
-    def _count(self, emitted: Emitted) -> None:
-        self.events = emitted.events
