@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.demo import Progress
+from pipeline.labels import LABEL_RULES
 
 _PLAIN_EVERY_S = 3.0
 _ALERTS_PER_KIND = 4
@@ -124,7 +125,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _alerts(alerts: Sequence[Mapping[str, Any]]) -> RenderableType:
-    table = _table("Alerts", "detected", "severity", "status", "what")
+    table = _table("Alerts", "detected", "account", "severity", "status", "what")
     shown = [alert for alert in alerts if not is_quiet(alert)]
     hidden = len(alerts) - len(shown)
     for kind, group in groupby(shown, key=lambda alert: alert["kind"]):
@@ -132,12 +133,15 @@ def _alerts(alerts: Sequence[Mapping[str, Any]]) -> RenderableType:
         for alert in of_kind[:_ALERTS_PER_KIND]:
             table.add_row(
                 _date(alert["detected_at"]),
+                Text(alert["account_id"]),
                 Text(alert["severity"], _STYLE[alert["severity"]]),
                 alert["status"],
                 Text(alert["summary"]),
             )
         if len(of_kind) > _ALERTS_PER_KIND:
-            table.add_row("", "", "", Text(f"and {len(of_kind) - _ALERTS_PER_KIND} more of {kind}", "dim"))
+            table.add_row(
+                "", "", "", "", Text(f"and {len(of_kind) - _ALERTS_PER_KIND} more of {kind}", "dim")
+            )
     return Group(table, Text(f"{hidden} informational ones about better health are not shown", "dim"))
 
 
@@ -150,7 +154,8 @@ def _incidents(incidents: Mapping[str, Any], alerts: Iterable[Mapping[str, Any]]
     detected = {alert["alert_id"]: alert["detected_at"] for alert in alerts}
     title = f"Incidents that were put into the stream: {incidents['found']} of {incidents['total']} found"
     table = _table(title, "incident", "account", "began", "found", "after", "by")
-    for finding in incidents["findings"]:
+    kinds = list(LABEL_RULES)
+    for finding in sorted(incidents["findings"], key=lambda one: (kinds.index(one["kind"]), one["at"])):
         at_ms = detected.get(finding["alert_id"])
         delay = finding["delay_days"]
         table.add_row(
