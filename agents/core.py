@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from agents.ports import Entry, Feed, Loader
+from agents.ports import Entry, Facts, Feed, Loader
 from pipeline import feed as engine
 from pipeline import ledger, recovery, snapshot
 from pipeline.config import EngineConfig
@@ -32,3 +32,13 @@ class EngineCore:
         entry = ledger.ledger_entry(real.number, real.open_day, topics)
         watermark_ms = min(real.watermarks().values())
         return entry | {"at_ms": watermark_ms if watermark_ms > 0 else None}
+
+    def facts(self, feed: Feed) -> Facts:
+        """Size and progress of the Feed's state."""
+        state = cast("engine.Feed", feed).state
+        return Facts(
+            accounts=len(state.accounts),
+            size_bytes=state.accounts.nbytes,
+            day_closed_ms=state.days.start_ms(state.open_day) if state.open_day > 0 else 0,
+            evictions={"users": state.users.evicted, "features": state.features.evicted},
+        )

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from time import monotonic
-from typing import Any
 
 from faust.types import TP
 
@@ -15,8 +14,9 @@ from agents.dead_letters import DeadLetterGuard
 from agents.exits import ExitCode, leave
 from agents.failpoints import hit
 from agents.lease import Lease
-from agents.ports import Core, Entry, Observer, Wire
+from agents.ports import Core, Observer, Wire
 from agents.publisher import Publisher
+from agents.reporting import Part, Reporter
 from agents.runs import Run
 from agents.shard import Acknowledged, Shard
 from pipeline.records import Outcome
@@ -54,6 +54,8 @@ class Ingest:
         self._wire = wire
         self._publisher = publisher
         self._observer = observer
+        self._reporter = Reporter(observer, core)
+        self._partitions = 0
         self._lease = lease
         self._guard = DeadLetterGuard(config.dead_letter_limits)
         self._blocked: frozenset[TP] = frozenset()
@@ -96,8 +98,9 @@ class Ingest:
 
     # What the worker does.
 
-    def install(self, shards: Iterable[Shard]) -> None:
-        """Take over partitions whose state was recovered."""
+    def install(self, shards: Iterable[Shard], partitions: int) -> None:
+        """Take over partitions, of so many in all, whose state was recovered."""
+        self._partitions = partitions
         self.shards = {shard.number: shard for shard in shards}
         for shard in self.shards.values():
             shard.forget_events()
@@ -148,30 +151,32 @@ class Ingest:
                 break
             hit("after_decode")
             parked.popleft()
+            read_at = monotonic()
             outcome = shard.feed.push(batch)
             shard.moved = True
             hit("after_step")
             shard.saw(batch)
             self._guard.saw(topic, shard.number, len(run))
-            await self._publish(outcome)
+            await self._publish(outcome, read_at)
+            self._reporter.applied(shard, len(run))
+            if self._partitions:
+                self._reporter.misplaced(run.keys, run.partition, self._partitions)
             self.accepted_at = monotonic()
             self.wake.set()
-        self._account(shard)
+        self._hold_back(shard)
 
-    async def _publish(self, outcome: Outcome) -> None:
+    async def _publish(self, outcome: Outcome, read_at: float) -> None:
         if outcome.alerts or outcome.health or outcome.dead_letters:
             hit("before_alert_send")
             await self._publisher.publish(self._wire.outcome(outcome))
             await self._publisher.publish(map(self._wire.dead_letter, outcome.dead_letters))
             hit("after_alert_send_unacked")
             self.outputs_pending = True
+            self._reporter.announced(read_at, outcome)
             self._guard.check(outcome.dead_letters)
-            for record in outcome.alerts:
-                self._observer.alert(record)
 
-    def _account(self, shard: Shard) -> None:
-        for topic, fate, count in shard.fates_since():
-            self._observer.records(topic, fate, count)
+    def _hold_back(self, shard: Shard) -> None:
+        """Stop fetching what only piles up in memory."""
         limit = self.config.max_held_records
         mine = {
             TP(topic, shard.number)
@@ -190,7 +195,7 @@ class Ingest:
         async with self._checkpointing:
             started_at = monotonic()
             async with self._gate:
-                flight = self._publisher.turn()
+                flight, announced = self._publisher.turn(), self._reporter.turn()
                 self.outputs_pending = False
                 parts = [
                     (shard, self._core.checkpoint(shard.feed, shard.epoch), dict(shard.feed.positions))
@@ -201,18 +206,20 @@ class Ingest:
                     shard.moved = False
             await flight.wait()
             hit("after_alert_ack")
+            self._reporter.acknowledged(announced)
             if not self._still_ours(parts):
                 return
             await self._write(parts)
             for shard, _, positions in parts:
                 shard.acknowledge(positions)
-            self._report(started_at, parts)
+            self.checkpointed_at = monotonic()
+            self._reporter.checkpointed(self.checkpointed_at - started_at, parts)
 
-    def _still_ours(self, parts: list[tuple[Shard, Any, Any]]) -> bool:
+    def _still_ours(self, parts: list[Part]) -> bool:
         self._lease.check()
         return all(self.shards.get(shard.number) is shard for shard, _, _ in parts)
 
-    async def _write(self, parts: list[tuple[Shard, list[Entry], Any]]) -> None:
+    async def _write(self, parts: list[Part]) -> None:
         topic = self.config.changelog_topic
         flights = [
             await self._publisher.publish_entries(topic, shard.number, entries) for shard, entries, _ in parts
@@ -221,15 +228,6 @@ class Ingest:
         for flight in flights:
             await flight.wait()
         hit("after_state_ack")
-
-    def _report(self, started_at: float, parts: list[tuple[Shard, list[Entry], Any]]) -> None:
-        now = self.checkpointed_at = monotonic()
-        entries = sum(len(part[1]) for part in parts)
-        size = sum(len(key) + len(value or b"") for part in parts for key, value in part[1])
-        self._observer.checkpoint(now - started_at, entries, size)
-        for shard, _, _ in parts:
-            for name, at_ms in shard.feed.watermarks().items():
-                self._observer.watermark(shard.number, name, at_ms)
 
     async def publish_ledgers(self) -> None:
         """Publish the ledger of every partition whose last one is old enough."""

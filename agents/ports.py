@@ -58,6 +58,18 @@ class Loader(Protocol):
         """The Feed as of the last complete checkpoint."""
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What operators want to know of a partition's state."""
+
+    accounts: int
+    size_bytes: int
+    day_closed_ms: int
+    """End of the last closed day; 0 before the first."""
+    evictions: Mapping[str, int]
+    """How many users and features were evicted so far."""
+
+
 class Core(Protocol):
     """Makes, saves and explains Feeds."""
 
@@ -69,6 +81,9 @@ class Core(Protocol):
 
     def ledger_entry(self, feed: Feed) -> Mapping[str, Any]:
         """What became of every offset so far, as in schemas/ledger_entry.avsc."""
+
+    def facts(self, feed: Feed) -> Facts:
+        """Size and progress of the Feed's state."""
 
 
 Headers = list[tuple[str, str | bytes | None]]
@@ -136,6 +151,27 @@ class Observer(Protocol):
     def invariant(self, kind: str) -> None:
         """Something was seen that should not happen; `kind` from a fixed set."""
 
+    def dead_letter(self, topic: str, reason: str, count: int = 1) -> None:
+        """Records of a topic were dead-lettered."""
+
+    def batch(self, records: int) -> None:
+        """A batch of so many records was applied."""
+
+    def day_closed(self, partition: int, end_ms: int) -> None:
+        """A partition closed a day that ended then."""
+
+    def event_to_alert(self, seconds: float, alert_id: str | None = None) -> None:
+        """An alert was acknowledged so long after its event."""
+
+    def detection_latency(self, seconds: float) -> None:
+        """A batch's alerts were acknowledged so long after it was taken."""
+
+    def state(self, partition: int, accounts: int, size_bytes: int) -> None:
+        """A partition's state holds so many accounts."""
+
+    def evictions(self, of: str, count: int) -> None:
+        """Users or features were dropped from accounts that had too many."""
+
 
 class Unobserved:
     """An Observer that tells nobody."""
@@ -162,4 +198,25 @@ class Unobserved:
         """Nothing."""
 
     def invariant(self, kind: str) -> None:
+        """Nothing."""
+
+    def dead_letter(self, topic: str, reason: str, count: int = 1) -> None:
+        """Nothing."""
+
+    def batch(self, records: int) -> None:
+        """Nothing."""
+
+    def day_closed(self, partition: int, end_ms: int) -> None:
+        """Nothing."""
+
+    def event_to_alert(self, seconds: float, alert_id: str | None = None) -> None:
+        """Nothing."""
+
+    def detection_latency(self, seconds: float) -> None:
+        """Nothing."""
+
+    def state(self, partition: int, accounts: int, size_bytes: int) -> None:
+        """Nothing."""
+
+    def evictions(self, of: str, count: int) -> None:
         """Nothing."""

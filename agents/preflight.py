@@ -18,7 +18,7 @@ def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
 
     Raises:
         RefusedError: something does not fit; the message names all of it.
-        KafkaException: the broker does not answer.
+        KafkaException, TimeoutError: the broker does not answer.
     """
     admin = AdminClient(kafka.client(config))
     needed = [*inputs, config.changelog_topic]
@@ -46,4 +46,8 @@ def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
 
 def _cleanup_policy(admin: AdminClient, topic: str) -> str:
     (future,) = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
-    return str(future.result(_ASK_S)["cleanup.policy"].value)
+    try:
+        return str(future.result(_ASK_S)["cleanup.policy"].value)
+    except TimeoutError as error:
+        message = f"the brokers did not tell the configuration of {topic} within {_ASK_S:.0f} s"
+        raise TimeoutError(message) from error

@@ -142,11 +142,12 @@ class BulkRecovery(Service):
         stale = sum(loader.stale for loader in loaders.values())
         if self._outdated(generation):
             raise changelog.Interrupted
-        runtime.ingest.install([*kept.values(), *shards])
+        partitions = self.app.consumer.thread.partitions(config.changelog_topic)
+        runtime.ingest.install([*kept.values(), *shards], partitions)
         seconds = monotonic() - started_at
         runtime.observer.recovery(seconds, count, stale)
         logger.info(
-            "generation %d: partitions %s read from %d records in %.2f s, %d stale; kept %s",
+            "generation %d: recovered %s from %d records in %.2f s, %d stale; kept %s",
             generation,
             sorted(epochs),
             count,
@@ -157,7 +158,7 @@ class BulkRecovery(Service):
         await self._resume(generation)
 
     def _kept(self, generation: int, numbers: Collection[int]) -> dict[int, Shard]:
-        """Partitions still ours from the generation right before, in which nobody else can have owned them."""
+        """Partitions still ours from the generation right before: nobody else can have owned them."""
         parting, self._runtime.ingest.parting = self._runtime.ingest.parting, {}
         if generation != self._left + 1:
             return {}

@@ -72,6 +72,10 @@ class RunThread(driver.AIOKafkaConsumerThread):
         """Whether this member was thrown out of its group."""
         return bool(self._ensure_consumer()._coordinator.generation == driver.DEFAULT_GENERATION_ID)
 
+    def partitions(self, topic: str) -> int:
+        """Number of a topic's partitions as of the newest metadata; 0 when unknown."""
+        return len(self._ensure_consumer().partitions_for_topic(topic) or ())
+
     async def committed(self, tp: TP) -> int | None:
         """The group's committed offset."""
         offset: int | None = await self.call_thread(self._ensure_consumer().committed, _plain(tp))

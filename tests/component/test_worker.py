@@ -45,7 +45,7 @@ def bootstrap(group: str) -> Iterator[str]:
 def test_sigterm_ends_with_code_0_and_everything_durable_and_committed(bootstrap: str, group: str) -> None:
     source = Source(bootstrap)
     source.send(5_000)
-    with WorkerProcess(bootstrap, group) as worker:
+    with WorkerProcess(bootstrap, group, embedded=True) as worker:
         worker.wait_until_running()
         await_counts(bootstrap, group, source.sent)
         source.send(1_000)
@@ -66,13 +66,14 @@ def test_kill_9_at_random_moments_counts_every_record_once(bootstrap: str, group
     chance = random.Random(7)
     for _ in range(4):
         source.send(1_000)
-        with WorkerProcess(bootstrap, group, session_timeout_ms=3_000) as worker:
+        with WorkerProcess(bootstrap, group, embedded=True, session_timeout_ms=3_000) as worker:
             worker.wait_until_running()
             end = time.monotonic() + chance.uniform(0.1, 2.5)
             while time.monotonic() < end:
                 source.send(50)
+                time.sleep(0.05)
             worker.kill9()
-    with WorkerProcess(bootstrap, group, session_timeout_ms=3_000) as worker:
+    with WorkerProcess(bootstrap, group, embedded=True, session_timeout_ms=3_000) as worker:
         feeds = await_counts(bootstrap, group, source.sent)
         assert worker.terminate() == 0
     assert counts(feeds) == source.sent
@@ -85,7 +86,7 @@ def test_a_bad_record_becomes_one_dead_letter_and_its_neighbours_are_counted(
     bootstrap: str, group: str
 ) -> None:
     source = Source(bootstrap)
-    with WorkerProcess(bootstrap, group) as worker:
+    with WorkerProcess(bootstrap, group, embedded=True) as worker:
         for _ in range(5):
             source.send(200)
             source.send_raw("usage.events", b"a1", POISON)
@@ -102,7 +103,7 @@ def test_a_bad_record_becomes_one_dead_letter_and_its_neighbours_are_counted(
 def test_too_many_dead_letters_in_a_row_stop_the_worker_with_code_74(bootstrap: str, group: str) -> None:
     source = Source(bootstrap)
     limits = {"consecutive": 20, "ratio": 0.9, "window_records": 1_000}
-    with WorkerProcess(bootstrap, group, dead_letter_limits=limits) as worker:
+    with WorkerProcess(bootstrap, group, embedded=True, dead_letter_limits=limits) as worker:
         for _ in range(25):
             source.send_raw("usage.events", b"a1", POISON)
         assert worker.wait(40) == 74
@@ -113,7 +114,7 @@ def test_too_many_dead_letters_in_a_row_stop_the_worker_with_code_74(bootstrap: 
 def test_an_idle_topic_is_ticked_to_the_time_of_the_active_one(bootstrap: str, group: str) -> None:
     source = Source(bootstrap, accounts=200)
     ticks = {"idle_timeout_s": 2.0, "interval_s": 0.5, "clock": "events"}
-    with WorkerProcess(bootstrap, group, ticks=ticks) as worker:
+    with WorkerProcess(bootstrap, group, embedded=True, ticks=ticks) as worker:
         worker.wait_until_running()
         deadline = time.monotonic() + 30
         ticked: set[int] = set()

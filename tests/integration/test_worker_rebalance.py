@@ -97,6 +97,7 @@ def test_a_frozen_worker_that_wakes_up_leaves_and_harms_nothing(bootstrap: str, 
                 end = time.monotonic() + 2
                 while time.monotonic() < end:
                     source.send(200)
+                    time.sleep(0.02)
                 zombie.pause()
                 end = time.monotonic() + 3 * SESSION_MS / 1000
                 while time.monotonic() < end:

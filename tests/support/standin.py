@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from agents.ports import CLAIM_KEY, Entry, Message
+from agents.ports import CLAIM_KEY, Entry, Facts, Message
 from agents.runs import Run
 from pipeline.records import Batch, DeadLetter, Outcome, RecordKind
 from schemas.batch import BadRecord
@@ -141,6 +141,9 @@ class CountingCore:
 
     def ledger_entry(self, feed: Any) -> dict[str, Any]:
         return {"partition": feed.number, "positions": dict(feed.positions)}
+
+    def facts(self, feed: Any) -> Facts:
+        return Facts(len(feed.components), 0, 0, {})
 
 
 class IdleFeed(CountingFeed):

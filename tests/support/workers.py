@@ -76,7 +76,7 @@ class WorkerProcess:
     def wait_until_running(self, timeout_s: float = 40.0) -> None:
         """Wait until it has recovered some partitions."""
         deadline = time.monotonic() + timeout_s
-        while "recovered from" not in self.output():
+        while " stale; kept" not in self.output():
             assert self.alive(), self.output()[-4000:]
             assert time.monotonic() < deadline, self.output()[-4000:]
             time.sleep(0.05)
