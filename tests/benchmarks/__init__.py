@@ -1,0 +1,1 @@
+"""Speed, memory and latency, measured on one machine: `python -m tests.benchmarks`."""

@@ -1,0 +1,91 @@
+"""A real Kafka with the product's topics and a backlog in them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from agents.emit import EmitOptions, emit
+from agents.settings import Settings, load
+from agents.topics import Topics, wanted_topics
+from schemas.registry import FileRegistry
+from tests.benchmarks.workload import HOUR_MS, Workload
+from tests.servers import locate
+from tests.servers.kafka import THROUGHPUT, KafkaServer
+
+PARTITIONS = 4
+_groups = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the input topics."""
+
+    bootstrap: str
+    records: int
+    """Ticks included."""
+    warm_up: int = 0
+    """Records of the day on which everyone is seen, and of what comes with it."""
+
+
+@contextmanager
+def kafka() -> Iterator[KafkaServer]:
+    """A broker tuned for throughput, gone afterwards."""
+    with KafkaServer(partitions_default=PARTITIONS, heap="1g", jvm_flags=THROUGHPUT) as server:
+        yield server
+
+
+def version() -> str:
+    """Version of the broker."""
+    jars = locate.kafka_jars().glob("kafka_2.13-*.jar")
+    found = re.search(r"kafka_2\.13-([\d.]+)\.jar", " ".join(jar.name for jar in jars))
+    return found.group(1) if found else "unknown"
+
+
+def environment(bootstrap: str, group: str, **more: str) -> dict[str, str]:
+    """Settings of a process of the product, as environment variables."""
+    return {
+        "FORESHOCK_KAFKA__BOOTSTRAP": bootstrap,
+        "FORESHOCK_KAFKA__REPLICATION_FACTOR": "1",
+        "FORESHOCK_APP__GROUP": group,
+        "FORESHOCK_APP__PARTITIONS": str(PARTITIONS),
+        "FORESHOCK_METRICS__PORT": "0",
+        "FORESHOCK_LOG__LEVEL": "warning",
+        # The backlog is from the past: ticks of the wall clock would close its days.
+        "FORESHOCK_TIME__CLOCK": "events",
+        **more,
+    }
+
+
+def settings(variables: Mapping[str, str]) -> Settings:
+    """Settings of these variables alone."""
+    return load(None, variables)
+
+
+def new_group(bootstrap: str) -> str:
+    """A group of workers that never ran, its changelog and all other topics."""
+    group = f"bench-{os.getpid()}-{next(_groups)}"
+    chosen = settings(environment(bootstrap, group))
+    Topics(chosen.kafka_client(), wanted_topics(chosen)).apply()
+    return group
+
+
+def fill(bootstrap: str, workload: Workload, say: Callable[[str], None]) -> Backlog:
+    """Produce a workload as `foreshock emit` would, with a tick for every hour."""
+    new_group(bootstrap)
+    say(f"making {workload.events:,} events of {workload.accounts:,} accounts")
+    files = workload.make()
+    client: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 3}
+    say("producing them")
+    emitted = emit(files, client, FileRegistry(), options=EmitOptions(chunk_ms=HOUR_MS))
+    warm_up = 0
+    if workload.everyone_first:
+        warm_up = workload.first_events + workload.accounts
+        warm_up += (emitted.records - warm_up) // 10
+    say(f"{emitted.records:,} records, {emitted.size_bytes / 2**20:,.0f} MiB")
+    return Backlog(bootstrap, emitted.records, warm_up)

@@ -1,0 +1,1 @@
+"""Programs that drain the same backlog, each in one process of its own."""

@@ -1,0 +1,81 @@
+"""The product itself: one worker with everything on, stopped when the backlog is durable."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import version
+from typing import Any
+
+from agents.core import EngineCore
+from agents.exits import ExitCode
+from agents.launch import source
+from agents.registry import open_registry
+from agents.wire import AvroWire
+from agents.worker import Worker
+from schemas.topics import INPUT_TOPICS
+from sinks.metrics import Metrics
+from tests.benchmarks import broker
+from tests.benchmarks.progress import Progress
+
+
+class Watching(Metrics):
+    """The worker's metrics, which also tell when it is through."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(version=version("foreshock"))
+        self.progress = progress
+        self.worker: Worker | None = None
+        self.recovered_s = 0.0
+        self.durable_s = 0.0
+        self.checkpoints: list[tuple[float, int, int]] = []
+        self.alerts = 0
+
+    def records(self, topic: str, fate: str, count: int) -> None:
+        """Count what was applied."""
+        super().records(topic, fate, count)
+        self.progress.saw(count)
+
+    def alert(self, record: Any) -> None:
+        """Count alerts."""
+        super().alert(record)
+        self.alerts += 1
+
+    def recovery(self, seconds: float, entries: int, stale: int) -> None:
+        """Keep how long it took."""
+        super().recovery(seconds, entries, stale)
+        self.recovered_s = seconds
+
+    def checkpoint(self, seconds: float, entries: int, size_bytes: int) -> None:
+        """Stop the worker at the first checkpoint behind the last record."""
+        super().checkpoint(seconds, entries, size_bytes)
+        self.checkpoints.append((seconds, entries, size_bytes))
+        if self.progress.finished and self.worker is not None and not self.durable_s:
+            self.durable_s = self.progress.since_start_s()
+            self.worker.stop()
+
+
+def drain(bootstrap: str, group: str, records: int, skip: int = 0) -> dict[str, Any]:
+    """Read the backlog."""
+    logging.basicConfig(level=logging.INFO)
+    settings = broker.settings(broker.environment(bootstrap, group))
+    observer = Watching(Progress(records, skip))
+    worker = Worker(
+        settings.worker(),
+        topics=INPUT_TOPICS,
+        core=EngineCore(settings.engine()),
+        wire=AvroWire(open_registry(settings), source(settings)),
+        observer=observer,
+    )
+    observer.worker = worker
+    code = worker.run()
+    if code != ExitCode.OK:
+        message = f"the worker ended with {code}"
+        raise RuntimeError(message)
+    result = observer.progress.report()
+    return result | {
+        "durable_per_s": result["records"] / observer.durable_s,
+        "alerts": observer.alerts,
+        "checkpoints": len(observer.checkpoints),
+        "checkpoint_s": sum(seconds for seconds, _, _ in observer.checkpoints),
+        "changelog_mib": sum(size for _, _, size in observer.checkpoints) / 2**20,
+    }

@@ -1,0 +1,164 @@
+"""What the functional core does in one process, without Kafka: applying, closing days, saving and restoring."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from agents.backtest import replay
+from agents.replay import plan, to_batches
+from pipeline.close import close_day
+from pipeline.config import EngineConfig
+from pipeline.feed import Feed
+from pipeline.records import Outcome
+from pipeline.recovery import Loader
+from pipeline.snapshot import Entry, checkpoint
+from schemas.batch import Batch
+from schemas.partitioning import partition_of
+from schemas.topics import DAY_MS
+from tests.benchmarks.batches import cut
+from tests.benchmarks.population import draw_open_day, populated
+from tests.benchmarks.process import MIB, Clock, resident_mib
+from tests.benchmarks.workload import FIRST_DAY_MS, HOUR_MS, Workload
+
+_SEEN_MS = FIRST_DAY_MS + 400 * DAY_MS
+_EPOCH = 0
+
+
+def backtest(accounts: int, usage_events: int, days: int) -> dict[str, Any]:
+    """A whole history through the backtest's own replay, file reading excluded."""
+    files = Workload(accounts=accounts, usage_events=usage_events, days=days).make()
+    _quiet()
+    clock = Clock()
+    replayed = replay(files, EngineConfig())
+    return {
+        "usage_per_s": usage_events / clock.seconds(),
+        "usage_per_cpu_s": usage_events / clock.cpu_seconds(),
+        "days_closed": replayed.days_closed,
+        "alerts": len(replayed.alerts),
+    }
+
+
+def closing(accounts: int, repeats: int) -> dict[str, Any]:
+    """Close ordinary days of accounts with 84 days of history; the first close publishes every account's health."""
+    feed = populated(accounts, settled=False)[0]
+    rng = np.random.default_rng(11)
+    seconds, alerts, health = [], [], []
+    _quiet()
+    for _ in range(repeats + 1):
+        draw_open_day(feed, rng)
+        outcome = Outcome()
+        clock = Clock()
+        close_day(feed.state, outcome)
+        seconds.append(clock.seconds())
+        alerts.append(len(outcome.alerts))
+        health.append(len(outcome.health))
+    return {
+        "first_s": seconds[0],
+        "seconds": seconds[1:],
+        "alerts": float(np.median(alerts[1:])),
+        "health": float(np.median(health[1:])),
+    }
+
+
+def applying(accounts: int, usage_events: int) -> dict[str, Any]:
+    """Usage events of one day into accounts that are all known, then one close of that day."""
+    feed = populated(accounts)[0]
+    batches = _next_day(feed, accounts, usage_events)
+    feed.push(batches[0])
+    _quiet()
+    clock = Clock()
+    for batch in batches[1:]:
+        feed.push(batch)
+    apply_s, apply_cpu_s = clock.seconds(), clock.cpu_seconds()
+    count = sum(map(len, batches[1:]))
+    outcome = Outcome()
+    clock = Clock()
+    close_day(feed.state, outcome)
+    return {
+        "per_s": count / apply_s,
+        "per_cpu_s": count / apply_cpu_s,
+        "close_s": clock.seconds(),
+        "with_close_per_s": count / (apply_s + clock.seconds()),
+    }
+
+
+def _next_day(feed: Feed, accounts: int, usage_events: int) -> list[Batch]:
+    """A day of usage events for the feed's open day, all before its barrier."""
+    workload = Workload(accounts=accounts, usage_events=usage_events, days=1, seed=9)
+    usage = workload.make().usage
+    place = usage.schema.get_field_index("occurred_at")
+    times = usage.column("occurred_at").to_numpy() + (feed.open_day * DAY_MS - FIRST_DAY_MS)
+    usage = usage.set_column(place, usage.schema.field(place), [times])
+    empty = replace(workload, usage_events=1).make()
+    files = type(empty)(usage, *(empty.by_topic()[name].slice(0, 0) for name in list(empty.by_topic())[1:]))
+    begin = feed.next_offset("usage.events")
+    batches = []
+    for step in plan(files, 1, partition_of, chunk_ms=HOUR_MS):
+        for batch in to_batches(step, _SEEN_MS):
+            if batch.topic == "usage.events":
+                batches += [_moved(part, begin) for part in cut(batch)]
+    return batches
+
+
+def _moved(batch: Batch, by: int) -> Batch:
+    return replace(batch, begin=batch.begin + by, end=batch.end + by, offsets=batch.offsets + by)
+
+
+def restoring(accounts: int, partitions: int) -> dict[str, Any]:
+    """Checkpoint everything, then rebuild it from the entries in memory."""
+    feeds = populated(accounts, partitions=partitions)
+    _quiet()
+    clock = Clock()
+    logs: list[list[Entry]] = [checkpoint(feed, _EPOCH) for feed in feeds]
+    checkpoint_s = clock.seconds()
+    del feeds
+    _quiet()
+    clock = Clock()
+    restored = [_load(number, log) for number, log in enumerate(logs)]
+    restore_s = clock.seconds()
+    return {
+        "checkpoint_s": checkpoint_s,
+        "restore_s": restore_s,
+        "changelog_mib": sum(_size(log) for log in logs) / MIB,
+        "accounts": sum(len(feed.state.accounts) for feed in restored),
+    }
+
+
+def resident(accounts: int, partitions: int) -> dict[str, Any]:
+    """Memory of a process that holds the Feeds and nothing else."""
+    before = resident_mib()
+    feeds = populated(accounts, partitions=partitions)
+    columns = sum(feed.state.nbytes for feed in feeds)
+    trim()
+    return {"resident_mib": resident_mib(), "before_mib": before, "columns_mib": columns / MIB}
+
+
+def _load(number: int, log: list[Entry]) -> Feed:
+    loader = Loader(EngineConfig(), number)
+    for offset, (key, value) in enumerate(log):
+        loader.add(key, value, offset)
+    return loader.finish()
+
+
+def _size(log: list[Entry]) -> int:
+    return sum(len(key) + len(value or b"") for key, value in log)
+
+
+def trim() -> None:
+    """Give freed memory back, so that what remains is what is used."""
+    gc.collect()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except (OSError, AttributeError):  # not glibc: the figure is an upper bound then
+        return
+
+
+def _quiet() -> None:
+    """Keep the collector from walking the generated events again and again."""
+    gc.collect()
+    gc.freeze()
