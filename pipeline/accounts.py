@@ -100,6 +100,8 @@ class Accounts:
         self.capacity = capacity
         self.ids: list[str] = [""]
         self.books: dict[int, Book] = {}
+        self.unsummarised: set[int] = set()
+        """Rows whose book has changed since its summary."""
         self.hashes: U64 = np.zeros(capacity, dtype=np.uint64)
         self.bits = np.zeros((capacity, 2), dtype=np.uint64)
         self.dirty = np.zeros(capacity, dtype=np.bool_)
@@ -168,11 +170,15 @@ class Accounts:
             book = self.books[row] = Book()
         return book
 
-    def summarise(self, row: int) -> None:
-        """Bring the summary columns up to date with the account's book."""
-        book = self.books[row]
-        for name, value in summaries(book).items():
-            getattr(self, name)[row] = value
+    def summarise(self) -> None:
+        """Bring the summary columns up to date with the books that have changed."""
+        rows = sorted(self.unsummarised)
+        if not rows:
+            return
+        figures = zip(*(summary(self.books[row]) for row in rows), strict=True)
+        for name, values in zip(SUMMARIES, figures, strict=True):
+            getattr(self, name)[rows] = values
+        self.unsummarised.clear()
 
     def age(self, day: int, held: Bools | None) -> None:
         """Empty the pane and the activity bit that a new day is going to use, except for `held` rows."""
@@ -184,33 +190,34 @@ class Accounts:
                 pane[day % RING, ~held] = 0
 
 
-def summaries(book: Book) -> dict[str, Any]:
-    """What the close of a day reads of a book."""
+def summary(book: Book) -> tuple[Any, ...]:
+    """What the close of a day reads of a book, in the order of `SUMMARIES`."""
+    profile, survey, pulse = book.profile, book.survey, book.pulse
     active = [subscription for subscription in book.subscriptions.values() if subscription.active]
-    seats = sum(subscription.seats or 0 for subscription in active)
+    paid = [subscription.seats for subscription in active if subscription.seats is not None]
+    profile_seats = profile.seats or 0 if profile else 0
     unpaid = [invoice for invoice in book.invoices.values() if not invoice.settled]
     due = [invoice.due_at_ms for invoice in unpaid if invoice.due_at_ms is not None]
     p1 = [ticket.opened_at_ms for ticket in book.tickets.values() if ticket.priority == "p1"]
-    profile, survey, pulse = book.profile, book.survey, book.pulse
-    return {
-        "seats": min(seats or (profile.seats or 0 if profile else 0), 2**31 - 1),
-        "billing_seen": book.billing_seen,
-        "cancelled": bool(book.subscriptions) and not active,
-        "failed_unpaid": any(invoice.failures for invoice in unpaid),
-        "overdue_flagged": any(invoice.overdue for invoice in unpaid),
-        "first_due_ms": min(due, default=2**62),
-        "tickets_seen": book.tickets_seen,
-        "open_tickets": len(book.tickets),
-        "open_p1": len(p1),
-        "oldest_p1_ms": min(p1, default=2**62),
-        "signals_seen": book.signals_seen,
-        "survey": survey.value if survey else np.nan,
-        "survey_until_ms": until_ms(survey),
-        "pulse": pulse.value if pulse else np.nan,
-        "pulse_until_ms": until_ms(pulse),
-        "renewal_at_ms": profile.renewal_at_ms if profile and profile.renewal_at_ms is not None else -1,
-        "open_episodes": len(book.episodes),
-    }
+    return (
+        min(sum(paid) if paid else profile_seats, 2**31 - 1),
+        book.billing_seen,
+        bool(book.subscriptions) and not active,
+        any(invoice.failures for invoice in unpaid),
+        any(invoice.overdue for invoice in unpaid),
+        min(due, default=2**62),
+        book.tickets_seen,
+        len(book.tickets),
+        len(p1),
+        min(p1, default=2**62),
+        book.signals_seen,
+        survey.value if survey else np.nan,
+        until_ms(survey),
+        pulse.value if pulse else np.nan,
+        until_ms(pulse),
+        profile.renewal_at_ms if profile and profile.renewal_at_ms is not None else -1,
+        len(book.episodes),
+    )
 
 
 def until_ms(reading: object) -> int:

@@ -32,6 +32,16 @@ class Accepted:
     days: I64
 
 
+_READ = {
+    "billing.events": (
+        "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_after", "seats_after", "amount_minor", "due_at",
+    ),
+    "ticket.events": ("ticket_id", "type", "occurred_at", "priority"),
+    "customer.signals": ("type", "occurred_at", "score", "scale", "expires_at"),
+}  # fmt: skip
+"""Fields that the books read."""
+
+
 def note_days(state: State, rows: I32, days: I64) -> None:
     """Record an account's first day, amended days and that it has changed."""
     accounts = state.accounts
@@ -75,7 +85,7 @@ def apply_billing_events(state: State, accepted: Accepted, outcome: Outcome) -> 
     accounts, limit = state.accounts, state.config.max_book_entries
     note_days(state, accepted.rows, accepted.days)
     rows = accepted.rows.tolist()
-    for row, event in zip(rows, accepted.events.to_pylist(), strict=True):
+    for row, event in zip(rows, accepted.events.select(_READ["billing.events"]).to_pylist(), strict=True):
         fact = apply_billing(accounts.book(row), event, limit)
         if fact is not None:
             outcome.alerts += react(state, row, fact)
@@ -89,7 +99,9 @@ def apply_ticket_events(state: State, accepted: Accepted, outcome: Outcome) -> N
     note_days(state, accepted.rows, accepted.days)
     rows = accepted.rows.tolist()
     opened = np.zeros(len(rows), dtype=np.int32)
-    for place, (row, event) in enumerate(zip(rows, accepted.events.to_pylist(), strict=True)):
+    for place, (row, event) in enumerate(
+        zip(rows, accepted.events.select(_READ["ticket.events"]).to_pylist(), strict=True)
+    ):
         apply_ticket(accounts.book(row), event, limit)
         opened[place] = event["type"] == "opened"
     _add(accounts.panes["tickets_opened"], accepted.days, accepted.rows, opened)
@@ -104,7 +116,9 @@ def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> N
     today_end_ms = state.days.end_ms(state.open_day)
     rows = accepted.rows.tolist()
     touches = np.zeros(len(rows), dtype=np.int32)
-    for place, (row, event) in enumerate(zip(rows, accepted.events.to_pylist(), strict=True)):
+    for place, (row, event) in enumerate(
+        zip(rows, accepted.events.select(_READ["customer.signals"]).to_pylist(), strict=True)
+    ):
         if apply_signal(accounts.book(row), event, today_end_ms):
             state.waiting_readings.add(row)
         touches[place] = event["type"] == "meeting_held"
@@ -131,9 +145,8 @@ def clear_profile(state: State, row: int) -> None:
 
 
 def _finish(state: State, rows: list[int]) -> None:
-    for row in set(rows):
-        state.accounts.summarise(row)
-        state.accounts.dirty[row] = True
+    state.accounts.unsummarised.update(rows)
+    state.accounts.dirty[rows] = True
 
 
 APPLY: dict[str, Callable[[State, Accepted, Outcome], None]] = {

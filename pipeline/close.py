@@ -37,6 +37,7 @@ def close_day(state: State, outcome: Outcome) -> None:
     held = _held(state, day)
     if len(accounts):
         _amend(state, day, held, outcome)
+        accounts.summarise()
         counts = census(state.users, state.features, accounts.size, day)
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))
@@ -79,7 +80,7 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
 
     for row in due(state.waiting_readings):
         promote_readings(accounts.books[row])
-        accounts.summarise(row)
+        accounts.unsummarised.add(row)
         accounts.dirty[row] = True
     for row in due(state.stale_context):
         book = accounts.books[row]
@@ -106,7 +107,9 @@ def _amend(state: State, day: int, held: Bools | None, outcome: Outcome) -> None
     if not len(changed):
         return
     for opened in range(int(accounts.amended_from[changed].min()), day):
-        rows = [row for row in changed.tolist() if accounts.amended_from[row] <= opened and _opened_on(state, row, opened)]
+        rows = [
+            row for row in changed.tolist() if accounts.amended_from[row] <= opened and _opened_on(state, row, opened)
+        ]
         if rows:
             _judge_again(state, np.array(rows, dtype=np.int32), opened, day, outcome)
     accounts.amended_from[changed] = NEVER
@@ -140,7 +143,7 @@ def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: in
             change = Change(status, "late_data", state.days.end_ms(day))
             window = Scene(state.days.start_ms(opened - 6), state.days.end_ms(opened))
             outcome.alerts.append(state.alerting.record(state.accounts.ids[row], book, episode, change, window))
-        state.accounts.summarise(row)
+        state.accounts.unsummarised.add(row)
 
 
 def _same(new: float, old: float) -> bool:
@@ -245,7 +248,9 @@ class _Closing:
         self.outcome.alerts.append(self.state.alerting.record(account_id, self.book, episode, change, self._scene))
         self.state.accounts.dirty[self.row] = True
 
-    def _open(self, kind: str, dimension: str, starts_at_ms: int, severity: str, values: tuple[float, float, float]) -> None:
+    def _open(
+        self, kind: str, dimension: str, starts_at_ms: int, severity: str, values: tuple[float, float, float]
+    ) -> None:
         view = self.context.view
         episode = Episode(kind, dimension, view.day, starts_at_ms, view.end_ms, severity, *values)
         self.book.episodes.append(episode)
@@ -262,7 +267,11 @@ class _Closing:
         if episode is None:
             if finding.raised[place]:
                 start_ms = self.state.days.start_ms(self.context.view.day)
-                values = (float(finding.observed[place]), float(finding.expected[place]), float(finding.evidence[place]))
+                values = (
+                    float(finding.observed[place]),
+                    float(finding.expected[place]),
+                    float(finding.evidence[place]),
+                )
                 self._open(detector.KIND, detector.DIMENSION, start_ms, self._severity(detector.KIND), values)
             return
         clear_days = episode.clear_days
@@ -282,7 +291,9 @@ class _Closing:
 
     def _severity(self, kind: str) -> str:
         if kind == "renewal_at_risk":
-            return {bands.RED: "critical", bands.YELLOW: "error"}.get(int(self.context.view.band[self.place]), "warning")
+            return {bands.RED: "critical", bands.YELLOW: "error"}.get(
+                int(self.context.view.band[self.place]), "warning"
+            )
         return KINDS[kind].severity
 
     def _overdue_invoices(self) -> None:

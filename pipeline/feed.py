@@ -131,7 +131,7 @@ class Feed:
         return outcome
 
     def _pending(self, topic: Topic, batch: Batch) -> Pending:
-        future = np.isin(batch.kind, (RecordKind.EVENT, RecordKind.TICK))
+        future = (batch.kind == RecordKind.EVENT) | (batch.kind == RecordKind.TICK)
         timed = future & (batch.occurred_at_ms > 0) if topic.name == "account.profiles" else future
         future = future & (batch.occurred_at_ms > batch.seen_at_ms + self.config.max_skew_ms)
         times = np.where(timed & ~future, batch.occurred_at_ms, BEFORE_TIME)
@@ -273,7 +273,9 @@ class Feed:
             fates[Fate.APPLIED] += len(days) - late
         else:
             fates[Fate.APPLIED] += len(days)
-        self._apply_accepted(topic, batch.offsets[chosen], Accepted(events, np.empty(0, np.int32), hashes, days), outcome)
+        self._apply_accepted(
+            topic, batch.offsets[chosen], Accepted(events, np.empty(0, np.int32), hashes, days), outcome
+        )
 
     def _apply_accepted(self, topic: Topic, offsets: I64, accepted: Accepted, outcome: Outcome) -> None:
         if not len(offsets):

@@ -219,9 +219,7 @@ def _find(label: Label, alerts: Sequence[Mapping[str, Any]]) -> Finding:
     return Finding(label, tuple(a for a in alerts if a["kind"] in kinds and _in_time(label, a)))
 
 
-def _consequence_ids(
-    labels: Sequence[Label], by_account: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> set[str]:
+def _consequence_ids(labels: Sequence[Label], by_account: Mapping[str, Sequence[Mapping[str, Any]]]) -> set[str]:
     return {
         alert["alert_id"]
         for label in labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -135,13 +135,15 @@ class Members:
             self.last_day[chosen] = np.maximum(self.last_day[chosen], np.int32(day))
 
     def _create(self, rows: I32, hashes: U64, keys: U64, ids: pa.Array, missing: npt.NDArray[np.intp]) -> None:
-        _, firsts = np.unique(keys[missing], return_index=True)
-        new = missing[np.sort(firsts)]
+        ordered = np.sort(keys[missing])
+        new = missing
+        if (ordered[1:] == ordered[:-1]).any():
+            new = missing[np.sort(np.unique(keys[missing], return_index=True)[1])]
         new = new[self._within_limit(rows[new])]
         if not len(new):
             return
-        names = ids.take(pa.array(new)).to_pylist()
-        self._append(rows[new], hashes[new], keys[new], [name.encode()[:ID_BYTES] for name in names])
+        names = ids.take(pa.array(new)).cast(pa.binary()).to_numpy(zero_copy_only=False)
+        self._append(rows[new], hashes[new], keys[new], names.astype(f"S{ID_BYTES}"))
 
     def _within_limit(self, rows: I32) -> npt.NDArray[np.bool_]:
         """Which of the new members fit, in order of arrival, below twice their account's limit."""
@@ -153,7 +155,7 @@ class Members:
         fits[order] = self._counts[ordered] + rank < 2 * self.limit
         return fits
 
-    def _append(self, rows: I32, hashes: U64, keys: U64, ids: Sequence[bytes]) -> I32:
+    def _append(self, rows: I32, hashes: U64, keys: U64, ids: npt.NDArray[np.bytes_]) -> I32:
         count = len(rows)
         reused = [self._free.pop() for _ in range(min(count, len(self._free)))]
         fresh = count - len(reused)
@@ -209,7 +211,15 @@ class Members:
             current = self._nexts.item(current)
         return np.array(places, dtype=np.int32)
 
-    def restore(self, rows: I32, account_hashes: U64, hashes: U64, ids: Sequence[bytes], bits: npt.NDArray[np.uint64], last_day: I32) -> None:
+    def restore(
+        self,
+        rows: I32,
+        account_hashes: U64,
+        hashes: U64,
+        ids: npt.NDArray[np.bytes_],
+        bits: npt.NDArray[np.uint64],
+        last_day: I32,
+    ) -> None:
         """Take back members that a changelog value holds."""
         places = self._append(rows, hashes, combine(account_hashes, hashes), ids)
         self.bits[places] = bits

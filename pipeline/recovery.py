@@ -201,7 +201,12 @@ def _restore_members(
         if len(saved):
             owners = np.repeat(chosen, counts)
             members.restore(
-                rows[owners], hashes[owners], saved["hash"], saved["id"].astype(f"S{ID_BYTES}"), saved["bits"], saved["last_day"]
+                rows[owners],
+                hashes[owners],
+                saved["hash"],
+                saved["id"].astype(f"S{ID_BYTES}"),
+                saved["bits"],
+                saved["last_day"],
             )
     return ends
 
@@ -212,7 +217,7 @@ def _restore_book(state: State, row: int, key: bytes, data: bytes) -> None:
     except msgspec.MsgspecError as error:
         raise SnapshotError(f"account {key.decode()}: {error}") from error
     state.accounts.books[row] = book
-    state.accounts.summarise(row)
+    state.accounts.unsummarised.add(row)
     if book.next_survey is not None or book.next_pulse is not None:
         state.waiting_readings.add(row)
     if book.closed_tickets:
@@ -233,5 +238,3 @@ def _catch_up(state: State, closed_day: npt.NDArray[np.int32]) -> None:
         state.accounts.age(day, ~mask)
         for members in (state.users, state.features):
             members.forget_day(day, ~mask)
-
-

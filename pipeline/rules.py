@@ -77,7 +77,9 @@ def _settle(state: State, row: int, fact: Paid) -> list[dict[str, Any]]:
     return records
 
 
-def health_of(state: State, row: int, previous_score: float | None = None, previous_band: int | None = None) -> dict[str, Any]:
+def health_of(
+    state: State, row: int, previous_score: float | None = None, previous_band: int | None = None
+) -> dict[str, Any]:
     """The account's health as alerts show it."""
     accounts = state.accounts
     score = float(accounts.score[row])

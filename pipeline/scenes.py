@@ -163,7 +163,9 @@ def health_records(state: State, day: DayContext, places: npt.NDArray[np.intp], 
                     | {name: cells[number] for name, cells in figures.items()}
                     for dimension, figures in dimensions
                 ],
-                "monitorability": {name: columns[name][number] for name in ("min_drop_7d", "min_drop_14d", "min_drop_28d")},
+                "monitorability": {
+                    name: columns[name][number] for name in ("min_drop_7d", "min_drop_14d", "min_drop_28d")
+                },
                 "provisional": provisional[number],
                 "context": context_record(context, day.view.end_ms, at_risk=band == "red"),
                 "owner": context.owner,

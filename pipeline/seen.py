@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.hashing import U64
-from pipeline.index import HashIndex
+from pipeline.index import KeySet
 from pipeline.members import by_day
 from pipeline.records import I64
 
+Bools = npt.NDArray[np.bool_]
 CHUNK_IDS = 64_000
 """Ids in one changelog record: half a megabyte."""
 _MERGE_AT = 64
@@ -18,7 +20,7 @@ _MERGE_AT = 64
 
 @dataclass(slots=True)
 class SeenChunk:
-    """Ids applied on one day, of the offsets below `end`; one changelog record.
+    """Ids that matter until one day, of the offsets below `end`; one changelog record.
 
     `number` is unique within a topic.
     """
@@ -32,74 +34,69 @@ class SeenChunk:
 class Seen:
     """Which event ids of one topic were applied, each with the day until which it matters.
 
-    An id is forgotten when that day is too late, or, counted in `evicted`, when there are
-    more than `max_ids`: then the oldest day's go first.
+    An id is forgotten when that day is too late, or, counted in `evicted`, when there are more than `max_ids`: then
+    the oldest day's go first. Days are separate sets, so that forgetting one costs nothing.
     """
 
     def __init__(self, max_ids: int) -> None:
         self._max_ids = max_ids
-        self._index = HashIndex()
-        self._by_day: dict[int, list[U64]] = {}
+        self._days: dict[int, KeySet] = {}
         self._fresh: dict[int, list[U64]] = {}
         self._chunks: dict[int, SeenChunk] = {}
         self._free: list[int] = []
-        """Numbers of chunks whose content no longer matters; written over, never deleted: a deletion carries no epoch."""
+        """Chunk numbers to write over. They are never deleted: a deletion would carry no epoch."""
         self._merged: list[int] = []
         self._next_chunk = 0
-        self._count = 0
         self.evicted = 0
 
     def __len__(self) -> int:
-        return sum(len(ids) for day in self._by_day.values() for ids in day)
+        return sum(map(len, self._days.values()))
 
-    def add(self, ids: U64, days: I64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in sets and chunks."""
+        return sum(day.nbytes for day in self._days.values()) + sum(c.ids.nbytes for c in self._chunks.values())
+
+    def add(self, ids: U64, days: I64) -> Bools:
         """Remember the ids that are new, each until its day; returns which were new (of equal ids the first)."""
+        new = np.ones(len(ids), dtype=np.bool_)
         if not len(ids):
-            return np.empty(0, dtype=np.bool_)
-        new = np.asarray(self._index.lookup(ids) < 0)
-        places = np.flatnonzero(new)
-        if len(places):
-            candidates = ids[places]
-            numbers = np.arange(self._count, self._count + len(places), dtype=np.int64)
-            won = self._index.insert(candidates, numbers.astype(np.int32))
-            self._count += len(places)
-            new[places] = won
-            taken = places[won]
-            for day, chosen in by_day(days[taken], taken):
-                self._by_day.setdefault(day, []).append(ids[chosen])
-                self._fresh.setdefault(day, []).append(ids[chosen])
-        if self._count > 2**31 - 2**24:
-            self._rebuild()
+            return new
+        ordered = np.sort(ids)
+        if (ordered[1:] == ordered[:-1]).any():
+            new[:] = False
+            new[np.unique(ids, return_index=True)[1]] = True
+        for known in self._days.values():
+            new &= ~known.contains(ids)
+        for day, chosen in by_day(days[new], np.flatnonzero(new)):
+            self._of(day).add(ids[chosen])
+            self._fresh.setdefault(day, []).append(ids[chosen])
         return new
 
+    def _of(self, day: int) -> KeySet:
+        known = self._days.get(day)
+        if known is None:
+            # A day is about as large as the one before.
+            known = self._days[day] = KeySet(len(self._days[day - 1]) if day - 1 in self._days else 0)
+        return known
+
     def forget_before(self, day: int) -> None:
-        """Drop ids that were applied before this day, then the oldest days beyond the bound."""
-        old = [applied for applied in self._by_day if applied < day]
+        """Drop ids that mattered until an earlier day, then the oldest days beyond the bound."""
+        old = [known for known in self._days if known < day]
         total = len(self)
-        for applied in sorted(self._by_day):
+        for known in sorted(self._days):
             if total <= self._max_ids:
                 break
-            size = sum(map(len, self._by_day[applied]))
-            total -= size
-            if applied not in old:
-                self.evicted += size
-                old.append(applied)
-        if not old:
-            return
-        for applied in old:
-            del self._by_day[applied]
-            self._fresh.pop(applied, None)
+            total -= len(self._days[known])
+            if known not in old:
+                self.evicted += len(self._days[known])
+                old.append(known)
+        for known in old:
+            del self._days[known]
+            self._fresh.pop(known, None)
         for number in [number for number, chunk in self._chunks.items() if chunk.day in old]:
             del self._chunks[number]
             self._free.append(number)
-        self._rebuild()
-
-    def _rebuild(self) -> None:
-        live = [ids for day in self._by_day.values() for ids in day]
-        ids = np.concatenate(live) if live else np.empty(0, dtype=np.uint64)
-        self._index = HashIndex(len(ids) * 3 or 1)
-        self._index.insert(ids, np.arange(len(ids), dtype=np.int32))
-        self._count = len(ids)
 
     def checkpoint(self, end: int) -> list[SeenChunk]:
         """Chunks to write for what was added since the last call; `end` is the topic's position.
@@ -112,14 +109,15 @@ class Seen:
         for day, parts in self._fresh.items():
             written += self._write(day, end, np.concatenate(parts))
         self._fresh.clear()
-        for day in list(self._by_day):
+        for day in self._days:
             small = [c for c in self._chunks.values() if c.day == day and len(c.ids) < CHUNK_IDS]
             if len(small) > _MERGE_AT:
-                written = [chunk for chunk in written if chunk not in small]
+                numbers = {chunk.number for chunk in small}
+                written = [chunk for chunk in written if chunk.number not in numbers]
+                for number in numbers:
+                    del self._chunks[number]
+                self._merged += numbers
                 written += self._write(day, end, np.concatenate([chunk.ids for chunk in small]))
-                for chunk in small:
-                    del self._chunks[chunk.number]
-                    self._merged.append(chunk.number)
         self._free += merged
         return written
 
@@ -137,12 +135,8 @@ class Seen:
         """Take back a chunk that a changelog holds."""
         self._next_chunk = max(self._next_chunk, chunk.number + 1)
         self._chunks[chunk.number] = chunk
-        new = np.asarray(self._index.lookup(chunk.ids) < 0)
-        ids = chunk.ids[new]
-        numbers = np.arange(self._count, self._count + len(ids), dtype=np.int32)
-        won = self._index.insert(ids, numbers)
-        self._count += len(ids)
-        self._by_day.setdefault(chunk.day, []).append(ids[won])
+        known = self._of(chunk.day)
+        known.add(chunk.ids[~known.contains(chunk.ids)])
 
     def discard(self, number: int) -> None:
         """Leave out a chunk that a changelog holds and that must not count yet: its records are read again."""

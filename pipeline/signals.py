@@ -69,9 +69,7 @@ def apply_profile(book: Book, event: Mapping[str, Any]) -> None:
     )
 
 
-_PLAIN = tuple(
-    name for name in Profile.__struct_fields__ if name not in ("updated_at_ms", "renewal_at_ms")
-)
+_PLAIN = tuple(name for name in Profile.__struct_fields__ if name not in ("updated_at_ms", "renewal_at_ms"))
 
 
 def context_of(book: Book, day: int) -> Context:

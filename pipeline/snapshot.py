@@ -201,5 +201,7 @@ def read_partition_record(value: bytes) -> PartitionRecord:
 def read_head(value: bytes, what: str, dtype: np.dtype[np.void]) -> Any:
     """Decode the fixed head of a value; raises `SnapshotError`."""
     if len(value) < dtype.itemsize or value[0] > FORMAT:
-        raise SnapshotError(f"{what}: {len(value)} bytes, format {value[:1].hex() or 'none'}; this version reads up to {FORMAT}")
+        raise SnapshotError(
+            f"{what}: {len(value)} bytes, format {value[:1].hex() or 'none'}; this version reads up to {FORMAT}"
+        )
     return np.frombuffer(value, dtype=dtype, count=1)[0]

@@ -115,7 +115,9 @@ class Census:
         """The same for some of the accounts."""
 
         def cut(counts: Activity) -> Activity:
-            return Activity(counts.active_28[rows], counts.active_base[rows], counts.days_28[rows], counts.days_base[rows])
+            return Activity(
+                counts.active_28[rows], counts.active_base[rows], counts.days_28[rows], counts.days_base[rows]
+            )
 
         power = self.power
         return Census(

@@ -20,9 +20,7 @@ REPLAYED_SHARE = 0.3
 MAX_DELAY_MS = 2 * DAY_MS
 
 
-def as_arrived(
-    usage: pa.Table, incidents: Sequence[Incident], start_ms: int, rng: np.random.Generator
-) -> pa.Table:
+def as_arrived(usage: pa.Table, incidents: Sequence[Incident], start_ms: int, rng: np.random.Generator) -> pa.Table:
     """The usage events as they reach the topic, given in order of `occurred_at`."""
     occurred_at = usage.column("occurred_at").to_numpy()
     kept = np.ones(len(occurred_at), dtype=bool)
@@ -38,9 +36,7 @@ def as_arrived(
                 chosen &= rng.random(len(arrival)) < LATE_SHARE
                 arrival[chosen] += rng.integers(2 * HOUR_MS, MAX_DELAY_MS, int(chosen.sum()))
             case "duplicates_replay":
-                chosen = _between(occurred_at, day_ms, day_ms + DAY_MS) & (
-                    rng.random(len(arrival)) < REPLAYED_SHARE
-                )
+                chosen = _between(occurred_at, day_ms, day_ms + DAY_MS) & (rng.random(len(arrival)) < REPLAYED_SHARE)
                 rows = np.flatnonzero(chosen)
                 # The feed sends a part of the day before once more, in its old order, within an hour.
                 sent = incident.at_ms + np.linspace(0, HOUR_MS - 1, len(rows)).astype(np.int64)

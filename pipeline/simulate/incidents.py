@@ -101,9 +101,7 @@ def _detail(incident: Incident) -> str:
     }.get(incident.kind, "")
 
 
-def plan_incidents(
-    settings: SimulationSettings, countries: Sequence[str], rng: np.random.Generator
-) -> list[Incident]:
+def plan_incidents(settings: SimulationSettings, countries: Sequence[str], rng: np.random.Generator) -> list[Incident]:
     """Incidents of accounts, none sharing an account, then those of the fleet, none sharing a day."""
     kinds = [kind for kind in ACCOUNT_KINDS if kind in settings.kinds]
     wanted = [kind for _ in range(settings.incidents_per_kind) for kind in kinds]
@@ -113,12 +111,7 @@ def plan_incidents(
         for kind, account in zip(wanted, candidates, strict=False)
         if _last_day(kind, settings) >= settings.first_incident_day
     ]
-    fleet = [
-        kind
-        for kind in FLEET_KINDS
-        if kind in settings.kinds
-        for _ in range(settings.fleet_incidents_per_kind)
-    ]
+    fleet = [kind for kind in FLEET_KINDS if kind in settings.kinds for _ in range(settings.fleet_incidents_per_kind)]
     taken: set[int] = set()
     for kind in fleet:
         days = _free_days(kind, settings, taken)
@@ -133,9 +126,7 @@ def _last_day(kind: str, settings: SimulationSettings) -> int:
     return settings.days - _DAYS_AFTER[kind]
 
 
-def _account_incident(
-    kind: str, account: int, settings: SimulationSettings, rng: np.random.Generator
-) -> Incident:
+def _account_incident(kind: str, account: int, settings: SimulationSettings, rng: np.random.Generator) -> Incident:
     day = int(rng.integers(settings.first_incident_day, _last_day(kind, settings) + 1))
     strength = float(rng.random())
     midnight_ms = settings.start_ms + day * DAY_MS

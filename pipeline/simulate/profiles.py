@@ -43,9 +43,7 @@ def _versions(settings: SimulationSettings, fleet: Fleet, account: int) -> Itera
         yield _profile(settings, fleet, account, day, day + YEAR_DAYS)
 
 
-def _profile(
-    settings: SimulationSettings, fleet: Fleet, account: int, day: int, renewal_day: int
-) -> dict[str, Any]:
+def _profile(settings: SimulationSettings, fleet: Fleet, account: int, day: int, renewal_day: int) -> dict[str, Any]:
     country, segment = int(fleet.country[account]), int(fleet.segment[account])
     return {
         "account_id": fleet.account_ids[account],

@@ -35,9 +35,7 @@ def signal_table(settings: SimulationSettings, fleet: Fleet, rng: np.random.Gene
     return sorted_events(rows, SIGNALS, settings.seed, "s", settings.end_ms)
 
 
-def _signals(
-    settings: SimulationSettings, fleet: Fleet, account: int, rng: np.random.Generator
-) -> Iterator[Row]:
+def _signals(settings: SimulationSettings, fleet: Fleet, account: int, rng: np.random.Generator) -> Iterator[Row]:
     segment = int(fleet.segment[account])
     mood = float(np.clip(rng.normal(0.8, 0.08), 0.55, 1.0))
     common: Row = {"account_id": fleet.account_ids[account]}

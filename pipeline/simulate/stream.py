@@ -56,9 +56,7 @@ def simulate(settings: SimulationSettings) -> SimulatedStream:
 
 
 def _label_table(incidents: list[Incident], account_ids: tuple[str, ...]) -> pa.Table:
-    labels = sorted(
-        (i.label(account_ids) for i in incidents), key=lambda label: (label.at_ms, label.account_id)
-    )
+    labels = sorted((i.label(account_ids) for i in incidents), key=lambda label: (label.at_ms, label.account_id))
     return pa.table(
         {
             "account_id": [label.account_id for label in labels],

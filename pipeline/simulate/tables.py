@@ -68,24 +68,18 @@ def event_ids(seed: int, letter: str, count: int) -> pa.Array:
     return pc.binary_join_element_wise(f"{letter}{seed}", numbers, "-")
 
 
-def pick(
-    values: Sequence[str], index: npt.NDArray[Any], null: npt.NDArray[np.bool_] | None = None
-) -> pa.Array:
+def pick(values: Sequence[str], index: npt.NDArray[Any], null: npt.NDArray[np.bool_] | None = None) -> pa.Array:
     """The strings that `index` points to, null where `null` is set."""
     return pa.array(values, pa.string()).take(pa.array(index, mask=null))
 
 
 def table_of(columns: Mapping[str, Any], schema: pa.Schema, rows: int) -> pa.Table:
     """A table in the schema; columns that are not given are null."""
-    arrays = [
-        columns[field.name] if field.name in columns else pa.nulls(rows, field.type) for field in schema
-    ]
+    arrays = [columns[field.name] if field.name in columns else pa.nulls(rows, field.type) for field in schema]
     return pa.table(arrays, schema=schema)
 
 
-def sorted_events(
-    rows: Iterable[dict[str, Any]], schema: pa.Schema, seed: int, letter: str, end_ms: int
-) -> pa.Table:
+def sorted_events(rows: Iterable[dict[str, Any]], schema: pa.Schema, seed: int, letter: str, end_ms: int) -> pa.Table:
     """A table of the rows before `end_ms`, ordered by `occurred_at`, with ids; missing fields are null."""
     kept = sorted((row for row in rows if row["occurred_at"] < end_ms), key=lambda row: row["occurred_at"])
     columns = {

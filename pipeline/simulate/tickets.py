@@ -49,14 +49,8 @@ def ticket_table(
         if incident.account is not None and incident.kind == "ticket_surge":
             tickets += _surge(incident, float(rates[incident.account]), rng)
         elif incident.account is not None and incident.kind == "p1_open":
-            tickets.append(
-                _Ticket(incident.account, incident.at_ms, incident.ends_at_ms or settings.end_ms, "p1")
-            )
-    rows = (
-        row
-        for number, ticket in enumerate(tickets)
-        for row in _history(ticket, f"t-{number + 1:06d}", fleet, rng)
-    )
+            tickets.append(_Ticket(incident.account, incident.at_ms, incident.ends_at_ms or settings.end_ms, "p1"))
+    rows = (row for number, ticket in enumerate(tickets) for row in _history(ticket, f"t-{number + 1:06d}", fleet, rng))
     return sorted_events(rows, TICKETS, settings.seed, "t", settings.end_ms)
 
 
@@ -69,9 +63,7 @@ def _ordinary(
     first_ms = settings.start_ms + fleet.start_day[accounts] * DAY_MS
     opened = (first_ms + rng.random(n) * (settings.end_ms - first_ms)).astype(np.int64)
     priority = rng.choice(len(PRIORITIES), n, p=_PRIORITY_SHARE)
-    hours = np.where(
-        priority == 0, rng.uniform(*_P1_HOURS, n), np.clip(rng.lognormal(np.log(30), 0.8, n), 1, 240)
-    )
+    hours = np.where(priority == 0, rng.uniform(*_P1_HOURS, n), np.clip(rng.lognormal(np.log(30), 0.8, n), 1, 240))
     resolved = opened + (hours * HOUR_MS).astype(np.int64)
     for account, opened_ms, resolved_ms, place in zip(
         accounts.tolist(), opened.tolist(), resolved.tolist(), priority.tolist(), strict=True

@@ -59,9 +59,7 @@ def usage_table(
     return _table(settings, fleet, users[order], occurred_at[order], rng)
 
 
-def _rates(
-    settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident], rng: np.random.Generator
-) -> F32:
+def _rates(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident], rng: np.random.Generator) -> F32:
     """Probability of each user being active on each day."""
     weekday = (settings.start_date.weekday() + np.arange(settings.days)) % 7
     by_account = np.where(weekday < _WORKING_DAYS, 1.0, fleet.weekend[:, None])
@@ -101,9 +99,7 @@ def _apply(incident: Incident, rates: F32, power: Bool, base: npt.NDArray[np.flo
             rates *= (1 - (1 - SLOW_DECLINE_FLOOR) * done).astype(np.float32)
 
 
-def _intensity(
-    settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident]
-) -> npt.NDArray[np.float64]:
+def _intensity(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident]) -> npt.NDArray[np.float64]:
     """What multiplies the actions of a user-day, by account and day."""
     intensity = np.ones((settings.accounts, settings.days))
     for incident in incidents:
@@ -111,9 +107,7 @@ def _intensity(
             done = np.minimum(1.0, (np.arange(settings.days - incident.day) + 1) / GROWTH_DAYS)
             # The first action of a user-day does not grow, so the others grow by more.
             actions = fleet.actions[incident.account]
-            intensity[incident.account, incident.day :] += (
-                done * (GROWTH_FACTOR - 1) * (1 + actions) / actions
-            )
+            intensity[incident.account, incident.day :] += done * (GROWTH_FACTOR - 1) * (1 + actions) / actions
     return intensity
 
 

@@ -86,7 +86,11 @@ def assert_same_alerts(oracle: Oracle, alerts: Iterable[dict[str, Any]]) -> None
     assert not unexpected and not missing, f"unexpected {unexpected}\nmissing {missing}"
     for key, expected in oracle.alerts.items():
         signal, evidence = found[key]["signal"], found[key]["evidence"]
-        for name, value in (("observed", signal["observed"]), ("expected", signal["expected"]), ("evidence", evidence["value"])):
+        for name, value in (
+            ("observed", signal["observed"]),
+            ("expected", signal["expected"]),
+            ("evidence", evidence["value"]),
+        ):
             assert close(value, expected[name]), (key, name, value, expected)
 
 
@@ -117,7 +121,11 @@ def assert_same_windows(oracle: Oracle, feed: Feed) -> None:
         account = oracle.accounts[account_id]
         for day in range(max(0, feed.open_day - 84), feed.open_day + 1):
             for pane in ("actions", "duration_ms", "tickets_opened", "touches"):
-                assert accounts.panes[pane][day % 96, row] == getattr(account, pane).get(day, 0), (account_id, pane, day)
+                assert accounts.panes[pane][day % 96, row] == getattr(account, pane).get(day, 0), (
+                    account_id,
+                    pane,
+                    day,
+                )
 
 
 def trace(oracle: Oracle, feed: Feed) -> str:
