@@ -120,9 +120,7 @@ def _read_to(
     return count
 
 
-def _apply(
-    message: Message[bytes, bytes], left: dict[int, int], loaders: Mapping[int, Loader]
-) -> tuple[int, int]:
+def _apply(message: Message[bytes, bytes], left: dict[int, int], loaders: Mapping[int, Loader]) -> tuple[int, int]:
     """Hand a record on; its partition and the position that it tells of."""
     number, offset, error = message.partition(), message.offset(), message.error()
     if number is None or offset is None:

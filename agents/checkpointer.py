@@ -10,7 +10,7 @@ from agents.config import WorkerConfig
 from agents.ingest import Ingest
 
 _SHARE = 9
-"""A checkpoint is followed by at least so many times its own duration of work."""
+"""A checkpoint is followed by at least so many times the work that it took."""
 _IDLE_S = 0.02
 _LEDGER_LOOK_S = 1.0
 _RETRY_S = 1.0
@@ -38,9 +38,7 @@ class Checkpointer:
         while not self._stopping:
             await self._woken()
             await self._until_due()
-            started_at = monotonic()
-            await self._ingest.checkpoint()
-            self._last_s = monotonic() - started_at
+            self._last_s = await self._ingest.checkpoint()
             if monotonic() - ledger_at >= _LEDGER_LOOK_S:
                 ledger_at = monotonic()
                 await self._ingest.publish_ledgers()

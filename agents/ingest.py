@@ -179,22 +179,23 @@ class Ingest:
         """Stop fetching what only piles up in memory."""
         limit = self.config.max_held_records
         mine = {
-            TP(topic, shard.number)
-            for topic in self._topics
-            if shard.parked[topic] or shard.feed.queued(topic) > limit
+            TP(topic, shard.number) for topic in self._topics if shard.parked[topic] or shard.feed.queued(topic) > limit
         }
         if mine or self._blocked:
             self._blocked = frozenset({tp for tp in self._blocked if tp.partition != shard.number} | mine)
 
-    async def checkpoint(self) -> None:
+    async def checkpoint(self) -> float:
         """Outputs acknowledged, then state acknowledged, then input acknowledged to Faust.
+
+        Returns:
+            Seconds that it kept other work from being done; waiting for the broker does not.
 
         Raises:
             PublishError: something was not acknowledged; nothing may be acknowledged after that.
         """
         async with self._checkpointing:
-            started_at = monotonic()
             async with self._gate:
+                started_at = monotonic()
                 flight, announced = self._publisher.turn(), self._reporter.turn()
                 self.outputs_pending = False
                 parts = [
@@ -204,30 +205,31 @@ class Ingest:
                 ]
                 for shard, _, _ in parts:
                     shard.moved = False
+                busy_s = monotonic() - started_at
             await flight.wait()
             hit("after_alert_ack")
             self._reporter.acknowledged(announced)
             if not self._still_ours(parts):
-                return
-            await self._write(parts)
+                return busy_s
+            busy_s += await self._write(parts)
             for shard, _, positions in parts:
                 shard.acknowledge(positions)
             self.checkpointed_at = monotonic()
             self._reporter.checkpointed(self.checkpointed_at - started_at, parts)
+            return busy_s
 
     def _still_ours(self, parts: list[Part]) -> bool:
         self._lease.check()
         return all(self.shards.get(shard.number) is shard for shard, _, _ in parts)
 
-    async def _write(self, parts: list[Part]) -> None:
+    async def _write(self, parts: list[Part]) -> float:
         topic = self.config.changelog_topic
-        flights = [
-            await self._publisher.publish_entries(topic, shard.number, entries) for shard, entries, _ in parts
-        ]
+        flights = [await self._publisher.publish_entries(topic, shard.number, entries) for shard, entries, _ in parts]
         hit("after_state_send_unacked")
         for flight in flights:
             await flight.wait()
         hit("after_state_ack")
+        return sum(flight.busy_s for flight in flights)
 
     async def publish_ledgers(self) -> None:
         """Publish the ledger of every partition whose last one is old enough."""
@@ -239,6 +241,4 @@ class Ingest:
         ]
         for shard in due:
             self._ledger_at[shard.number] = now
-        await self._publisher.publish(
-            [self._wire.ledger(self._core.ledger_entry(shard.feed)) for shard in due]
-        )
+        await self._publisher.publish([self._wire.ledger(self._core.ledger_entry(shard.feed)) for shard in due])

@@ -53,9 +53,7 @@ def _context(config: WorkerConfig) -> ssl.SSLContext:
     security = config.security
     context = ssl.create_default_context(cafile=security.get("ssl.ca.location"))
     if certificate := security.get("ssl.certificate.location"):
-        context.load_cert_chain(
-            certificate, security.get("ssl.key.location"), security.get("ssl.key.password")
-        )
+        context.load_cert_chain(certificate, security.get("ssl.key.location"), security.get("ssl.key.password"))
     if security.get("ssl.endpoint.identification.algorithm") == "none":
         context.check_hostname = False
     return context

@@ -36,8 +36,7 @@ def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
         policy = _cleanup_policy(admin, config.changelog_topic)
         if policy != "compact":
             problems.append(
-                f"topic {config.changelog_topic} has cleanup.policy={policy}, must be compact: "
-                "state would be deleted"
+                f"topic {config.changelog_topic} has cleanup.policy={policy}, must be compact: state would be deleted"
             )
     if problems:
         message = "; ".join([*problems, "see `foreshock topics check`"])

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from threading import Event, Thread
+from time import monotonic
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _FULL_WAIT_S = 0.02
+_CHUNK = 2_000
 
 
 class PublishError(Exception):
@@ -31,7 +33,8 @@ class Flight:
         """`note` is given every message that was acknowledged, in the poll thread."""
         self._note = note
         self.sent = 0
-        self.bytes = 0
+        self.busy_s = 0.0
+        """Time that handing the records over has taken from other work."""
         self._landed = 0
         self._failure: KafkaError | None = None
         self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
@@ -99,10 +102,12 @@ class Publisher:
     async def publish_entries(self, topic: str, partition: int, entries: list[Entry]) -> Flight:
         """Produce key-value pairs to one partition, in order, as a flight of their own."""
         flight = Flight()
-        for start in range(0, len(entries), 2_000):
-            for key, value in entries[start : start + 2_000]:
+        for start in range(0, len(entries), _CHUNK):
+            began_at = monotonic()
+            for key, value in entries[start : start + _CHUNK]:
                 while not self._send(flight, topic, key, value, [], partition):
                     await asyncio.sleep(_FULL_WAIT_S)
+            flight.busy_s += monotonic() - began_at
             await asyncio.sleep(0)
         return flight
 
@@ -128,9 +133,7 @@ class Publisher:
         return left
 
     def _produce(self, message: Message) -> bool:
-        return self._send(
-            self._flight, message.topic, message.key, message.value, message.headers, message.partition
-        )
+        return self._send(self._flight, message.topic, message.key, message.value, message.headers, message.partition)
 
     def _send(
         self,
@@ -153,7 +156,6 @@ class Publisher:
         except BufferError:
             flight.sent -= 1
             return False
-        flight.bytes += len(key or b"") + len(value or b"")
         return True
 
     def _on_error(self, error: KafkaError) -> None:

@@ -72,9 +72,7 @@ def start_of(tp: TP, position: int | None, log: range, committed: int | None) ->
     else:
         return log.start
     message = f"{tp.topic}[{tp.partition}] holds offsets {log.start} to {log.stop}: {reason}"
-    raise RefusedError(
-        f"{message}, or start once with --accept-epoch to begin anew from what the topics hold"
-    )
+    raise RefusedError(f"{message}, or start once with --accept-epoch to begin anew from what the topics hold")
 
 
 class BulkRecovery(Service):
@@ -121,11 +119,7 @@ class BulkRecovery(Service):
                 abandon(error)
 
     def _outdated(self, generation: int) -> bool:
-        return bool(
-            self.should_stop
-            or generation != self._generation
-            or generation != self.app.consumer_generation_id
-        )
+        return bool(self.should_stop or generation != self._generation or generation != self.app.consumer_generation_id)
 
     async def _recover(self, generation: int, assigned: set[TP]) -> None:
         runtime, started_at = self._runtime, monotonic()

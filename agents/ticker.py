@@ -46,9 +46,7 @@ class Ticker:
             tp = TP(topic, shard.number)
             if now - activity.event_at < self._settings.idle_timeout_s:
                 continue
-            if now - self._ticked_at.get(tp, 0.0) < self._settings.interval_s or not self._caught_up(
-                shard, tp
-            ):
+            if now - self._ticked_at.get(tp, 0.0) < self._settings.interval_s or not self._caught_up(shard, tp):
                 continue
             at_ms = self._time_for(shard, topic, now)
             if at_ms >= max(activity.top_ms, watermarks.get(topic, 0)) + _LEAST_ADVANCE_MS:

@@ -54,9 +54,7 @@ class Watchdog:
         except Exception as error:
             logger.warning("cannot ask for the ends of the topics: %r", error)
             return
-        delivered = {
-            tp: ingest.shards[tp.partition].expected[tp.topic] for tp in tps if tp.partition in ingest.shards
-        }
+        delivered = {tp: ingest.shards[tp.partition].expected[tp.topic] for tp in tps if tp.partition in ingest.shards}
         for tp in delivered:
             applied = ingest.shards[tp.partition].feed.positions.get(tp.topic, 0)
             self._runtime.observer.lag(tp.topic, tp.partition, max(0, ends[tp] - applied))

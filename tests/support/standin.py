@@ -62,9 +62,7 @@ class CountingFeed:
         self.dirty.add(key)
         self.fates[topic]["applied"] += 1
         if component["n"] % self.alert_every == 0:
-            outcome.alerts.append(
-                {"alert_id": f"{key.decode()}#{component['n']}", "account_id": account.decode()}
-            )
+            outcome.alerts.append({"alert_id": f"{key.decode()}#{component['n']}", "account_id": account.decode()})
 
     def _reject(self, batch: Batch, index: int, outcome: Outcome) -> None:
         self.fates[batch.topic]["dead_lettered"] += 1
@@ -112,7 +110,9 @@ class CountingLoader:
         if key == CLAIM_KEY:
             self._epoch = offset
             return
-        assert value is not None
+        if not value:
+            self.feed.components.pop(key, None)
+            return
         record = json.loads(value)
         if record["epoch"] < self._epoch:
             self.stale += 1

@@ -15,9 +15,7 @@ from tests.support.standin import BlindWire, CountingCore, IdleCore, PlainWire
 
 
 def main() -> int:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s")
     fields = json.loads(sys.argv[1])
     if "ticks" in fields:
         fields["ticks"] = TickSettings(**fields["ticks"])
