@@ -116,8 +116,9 @@ class Accounts:
     @property
     def nbytes(self) -> int:
         """Bytes held in columns."""
-        columns = sum(getattr(self, name).nbytes for name in SCALARS | SUMMARIES)
-        return columns + sum(pane.nbytes for pane in self.panes.values()) + self.bits.nbytes + self._index.nbytes
+        columns: int = sum(getattr(self, name).nbytes for name in SCALARS | SUMMARIES)
+        panes = sum(pane.nbytes for pane in self.panes.values())
+        return columns + panes + self.bits.nbytes + self._index.nbytes
 
     def _grow(self, needed: int) -> None:
         if needed <= self.capacity:

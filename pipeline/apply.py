@@ -34,7 +34,8 @@ class Accepted:
 
 _READ = {
     "billing.events": (
-        "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_after", "seats_after", "amount_minor", "due_at",
+        "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_after", "seats_after", "amount_minor",
+        "due_at",
     ),
     "ticket.events": ("ticket_id", "type", "occurred_at", "priority"),
     "customer.signals": ("type", "occurred_at", "score", "scale", "expires_at"),

@@ -29,6 +29,7 @@ EXPIRE_DAYS = 84
 PUBLISH_POINTS = 3.0
 SAME = 1e-9
 Bools = npt.NDArray[np.bool_]
+_SEVERITY_OF_BAND = {bands.RED: "error", bands.YELLOW: "warning"}
 
 
 def close_day(state: State, outcome: Outcome) -> None:
@@ -173,7 +174,7 @@ def _close_block(state: State, rows: slice, day: int, counts: Census, held: Bool
     concerned |= moved | (accounts.first_due_ms[rows] + default.OVERDUE_MS <= view.end_ms)
     for place in np.flatnonzero(concerned & live).tolist():
         _Closing(state, context, rows.start + place, place, outcome).run(moved=bool(moved[place]))
-    _publish_health(state, context, live, outcome)
+    _publish_health(state, context, rows, live, outcome)
 
 
 def _move_bands(state: State, context: DayContext, live: Bools) -> None:
@@ -196,12 +197,11 @@ def _move_bands(state: State, context: DayContext, live: Bools) -> None:
 
 
 def _equal(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> Bools:
-    return (left == right) | (np.isnan(left) & np.isnan(right))
+    return np.asarray((left == right) | (np.isnan(left) & np.isnan(right)))
 
 
-def _publish_health(state: State, context: DayContext, live: Bools, outcome: Outcome) -> None:
-    accounts, rows = state.accounts, context.view.rows
-    assert isinstance(rows, slice)
+def _publish_health(state: State, context: DayContext, rows: slice, live: Bools, outcome: Outcome) -> None:
+    accounts = state.accounts
     score, shown = accounts.score[rows], accounts.published_score[rows]
     due = ~accounts.published[rows] | (accounts.band[rows] != context.previous_band)
     due |= (np.abs(score - shown) >= PUBLISH_POINTS) | (np.isnan(score) != np.isnan(shown))
@@ -308,16 +308,32 @@ class _Closing:
                 self._open("invoice_overdue", key, starts_at_ms, "error", (float(invoice.amount_minor or 0), 0.0, days))
 
     def _health(self, *, moved: bool) -> None:
-        episode = self.book.episode("health_changed", default.ID)
-        if moved:
-            if episode is not None:
-                self._resolve(episode, "recovered")
-            if self.context.previous_band[self.place] == bands.GREY:
-                return
-            score = float(np.nan_to_num(self.state.accounts.score[self.row]))
-            previous = float(np.nan_to_num(self.context.previous_score[self.place]))
-            start_ms = self.state.days.start_ms(self.context.view.day)
-            severity = ("warning", "error", "warning", "info")[int(self.context.view.band[self.place])]
-            self._open("health_changed", default.ID, start_ms, severity, (score, previous, score - previous))
-        elif episode is not None and self.context.view.day - episode.opened_day >= EXPIRE_DAYS:
-            self._resolve(episode, "expired")
+        """Alert on the move of the band: for the worse opens or worsens, for the better eases or resolves."""
+        day = self.context.view.day
+        open_ones = {kind: self.book.episode(kind, default.ID) for kind in ("health_changed", "health_unknown")}
+        changed, unknown = open_ones["health_changed"], open_ones["health_unknown"]
+        if not moved:
+            for episode in (changed, unknown):
+                if episode is not None and day - episode.opened_day >= EXPIRE_DAYS:
+                    self._resolve(episode, "expired")
+            return
+        band, before = int(self.context.view.band[self.place]), int(self.context.previous_band[self.place])
+        score = float(np.nan_to_num(self.state.accounts.score[self.row]))
+        previous = float(np.nan_to_num(self.context.previous_score[self.place]))
+        values = (score, previous, score - previous)
+        if unknown is not None:
+            self._resolve(unknown, "recovered")
+        if changed is not None and band in (bands.GREEN, bands.GREY):
+            self._resolve(changed, "recovered" if band == bands.GREEN else "expired")
+        elif changed is not None:
+            changed.severity = _SEVERITY_OF_BAND[band]
+            changed.observed, changed.expected, changed.evidence = values
+            changed.revision += 1
+            self._emit(changed, "firing", "worsened" if band < before else "recovered")
+        if before == bands.GREY:
+            return
+        start_ms = self.state.days.start_ms(day)
+        if band == bands.GREY:
+            self._open("health_unknown", default.ID, start_ms, "info", values)
+        elif changed is None and band < before:
+            self._open("health_changed", default.ID, start_ms, _SEVERITY_OF_BAND[band], values)

@@ -227,7 +227,7 @@ class Feed:
         if ahead is None:
             return np.zeros(len(rows), dtype=np.bool_)
         known = rows < ahead.positions.shape[1]
-        return known & (offsets < ahead.positions[topic.number][np.where(known, rows, 0)])
+        return np.asarray(known & (offsets < ahead.positions[topic.number][np.where(known, rows, 0)]))
 
     def _bury(self, topic: Topic, pending: Pending, places: npt.NDArray[np.intp], outcome: Outcome) -> None:
         reasons = {bad.index: bad for bad in pending.batch.bad}

@@ -131,6 +131,16 @@ KINDS: dict[str, Kind] = {
         Play("account-review", "Review the dimensions that moved the score", 5),
         "{name}: health score moved from {expected:.0f} to {observed:.0f}",
     ),
+    "health_unknown": Kind(
+        "data_quality",
+        "info",
+        "advanced",
+        "points",
+        "down",
+        "scorecard",
+        Play("data-check", "Check why the account can no longer be judged", 14),
+        "{name}: health can no longer be judged; too little is known",
+    ),
     "seat_saturation": Kind(
         "expansion",
         "info",

@@ -18,6 +18,8 @@ SEASONAL_DAYS = 28
 Z_90 = 1.2816
 """Normal quantile of the one-sided 90 % bounds."""
 MAX_DISPERSION = 100.0
+MIN_INFORMATION = 20.0
+"""Expected actions of four weeks over their dispersion, below which not even a drop by three quarters would show."""
 
 
 def weekday(day: int) -> int:
@@ -41,13 +43,18 @@ class Level:
     dispersion: F64
     safe: F64
 
+    @property
+    def judged(self) -> npt.NDArray[np.bool_]:
+        """Whether four weeks say enough to call them good or bad."""
+        return np.asarray(self.defined & (28.0 * self.mean >= MIN_INFORMATION * self.dispersion))
+
     def means(self, first: int, last: int) -> F64:
         """Expected actions of the days from `first` to `last`, one row a day."""
         weekdays = (np.arange(first, last + 1) + 3) % 7
         return np.asarray(self.mean * self.factors[weekdays], dtype=np.float64)
 
 
-def expected_level(values: I64, last_day: int, first_usage_day: I64) -> Level:
+def expected_level(values: npt.NDArray[np.integer], last_day: int, first_usage_day: I64) -> Level:
     """Level from a baseline window of 56 days that ends with `last_day`: thousandths, one row a day.
 
     Days before an account's first usage day do not count. Weekday factors are shrunk by one mean day each;

@@ -50,7 +50,7 @@ def clear_day(bits: npt.NDArray[np.uint64], day: int, rows: npt.NDArray[np.bool_
 
 
 def last_days(bits: npt.NDArray[np.uint64], day: int, count: int) -> U64:
-    """The `count` (≤ 64) days that end with `day`, one word a row: bit 0 is the oldest of them, bit `count − 1` is `day`."""
+    """The `count` (≤ 64) days that end with `day`, one word a row: bit 0 is the oldest, bit `count − 1` is `day`."""
     first = (day - count + 1) % RING_DAYS
     low = np.uint64(first & 63)
     here, there = bits[:, first >> 6], bits[:, 1 - (first >> 6)]
@@ -226,7 +226,7 @@ class Members:
         self.last_day[places] = last_day
 
     def forget_day(self, day: int, held: npt.NDArray[np.bool_] | None) -> None:
-        """Make room for a day, and drop members without any active day left; `held` marks account rows to leave alone."""
+        """Make room for a day, and drop members without any active day left; `held` account rows are left alone."""
         used = slice(1, self.size)
         chosen = None if held is None else ~held[self.owner[used]]
         clear_day(self.bits[used], day, chosen)
@@ -268,9 +268,3 @@ class Members:
         if len(survivors):
             self._link(rows[positions], survivors)
         self._free.extend(places.tolist())
-
-    def drop_account(self, row: int) -> None:
-        """Forget all members of one account."""
-        places = self.of_one(row)
-        if len(places):
-            self._release(places)

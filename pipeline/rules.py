@@ -6,6 +6,7 @@ which topics are read changes no alert.
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any
 
 from pipeline.alerts import Change, Scene
@@ -86,11 +87,15 @@ def health_of(
     return {
         "scorecard": default.ID,
         "version": default.VERSION,
-        "score": score if score == score else None,
-        "previous_score": previous_score if previous_score == previous_score else None,
+        "score": _known(score),
+        "previous_score": None if previous_score is None else _known(previous_score),
         "band": NAMES[int(accounts.band[row])],
         "previous_band": NAMES[previous_band] if previous_band is not None else None,
     }
+
+
+def _known(score: float) -> float | None:
+    return None if isnan(score) else score
 
 
 def _record(state: State, row: int, book: Book, episode: Episode, change: Change) -> dict[str, Any]:

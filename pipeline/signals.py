@@ -42,7 +42,7 @@ def apply_signal(book: Book, event: Mapping[str, Any], today_end_ms: int) -> boo
     if reading is None:
         return False
     field = "survey" if kind in SURVEYS else "pulse"
-    later = at_ms >= today_end_ms
+    later = bool(at_ms >= today_end_ms)
     name = f"next_{field}" if later else field
     known = getattr(book, name)
     if known is None or at_ms >= known.at_ms:

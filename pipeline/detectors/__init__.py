@@ -27,12 +27,10 @@ class Detector(Protocol):
     KIND: str
     DIMENSION: str
 
-    @staticmethod
-    def evaluate(view: View) -> Finding:
+    def evaluate(self, view: View) -> Finding:
         """Where the condition holds as of the view's day."""
 
-    @staticmethod
-    def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+    def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
         """Whether an open episode of the account at `place` may count this day as recovered."""
 
 

@@ -37,11 +37,12 @@ class Activity:
 
     active_28: I64
     """Members active in the last 28 days."""
-    active_base: I64
-    """Members active in the 56 days before."""
+    active_before: I64
+    """Members active in the 28 days before."""
     days_28: I64
+    """Member-days of the last 28 days."""
     days_base: I64
-    """Member-days of the same two spans."""
+    """Member-days of the 56 days before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def activity(bits: npt.NDArray[np.uint64], owners: npt.NDArray[np.int32], accoun
     base = last_days(bits, day - 28, 56)
     return Activity(
         _per_account(owners, recent != 0, accounts),
-        _per_account(owners, base != 0, accounts),
+        _per_account(owners, (base >> np.uint64(28)) != 0, accounts),
         _per_account(owners, np.bitwise_count(recent), accounts),
         _per_account(owners, np.bitwise_count(base), accounts),
     )
@@ -116,7 +117,7 @@ class Census:
 
         def cut(counts: Activity) -> Activity:
             return Activity(
-                counts.active_28[rows], counts.active_base[rows], counts.days_28[rows], counts.days_base[rows]
+                counts.active_28[rows], counts.active_before[rows], counts.days_28[rows], counts.days_base[rows]
             )
 
         power = self.power
@@ -183,7 +184,7 @@ class View:
 
     def total(self, name: str, first: int, last: int) -> I64:
         """Sum over the days from `first` to `last`, both included."""
-        return self.pane(name, first, last).sum(axis=0, dtype=np.int64)
+        return np.asarray(self.pane(name, first, last).sum(axis=0, dtype=np.int64))
 
     def column(self, name: str) -> npt.NDArray[np.generic]:
         """A column of the accounts."""
@@ -203,7 +204,7 @@ class View:
     @cached_property
     def week_expected(self) -> F64:
         """Expected actions of the last seven days."""
-        return self.level.means(self.day - 6, self.day).sum(axis=0)
+        return np.asarray(self.level.means(self.day - 6, self.day).sum(axis=0))
 
     @cached_property
     def active_bits(self) -> npt.NDArray[np.uint64]:

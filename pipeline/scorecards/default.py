@@ -51,13 +51,13 @@ def _trend(ratio: F64, present: npt.NDArray[np.bool_]) -> F64:
 def _usage_trend(view: View) -> Reading:
     observed = view.total("actions", view.day - 27, view.day) / 1000.0
     expected = 28.0 * view.level.mean
-    present = view.level.defined
+    present = view.level.judged
     return Reading(_trend(observed / np.where(present, expected, 1.0), present), observed, expected)
 
 
 def _active_users(view: View) -> Reading:
     mean = view.users.days_base / np.maximum(view.level.days, 1)
-    present = view.level.defined & (view.users.days_base > 0)
+    present = view.level.judged & (view.users.days_base > 0)
     observed = view.users.days_28.astype(np.float64)
     expected = 28.0 * mean
     return Reading(_trend(observed / np.where(present, expected, 1.0), present), observed, expected)
@@ -72,8 +72,9 @@ def _seat_utilisation(view: View) -> Reading:
 
 def _feature_breadth(view: View) -> Reading:
     now = view.features.active_28.astype(np.float64)
-    before = view.features.active_base.astype(np.float64)
-    value = np.where(before > 0, np.clip(now / np.maximum(before, 1.0), 0.0, 1.0), np.nan)
+    before = view.features.active_before.astype(np.float64)
+    present = view.level.judged & (before > 0)
+    value = np.where(present, np.clip(now / np.maximum(before, 1.0), 0.0, 1.0), np.nan)
     return Reading(value, now, before)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.model import (
@@ -18,9 +18,6 @@ from tests.oracle.model import (
     Subscription,
     Ticket,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ACTIVATING = {
     "subscription_started",
@@ -53,9 +50,7 @@ class Books:
         self._config = config
         self._alerts = alerts
 
-    def apply(
-        self, topic: str, account: Account, event: dict[str, Any], occurred_at_ms: int, day: int
-    ) -> None:
+    def apply(self, topic: str, account: Account, event: dict[str, Any], occurred_at_ms: int, day: int) -> None:
         """Apply one event of any topic but profiles."""
         account.topics_seen.add(topic)
         account.first_day = day if account.first_day is None else min(account.first_day, day)
@@ -78,9 +73,7 @@ class Books:
         if event.get("user_id") is not None:
             evicted = _mark(account.users, event["user_id"], day, self._config.max_users)
             account.evicted_users += evicted
-        account.evicted_features += _mark(
-            account.features, event["feature"], day, self._config.max_features
-        )
+        account.evicted_features += _mark(account.features, event["feature"], day, self._config.max_features)
 
     def _billing(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
         kind = event["type"]
@@ -123,9 +116,7 @@ class Books:
         rises = SEVERITIES.index(severity) > SEVERITIES.index(episode.severity)
         self._alerts.update(account, episode, finding, "worsened" if rises else "detected", at_ms)
 
-    def _raise_overdue(
-        self, account: Account, key: str, invoice: Invoice, event: dict[str, Any], at_ms: int
-    ) -> None:
+    def _raise_overdue(self, account: Account, key: str, invoice: Invoice, event: dict[str, Any], at_ms: int) -> None:
         if ("invoice_overdue", key) in account.episodes:
             return
         amount = event.get("amount_minor")
@@ -137,9 +128,7 @@ class Books:
         self._alerts.open(account, Opening(kind, key, "risk", at_ms, at_ms, day=0), finding)
 
 
-def _mark(
-    table: dict[str, set[int]], identifier: str, day: int, most: int
-) -> int:
+def _mark(table: dict[str, set[int]], identifier: str, day: int, most: int) -> int:
     """Set the bit of a user or feature, unless it is one too many; return how many were."""
     if identifier not in table and len(table) >= 2 * most:
         return 1

@@ -146,8 +146,7 @@ class Oracle:
         before_everything = -1
         if known is not None:
             known_at, at = (
-                before_everything if each.get("updated_at") is None else each["updated_at"]
-                for each in (known, event)
+                before_everything if each.get("updated_at") is None else each["updated_at"] for each in (known, event)
             )
             if at < known_at:
                 return
@@ -247,20 +246,36 @@ class Oracle:
         self._follow_band(view, moved, band_before, score_before)
 
     def _follow_band(self, view: View, moved: bool, band_before: str, score_before: float) -> None:
-        account = view.account
-        kind, dimension = "health_changed", self.config.scorecard_id
-        episode = account.episodes.get((kind, dimension))
+        account, log, at_ms = view.account, self._log, view.end_ms
+        dimension = self.config.scorecard_id
+        changed = account.episodes.get(("health_changed", dimension))
+        unknown = account.episodes.get(("health_unknown", dimension))
         if not moved:
-            if episode and view.day - episode.opened_day >= EXPIRY_DAYS:
-                self._log.resolve(account, episode, "expired", view.end_ms)
+            for episode in (changed, unknown):
+                if episode and view.day - episode.opened_day >= EXPIRY_DAYS:
+                    log.resolve(account, episode, "expired", at_ms)
             return
-        if episode:
-            self._log.resolve(account, episode, "recovered", view.end_ms)
-        if band_before != "grey":
-            severity = {"red": "error", "green": "info"}.get(account.band, "warning")
-            score = account.score or 0.0
-            finding = Finding(severity, score, score_before, score - score_before)
-            self._open(view, kind, dimension, "risk", finding)
+        order = ("red", "yellow", "green")
+        worse = account.band in order and band_before in order and order.index(account.band) < order.index(band_before)
+        score = account.score or 0.0
+        severity = {"red": "error", "yellow": "warning"}.get(account.band, "info")
+        finding = Finding(severity, score, score_before, score - score_before)
+        if unknown:
+            log.resolve(account, unknown, "recovered", at_ms)
+        if changed:
+            if account.band == "green":
+                log.resolve(account, changed, "recovered", at_ms)
+            elif account.band == "grey":
+                log.resolve(account, changed, "expired", at_ms)
+            else:
+                changed.severity = severity
+                log.update(account, changed, finding, "worsened" if worse else "recovered", at_ms)
+        if band_before == "grey":
+            return
+        if account.band == "grey":
+            self._open(view, "health_unknown", dimension, "data_quality", finding)
+        elif worse and not changed:
+            self._open(view, "health_changed", dimension, "risk", finding)
 
 
 def _differs(finding: Finding, episode: Episode) -> bool:

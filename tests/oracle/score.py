@@ -57,16 +57,21 @@ def scorecard(view: View) -> Scorecard:
     return Scorecard(present, weight / 29, score)
 
 
+def _judged(view: View) -> bool:
+    return view.level is not None and 28 * view.level.mean >= 20 * view.level.dispersion
+
+
 def _usage_trend(view: View) -> float | None:
-    if view.level is None:
+    if not _judged(view):
         return None
+    assert view.level is not None
     ratio = view.actions(view.day - 27, view.day) / (28 * view.level.mean)
     return clip((ratio - 0.4) / 0.6)
 
 
 def _active_users(view: View) -> float | None:
     base = view.user_days(view.base_days)
-    if view.level is None or base == 0:
+    if view.level is None or base == 0 or not _judged(view):
         return None
     mean = base / view.level.n
     ratio = view.user_days(range(view.day - 27, view.day + 1)) / (28 * mean)
@@ -80,8 +85,8 @@ def _seat_utilisation(view: View) -> float | None:
 
 
 def _feature_breadth(view: View) -> float | None:
-    before = view.features_used(view.day - 83, view.day - 28)
-    if before == 0:
+    before = view.features_used(view.day - 55, view.day - 28)
+    if before == 0 or not _judged(view):
         return None
     return clip(view.features_used(view.day - 27, view.day) / before)
 
@@ -120,9 +125,7 @@ def _sentiment(view: View) -> float | None:
 def _last_before(opinions: list[Opinion], end_ms: int) -> Opinion | None:
     last: Opinion | None = None
     for opinion in opinions:
-        if opinion.occurred_at_ms < end_ms and (
-            last is None or opinion.occurred_at_ms >= last.occurred_at_ms
-        ):
+        if opinion.occurred_at_ms < end_ms and (last is None or opinion.occurred_at_ms >= last.occurred_at_ms):
             last = opinion
     return last
 

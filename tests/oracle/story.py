@@ -38,9 +38,7 @@ class Story:
         """Return the first instant of a day."""
         return self.oracle.days.start(FIRST_DAY + day)
 
-    def offer(
-        self, topic: str, kind: Any, at_ms: int, event: Any = None, seen_at_ms: int | None = None
-    ) -> None:
+    def offer(self, topic: str, kind: Any, at_ms: int, event: Any = None, seen_at_ms: int | None = None) -> None:
         """Offer one record; the broker saw it when it happened unless told otherwise."""
         seen_at = at_ms if seen_at_ms is None else seen_at_ms
         self.oracle.offer(topic, Record(self._offsets[topic], kind, seen_at, at_ms, event))

@@ -34,9 +34,7 @@ def _ms(*when: int) -> int:
         ("America/Havana", _day(2024, 11, 3), _ms(2024, 11, 3, 4), 25),
     ],
 )
-def test_a_day_lasts_from_local_midnight_to_local_midnight(
-    zone: str, day: int, start: int, hours: int
-) -> None:
+def test_a_day_lasts_from_local_midnight_to_local_midnight(zone: str, day: int, start: int, hours: int) -> None:
     days = Days(zone)
     assert days.start(day) == start
     assert days.end(day) - start == hours * HOUR_MS
