@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import cycle
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,7 +19,7 @@ _COLOURS = (
     "#2f6db5", "#d1495b", "#edae49", "#3b8f6b", "#7d5ba6", "#8a5a44",
     "#00798c", "#b83b8c", "#6b7280", "#5f9e2f", "#c96f2b",
 )  # fmt: skip
-COLOUR_OF = dict(zip(KINDS, _COLOURS, strict=True))
+COLOUR_OF = dict(zip(KINDS, cycle(_COLOURS), strict=False))
 
 
 @dataclass(frozen=True, slots=True)
