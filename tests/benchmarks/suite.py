@@ -1,0 +1,232 @@
+"""The measurements, one after another, each several times and in a process of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import broker, latency
+from tests.benchmarks.plan import Sizes
+from tests.benchmarks.process import MIB, measure
+from tests.benchmarks.results import Results, collect
+from tests.benchmarks.workload import Workload
+from tests.servers.errors import ServerUnavailableError
+from tests.servers.postgres import PostgresServer
+
+Say = Callable[[str], None]
+_TIMEOUT_S = 600.0
+_RATE = "records/s"
+
+
+class Suite:
+    """Runs sections and collects their figures."""
+
+    def __init__(self, sizes: Sizes, say: Say) -> None:
+        self.results = Results()
+        self._sizes = sizes
+        self._say = say
+
+    def run(self, sections: Iterable[str]) -> None:
+        """Run sections by name, in the given order."""
+        for name in sections:
+            self._say(f"== {name}")
+            getattr(self, f"_{name}")()
+
+    def _rounds(self, function: str, **arguments: Any) -> list[dict[str, Any]]:
+        runs = []
+        for number in range(1, self._sizes.rounds + 1):
+            runs.append(measure(function, _TIMEOUT_S, **arguments))
+            self._say(f"{function} {arguments}: round {number} of {self._sizes.rounds}")
+        return runs
+
+    # In process.
+
+    def _backtest(self) -> None:
+        sizes = self._sizes
+        runs = self._rounds(
+            "core:backtest",
+            accounts=sizes.accounts,
+            usage_events=sizes.backtest_events,
+            days=sizes.backtest_days,
+        )
+        self.results.add(
+            "backtest", "backtest, one core", collect(runs, "usage_per_s"), "usage events/s",
+            f"{sizes.backtest_events:,} usage events of {sizes.accounts:,} accounts over {sizes.backtest_days} days "
+            "with all detectors; reading files is not included.",
+            at_least=500_000,
+        )  # fmt: skip
+
+    def _close(self) -> None:
+        largest = max(self._sizes.close_accounts)
+        for accounts in self._sizes.close_accounts:
+            run = measure("core:closing", _TIMEOUT_S, accounts=accounts, repeats=self._sizes.close_repeats)
+            self._say(f"closing {accounts:,} accounts: {run}")
+            self.results.add(
+                f"close.{accounts}", f"closing a day, {accounts:,} accounts with every detector", run["seconds"], "s",
+                f"{run['alerts']:.0f} alerts and {run['health']:.0f} health records a day; the first close, which "
+                f"publishes every account's health, took {run['first_s']:.2f} s."
+                if accounts == largest else "",
+                at_most=1.0 if accounts == 100_000 else None,
+            )  # fmt: skip
+
+    # On Kafka.
+
+    def _drain(self) -> None:
+        sizes = self._sizes
+        workload = Workload(accounts=sizes.accounts, usage_events=sizes.usage_events, days=sizes.days)
+        with broker.kafka() as server:
+            backlog = broker.fill(server.bootstrap, workload, self._say)
+            everyone: dict[str, dict[str, Any]] = {
+                "ceiling": {"records": backlog.records},
+                "foreshock": {"records": backlog.records},
+                "handloop": {"records": backlog.records},
+                "stockfaust": {
+                    "records": min(sizes.stock_records, backlog.records),
+                    "partitions": broker.PARTITIONS,
+                },
+            }
+            runs: dict[str, list[dict[str, Any]]] = {name: [] for name in everyone}
+            for number in range(sizes.rounds):
+                for name in _rotated(list(everyone), number):
+                    group = broker.new_group(server.bootstrap)
+                    run = measure(
+                        f"contestants.{name}:drain", _TIMEOUT_S,
+                        bootstrap=server.bootstrap, group=group, **everyone[name],
+                    )  # fmt: skip
+                    self._say(f"round {number + 1} of {sizes.rounds}, {name}: {run['per_s']:,.0f} records/s")
+                    runs[name].append(run)
+        self._add_drain(runs, backlog)
+
+    def _add_drain(self, runs: dict[str, list[dict[str, Any]]], backlog: broker.Backlog) -> None:
+        results, sizes = self.results, self._sizes
+        ours = runs["foreshock"]
+        texts = {
+            "foreshock": (
+                "foreshock, the full job in one worker",
+                f"{backlog.records:,} records of {sizes.accounts:,} accounts, from the first record applied to the "
+                f"last; up to the last checkpoint {collect(ours, 'durable_per_s')[0]:,.0f} records/s. "
+                f"{ours[0]['checkpoints']} checkpoints, {ours[0]['changelog_mib']:,.0f} MiB of changelog, "
+                f"{ours[0]['alerts']:,} alerts.",
+            ),
+            "stockfaust": (
+                "stock Faust agent, event by event",
+                f"the first {runs['stockfaust'][0]['records']:,} records: daily count in a table, dedup, one rule.",
+            ),
+            "handloop": (
+                "loop by hand: consume(500), fastavro, dictionaries",
+                "daily count per account and user, one rule; no dedup, nothing durable.",
+            ),
+            "ceiling": ("ceiling: consume(5000) and columnar decoding alone", ""),
+        }
+        for name, (what, note) in texts.items():
+            results.add(f"drain.{name}", what, collect(runs[name], "per_s"), _RATE, note)
+        for name, what, bound in (
+            ("stockfaust", "foreshock ÷ stock Faust", 20.0),
+            ("handloop", "foreshock ÷ loop by hand", 1.0),
+        ):
+            ratios = [a / b for a, b in zip(collect(ours, "per_s"), collect(runs[name], "per_s"), strict=True)]
+            results.add(f"ratio.{name}", what, ratios, "times", at_least=bound)
+        shares = [a / b for a, b in zip(collect(ours, "per_s"), collect(runs["ceiling"], "per_s"), strict=True)]
+        results.add("ratio.ceiling", "foreshock's share of the ceiling", shares, "share")
+
+    def _memory(self) -> None:
+        accounts = self._sizes.memory_accounts
+        what = f"{accounts:,} accounts with 20 users"
+        is_full = accounts == 100_000
+        runs = self._rounds("core:restoring", accounts=accounts, partitions=broker.PARTITIONS)
+        self.results.add("restore.memory", f"{what}, restored from memory", collect(runs, "restore_s"), "s")
+        self.results.add("checkpoint", f"{what}, all in one checkpoint", collect(runs, "checkpoint_s"), "s")
+        with broker.kafka() as server:
+            group = broker.new_group(server.bootstrap)
+            saved = measure(
+                "changelog:save", _TIMEOUT_S, bootstrap=server.bootstrap, group=group, accounts=accounts
+            )
+            reads = self._rounds("changelog:restore", bootstrap=server.bootstrap, group=group)
+        self.results.add(
+            "restore.kafka", f"{what}, restored from Kafka", collect(reads, "seconds"), "s",
+            f"{saved['mib']:,.0f} MiB of compacted changelog, {saved['mib'] * MIB / accounts:,.0f} bytes an account.",
+            at_most=15.0 if is_full else None,
+        )  # fmt: skip
+        self.results.add(
+            "resident", f"{what}, resident memory", [run["resident_mib"] / 1024 for run in reads], "GiB",
+            f"a process that has just restored them; {reads[0]['before_mib']:,.0f} MiB of it are libraries, "
+            f"the highest during the restore was {max(collect(reads, 'peak_mib')):,.0f} MiB.",
+            at_most=1.5 if is_full else None,
+        )  # fmt: skip
+
+    def _scale(self) -> None:
+        few, many = self._sizes.scale_accounts
+        core: dict[int, list[float]] = {}
+        kafka: dict[int, list[float]] = {}
+        for accounts in (few, many):
+            runs = self._rounds("core:applying", accounts=accounts, usage_events=self._sizes.scale_events)
+            core[accounts] = collect(runs, "per_s")
+            kafka[accounts] = self._scale_on_kafka(accounts)
+        for name, what, found in (("core", "core in process", core), ("kafka", "one worker on Kafka", kafka)):
+            for accounts in (few, many):
+                self.results.add(
+                    f"scale.{name}.{accounts}", f"{what}, {accounts:,} accounts known before", found[accounts], _RATE
+                )  # fmt: skip
+            ratios = [b / a for a, b in zip(found[few], found[many], strict=True)]
+            self.results.add(
+                f"scale.{name}", f"{what}, {many:,} accounts against {few:,}", ratios, "share", at_least=0.8
+            )  # fmt: skip
+
+    def _scale_on_kafka(self, accounts: int) -> list[float]:
+        workload = Workload(
+            accounts=accounts, usage_events=self._sizes.scale_events, days=1, everyone_first=True
+        )
+        rates = []
+        with broker.kafka() as server:
+            backlog = broker.fill(server.bootstrap, workload, self._say)
+            for _ in range(self._sizes.rounds):
+                run = measure(
+                    "contestants.foreshock:drain", _TIMEOUT_S, bootstrap=server.bootstrap,
+                    group=broker.new_group(server.bootstrap), records=backlog.records, skip=backlog.warm_up,
+                )  # fmt: skip
+                self._say(f"{accounts:,} accounts on Kafka: {run['per_s']:,.0f} records/s")
+                rates.append(float(run["per_s"]))
+        return rates
+
+    def _latency(self) -> None:
+        if self.results.middle("drain.foreshock") is None:
+            self._drain()
+        rate = (self.results.middle("drain.foreshock") or 0.0) / 2
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-sqlite-"))
+            databases = {"SQLite": f"sqlite:///{Path(folder) / 'bench.db'}"}
+            try:
+                databases["PostgreSQL"] = stack.enter_context(PostgresServer()).create_database("bench")
+            except ServerUnavailableError as error:
+                self._say(f"without PostgreSQL: {error}")
+            for database, url in databases.items():
+                with broker.kafka() as server:
+                    run = latency.run(
+                        server.bootstrap, rate, self._sizes.latency_s, self._sizes.accounts, url
+                    )
+                self._say(f"{database}: {run}")
+                self._add_latency(database, run, rate)
+
+    def _add_latency(self, database: str, run: dict[str, Any], rate: float) -> None:
+        note = (
+            f"{run['failures']} failures while {run['rate']:,.0f} usage events/s flowed (half of the maximum: "
+            f"{rate:,.0f})"
+        )
+        for name, what, bound in (("alert", "alert topic", 1.0), ("row", f"{database} row", 3.0)):
+            missing = run[f"{name}_missing"]
+            for percentile in (50, 99):
+                value = run.get(f"{name}_p{percentile}_s", float("inf")) if not missing else float("inf")
+                self.results.add(
+                    f"latency.{database}.{name}.p{percentile}",
+                    f"payment failure to {what}, p{percentile} (with {database})", value, "s",
+                    f"{note}; {missing} never arrived." if percentile == 99 and name == "alert" else "",
+                    at_most=bound if percentile == 99 else None,
+                )  # fmt: skip
+
+
+def _rotated(names: list[str], by: int) -> list[str]:
+    at = by % len(names)
+    return names[at:] + names[:at]
