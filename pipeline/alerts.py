@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pipeline.books import Book, Context, Episode
 from pipeline.config import DAY_MS, EngineConfig
-from pipeline.kinds import KINDS, alert_score
+from pipeline.kinds import KINDS, Kind, alert_score
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
 MAX_SUMMARY = 140
@@ -63,7 +63,6 @@ class Alerting:
     def record(self, account_id: str, book: Book, episode: Episode, change: Change, scene: Scene) -> dict[str, Any]:
         """The alert record of one change, as in schemas/alert.avsc."""
         kind, context = KINDS[episode.kind], book.context
-        statistical = kind.evidence == "log"
         summary = _summary(account_id, context, episode)
         return {
             "alert_id": str(alert_id(account_id, episode.kind, episode.dimension, episode.starts_at_ms)),
@@ -85,15 +84,7 @@ class Alerting:
             "onset": None,
             "signal": _signal(episode, scene),
             "dimensions": list(scene.dimensions),
-            "evidence": {
-                "method": kind.method,
-                "method_version": 1,
-                "value": _plain(episode.evidence),
-                "threshold": round(self._threshold, 6) if statistical else None,
-                "arl_days": self.config.arl_days if statistical else None,
-                "baseline_days": scene.baseline_days,
-                "provisional": scene.provisional,
-            },
+            "evidence": self._evidence(kind, episode, scene),
             "top_contributors": list(scene.contributors),
             "health": scene.health,
             "context": context_record(context, change.at_ms, at_risk=kind.family == "risk"),
@@ -106,6 +97,18 @@ class Alerting:
             "summary": summary[:MAX_SUMMARY],
             "description": f"{summary}. {kind.play.title}.",
             "config_hash": self._hash,
+        }
+
+    def _evidence(self, kind: Kind, episode: Episode, scene: Scene) -> dict[str, Any]:
+        statistical = kind.evidence == "log"
+        return {
+            "method": kind.method,
+            "method_version": 1,
+            "value": _plain(episode.evidence),
+            "threshold": round(self._threshold, 6) if statistical else None,
+            "arl_days": self.config.arl_days if statistical else None,
+            "baseline_days": scene.baseline_days,
+            "provisional": scene.provisional,
         }
 
 
@@ -129,6 +132,7 @@ def _summary(account_id: str, context: Context, episode: Episode) -> str:
         observed=episode.observed,
         expected=episode.expected,
         dimension=episode.dimension or "the account",
+        band="red" if episode.severity == "error" else "yellow",
     )
 
 

@@ -20,7 +20,7 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of alert. `summary` is formatted with `name`, `observed`, `expected`, `dimension` and `day`."""
+    """One kind of alert. `summary` is formatted with `name`, `observed`, `expected`, `dimension` and `band`."""
 
     family: Family
     severity: str
@@ -129,7 +129,7 @@ KINDS: dict[str, Kind] = {
         "down",
         "scorecard",
         Play("account-review", "Review the dimensions that moved the score", 5),
-        "{name}: health score moved from {expected:.0f} to {observed:.0f}",
+        "{name}: health fell to {band}; the score is {observed:.0f}",
     ),
     "health_unknown": Kind(
         "data_quality",
