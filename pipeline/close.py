@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import bands
-from pipeline.accounts import NEVER
 from pipeline.alerts import Change, Scene
+from pipeline.amend import amend
 from pipeline.books import Book, Episode
-from pipeline.detectors import AFTER_SCORE, AMENDABLE, BEFORE_SCORE, Detector
-from pipeline.detectors.view import Census, Finding, View, census, census_of
+from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
+from pipeline.detectors.view import Census, View, census
 from pipeline.kinds import KINDS
 from pipeline.records import Outcome
 from pipeline.rules import severity_rises
@@ -27,7 +27,6 @@ BLOCK = 8_192
 CLEAR_DAYS = 5
 EXPIRE_DAYS = 84
 PUBLISH_POINTS = 3.0
-SAME = 1e-9
 Bools = npt.NDArray[np.bool_]
 _SEVERITY_OF_BAND = {bands.RED: "error", bands.YELLOW: "warning"}
 
@@ -37,7 +36,7 @@ def close_day(state: State, outcome: Outcome) -> None:
     day, accounts = state.open_day, state.accounts
     held = _held(state, day)
     if len(accounts):
-        _amend(state, day, held, outcome)
+        amend(state, day, held, outcome)
         accounts.summarise()
         counts = census(state.users, state.features, accounts.size, day)
         for start in range(1, accounts.size, BLOCK):
@@ -97,64 +96,6 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
             state.closed_tickets.discard(row)
     for rows in (state.waiting_readings, state.stale_context):
         rows.intersection_update([row for row in rows if held is not None and held[row]])
-
-
-def _amend(state: State, day: int, held: Bools | None, outcome: Outcome) -> None:
-    """Judge again, as of their opening day, the episodes that late data may have changed."""
-    accounts = state.accounts
-    changed = np.flatnonzero(accounts.amended_from[: accounts.size] < day).astype(np.int32)
-    if held is not None:
-        changed = changed[~held[changed]]
-    if not len(changed):
-        return
-    for opened in range(int(accounts.amended_from[changed].min()), day):
-        rows = [
-            row for row in changed.tolist() if accounts.amended_from[row] <= opened and _opened_on(state, row, opened)
-        ]
-        if rows:
-            _judge_again(state, np.array(rows, dtype=np.int32), opened, day, outcome)
-    accounts.amended_from[changed] = NEVER
-    accounts.dirty[changed] = True
-
-
-def _opened_on(state: State, row: int, day: int) -> list[Episode]:
-    book = state.accounts.books.get(row)
-    if book is None:
-        return []
-    return [episode for episode in book.episodes if episode.opened_day == day and episode.kind in AMENDABLE]
-
-
-def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: int, outcome: Outcome) -> None:
-    counts = census_of(state.users, state.features, rows, opened)
-    view = View(state.accounts, rows, opened, state.days, state.config.arl_days, counts)
-    findings = {kind: evaluate(view) for kind, evaluate in AMENDABLE.items()}
-    for place, row in enumerate(rows.tolist()):
-        book = state.accounts.books[row]
-        for episode in _opened_on(state, row, opened):
-            finding = findings[episode.kind]
-            status = "firing"
-            if not finding.raised[place]:
-                book.episodes.remove(episode)
-                status = "retracted"
-            elif _same(finding.observed[place], episode.observed) and _same(finding.evidence[place], episode.evidence):
-                continue
-            else:
-                _take_values(episode, finding, place)
-            episode.revision += 1
-            change = Change(status, "late_data", state.days.end_ms(day))
-            window = Scene(state.days.start_ms(opened - 6), state.days.end_ms(opened))
-            outcome.alerts.append(state.alerting.record(state.accounts.ids[row], book, episode, change, window))
-        state.accounts.unsummarised.add(row)
-
-
-def _same(new: float, old: float) -> bool:
-    return bool(abs(new - old) <= SAME * max(1.0, abs(old)))
-
-
-def _take_values(episode: Episode, finding: Finding, place: int) -> None:
-    episode.observed = float(finding.observed[place])
-    episode.expected = float(finding.expected[place])
-    episode.evidence = float(finding.evidence[place])
 
 
 def _close_block(state: State, rows: slice, day: int, counts: Census, held: Bools | None, outcome: Outcome) -> None:
@@ -267,12 +208,8 @@ class _Closing:
         if episode is None:
             if finding.raised[place]:
                 start_ms = self.state.days.start_ms(self.context.view.day)
-                values = (
-                    float(finding.observed[place]),
-                    float(finding.expected[place]),
-                    float(finding.evidence[place]),
-                )
-                self._open(detector.KIND, detector.DIMENSION, start_ms, self._severity(detector.KIND), values)
+                severity = self._severity(detector.KIND)
+                self._open(detector.KIND, detector.DIMENSION, start_ms, severity, finding.values_at(place))
             return
         clear_days = episode.clear_days
         recovered = detector.cleared(self.context.view, finding, place, episode.expected)
@@ -285,7 +222,7 @@ class _Closing:
             self._resolve(episode, "expired")
         elif finding.raised[place] and severity_rises(episode.severity, self._severity(detector.KIND)):
             episode.severity = self._severity(detector.KIND)
-            _take_values(episode, finding, place)
+            episode.observed, episode.expected, episode.evidence = finding.values_at(place)
             episode.revision += 1
             self._emit(episode, "firing", "worsened")
 

@@ -7,9 +7,7 @@ a function of each topic's prefix, whatever the order in which topics are read.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -19,49 +17,16 @@ from pipeline.apply import APPLY, Accepted, clear_profile
 from pipeline.close import close_day
 from pipeline.config import EngineConfig
 from pipeline.hashing import combine, hash64
-from pipeline.ledger import TopicLedger
 from pipeline.records import I64, BadRecord, Batch, DeadLetter, Fate, Outcome, RecordKind
 from pipeline.state import State
+from pipeline.topic import Pending, Topic
 from schemas.topics import INPUT_TOPICS
 
-BEFORE_TIME = -(2**62)
-"""Watermark of a topic that has not been heard of."""
 Bools = npt.NDArray[np.bool_]
 
 
 class OffsetGapError(Exception):
     """Records were skipped between the transport and the feed; continuing would lose them."""
-
-
-@dataclass(slots=True)
-class Pending:
-    """A batch being applied: event time of what moves the watermark, and how far it has been applied."""
-
-    batch: Batch
-    future: Bools
-    reached_ms: I64
-    """Greatest event time up to and including each record."""
-    events_before: I64
-    """How many records with a row in `events` stand before each record."""
-    cursor: int = 0
-
-
-@dataclass(slots=True)
-class Topic:
-    """One input topic of the partition."""
-
-    name: str
-    number: int
-    ledger: TopicLedger = field(default_factory=TopicLedger)
-    queue: deque[Pending] = field(default_factory=deque)
-    end: int = 0
-    """Next offset to be pushed."""
-    reached_ms: int = BEFORE_TIME
-    """Greatest event time applied."""
-    queued_ms: int = BEFORE_TIME
-    """Greatest event time pushed."""
-    head_ms: int = BEFORE_TIME
-    """Greatest event time applied or held at the barrier."""
 
 
 class Feed:
@@ -125,23 +90,9 @@ class Feed:
                 f"{batch.topic}[{self.number}] continues at {batch.begin}, expected {topic.end}: restart from there"
             )
         if batch.end > topic.end:
-            topic.queue.append(self._pending(topic, batch))
-            topic.end = batch.end
+            topic.take(batch, self.config.max_skew_ms)
         self._drain(outcome)
         return outcome
-
-    def _pending(self, topic: Topic, batch: Batch) -> Pending:
-        future = (batch.kind == RecordKind.EVENT) | (batch.kind == RecordKind.TICK)
-        timed = future & (batch.occurred_at_ms > 0) if topic.name == "account.profiles" else future
-        future = future & (batch.occurred_at_ms > batch.seen_at_ms + self.config.max_skew_ms)
-        times = np.where(timed & ~future, batch.occurred_at_ms, BEFORE_TIME)
-        cursor = int(np.searchsorted(batch.offsets, topic.end))
-        times[:cursor] = BEFORE_TIME
-        reached = np.maximum(np.maximum.accumulate(times), topic.queued_ms) if len(times) else times
-        if len(reached):
-            topic.queued_ms = int(reached[-1])
-        is_event = batch.kind == RecordKind.EVENT
-        return Pending(batch, future, reached, np.cumsum(is_event) - is_event, cursor)
 
     def _drain(self, outcome: Outcome) -> None:
         moved = True

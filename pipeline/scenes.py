@@ -133,13 +133,7 @@ def health_records(state: State, day: DayContext, places: npt.NDArray[np.intp], 
     """The health of some accounts after this close, as in schemas/account_health.avsc."""
     accounts, level = state.accounts, day.view.level
     rows = places + first_row
-    information = 7.0 * level.mean[places] * level.safe[places] / level.dispersion[places]
-    columns = {
-        f"min_drop_{7 * weeks}d": _cells(smallest_visible_drops(information, weeks, day.view.threshold), 4)
-        for weeks in (1, 2, 4)
-    }
-    columns["score"] = _cells(accounts.score[rows], 1)
-    columns["coverage"] = _cells(day.score.coverage[places], 4)
+    columns = _figure_columns(state, day, places, rows)
     dimensions = _dimension_columns(day.score, places)
     provisional = (level.defined[places] & (level.days[places] < SEASONAL_DAYS)).tolist()
     previous = day.previous_band[places].tolist()
@@ -172,6 +166,20 @@ def health_records(state: State, day: DayContext, places: npt.NDArray[np.intp], 
             }
         )
     return records
+
+
+def _figure_columns(
+    state: State, day: DayContext, places: npt.NDArray[np.intp], rows: npt.NDArray[np.intp]
+) -> dict[str, list[float | None]]:
+    level = day.view.level
+    information = 7.0 * level.mean[places] * level.safe[places] / level.dispersion[places]
+    columns = {
+        f"min_drop_{7 * weeks}d": _cells(smallest_visible_drops(information, weeks, day.view.threshold), 4)
+        for weeks in (1, 2, 4)
+    }
+    columns["score"] = _cells(state.accounts.score[rows], 1)
+    columns["coverage"] = _cells(day.score.coverage[places], 4)
+    return columns
 
 
 def _dimension_columns(

@@ -30,6 +30,10 @@ class Finding:
     evidence: F64
     """Surer is higher; its scale is the detector's own."""
 
+    def values_at(self, place: int) -> tuple[float, float, float]:
+        """Observed, expected and evidence of one account."""
+        return float(self.observed[place]), float(self.expected[place]), float(self.evidence[place])
+
 
 @dataclass(frozen=True, slots=True)
 class Activity:

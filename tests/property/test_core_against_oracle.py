@@ -17,7 +17,12 @@ from tests.property.agreement import (
     run_oracle,
 )
 
-SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+SLOW = (
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+)
 
 
 def check(case: Case, order: list[str], size: int) -> None:

@@ -31,7 +31,12 @@ from tests.property.agreement import (
     run_oracle,
 )
 
-SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+SLOW = (
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+)
 
 
 @dataclass
@@ -100,7 +105,7 @@ def disturb(cluster: Cluster, random: Random) -> Owner:
         if deed < 0.08:
             owner.checkpoint()
         elif deed < 0.12:
-            owner.checkpoint(lambda count: random.randrange(count))
+            owner.checkpoint(random.randrange)
             owner = cluster.take_over()
         elif deed < 0.15:
             owner = cluster.take_over()

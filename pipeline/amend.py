@@ -1,0 +1,70 @@
+"""Amended days: late data may change what an open episode was raised on, or take it away."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.accounts import NEVER
+from pipeline.alerts import Change, Scene
+from pipeline.books import Episode
+from pipeline.detectors import AMENDABLE
+from pipeline.detectors.view import View, census_of
+from pipeline.records import Outcome
+from pipeline.state import State
+
+SAME = 1e-9
+"""Relative difference below which a figure has not changed."""
+Bools = npt.NDArray[np.bool_]
+
+
+def amend(state: State, day: int, held: Bools | None, outcome: Outcome) -> None:
+    """Judge again, as of their opening day, the episodes that late data may have changed."""
+    accounts = state.accounts
+    changed = np.flatnonzero(accounts.amended_from[: accounts.size] < day).astype(np.int32)
+    if held is not None:
+        changed = changed[~held[changed]]
+    if not len(changed):
+        return
+    for opened in range(int(accounts.amended_from[changed].min()), day):
+        rows = [
+            row for row in changed.tolist() if accounts.amended_from[row] <= opened and _opened_on(state, row, opened)
+        ]
+        if rows:
+            _judge_again(state, np.array(rows, dtype=np.int32), opened, day, outcome)
+    accounts.amended_from[changed] = NEVER
+    accounts.dirty[changed] = True
+
+
+def _opened_on(state: State, row: int, day: int) -> list[Episode]:
+    book = state.accounts.books.get(row)
+    if book is None:
+        return []
+    return [episode for episode in book.episodes if episode.opened_day == day and episode.kind in AMENDABLE]
+
+
+def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: int, outcome: Outcome) -> None:
+    counts = census_of(state.users, state.features, rows, opened)
+    view = View(state.accounts, rows, opened, state.days, state.config.arl_days, counts)
+    findings = {kind: evaluate(view) for kind, evaluate in AMENDABLE.items()}
+    for place, row in enumerate(rows.tolist()):
+        book = state.accounts.books[row]
+        for episode in _opened_on(state, row, opened):
+            finding = findings[episode.kind]
+            status = "firing"
+            if not finding.raised[place]:
+                book.episodes.remove(episode)
+                status = "retracted"
+            elif _same(finding.observed[place], episode.observed) and _same(finding.evidence[place], episode.evidence):
+                continue
+            else:
+                episode.observed, episode.expected, episode.evidence = finding.values_at(place)
+            episode.revision += 1
+            change = Change(status, "late_data", state.days.end_ms(day))
+            window = Scene(state.days.start_ms(opened - 6), state.days.end_ms(opened))
+            outcome.alerts.append(state.alerting.record(state.accounts.ids[row], book, episode, change, window))
+        state.accounts.unsummarised.add(row)
+
+
+def _same(new: float, old: float) -> bool:
+    return bool(abs(new - old) <= SAME * max(1.0, abs(old)))

@@ -1,0 +1,49 @@
+"""The core's configuration refuses what it cannot keep, and its fingerprint tells any two apart."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from pipeline.config import DAY_MS, EngineConfig
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("out_of_orderness_ms", -1),
+        ("out_of_orderness_ms", DAY_MS + 1),
+        ("allowed_lateness_days", -1),
+        ("allowed_lateness_days", 8),
+        ("arl_days", 1.0),
+    ],
+)
+def test_values_out_of_range_are_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        EngineConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("out_of_orderness_ms", 0), ("out_of_orderness_ms", DAY_MS), ("allowed_lateness_days", 7), ("arl_days", 1.5)],
+)
+def test_the_ends_of_the_ranges_are_accepted(name: str, value: Any) -> None:
+    assert getattr(EngineConfig(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(EngineConfig)])
+def test_every_setting_enters_the_fingerprint(name: str) -> None:
+    config = EngineConfig()
+    value: Any = "Asia/Tokyo" if name == "timezone" else getattr(config, name) + 1
+    assert replace(config, **{name: value}).config_hash != config.config_hash
+
+
+def test_equal_settings_have_equal_fingerprints() -> None:
+    assert EngineConfig().config_hash == EngineConfig().config_hash
+    assert len(EngineConfig().config_hash) == 12
+
+
+def test_lateness_is_whole_days() -> None:
+    assert EngineConfig(allowed_lateness_days=2).allowed_lateness_ms == 2 * DAY_MS
