@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-_GRACE_S = 20.0
+_GRACE_S = 5.0
 
 
 def main(role: str, config: str) -> int:

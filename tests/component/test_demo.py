@@ -1,0 +1,179 @@
+"""The demo at a small size: what it finds is what a backtest of the same files finds, and nothing is left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.demo_folder import sample_settings
+from agents.demo_result import stored_alerts
+from pipeline.simulate import SimulationSettings
+from sinks.database.rows import canonical
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE = ("--accounts", "30", "--days", "100")
+
+
+def foreshock(*arguments: object, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agents", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "here"
+
+
+@pytest.fixture(scope="module")
+def demo(folder: Path) -> subprocess.CompletedProcess[str]:
+    return foreshock("demo", *SIZE, "--dir", folder, "--json")
+
+
+@pytest.fixture(scope="module")
+def result(demo: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert demo.returncode == 0, demo.stderr
+    document: dict[str, Any] = json.loads(demo.stdout)
+    return document
+
+
+def test_every_record_produced_has_one_fate(result: dict[str, Any]) -> None:
+    assert result["accounted_for"]
+    assert len(result["records"]) == 5
+    for row in result["records"]:
+        fates = ("applied", "late_applied", "duplicate", "too_late", "dead_lettered")
+        assert row["produced"] == sum(row[fate] for fate in fates) > 0
+    usage = result["records"][0]
+    assert usage["late_applied"] > 0
+    assert usage["duplicate"] > 0
+
+
+def test_the_database_holds_what_a_backtest_of_the_same_files_finds(
+    result: dict[str, Any], folder: Path, tmp_path: Path
+) -> None:
+    ran = foreshock("backtest", "--events", result["events"], "--out", tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    lines = (tmp_path / "alerts.jsonl").read_bytes().splitlines()
+    expected = [canonical(json.loads(line)) for line in lines]
+    found = [canonical(alert) for alert in stored_alerts(f"sqlite:///{result['database']}")]
+    assert len(expected) > 10
+    assert found == expected
+
+
+def test_incidents_are_told_with_what_found_them(result: dict[str, Any]) -> None:
+    incidents = result["incidents"]
+    assert incidents["total"] == len(incidents["findings"]) > 0
+    assert incidents["found"] / incidents["total"] > 0.7
+
+
+def test_progress_is_told_in_lines_when_nobody_watches(demo: subprocess.CompletedProcess[str]) -> None:
+    assert "\x1b" not in demo.stderr
+    assert "replaying: " in demo.stderr
+    assert "waiting for the worker: 27,847 of 27,847 events" in demo.stderr
+
+
+def test_an_account_can_be_explained_with_the_settings_that_it_left(result: dict[str, Any], folder: Path) -> None:
+    account = result["incidents"]["findings"][0]["account_id"]
+    ran = foreshock("explain", account, "--config", folder / "foreshock.toml")
+    assert ran.returncode == 0, ran.stderr
+    assert account in ran.stdout
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "foreshock.db").write_text("mine")
+    ran = foreshock("demo", *SIZE, "--dir", tmp_path)
+    assert ran.returncode == 2
+    assert "choose another with --dir" in ran.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ["foreshock.db"]
+
+
+def test_the_sample_never_lies_in_the_future() -> None:
+    long_after = sample_settings(7, 30, 100, now=datetime(2030, 1, 1, tzinfo=UTC))
+    assert long_after == SimulationSettings(seed=7, accounts=30, days=100)
+    before = sample_settings(7, 30, 100, now=datetime(2026, 2, 3, 12, tzinfo=UTC))
+    assert before.start_date.weekday() == long_after.start_date.weekday()
+    assert before.end_ms <= datetime(2026, 2, 3, tzinfo=UTC).timestamp() * 1000 < before.end_ms + 7 * 86_400_000
+
+
+def test_a_worker_that_dies_ends_the_demo_with_a_message(tmp_path: Path) -> None:
+    with running_demo(tmp_path / "demo") as demo:
+        os.kill(_child(demo, "demo_child worker"), signal.SIGKILL)
+        _out, err = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert "the worker ended with exit code -9" in err
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_is_left_running_however_the_demo_ends(tmp_path: Path, how: signal.Signals) -> None:
+    with running_demo(tmp_path / "demo") as demo:
+        children = _children(demo.pid)
+        assert len(children) == 3
+        demo.send_signal(how)
+        demo.wait(60)
+        _await(lambda: not any(_alive(pid) for pid in children), 45)
+
+
+@contextmanager
+def running_demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo whose worker is at work; killed at the end of the block."""
+    command = [sys.executable, "-m", "agents", "demo", *SIZE, "--dir", str(folder)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as demo:
+        try:
+            _await(lambda: _recovered(folder / "worker.log"), 60)
+            yield demo
+        finally:
+            demo.kill()
+
+
+def _recovered(log: Path) -> bool:
+    return log.is_file() and ": recovered " in log.read_text(errors="replace")
+
+
+def _await(condition: Callable[[], bool], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def _child(demo: subprocess.Popen[str], words: str) -> int:
+    of_role = [pid for pid in _children(demo.pid) if words in _command_line(pid)]
+    assert len(of_role) == 1
+    return of_role[0]
+
+
+def _command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
