@@ -34,9 +34,7 @@ class ProgressView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = (
-            Live(console=console, transient=True, refresh_per_second=5) if console.is_terminal else None
-        )
+        self._live = Live(console=console, transient=True, refresh_per_second=5) if console.is_terminal else None
         self._stage = ""
         self._printed_s = 0.0
 
@@ -79,14 +77,14 @@ def _panel(progress: Progress) -> RenderableType:
     if not progress.events_total:
         return Text(f"{progress.stage} …")
     grid = Table.grid(padding=(0, 2))
+    grid.add_row("", ProgressBar(total=progress.events_total, completed=progress.events, width=60))
     grid.add_row("events", f"{progress.events:,} of {progress.events_total:,}")
     grid.add_row("rate", f"{_rate(progress):,} records/s applied")
     grid.add_row("watermark", _date(progress.watermark_ms))
     bands = Text("  ").join(Text(f"{name} {n}", _BANDS[name]) for name, n in progress.bands.items())
     grid.add_row("accounts", bands)
     grid.add_row("alerts", _counts(progress.alerts))
-    bar = ProgressBar(total=progress.events_total, completed=progress.events, width=60)
-    return Group(Text(progress.stage, "bold"), bar, grid)
+    return Group(Text(progress.stage, "bold"), grid)
 
 
 def _rate(progress: Progress) -> int:
@@ -139,9 +137,7 @@ def _alerts(alerts: Sequence[Mapping[str, Any]]) -> RenderableType:
                 Text(alert["summary"]),
             )
         if len(of_kind) > _ALERTS_PER_KIND:
-            table.add_row(
-                "", "", "", "", Text(f"and {len(of_kind) - _ALERTS_PER_KIND} more of {kind}", "dim")
-            )
+            table.add_row("", "", "", "", Text(f"and {len(of_kind) - _ALERTS_PER_KIND} more of {kind}", "dim"))
     return Group(table, Text(f"{hidden} informational ones about better health are not shown", "dim"))
 
 
@@ -214,8 +210,7 @@ def _next_steps(result: Mapping[str, Any]) -> RenderableType:
     lines = [
         f"The database is {_near(result['database'])} (SQLite). Go on with:",
         f"  {command} explain {account} --config {folder}/foreshock.toml" if account else "",
-        f"  {command} backtest --events {folder}/events --labels {folder}/events/labels.csv "
-        f"--out {folder}/result",
+        f"  {command} backtest --events {folder}/events --labels {folder}/events/labels.csv --out {folder}/result",
         f"  {command} worker --help     (with a real Kafka; README.md tells how to go to production)",
     ]
     return Text("\n".join(line for line in lines if line))
