@@ -1,0 +1,76 @@
+"""With nobody sending anything any more, a day closes within moments after midnight plus out-of-orderness."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from agents.demo_processes import environment, free_port
+from agents.embedded import EmbeddedBroker
+from schemas.encoder import Encoder, RecordDecoder
+from schemas.registry import FileRegistry
+from schemas.topics import TOPICS
+from tests.support.workers import records
+
+DAY_MS = 86_400_000
+LIMIT_S = 60.0
+
+
+def usage_of_yesterday(now_ms: int) -> dict[str, object]:
+    return {
+        "event_id": "e1",
+        "account_id": "acme",
+        "user_id": "ann",
+        "feature": "home",
+        "occurred_at": now_ms - now_ms % DAY_MS - 3_600_000,
+        "quantity": 1.0,
+    }
+
+
+def closed_days(bootstrap: str) -> set[int]:
+    """Days whose close published the account's health."""
+    decoder = RecordDecoder("account_health", FileRegistry())
+    return {decoder.decode(value)["day"] for *_, value in records(bootstrap, "account.health")}
+
+
+def test_a_silent_days_close_needs_no_further_event(tmp_path: Path) -> None:
+    now_ms = int(time.time() * 1000)
+    today = now_ms // DAY_MS
+    if DAY_MS - now_ms % DAY_MS < 2 * LIMIT_S * 1000:
+        pytest.skip("midnight (UTC) is too near: out-of-orderness cannot be more than a day")
+    settings = {
+        "app.group": "live",
+        "kafka.insecure": "true",
+        "time.clock": "wall",
+        # Yesterday is complete eight seconds from now.
+        "time.out_of_orderness_s": (now_ms % DAY_MS) // 1000 + 8,
+        "time.idle_timeout_s": 2,
+        "time.tick_interval_s": 1,
+        "metrics.port": free_port(),
+    }
+    config = tmp_path / "foreshock.toml"
+    config.touch()
+    with EmbeddedBroker([*TOPICS, "live-state-changelog"]) as broker:
+        producer = Producer({"bootstrap.servers": broker.bootstrap, "partitioner": "murmur2_random"})
+        event = Encoder(TOPICS["usage.events"], FileRegistry()).encode(usage_of_yesterday(now_ms))
+        producer.produce("usage.events", event, b"acme")
+        assert producer.flush(10) == 0
+        child = subprocess.Popen(
+            [sys.executable, "-m", "agents.demo_child", "worker", str(config)],
+            env=environment(settings | {"kafka.bootstrap": broker.bootstrap}),
+            stdin=subprocess.PIPE,
+        )
+        try:
+            deadline = time.monotonic() + LIMIT_S
+            while today - 1 not in closed_days(broker.bootstrap):
+                assert child.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(1)
+        finally:
+            child.terminate()
+            assert child.wait(30) == 0
