@@ -74,3 +74,5 @@ def test_a_silent_days_close_needs_no_further_event(tmp_path: Path) -> None:
         finally:
             child.terminate()
             assert child.wait(30) == 0
+            assert child.stdin is not None
+            child.stdin.close()
