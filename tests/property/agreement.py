@@ -83,7 +83,8 @@ def assert_same_alerts(oracle: Oracle, alerts: Iterable[dict[str, Any]]) -> None
     theirs = {key: _identity(record) for key, record in oracle.alerts.items()}
     unexpected = [record for key, record in ours.items() if theirs.get(key) != record]
     missing = [record for key, record in theirs.items() if ours.get(key) != record]
-    assert (unexpected, missing) == ([], [])
+    assert not unexpected, f"unexpected {unexpected}\nmissing {missing}"
+    assert not missing, f"missing {missing}"
     for key, expected in oracle.alerts.items():
         signal, evidence = found[key]["signal"], found[key]["evidence"]
         for name, value in (

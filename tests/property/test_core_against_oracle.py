@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,6 +36,8 @@ def check(case: Case, order: list[str], size: int) -> None:
     assert_same_alerts(oracle, outcome.alerts)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_short_logs_read_in_any_order_in_any_batches_give_the_oracles_result(data: st.DataObject) -> None:
@@ -43,6 +46,8 @@ def test_short_logs_read_in_any_order_in_any_batches_give_the_oracles_result(dat
     check(case, order, data.draw(st.integers(1, 7)))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_months_of_activity_give_the_oracles_alerts(data: st.DataObject) -> None:

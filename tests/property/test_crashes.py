@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -131,12 +132,16 @@ def check(case: Case, random: Random, size: int) -> tuple[Oracle, Owner]:
     return oracle, owner
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
 @given(short_cases(), st.randoms(use_true_random=False), st.integers(1, 5))
 def test_crashes_and_frozen_owners_change_nothing_in_short_logs(case: Case, random: Random, size: int) -> None:
     check(case, random, size)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
 @given(long_cases(), st.randoms(use_true_random=False), st.integers(20, 200))
 def test_crashes_and_frozen_owners_change_nothing_over_months(case: Case, random: Random, size: int) -> None:

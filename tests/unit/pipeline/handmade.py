@@ -1,0 +1,112 @@
+"""Accounts made by hand: days of activity written into the columns, and a view of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.accounts import RING, SUMMARIES
+from pipeline.config import EngineConfig
+from pipeline.detectors.view import View, census, census_of
+from pipeline.hashing import hash64
+from pipeline.members import Members, mark_day
+from pipeline.state import State
+
+TODAY = 20_000
+"""2024-10-04, a Friday; its reference of power users ends 32 days before."""
+MONTHS = range(TODAY - 83, TODAY + 1)
+"""The days that detectors look back on."""
+
+
+class World:
+    """The state of a partition whose open day is TODAY."""
+
+    def __init__(self, config: EngineConfig | None = None) -> None:
+        self.state = State(config or EngineConfig())
+        self.state.enter_day(TODAY)
+        self.accounts = self.state.accounts
+
+    def account(self, name: str, first_day: int = MONTHS.start, **summaries: Any) -> int:
+        """A new account with some of its summary columns set; returns its row."""
+        ids = pa.array([name], pa.string())
+        row = int(self.accounts.rows_of(ids, hash64(ids))[0])
+        for members in (self.state.users, self.state.features):
+            members.fit_accounts(self.accounts.capacity)
+        self.accounts.first_day[row] = first_day
+        for column, value in summaries.items():
+            assert column in SUMMARIES or column == "score"
+            getattr(self.accounts, column)[row] = value
+        return row
+
+    def use(self, row: int, days: Iterable[int], actions: float = 1.0, users: Sequence[str] = ()) -> None:
+        """So many actions on each of the days, on which each of the users is active."""
+        for day in days:
+            self.accounts.panes["actions"][day % RING, row] += round(actions * 1000)
+            mark_day(self.accounts.bits, np.array([row]), day)
+            self.accounts.first_usage_day[row] = min(int(self.accounts.first_usage_day[row]), day)
+            self._mark(self.state.users, row, day, users)
+
+    def feature(self, row: int, days: Iterable[int], *names: str) -> None:
+        """Features in use on each of the days."""
+        for day in days:
+            self._mark(self.state.features, row, day, names)
+
+    def pane(self, name: str, row: int, days: Iterable[int], value: int) -> None:
+        """The same value on each of the days."""
+        for day in days:
+            self.accounts.panes[name][day % RING, row] = value
+
+    def view(self, rows: npt.NDArray[np.int32] | None = None, day: int = TODAY, arl_days: float = 2800.0) -> View:
+        """All accounts as of a day, or some."""
+        state = self.state
+        if rows is not None:
+            counts = census_of(state.users, state.features, rows, day)
+            return View(self.accounts, rows, day, state.days, arl_days, counts)
+        every = slice(1, self.accounts.size)
+        counts = census(state.users, state.features, self.accounts.size, day).part(every)
+        return View(self.accounts, every, day, state.days, arl_days, counts)
+
+    def _mark(self, members: Members, row: int, day: int, names: Sequence[str]) -> None:
+        if not names:
+            return
+        rows = np.full(len(names), row, dtype=np.int32)
+        ids = pa.array(names, pa.string())
+        members.mark(rows, self.accounts.hashes[rows], hash64(ids), ids, np.full(len(names), day, dtype=np.int64))
+
+
+def last(days: int, until: int = TODAY) -> range:
+    """The days that end with a day."""
+    return range(until - days + 1, until + 1)
+
+
+def varied_world() -> World:
+    """A dozen accounts of all sorts: steady, falling, silent, growing, new, empty, with tickets and renewals."""
+    world = World()
+    team = [f"u{n}" for n in range(6)]
+    plans: dict[str, tuple[range, float, range, float]] = {
+        "steady": (MONTHS, 100.0, range(0), 0.0),
+        "falling": (range(MONTHS.start, TODAY - 13), 100.0, last(14), 20.0),
+        "silent": (range(MONTHS.start, TODAY - 9), 50.0, range(0), 0.0),
+        "growing": (range(MONTHS.start, TODAY - 27), 100.0, last(28), 160.0),
+        "new": (last(10), 5.0, range(0), 0.0),
+        "sparse": (range(MONTHS.start, TODAY + 1, 9), 1.5, range(0), 0.0),
+    }
+    day_ms = 86_400_000
+    for name, (first, actions, then, after) in plans.items():
+        row = world.account(name, first.start, seats=6, tickets_seen=True, renewal_at_ms=(TODAY + 30) * day_ms)
+        world.use(row, first, actions, team)
+        world.use(row, then, after, team[:5])
+        world.feature(row, first, "home", "export")
+        world.pane("tickets_opened", row, range(TODAY - 60, TODAY, 20), 1)
+    world.account("empty")
+    troubled = world.account("troubled", open_p1=1, oldest_p1_ms=(TODAY - 3) * day_ms, open_tickets=7)
+    world.pane("tickets_opened", troubled, last(2), 4)
+    handed_over = world.account("handed-over", TODAY - 140)
+    world.use(handed_over, range(TODAY - 119, TODAY - 20), 50.0, team[:4])
+    world.use(handed_over, last(21), 50.0, ["n1", "n2", "n3", "n4"])
+    world.accounts.band[1 : world.accounts.size] = np.arange(len(world.accounts)) % 4
+    return world

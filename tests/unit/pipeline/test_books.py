@@ -1,0 +1,314 @@
+"""What billing, ticket and signal events and profiles leave on an account's book."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.accounts import SUMMARIES, summary
+from pipeline.billing import MAX_PAID_INVOICES, Fact, InvoiceOverdue, Paid, PaymentFailed, apply_billing
+from pipeline.books import Book, Context, Episode, Invoice, Reading, Ticket, decode_book, encode_book
+from pipeline.signals import (
+    apply_profile,
+    apply_signal,
+    context_of,
+    promote_readings,
+    reading_of,
+    same_context,
+)
+from pipeline.tickets import apply_ticket, forget_closed
+
+LIMIT = 500
+DAY_MS = 86_400_000
+NOTHING = dict.fromkeys(("subscription_id", "invoice_id", "mrr_minor_after", "seats_after", "amount_minor", "due_at"))
+
+
+def bill(book: Book, kind: str, at_ms: int, *, limit: int = LIMIT, **fields: Any) -> Fact | None:
+    return apply_billing(book, NOTHING | {"type": kind, "occurred_at": at_ms} | fields, limit)
+
+
+def ticket(book: Book, kind: str, at_ms: int, key: str = "t", priority: str | None = None, limit: int = LIMIT) -> None:
+    apply_ticket(book, {"ticket_id": key, "type": kind, "occurred_at": at_ms, "priority": priority}, limit)
+
+
+def signal(book: Book, kind: str, at_ms: int, score: float | None = None, **fields: Any) -> bool:
+    event = {"type": kind, "occurred_at": at_ms, "score": score, "scale": None, "expires_at": None} | fields
+    return apply_signal(book, event, today_end_ms=1000)
+
+
+def profile(book: Book, updated_at: int | None, **fields: Any) -> None:
+    names = (
+        "name", "segment", "touch_model", "lifecycle_stage", "plan", "seats", "arr_minor", "currency", "owner",
+        "parent_account_id", "timezone", "country", "renewal_at", "status",
+    )  # fmt: skip
+    apply_profile(book, dict.fromkeys(names) | {"updated_at": updated_at} | fields)
+
+
+def summarised(book: Book) -> dict[str, Any]:
+    return dict(zip(SUMMARIES, summary(book), strict=True))
+
+
+# Subscriptions
+
+
+def test_a_subscription_is_as_of_its_newest_event_whatever_the_order() -> None:
+    book = Book()
+    bill(book, "subscription_changed", 20, subscription_id="s", mrr_minor_after=900, seats_after=9)
+    bill(book, "subscription_started", 10, subscription_id="s", mrr_minor_after=100, seats_after=1)
+    bill(book, "subscription_cancelled", 15, subscription_id="s")
+    subscription = book.subscriptions["s"]
+    assert (subscription.active, subscription.mrr_minor, subscription.seats) == (True, 900, 9)
+
+
+def test_an_ended_subscription_keeps_its_figures_until_it_is_active_again() -> None:
+    book = Book()
+    bill(book, "subscription_started", 1, mrr_minor_after=100, seats_after=4)
+    bill(book, "subscription_cancelled", 2, mrr_minor_after=0, seats_after=0)
+    assert summarised(book)["cancelled"] is True
+    bill(book, "subscription_reactivated", 3)
+    assert (book.subscriptions[""].mrr_minor, book.subscriptions[""].seats) == (100, 4)
+    assert summarised(book)["cancelled"] is False
+
+
+def test_seats_are_the_sum_of_active_subscriptions_and_else_the_profiles() -> None:
+    book = Book()
+    profile(book, 1, seats=7)
+    assert summarised(book)["seats"] == 7
+    bill(book, "subscription_started", 1, subscription_id="a", seats_after=3)
+    bill(book, "subscription_started", 1, subscription_id="b", seats_after=4)
+    bill(book, "subscription_started", 1, subscription_id="c")
+    bill(book, "subscription_started", 1, subscription_id="d", seats_after=100)
+    bill(book, "subscription_cancelled", 2, subscription_id="d")
+    assert summarised(book)["seats"] == 7 == 3 + 4
+
+
+def test_of_too_many_subscriptions_the_oldest_ended_one_goes() -> None:
+    book = Book()
+    for number, at_ms in enumerate((30, 10, 20)):
+        bill(book, "trial_started", at_ms, limit=3, subscription_id=f"s{number}")
+    bill(book, "trial_expired", 40, limit=3, subscription_id="s2")
+    bill(book, "subscription_started", 50, limit=3, subscription_id="new")
+    assert set(book.subscriptions) == {"s0", "s1", "new"}
+    bill(book, "subscription_started", 60, limit=3, subscription_id="newer")
+    assert set(book.subscriptions) == {"s0", "new", "newer"}
+
+
+# Invoices
+
+
+def test_failures_are_counted_until_a_payment_that_is_not_older() -> None:
+    book = Book()
+    assert bill(book, "payment_failed", 10, invoice_id="i") == PaymentFailed("i", 10, 1)
+    assert bill(book, "payment_failed", 20, invoice_id="i") == PaymentFailed("i", 20, 2)
+    assert bill(book, "invoice_paid", 20, invoice_id="i") == Paid(frozenset({"i", ""}), 20)
+    assert bill(book, "payment_failed", 20, invoice_id="i") is None
+    assert bill(book, "payment_failed", 21, invoice_id="i") == PaymentFailed("i", 21, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [({"invoice_id": "i", "subscription_id": "s"}, "i"), ({"subscription_id": "s"}, "s"), ({}, "")],
+)
+def test_a_failure_is_of_the_invoice_else_of_the_subscription_else_of_the_account(
+    fields: dict[str, Any], key: str
+) -> None:
+    book = Book()
+    assert bill(book, "payment_failed", 1, **fields) == PaymentFailed(key, 1, 1)
+    assert summarised(book)["failed_unpaid"] is True
+    bill(book, "invoice_paid", 2, **fields)
+    assert summarised(book)["failed_unpaid"] is False
+
+
+def test_an_overdue_invoice_has_the_events_amount_else_the_issued_one_else_none() -> None:
+    book = Book()
+    assert bill(book, "invoice_overdue", 1, invoice_id="a") == InvoiceOverdue("a", 1, 0)
+    bill(book, "invoice_issued", 2, invoice_id="b", amount_minor=700, due_at=99)
+    assert summarised(book)["first_due_ms"] == 99
+    assert bill(book, "invoice_overdue", 3, invoice_id="b") == InvoiceOverdue("b", 3, 700)
+    assert bill(book, "invoice_overdue", 4, invoice_id="b", amount_minor=-5) == InvoiceOverdue("b", 4, -5)
+    assert summarised(book)["overdue_flagged"] is True
+
+
+def test_paid_invoices_are_forgotten_beyond_two_dozen_and_open_ones_are_not() -> None:
+    book = Book()
+    bill(book, "invoice_issued", 1, invoice_id="open")
+    for number in range(40):
+        bill(book, "invoice_paid", 10 + number, invoice_id=f"i{number:02}")
+    settled = {key for key, invoice in book.invoices.items() if invoice.settled}
+    assert len(settled) == MAX_PAID_INVOICES
+    assert {"open", "i39"} <= set(book.invoices)
+    assert "i00" not in book.invoices
+
+
+def test_of_too_many_invoices_the_one_due_first_goes() -> None:
+    book = Book()
+    for number, due_at in enumerate((30, 10, 20)):
+        bill(book, "invoice_issued", 1, limit=3, invoice_id=f"i{number}", due_at=due_at)
+    bill(book, "invoice_issued", 2, limit=3, invoice_id="new", due_at=40)
+    assert set(book.invoices) == {"i0", "i2", "new"}
+
+
+# Tickets
+
+
+def test_a_ticket_is_open_from_opened_to_closed() -> None:
+    book = Book()
+    ticket(book, "opened", 10, priority="p1")
+    ticket(book, "escalated", 11)
+    assert book.tickets == {"t": Ticket(10, "p1", True)}
+    assert (summarised(book)["open_p1"], summarised(book)["oldest_p1_ms"]) == (1, 10)
+    ticket(book, "resolved", 12)
+    assert (book.tickets, summarised(book)["open_tickets"], summarised(book)["tickets_seen"]) == ({}, 0, True)
+
+
+def test_an_event_not_after_the_closing_changes_nothing_and_a_later_one_opens_anew() -> None:
+    book = Book()
+    ticket(book, "closed", 20)
+    for at_ms in (10, 20):
+        ticket(book, "opened", at_ms)
+    assert book.tickets == {}
+    ticket(book, "reopened", 21, priority="p2")
+    assert book.tickets == {"t": Ticket(21, "p2")}
+
+
+def test_a_priority_changes_when_it_is_named() -> None:
+    book = Book()
+    ticket(book, "opened", 1)
+    ticket(book, "priority_changed", 2, priority="p1")
+    ticket(book, "priority_changed", 3)
+    ticket(book, "commented", 4, priority="p4")
+    assert book.tickets["t"] == Ticket(1, "p1")
+
+
+def test_closing_times_are_bounded_and_forgotten_when_no_event_can_be_older() -> None:
+    book = Book()
+    for number in range(5):
+        ticket(book, "closed", 10 + number, key=f"t{number}", limit=3)
+    assert book.closed_tickets == {"t2": 12, "t3": 13, "t4": 14}
+    assert forget_closed(book, 13)
+    assert book.closed_tickets == {"t3": 13, "t4": 14}
+    assert not forget_closed(book, 13)
+
+
+def test_of_too_many_open_tickets_the_oldest_goes() -> None:
+    book = Book()
+    for key, at_ms in (("a", 30), ("b", 10), ("c", 20)):
+        ticket(book, "opened", at_ms, key=key, limit=2)
+    assert set(book.tickets) == {"a", "c"}
+
+
+# Signals
+
+
+@pytest.mark.parametrize(
+    ("kind", "score", "scale", "value"),
+    [
+        ("nps", 9.0, None, 0.9),
+        ("csat", 1.0, None, 0.0),
+        ("csat", 5.0, None, 1.0),
+        ("ces", 4.0, None, 0.5),
+        ("pulse", 2.0, None, 0.25),
+        ("nps", 80.0, 100.0, 0.8),
+        ("csat", 9.0, None, 1.0),
+    ],
+)
+def test_an_answer_is_scaled_between_the_worst_and_the_best(
+    kind: str, score: float, scale: float | None, value: float
+) -> None:
+    event = {"type": kind, "score": score, "scale": scale, "occurred_at": 0, "expires_at": None}
+    reading = reading_of(event)
+    assert reading is not None
+    assert reading.value == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("score", "scale"), [(None, None), (3.0, 4.0)])
+def test_an_answer_without_score_or_with_an_unknown_scale_says_nothing(
+    score: float | None, scale: float | None
+) -> None:
+    book = Book()
+    assert not signal(book, "nps", 1, score, scale=scale)
+    assert (book.survey, book.signals_seen) == (None, True)
+
+
+def test_a_survey_expires_after_180_days_and_a_pulse_when_it_says() -> None:
+    book = Book()
+    signal(book, "nps", 10, 5.0, expires_at=20)
+    signal(book, "pulse", 10, 5.0, expires_at=20)
+    assert summarised(book)["survey_until_ms"] == 10 + 180 * DAY_MS
+    assert summarised(book)["pulse_until_ms"] == 20
+    signal(book, "pulse", 11, 5.0)
+    assert summarised(book)["pulse_until_ms"] == 2**62
+
+
+def test_the_newest_answer_counts_whatever_the_order() -> None:
+    book = Book()
+    signal(book, "nps", 20, 10.0)
+    signal(book, "csat", 10, 1.0)
+    assert book.survey == Reading(1.0, 20, 20 + 180 * DAY_MS)
+
+
+def test_an_answer_of_tomorrow_waits_for_the_day_to_close() -> None:
+    book = Book()
+    signal(book, "pulse", 999, 1.0)
+    assert signal(book, "pulse", 1000, 5.0)
+    assert book.pulse is not None
+    assert book.pulse.value == 0.0
+    promote_readings(book)
+    assert (book.pulse.value, book.next_pulse) == (1.0, None)
+
+
+# Profile and context
+
+
+def test_the_profile_updated_last_stays_and_on_equal_times_the_later_record() -> None:
+    book = Book()
+    for updated_at, name in ((None, "none"), (5, "five"), (None, "none again"), (4, "four")):
+        profile(book, updated_at, name=name)
+    assert book.profile is not None
+    assert book.profile.name == "five"
+    profile(book, 5, name="five again")
+    assert book.profile.name == "five again"
+
+
+def test_recurring_revenue_is_the_profiles_else_that_of_active_subscriptions() -> None:
+    book = Book()
+    assert context_of(book, 3) == Context(day=3)
+    bill(book, "subscription_started", 1, subscription_id="a", mrr_minor_after=100)
+    bill(book, "subscription_started", 1, subscription_id="b", mrr_minor_after=50)
+    assert context_of(book, 3).arr_minor == 1800
+    profile(book, 1, arr_minor=0, owner="ann", renewal_at=77)
+    assert context_of(book, 3) == Context(arr_minor=0, owner="ann", renewal_at_ms=77, day=3)
+
+
+def test_contexts_of_two_days_are_the_same_when_they_show_the_same() -> None:
+    assert same_context(Context(owner="ann", day=1), Context(owner="ann", day=2))
+    assert not same_context(Context(owner="ann", day=1), Context(owner="bob", day=1))
+
+
+# Stored form
+
+
+def test_a_book_is_read_as_it_was_written() -> None:
+    book = Book()
+    bill(book, "payment_failed", 3, invoice_id="i")
+    bill(book, "subscription_started", 1, mrr_minor_after=5)
+    ticket(book, "opened", 1)
+    ticket(book, "closed", 2, key="u")
+    signal(book, "nps", 5, 7.0)
+    signal(book, "pulse", 2000, 7.0)
+    profile(book, 9, name="Böll & Söhne")
+    book.context = context_of(book, 8)
+    book.episodes.append(Episode("usage_drop", "total_usage", 8, 1, 2, "error", 1.5, 2.5, 9.0, 3, 1))
+    assert decode_book(encode_book(book)) == book
+
+
+def test_a_book_of_an_older_version_lacks_the_fields_at_its_end() -> None:
+    older = msgspec.msgpack.encode([{}, {"i": [5, 100]}])
+    assert decode_book(older) == Book(invoices={"i": Invoice(5, 100)})
+
+
+def test_books_do_not_share_what_they_hold() -> None:
+    bill(Book(), "subscription_started", 1)
+    assert Book() == Book(subscriptions={}, episodes=[])

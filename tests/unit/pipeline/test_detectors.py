@@ -1,0 +1,273 @@
+"""Each detector on accounts made by hand, just inside and just outside its condition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.bands import GREEN, GREY, RED, YELLOW
+from pipeline.detectors import (
+    Detector,
+    p1_open,
+    power_user_decline,
+    renewal_at_risk,
+    seat_saturation,
+    silence,
+    sustained_growth,
+    ticket_surge,
+    usage_drop,
+)
+from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
+
+DAY_MS = 86_400_000
+END_MS = (TODAY + 1) * DAY_MS
+Result = tuple[bool, float, float, float]
+
+
+def approx(value: float) -> Any:
+    """The value but for rounding."""
+    return pytest.approx(value)
+
+
+def result(detector: Detector, world: World) -> Result:
+    """Raised, observed, expected and evidence of the only account."""
+    finding = detector.evaluate(world.view())
+    return (bool(finding.raised[0]), *finding.values_at(0))
+
+
+def cleared(detector: Detector, world: World, expected_at_opening: float = 0.0) -> bool:
+    view = world.view()
+    return detector.cleared(view, detector.evaluate(view), 0, expected_at_opening)
+
+
+def used(before: float, after: float, days: int) -> World:
+    """Months of one level of daily actions, then some days of another."""
+    world = World()
+    row = world.account("acme")
+    world.use(row, range(MONTHS.start, TODAY - days + 1), before)
+    if after:
+        world.use(row, last(days), after)
+    return world
+
+
+def test_usage_at_a_third_for_two_weeks_is_a_drop() -> None:
+    raised, observed, expected, evidence = result(usage_drop, used(100.0, 33.0, 14))
+    assert (raised, observed, expected) == (True, 231.0, approx(700.0))
+    assert evidence > np.log(2800)
+
+
+def test_evidence_of_a_drop_is_that_of_the_formula() -> None:
+    world = used(10.0, 4.0, 5)
+    phi = 1 + 1.2816 * (2 / 55) ** 0.5
+    safe = 0.97 * (1 - 1.2816 * (phi / 560) ** 0.5) * 10
+    sums = []
+    for rho in (0.75, 0.5, 0.25, 0.05):
+        theta, total = -np.log(rho) / phi, 0.0
+        for actions in [10.0] * 23 + [4.0] * 5:
+            scale = np.log(phi - (phi - 1) * np.exp(-theta)) / (phi - 1)
+            total = (1 + total) * np.exp(min(4.0, -theta * actions + safe * scale))
+        sums.append(total)
+    assert result(usage_drop, world)[3] == pytest.approx(np.log(np.mean(sums)))
+
+
+@pytest.mark.parametrize(("after", "days"), [(100.0, 14), (95.0, 14), (120.0, 14), (33.0, 1)])
+def test_usage_that_is_steady_or_low_for_a_day_is_no_drop(after: float, days: int) -> None:
+    assert not result(usage_drop, used(100.0, after, days))[0]
+
+
+def test_a_week_without_any_usage_is_silence_and_no_drop() -> None:
+    world = used(100.0, 0.0, 8)
+    assert not result(usage_drop, world)[0]
+    assert result(silence, world)[0]
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.84, False), (0.86, True)])
+def test_a_drop_is_over_near_the_level_of_its_opening(share: float, expected: bool) -> None:
+    assert cleared(usage_drop, used(100.0, 100.0 * share, 7), expected_at_opening=700.0) is expected
+
+
+def test_a_gap_of_a_week_is_silence_for_a_daily_account() -> None:
+    raised, observed, expected, evidence = result(silence, used(5.0, 0.0, 7))
+    rate = 0.9 * 57 / 58
+    assert (raised, observed) == (True, 7.0)
+    assert expected == pytest.approx(1 / rate)
+    assert evidence == pytest.approx(-7 * np.log(1 - rate))
+
+
+def test_six_days_are_no_silence() -> None:
+    assert not result(silence, used(5.0, 0.0, 6))[0]
+
+
+def test_a_week_is_no_silence_for_an_account_that_comes_once_a_week() -> None:
+    world = World()
+    world.use(world.account("acme"), range(MONTHS.start, TODAY - 6, 7))
+    assert not result(silence, world)[0]
+
+
+@pytest.mark.parametrize(("gap", "expected"), [(2, True), (3, False)])
+def test_silence_is_over_within_three_days_of_activity(gap: int, expected: bool) -> None:
+    assert cleared(silence, used(5.0, 0.0, gap)) is expected
+
+
+def handover(remaining: int, newcomers: int) -> World:
+    """Four power users of whom some stay; newcomers begin two weeks ago."""
+    world = World()
+    row = world.account("acme", TODAY - 120)
+    world.use(row, range(TODAY - 119, TODAY - 13), 10.0, ["p1", "p2", "p3", "p4"])
+    world.use(row, last(14), 10.0, ["p1", "p2", "p3", "p4"][:remaining] + [f"n{n}" for n in range(newcomers)])
+    return world
+
+
+def test_power_users_who_leave_while_others_come_are_a_decline() -> None:
+    raised, observed, expected, _ = result(power_user_decline, handover(1, 3))
+    assert (raised, observed, expected) == (True, 0.25, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("remaining", "newcomers"),
+    [
+        pytest.param(4, 0, id="nothing changes"),
+        pytest.param(4, 12, id="only newcomers"),
+        pytest.param(1, 0, id="all usage falls"),
+        pytest.param(4, 1, id="a share that is hardly less"),
+    ],
+)
+def test_power_users_do_not_decline_when(remaining: int, newcomers: int) -> None:
+    assert not result(power_user_decline, handover(remaining, newcomers))[0]
+
+
+def test_a_decline_is_over_when_the_share_is_back() -> None:
+    assert cleared(power_user_decline, handover(4, 0), expected_at_opening=1.0)
+    assert not cleared(power_user_decline, handover(1, 3), expected_at_opening=1.0)
+
+
+def tickets(today: int, weekly: int = 0) -> World:
+    world = World()
+    row = world.account("acme", TODAY - 90)
+    world.pane("tickets_opened", row, range(TODAY - 62, TODAY - 6, 7), weekly)
+    world.pane("tickets_opened", row, [TODAY], today)
+    return world
+
+
+def test_four_tickets_are_a_surge_where_there_were_none() -> None:
+    raised, observed, expected, evidence = result(ticket_surge, tickets(4))
+    rate = 7 * 1 / (56 + 7)
+    assert (raised, observed, expected) == (True, 4.0, approx(rate))
+    assert evidence == pytest.approx((4 - rate) / rate**0.5)
+
+
+@pytest.mark.parametrize(("today", "weekly", "raised"), [(3, 0, False), (8, 2, False), (9, 2, True)])
+def test_a_surge_is_far_above_the_own_rate(today: int, weekly: int, raised: bool) -> None:
+    # 16 in 56 days: λ = 7 · 17 / 63 = 1.89, so a surge begins at 1.89 + 4 · 1.37 + 1 = 8.39.
+    assert result(ticket_surge, tickets(today, weekly))[0] is raised
+
+
+@pytest.mark.parametrize(("today", "expected"), [(7, True), (8, False)])
+def test_a_surge_is_over_near_the_rate_of_its_opening(today: int, expected: bool) -> None:
+    assert cleared(ticket_surge, tickets(today), expected_at_opening=4.0) is expected
+
+
+@pytest.mark.parametrize(("age_ms", "raised"), [(DAY_MS - 1, False), (DAY_MS, True), (2 * DAY_MS, True)])
+def test_a_p1_ticket_is_open_too_long_after_a_day(age_ms: int, raised: bool) -> None:
+    world = World()
+    world.account("acme", open_p1=1, oldest_p1_ms=END_MS - age_ms)
+    expected = (True, age_ms / 3_600_000, 24.0, age_ms / DAY_MS) if raised else (False, 0.0, 24.0, 0.0)
+    assert result(p1_open, world) == expected
+    assert cleared(p1_open, world) is not raised
+
+
+@pytest.mark.parametrize(
+    ("days", "band", "raised"),
+    [(-1, RED, False), (0, RED, True), (90, YELLOW, True), (91, YELLOW, False), (30, GREEN, False), (30, GREY, True)],
+)
+def test_a_renewal_is_at_risk_within_90_days_of_an_account_that_is_not_green(
+    days: int, band: int, raised: bool
+) -> None:
+    world = World()
+    row = world.account("acme", renewal_at_ms=(TODAY + days) * DAY_MS + 1, score=35.0)
+    world.accounts.band[row] = band
+    found = result(renewal_at_risk, world)
+    assert found == (raised, float(days), 90.0, 50.0 if band == GREY else 65.0)
+    assert cleared(renewal_at_risk, world) is not raised
+
+
+def test_an_account_without_a_renewal_date_is_not_at_risk() -> None:
+    world = World()
+    world.account("acme")
+    assert not result(renewal_at_risk, world)[0]
+
+
+def seated(users: int, seats: int, first: int = MONTHS.start, band: int = GREEN) -> World:
+    world = World()
+    row = world.account("acme", seats=seats)
+    world.use(row, [first])
+    world.use(row, [TODAY], 1.0, [f"u{n}" for n in range(users)])
+    world.accounts.band[row] = band
+    return world
+
+
+def test_nine_of_ten_seats_are_saturated() -> None:
+    assert result(seat_saturation, seated(9, 10)) == (True, 9.0, 10.0, 0.9)
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param(seated(8, 10), id="seats are left"),
+        pytest.param(seated(9, 0), id="nobody knows the seats"),
+        pytest.param(seated(9, 10, first=TODAY - 26), id="usage is young"),
+        pytest.param(seated(9, 10, band=RED), id="health is red"),
+    ],
+)
+def test_seats_are_not_saturated_when(world: World) -> None:
+    assert not result(seat_saturation, world)[0]
+
+
+@pytest.mark.parametrize(("users", "expected"), [(7, True), (8, False)])
+def test_saturation_is_over_below_80_percent(users: int, expected: bool) -> None:
+    assert cleared(seat_saturation, seated(users, 10)) is expected
+
+
+def test_four_weeks_at_a_third_more_are_growth() -> None:
+    raised, observed, expected, evidence = result(sustained_growth, used(100.0, 133.0, 28))
+    phi = 1 + 1.2816 * (2 / 55) ** 0.5
+    assert (raised, observed, expected) == (True, 3724.0, 2800.0)
+    assert evidence == pytest.approx(924 / (phi * 6524) ** 0.5)
+
+
+def growth_with_a_dip() -> World:
+    world = used(100.0, 200.0, 28)
+    world.pane("actions", 1, last(7, until=TODAY - 7), 99_000)
+    return world
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param(used(100.0, 129.0, 28), id="less than 30 % more"),
+        pytest.param(growth_with_a_dip(), id="one week is below the weeks before"),
+        pytest.param(used(1.0, 1.4, 28), id="too few actions to tell"),
+    ],
+)
+def test_usage_does_not_grow_when(world: World) -> None:
+    assert not result(sustained_growth, world)[0]
+
+
+def test_growth_waits_for_health_that_is_not_red() -> None:
+    world = used(100.0, 133.0, 28)
+    world.accounts.band[1] = RED
+    assert not result(sustained_growth, world)[0]
+    assert sustained_growth.evaluate_ungated(world.view()).raised.tolist() == [True]
+
+
+@pytest.mark.parametrize(("after", "expected"), [(109.0, True), (111.0, False)])
+def test_growth_is_over_below_a_tenth(after: float, expected: bool) -> None:
+    assert cleared(sustained_growth, used(100.0, after, 28)) is expected
+
+
+def test_fewer_false_alarms_ask_for_more_evidence() -> None:
+    world = used(5.0, 0.0, 7)
+    for arl_days, raised in ((2800.0, True), (1e7, False)):
+        assert silence.evaluate(world.view(arl_days=arl_days)).raised.tolist() == [raised]
