@@ -16,17 +16,22 @@ from tests.benchmarks.process import MeasurementError
 from tests.benchmarks.suite import Suite
 from tests.servers.errors import ServerUnavailableError
 
+_WIDTH = 160
+"""Columns of the table in a file or a pipe."""
+
 
 def main() -> int:
     """Exit code 1 when a bound is missed in a full run, 2 when something could not be measured."""
     arguments = _arguments()
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
     sizes = QUICK if arguments.quick else FULL
     sizes = replace(sizes, rounds=arguments.rounds or sizes.rounds)
     began_s = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"[dim]{time.monotonic() - began_s:6.0f} s[/dim]  {text}", markup=True)
+        console.print(f"{time.monotonic() - began_s:6.0f} s  {text}", markup=False, soft_wrap=True)
 
     say(f"load average {machine.load_average():.1f}: the machine should have nothing else to do")
     suite = Suite(sizes, say)

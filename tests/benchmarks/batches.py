@@ -24,7 +24,5 @@ def cut(batch: Batch, size: int = BATCH_RECORDS) -> Iterator[Batch]:
             seen_at_ms=batch.seen_at_ms[first:last],
             kind=batch.kind[first:last],
             occurred_at_ms=batch.occurred_at_ms[first:last],
-            events=batch.events.slice(
-                int(events_before[first]), int(events_before[last] - events_before[first])
-            ),
+            events=batch.events.slice(int(events_before[first]), int(events_before[last] - events_before[first])),
         )

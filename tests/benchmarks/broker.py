@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from confluent_kafka.admin import AdminClient
+
 from agents.emit import EmitOptions, emit
 from agents.settings import Settings, load
 from agents.topics import Topics, wanted_topics
@@ -17,6 +19,7 @@ from schemas.registry import FileRegistry
 from tests.benchmarks.workload import HOUR_MS, Workload
 from tests.servers import locate
 from tests.servers.kafka import THROUGHPUT, KafkaServer
+from tests.support.fresh import delete_topics
 
 PARTITIONS = 4
 _groups = itertools.count(1)
@@ -67,6 +70,12 @@ def settings(variables: Mapping[str, str]) -> Settings:
     return load(None, variables)
 
 
+def empty(bootstrap: str) -> None:
+    """Delete all topics but Kafka's own."""
+    names = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=20).topics
+    delete_topics(bootstrap, [name for name in names if not name.startswith("__")])
+
+
 def new_group(bootstrap: str) -> str:
     """A group of workers that never ran, its changelog and all other topics."""
     group = f"bench-{os.getpid()}-{next(_groups)}"
@@ -76,7 +85,8 @@ def new_group(bootstrap: str) -> str:
 
 
 def fill(bootstrap: str, workload: Workload, say: Callable[[str], None]) -> Backlog:
-    """Produce a workload as `foreshock emit` would, with a tick for every hour."""
+    """Produce a workload into empty topics as `foreshock emit` would, with a tick for every hour."""
+    empty(bootstrap)
     new_group(bootstrap)
     say(f"making {workload.events:,} events of {workload.accounts:,} accounts")
     files = workload.make()

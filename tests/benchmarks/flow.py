@@ -32,9 +32,7 @@ class _Encoded:
     partitions: npt.NDArray[np.int64]
 
 
-def flow(
-    bootstrap: str, rate: float, seconds: float, failures_per_s: float, accounts: int
-) -> dict[str, Any]:
+def flow(bootstrap: str, rate: float, seconds: float, failures_per_s: float, accounts: int) -> dict[str, Any]:
     """Produce; returns when each payment failure was handed to the producer, by invoice, in epoch seconds."""
     rng = np.random.default_rng(time.time_ns())
     count, failures = int(rate * seconds), int(failures_per_s * seconds)

@@ -68,9 +68,7 @@ class Watch(threading.Thread):
 def run(bootstrap: str, rate: float, seconds: float, accounts: int, database_url: str) -> dict[str, Any]:
     """Worker, delivery, flow and watches together; returns delays in seconds."""
     group = broker.new_group(bootstrap)
-    variables = broker.environment(
-        bootstrap, group, FORESHOCK_DATABASE__URL=database_url, FORESHOCK_TIME__CLOCK="wall"
-    )
+    variables = broker.environment(bootstrap, group, FORESHOCK_DATABASE__URL=database_url, FORESHOCK_TIME__CLOCK="wall")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-latency-")))
         foreshock(variables, "db", "upgrade")

@@ -23,6 +23,7 @@ class Sizes:
     accounts: int
     days: int
     stock_records: int
+    backtest_accounts: int
     backtest_events: int
     backtest_days: int
     close_accounts: tuple[int, ...]
@@ -31,6 +32,7 @@ class Sizes:
     scale_accounts: tuple[int, int]
     scale_events: int
     latency_s: float
+    databases: tuple[str, ...]
 
 
 FULL = Sizes(
@@ -39,6 +41,7 @@ FULL = Sizes(
     accounts=10_000,
     days=2,
     stock_records=40_000,
+    backtest_accounts=2_000,
     backtest_events=3_000_000,
     backtest_days=28,
     close_accounts=(1_000, 10_000, 100_000),
@@ -47,13 +50,15 @@ FULL = Sizes(
     scale_accounts=(1_000, 100_000),
     scale_events=1_000_000,
     latency_s=35.0,
+    databases=("SQLite", "PostgreSQL"),
 )
 QUICK = Sizes(
     rounds=1,
     usage_events=100_000,
     accounts=1_000,
     days=2,
-    stock_records=5_000,
+    stock_records=3_000,
+    backtest_accounts=500,
     backtest_events=300_000,
     backtest_days=7,
     close_accounts=(1_000, 5_000),
@@ -62,4 +67,5 @@ QUICK = Sizes(
     scale_accounts=(500, 5_000),
     scale_events=50_000,
     latency_s=10.0,
+    databases=("SQLite",),
 )

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tests.benchmarks import broker, latency
@@ -19,6 +20,17 @@ from tests.servers.postgres import PostgresServer
 Say = Callable[[str], None]
 _TIMEOUT_S = 600.0
 _RATE = "records/s"
+_CONTESTANTS = {
+    "foreshock": "foreshock, the full job in one worker",
+    "stockfaust": "stock Faust agent, event by event",
+    "handloop": "loop by hand: consume(500), fastavro, dictionaries",
+    "ceiling": "ceiling: consume(5000) and columnar decoding alone",
+}
+_RATIOS = (
+    ("stockfaust", "foreshock ÷ stock Faust", "times", 20.0),
+    ("handloop", "foreshock ÷ loop by hand", "times", 1.0),
+    ("ceiling", "foreshock's share of the ceiling", "share", None),
+)
 
 
 class Suite:
@@ -28,12 +40,21 @@ class Suite:
         self.results = Results()
         self._sizes = sizes
         self._say = say
+        self._stack = ExitStack()
+        self._bootstrap: str | None = None
 
     def run(self, sections: Iterable[str]) -> None:
-        """Run sections by name, in the given order."""
-        for name in sections:
-            self._say(f"== {name}")
-            getattr(self, f"_{name}")()
+        """Run sections by name, in the given order; the servers that they needed are gone afterwards."""
+        with self._stack:
+            for name in sections:
+                self._say(f"== {name}")
+                getattr(self, f"_{name}")()
+
+    def _kafka(self) -> str:
+        """The one broker of all sections, started when first needed."""
+        if self._bootstrap is None:
+            self._bootstrap = self._stack.enter_context(broker.kafka()).bootstrap
+        return self._bootstrap
 
     def _rounds(self, function: str, **arguments: Any) -> list[dict[str, Any]]:
         runs = []
@@ -48,14 +69,14 @@ class Suite:
         sizes = self._sizes
         runs = self._rounds(
             "core:backtest",
-            accounts=sizes.accounts,
+            accounts=sizes.backtest_accounts,
             usage_events=sizes.backtest_events,
             days=sizes.backtest_days,
         )
         self.results.add(
             "backtest", "backtest, one core", collect(runs, "usage_per_s"), "usage events/s",
-            f"{sizes.backtest_events:,} usage events of {sizes.accounts:,} accounts over {sizes.backtest_days} days "
-            "with all detectors; reading files is not included.",
+            f"{sizes.backtest_events:,} usage events of {sizes.backtest_accounts:,} accounts over "
+            f"{sizes.backtest_days} days with all detectors; reading files is not included.",
             at_least=500_000,
         )  # fmt: skip
 
@@ -77,60 +98,44 @@ class Suite:
     def _drain(self) -> None:
         sizes = self._sizes
         workload = Workload(accounts=sizes.accounts, usage_events=sizes.usage_events, days=sizes.days)
-        with broker.kafka() as server:
-            backlog = broker.fill(server.bootstrap, workload, self._say)
-            everyone: dict[str, dict[str, Any]] = {
-                "ceiling": {"records": backlog.records},
-                "foreshock": {"records": backlog.records},
-                "handloop": {"records": backlog.records},
-                "stockfaust": {
-                    "records": min(sizes.stock_records, backlog.records),
-                    "partitions": broker.PARTITIONS,
-                },
-            }
-            runs: dict[str, list[dict[str, Any]]] = {name: [] for name in everyone}
-            for number in range(sizes.rounds):
-                for name in _rotated(list(everyone), number):
-                    group = broker.new_group(server.bootstrap)
-                    run = measure(
-                        f"contestants.{name}:drain", _TIMEOUT_S,
-                        bootstrap=server.bootstrap, group=group, **everyone[name],
-                    )  # fmt: skip
-                    self._say(f"round {number + 1} of {sizes.rounds}, {name}: {run['per_s']:,.0f} records/s")
-                    runs[name].append(run)
+        bootstrap = self._kafka()
+        backlog = broker.fill(bootstrap, workload, self._say)
+        everyone: dict[str, dict[str, Any]] = {name: {"records": backlog.records} for name in _CONTESTANTS}
+        everyone["stockfaust"] = {
+            "records": min(sizes.stock_records, backlog.records),
+            "partitions": broker.PARTITIONS,
+        }
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in everyone}
+        for number in range(sizes.rounds):
+            for name in _rotated(list(everyone), number):
+                group = broker.new_group(bootstrap)
+                run = measure(
+                    f"contestants.{name}:drain", _TIMEOUT_S,
+                    bootstrap=bootstrap, group=group, **everyone[name],
+                )  # fmt: skip
+                self._say(f"round {number + 1} of {sizes.rounds}, {name}: {run['per_s']:,.0f} records/s")
+                runs[name].append(run)
         self._add_drain(runs, backlog)
 
     def _add_drain(self, runs: dict[str, list[dict[str, Any]]], backlog: broker.Backlog) -> None:
-        results, sizes = self.results, self._sizes
         ours = runs["foreshock"]
-        texts = {
-            "foreshock": (
-                "foreshock, the full job in one worker",
-                f"{backlog.records:,} records of {sizes.accounts:,} accounts, from the first record applied to the "
-                f"last; up to the last checkpoint {collect(ours, 'durable_per_s')[0]:,.0f} records/s. "
-                f"{ours[0]['checkpoints']} checkpoints, {ours[0]['changelog_mib']:,.0f} MiB of changelog, "
-                f"{ours[0]['alerts']:,} alerts.",
-            ),
-            "stockfaust": (
-                "stock Faust agent, event by event",
-                f"the first {runs['stockfaust'][0]['records']:,} records: daily count in a table, dedup, one rule.",
-            ),
-            "handloop": (
-                "loop by hand: consume(500), fastavro, dictionaries",
-                "daily count per account and user, one rule; no dedup, nothing durable.",
-            ),
-            "ceiling": ("ceiling: consume(5000) and columnar decoding alone", ""),
+        first = ours[0]
+        notes = {
+            "foreshock": f"{backlog.records:,} records of {self._sizes.accounts:,} accounts, from the first record "
+            f"applied to the last; up to the last checkpoint {median(collect(ours, 'durable_per_s')):,.0f} records/s. "
+            f"{first['checkpoints']} checkpoints, {first['changelog_mib']:,.0f} MiB of changelog, "
+            f"{first['alerts']:,} alerts.",
+            "stockfaust": f"the first {runs['stockfaust'][0]['records']:,} records: daily count in a table, dedup, "
+            "one rule.",
+            "handloop": "daily count per account and user, one rule; no dedup, nothing durable.",
         }
-        for name, (what, note) in texts.items():
-            results.add(f"drain.{name}", what, collect(runs[name], "per_s"), _RATE, note)
-        for name, what, bound in (
-            ("stockfaust", "foreshock ÷ stock Faust", 20.0),
-            ("handloop", "foreshock ÷ loop by hand", 1.0),
-        ):
-            ratios = [a / b for a, b in zip(collect(ours, "per_s"), collect(runs[name], "per_s"), strict=True)]
-            results.add(f"ratio.{name}", what, ratios, "times", at_least=bound)
-        shares = [a / b for a, b in zip(collect(ours, "per_s"), collect(runs["ceiling"], "per_s"), strict=True)]
-        results.add("ratio.ceiling", "foreshock's share of the ceiling", shares, "share")
+        for name, what in _CONTESTANTS.items():
+            per_cpu_s = median(collect(runs[name], "per_cpu_s"))
+            note = f"{notes.get(name, '')} {per_cpu_s:,.0f} records per CPU-second of its process.".strip()
+            self.results.add(f"drain.{name}", what, collect(runs[name], "per_s"), _RATE, note)
+        for name, what, unit, bound in _RATIOS:
+            pairs = zip(collect(ours, "per_s"), collect(runs[name], "per_s"), strict=True)
+            self.results.add(f"ratio.{name}", what, [a / b for a, b in pairs], unit, at_least=bound)
 
     def _memory(self) -> None:
         accounts = self._sizes.memory_accounts
@@ -139,12 +144,9 @@ class Suite:
         runs = self._rounds("core:restoring", accounts=accounts, partitions=broker.PARTITIONS)
         self.results.add("restore.memory", f"{what}, restored from memory", collect(runs, "restore_s"), "s")
         self.results.add("checkpoint", f"{what}, all in one checkpoint", collect(runs, "checkpoint_s"), "s")
-        with broker.kafka() as server:
-            group = broker.new_group(server.bootstrap)
-            saved = measure(
-                "changelog:save", _TIMEOUT_S, bootstrap=server.bootstrap, group=group, accounts=accounts
-            )
-            reads = self._rounds("changelog:restore", bootstrap=server.bootstrap, group=group)
+        where = {"bootstrap": self._kafka(), "group": broker.new_group(self._kafka())}
+        saved = measure("changelog:save", _TIMEOUT_S, **where, accounts=accounts)
+        reads = self._rounds("changelog:restore", **where)
         self.results.add(
             "restore.kafka", f"{what}, restored from Kafka", collect(reads, "seconds"), "s",
             f"{saved['mib']:,.0f} MiB of compacted changelog, {saved['mib'] * MIB / accounts:,.0f} bytes an account.",
@@ -176,39 +178,38 @@ class Suite:
             )  # fmt: skip
 
     def _scale_on_kafka(self, accounts: int) -> list[float]:
-        workload = Workload(
-            accounts=accounts, usage_events=self._sizes.scale_events, days=1, everyone_first=True
-        )
+        workload = Workload(accounts=accounts, usage_events=self._sizes.scale_events, days=1, everyone_first=True)
         rates = []
-        with broker.kafka() as server:
-            backlog = broker.fill(server.bootstrap, workload, self._say)
-            for _ in range(self._sizes.rounds):
-                run = measure(
-                    "contestants.foreshock:drain", _TIMEOUT_S, bootstrap=server.bootstrap,
-                    group=broker.new_group(server.bootstrap), records=backlog.records, skip=backlog.warm_up,
-                )  # fmt: skip
-                self._say(f"{accounts:,} accounts on Kafka: {run['per_s']:,.0f} records/s")
-                rates.append(float(run["per_s"]))
+        bootstrap = self._kafka()
+        backlog = broker.fill(bootstrap, workload, self._say)
+        for _ in range(self._sizes.rounds):
+            run = measure(
+                "contestants.foreshock:drain", _TIMEOUT_S, bootstrap=bootstrap,
+                group=broker.new_group(bootstrap), records=backlog.records, skip=backlog.warm_up,
+            )  # fmt: skip
+            self._say(f"{accounts:,} accounts on Kafka: {run}")
+            rates.append(float(run["per_s"]))
         return rates
 
     def _latency(self) -> None:
         if self.results.middle("drain.foreshock") is None:
             self._drain()
         rate = (self.results.middle("drain.foreshock") or 0.0) / 2
-        with ExitStack() as stack:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-sqlite-"))
-            databases = {"SQLite": f"sqlite:///{Path(folder) / 'bench.db'}"}
+        for database, url in self._databases().items():
+            broker.empty(self._kafka())
+            run = latency.run(self._kafka(), rate, self._sizes.latency_s, self._sizes.accounts, url)
+            self._say(f"{database}: {run}")
+            self._add_latency(database, run, rate)
+
+    def _databases(self) -> dict[str, str]:
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-sqlite-")))
+        databases = {"SQLite": f"sqlite:///{folder / 'bench.db'}"}
+        if "PostgreSQL" in self._sizes.databases:
             try:
-                databases["PostgreSQL"] = stack.enter_context(PostgresServer()).create_database("bench")
+                databases["PostgreSQL"] = self._stack.enter_context(PostgresServer()).create_database("bench")
             except ServerUnavailableError as error:
                 self._say(f"without PostgreSQL: {error}")
-            for database, url in databases.items():
-                with broker.kafka() as server:
-                    run = latency.run(
-                        server.bootstrap, rate, self._sizes.latency_s, self._sizes.accounts, url
-                    )
-                self._say(f"{database}: {run}")
-                self._add_latency(database, run, rate)
+        return databases
 
     def _add_latency(self, database: str, run: dict[str, Any], rate: float) -> None:
         note = (

@@ -101,9 +101,7 @@ class Workload:
         return table_of(columns, USAGE, total).take(pa.array(order))
 
     def _user_ids(self) -> pa.Array:
-        names = [
-            f"user-{account:06d}-{user:03d}" for account in range(self.accounts) for user in range(self.users)
-        ]
+        names = [f"user-{account:06d}-{user:03d}" for account in range(self.accounts) for user in range(self.users)]
         return pa.array(names, pa.string())
 
     def _common(self, rng: np.random.Generator) -> tuple[int, dict[str, pa.Array]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from confluent_kafka import Message
-
 from schemas.codec import Decoder
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
@@ -40,7 +38,7 @@ def drain(bootstrap: str, group: str, records: int) -> dict[str, Any]:
     return progress.report() | {"events": events}
 
 
-def _by_partition(messages: list[Message[bytes, bytes]]) -> dict[tuple[str, int], list[Any]]:
+def _by_partition(messages: list[Any]) -> dict[tuple[str, int], list[Any]]:
     runs: dict[tuple[str, int], list[Any]] = defaultdict(list)
     for message in messages:
         runs[message.topic(), message.partition()].append(message)

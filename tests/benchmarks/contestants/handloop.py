@@ -26,9 +26,7 @@ _FRAME_BYTES = 5
 def drain(bootstrap: str, group: str, records: int) -> dict[str, Any]:
     """Read the backlog."""
     schemas = parsed_schemas()
-    accounts: dict[str, dict[int, dict[str, float]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(float))
-    )
+    accounts: dict[str, dict[int, dict[str, float]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
     alerts = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "log_level": 3})
     progress, sent = Progress(records), 0
     with consumer(bootstrap, group) as source:
@@ -39,7 +37,7 @@ def drain(bootstrap: str, group: str, records: int) -> dict[str, Any]:
                     continue
                 topic = message.topic()
                 body = BytesIO(message.value()[_FRAME_BYTES:])
-                event = fastavro.schemaless_reader(body, schemas[topic], None)
+                event: Any = fastavro.schemaless_reader(body, schemas[topic], None)
                 if topic == "usage.events":
                     day = accounts[event["account_id"]][event["occurred_at"] // DAY_MS]
                     day["actions"] += event["quantity"]
@@ -57,8 +55,7 @@ def parsed_schemas() -> dict[str, Any]:
     """Writer schemas of the input topics, parsed once; times stay integer milliseconds."""
     registry = FileRegistry()
     return {
-        name: fastavro.parse_schema(plain(registry.schema(registry.schema_id(TOPICS[name]))))
-        for name in INPUT_TOPICS
+        name: fastavro.parse_schema(plain(registry.schema(registry.schema_id(TOPICS[name])))) for name in INPUT_TOPICS
     }
 
 

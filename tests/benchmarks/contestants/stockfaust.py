@@ -68,7 +68,7 @@ def _define(app: Any, progress: Progress, done: asyncio.Event) -> None:
             if event.key == TICK_KEY:
                 continue
             name = event.message.topic
-            record = fastavro.schemaless_reader(BytesIO(event.value[_FRAME_BYTES:]), schemas[name], None)
+            record: Any = fastavro.schemaless_reader(BytesIO(event.value[_FRAME_BYTES:]), schemas[name], None)
             if record["event_id"] in seen:
                 continue
             seen.add(record["event_id"])
