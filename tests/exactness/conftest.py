@@ -1,0 +1,42 @@
+"""One broker and one stream for all tests of exactness."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.eventfiles import EventFiles
+from tests.servers.kafka import KafkaServer
+from tests.support.exactness_story import write_story
+from tests.support.fresh import PARTITIONS, QUICK_GROUPS
+
+_groups = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory: pytest.TempPathFactory) -> EventFiles:
+    """The event files."""
+    return write_story(tmp_path_factory.mktemp("story"))
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[KafkaServer]:
+    """A broker that creates no topic by itself."""
+    config: dict[str, str | int] = {**QUICK_GROUPS, "auto.create.topics.enable": "false"}
+    with KafkaServer(partitions_default=PARTITIONS, extra_config=config) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def group() -> str:
+    """A name of its own for each test."""
+    return f"exact-{next(_groups)}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a deployment keeps its files."""
+    return tmp_path

@@ -1,0 +1,33 @@
+"""A run that nothing disturbs: the oracle's result, and the backtest's on the same files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents.backtest import replay
+from agents.eventfiles import EventFiles
+from tests.servers.kafka import KafkaServer
+from tests.support.exactness import assert_delivered, assert_exact, by_identity, exact_differences, repeats
+from tests.support.exactness_processes import PARTITIONS, Deployment
+from tests.support.exactness_story import Feeding
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def test_topics_database_and_state_are_the_oracles_and_the_alerts_those_of_a_backtest(
+    server: KafkaServer, story: EventFiles, group: str, folder: Path
+) -> None:
+    with Deployment(server.bootstrap, group, folder) as deployment:
+        worker, deliver = deployment.worker(), deployment.deliver()
+        with Feeding(story, server.bootstrap, poison=False) as feeding:
+            feeding.finish()
+            alerts = assert_exact(deployment)
+        assert_delivered(deployment, alerts)
+        assert repeats(deployment) == 0
+        tested = replay(story, deployment.settings.engine(), partitions=PARTITIONS).alerts
+        assert exact_differences(by_identity(tested), alerts) == []
+        assert len({alert["kind"] for alert in tested}) >= 8
+        assert worker.terminate() == 0
+        assert deliver.terminate() == 0

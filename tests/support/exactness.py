@@ -1,0 +1,82 @@
+"""Is the result of a run exactly that of the oracle on the same records?"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tests.oracle.model import OracleConfig
+from tests.support.exactness_processes import ARL_DAYS, Deployment, database_alerts, wait_until
+from tests.support.exactness_topics import Changelog, ends, everything, reader
+from tests.support.exactness_truth import (
+    Identity,
+    Truth,
+    assert_buried,
+    assert_same_state,
+    differences,
+    published_alerts,
+)
+
+ORACLE = OracleConfig(arl_days=ARL_DAYS)
+ALERT_TOPICS = ("alerts.health", "alerts.expansion")
+
+
+def await_durable(deployment: Deployment, timeout_s: float = 120.0) -> Changelog:
+    """Wait until the durable positions have reached the ends of all input topics."""
+    with reader(deployment.bootstrap) as asking, reader(deployment.bootstrap) as following:
+        log = Changelog(following, deployment.settings.worker().changelog_topic)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            wanted = {place: end for place, end in ends(asking).items() if end}
+            reached = log.positions()
+            behind = {place: (reached.get(place, 0), end) for place, end in wanted.items() if reached.get(place) != end}
+            if not behind:
+                return log
+            assert time.monotonic() < deadline, f"position and end after {timeout_s:.0f} s: {behind}"
+            time.sleep(0.3)
+
+
+def assert_exact(deployment: Deployment) -> dict[Identity, dict[str, Any]]:
+    """Nothing missing, unexpected, double or different in topics and state; the alerts."""
+    log = await_durable(deployment)
+    truth = Truth(ORACLE, deployment.bootstrap)
+    feeds = log.kept_feeds(deployment.settings.engine())
+    assert_same_state(truth, feeds)
+    alerts = published_alerts(deployment.bootstrap)
+    assert differences(truth.alerts, alerts) == []
+    assert_buried(truth, deployment.bootstrap)
+    return alerts
+
+
+def assert_delivered(deployment: Deployment, alerts: dict[Identity, dict[str, Any]]) -> None:
+    """The database gets each revision once, with the published content."""
+    wait_until("the rows", lambda: len(database_alerts(deployment.database)) >= len(alerts))
+    stored = {key: json.loads(payload) for key, payload in database_alerts(deployment.database).items()}
+    assert stored.keys() == alerts.keys()
+    assert all(stored[key] == json.loads(json.dumps(alert)) for key, alert in alerts.items())
+
+
+def repeats(deployment: Deployment) -> int:
+    """Alert records that were published more than once."""
+    return sum(1 for _ in everything(deployment.bootstrap, ALERT_TOPICS)) - len(published_alerts(deployment.bootstrap))
+
+
+def exact_differences(expected: dict[Identity, dict[str, Any]], found: dict[Identity, dict[str, Any]]) -> list[str]:
+    """Like `differences`, of whole records."""
+    problems = [f"missing {expected[key]}" for key in expected.keys() - found.keys()]
+    problems += [f"unexpected {found[key]}" for key in found.keys() - expected.keys()]
+    for key in expected.keys() & found.keys():
+        ours, theirs = found[key], expected[key]
+        problems += [
+            f"{key} {ours['kind']} {name}: {ours.get(name)}, not {theirs.get(name)}"
+            for name in ours.keys() | theirs.keys()
+            if ours.get(name) != theirs.get(name)
+        ]
+    return problems
+
+
+def by_identity(alerts: Iterable[Mapping[str, Any]]) -> dict[Identity, dict[str, Any]]:
+    """Alerts by id and revision."""
+    return {(alert["alert_id"], alert["revision"]): dict(alert) for alert in alerts}

@@ -1,0 +1,176 @@
+"""A deployment of real processes: settings in a file, workers and a delivery that can be killed and frozen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.group import LeaveGroupRequest
+from confluent_kafka.admin import AdminClient
+
+from agents.failpoints import VARIABLE
+from agents.settings import Settings, load
+from agents.topics import Topics, wanted_topics
+from sinks.database.migrate import upgrade
+from tests.support.fresh import delete_topics
+
+ROOT = Path(__file__).parents[2]
+SESSION_S = 6
+PARTITIONS = 4
+ARL_DAYS = 15.0
+"""Far from quiet: more alerts, retractions and late changes to compare."""
+
+
+class Process:
+    """`foreshock COMMAND` in a process of its own."""
+
+    def __init__(self, deployment: Deployment, command: str, *, failpoint: str | None = None) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FORESHOCK_")}
+        if failpoint:
+            environment[VARIABLE] = failpoint
+        deployment.started += 1
+        self.log = deployment.folder / f"{command}-{deployment.started}.log"
+        arguments = [sys.executable, "-m", "agents", command, "--config", str(deployment.config)]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether it runs, frozen or not."""
+        return self._process.poll() is None
+
+    def said(self, text: str) -> bool:
+        """Whether its log has this text."""
+        return text in self.log.read_text()
+
+    def wait_for(self, text: str, timeout_s: float = 60.0) -> None:
+        """Wait until its log has the text."""
+        wait_until(f"{self.log.name} to say {text!r}", lambda: self.said(text) or not self.alive(), timeout_s)
+        assert self.said(text), self.tail()
+
+    def kill9(self) -> None:
+        """Kill without warning."""
+        self._process.kill()
+        self._process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, timeout_s: float) -> int:
+        """Exit code, once it has ended."""
+        return self._process.wait(timeout_s)
+
+    def terminate(self) -> int:
+        """Ask it to end; the exit code."""
+        self._process.terminate()
+        return self._process.wait(60)
+
+    def tail(self) -> str:
+        """End of its log."""
+        return f"{self.log.name}:\n{self.log.read_text()[-4000:]}"
+
+
+class Deployment:
+    """Topics, settings file and database of one test; ends what it started."""
+
+    def __init__(self, bootstrap: str, group: str, folder: Path, *, idle_ticks: bool = False) -> None:
+        self.bootstrap, self.group, self.folder = bootstrap, group, folder
+        self.database = folder / "foreshock.db"
+        self.config = folder / "foreshock.toml"
+        self.started = 0
+        self._processes: list[Process] = []
+        idle = "idle_timeout_s = 0.5\ntick_interval_s = 0.2" if idle_ticks else "idle_timeout_s = 86400"
+        self.config.write_text(
+            f'[kafka]\nbootstrap = "{bootstrap}"\nreplication_factor = 1\nsession_timeout_s = {SESSION_S}\n'
+            f'[app]\ngroup = "{group}"\npartitions = {PARTITIONS}\n'
+            f'[database]\nurl = "sqlite:///{self.database}"\n'
+            f'[time]\nclock = "events"\n{idle}\n'
+            f"[detection]\narl_days = {ARL_DAYS}\n"
+            f"[checkpoint]\ninterval_s = 0.2\n"
+            f"[metrics]\nport = 0\n"
+        )
+        self.settings: Settings = load(self.config, {})
+        self._renew_topics()
+
+    def _renew_topics(self) -> None:
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        found = admin.list_topics(timeout=20).topics
+        delete_topics(self.bootstrap, [name for name in found if not name.startswith("__")])
+        Topics(self.settings.kafka_client(), wanted_topics(self.settings)).apply()
+        upgrade(self.settings.database.url)
+
+    def worker(self, failpoint: str | None = None) -> Process:
+        """Start a worker."""
+        return self._start("worker", failpoint)
+
+    def deliver(self, failpoint: str | None = None) -> Process:
+        """Start a delivery."""
+        return self._start("deliver", failpoint)
+
+    def _start(self, command: str, failpoint: str | None) -> Process:
+        process = Process(self, command, failpoint=failpoint)
+        self._processes.append(process)
+        return process
+
+    def forget_dead_members(self, group: str | None = None) -> None:
+        """Take all members out of the group, as the broker does with each dead one when its session is over.
+
+        To be called while no member lives; it saves the waiting.
+        """
+        asyncio.run(_remove_members(self.bootstrap, group or self.group))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        for process in self._processes:
+            if process.alive():
+                process.kill9()
+        if error is not None:
+            for process in self._processes[-2:]:
+                print(process.tail())
+
+
+async def _remove_members(bootstrap: str, group: str) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    described = admin.describe_consumer_groups([group])[group].result(20.0)
+    if not described.members:
+        return
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        for member in described.members:
+            await client.send(described.coordinator.id, LeaveGroupRequest(group, member.member_id))
+    finally:
+        await client.close()
+
+
+def wait_until(what: str, holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {timeout_s:.0f} s for {what}"
+        time.sleep(0.05)
+
+
+def database_alerts(path: Path) -> dict[tuple[str, int], str]:
+    """Payload of each revision in the database; a key twice cannot be, but is looked for."""
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        rows = connection.execute("SELECT alert_id, revision, payload FROM alert_revisions").fetchall()
+    found = {(alert_id, revision): payload for alert_id, revision, payload in rows}
+    assert len(found) == len(rows)
+    return found

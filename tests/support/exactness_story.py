@@ -1,0 +1,148 @@
+"""A small simulated stream with every kind of trouble, as event files, and its way into Kafka step by step."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from confluent_kafka import Producer
+
+from agents.emit import EmitOptions, Emitted, emit
+from agents.eventfiles import EventFiles, read_events, write_events
+from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
+from schemas.partitioning import partition_of
+from schemas.registry import FileRegistry
+from schemas.topics import DAY_MS, INPUT_TOPICS
+
+HOUR_MS = 3_600_000
+_LATE_SHARE = 0.03
+_MOST_LATE_MS = 6 * DAY_MS
+"""Longer than the allowed lateness of three days, so that some come too late."""
+_TWICE_SHARE = 0.01
+_BAD_EVERY = 60
+_BAD = (b"", b"\x00\x00\x00", b"\x00\x00\x00\x00\x01\xff\xff", b"not avro at all", None)
+"""Values that no schema fits; null is one in all topics but account.profiles."""
+
+
+def write_story(folder: Path, *, accounts: int = 24, days: int = 100, seed: int = 7) -> EventFiles:
+    """Draw the stream, make its usage arrive as a bad feed brings it, and write and read its files."""
+    wanted = SimulationSettings(seed=seed, accounts=accounts, days=days, incidents_per_kind=2, first_incident_day=60)
+    stream = simulate(wanted)
+    write_events(replace(stream, usage=_with_stragglers(stream, seed)), folder)
+    files = read_events(folder)
+    assert not files.rejected
+    return files
+
+
+def _with_stragglers(stream: SimulatedStream, seed: int) -> pa.Table:
+    """The usage as a bad feed brings it: some rows hours or days late, some twice, some too late to count."""
+    usage, random = stream.usage, np.random.default_rng(seed)
+    occurred_at = usage.column("occurred_at").to_numpy()
+    count = usage.num_rows
+    delay_ms = np.where(random.random(count) < _LATE_SHARE, random.integers(HOUR_MS, _MOST_LATE_MS, count), 0)
+    twice = np.flatnonzero(random.random(count) < _TWICE_SHARE)
+    again_ms = random.integers(1, 2 * DAY_MS, len(twice))
+    # In a stream ordered by arrival, which is not that of the events, the running maximum is the time of day.
+    arrival = np.concatenate([np.maximum.accumulate(occurred_at) + delay_ms, occurred_at[twice] + again_ms])
+    rows = np.concatenate([np.arange(count), twice])
+    return usage.take(pa.array(rows[np.argsort(arrival, kind="stable")]))
+
+
+class Feeding:
+    """Produces the files in steps of an hour of event time, as far as it is allowed to.
+
+    An hour's tick stands where a backtest has its ticks, so both see the same prefixes when a day closes. With
+    `poison`, values that cannot be decoded and tombstones of profiles are strewn in.
+    """
+
+    def __init__(self, files: EventFiles, bootstrap: str, *, poison: bool = True) -> None:
+        self._files = files
+        self._client = {"bootstrap.servers": bootstrap, "log_level": 0}
+        self._poison = Producer({**self._client, "linger.ms": 0}) if poison else None
+        self._allowed = 0.0
+        self._step = 0
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="feeding", daemon=True)
+        self._error: BaseException | None = None
+        self.emitted: Emitted | None = None
+        self.steps = (int(_latest_ms(files)) - int(_earliest_ms(files))) // HOUR_MS + 2
+        """About how many steps there are."""
+
+    @property
+    def done(self) -> bool:
+        """Whether everything was produced and acknowledged."""
+        if self._error is not None:
+            raise self._error
+        return self.emitted is not None
+
+    @property
+    def share(self) -> float:
+        """How much of the stream was produced, 0 to 1."""
+        return 1.0 if self.done else self._step / self.steps
+
+    def allow(self, share: float) -> None:
+        """Produce up to this share of the stream; never less than before."""
+        with self._changed:
+            self._allowed = max(self._allowed, share * self.steps if share < 1 else float("inf"))
+            self._changed.notify()
+
+    def finish(self, timeout_s: float = 120.0) -> Emitted:
+        """Produce all that is left; what was emitted, without the poison."""
+        self.allow(1.0)
+        self._thread.join(timeout_s)
+        assert self.done, "the stream was not produced in time"
+        assert self.emitted is not None
+        return self.emitted
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.allow(1.0)
+        self._thread.join(60)
+
+    def _run(self) -> None:
+        try:
+            options = EmitOptions(chunk_ms=HOUR_MS, source="test")
+            emitted = emit(self._files, self._client, FileRegistry(), options=options, on_step=self._wait)
+            if self._poison is not None:
+                assert self._poison.flush(30) == 0
+            self.emitted = emitted
+        except BaseException as error:
+            self._error = error
+
+    def _wait(self, _emitted: Emitted) -> None:
+        self._step += 1
+        if self._poison is not None and self._step % _BAD_EVERY == 0:
+            number = self._step // _BAD_EVERY
+            topic = INPUT_TOPICS[number % len(INPUT_TOPICS)]
+            key = f"acc-{number % 24:05d}".encode()
+            self._poison.produce(topic, _BAD[number // len(INPUT_TOPICS) % len(_BAD)], key, partition_of(key, 4))
+        with self._changed:
+            while self._step > self._allowed:
+                self._changed.wait(1.0)
+
+
+def _times(files: EventFiles) -> list[Any]:
+    tables = files.by_topic().items()
+    return [table.column("occurred_at") for topic, table in tables if topic != "account.profiles" and table.num_rows]
+
+
+def _earliest_ms(files: EventFiles) -> int:
+    return min(int(column[0].cast("int64").as_py()) for column in _times(files))
+
+
+def _latest_ms(files: EventFiles) -> int:
+    return max(int(pc.max(column).cast("int64").as_py()) for column in _times(files))
+
+
+def pause(seconds: float) -> None:
+    """Let the processes work."""
+    time.sleep(seconds)

@@ -1,0 +1,114 @@
+"""What stands in the topics: read to the end once, or followed as it grows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+
+from pipeline.config import EngineConfig
+from pipeline.feed import Feed
+from pipeline.recovery import Loader
+from pipeline.snapshot import CLAIM_KEY, POSITION_KEY, read_partition_record
+from schemas.topics import INPUT_TOPICS
+
+Positions = dict[tuple[str, int], int]
+_ASK_S = 20.0
+
+
+@contextmanager
+def reader(bootstrap: str) -> Iterator[Consumer]:
+    """A consumer that commits nothing."""
+    settings: dict[str, Any] = {
+        "bootstrap.servers": bootstrap,
+        "group.id": "exactness-reader",
+        "enable.auto.commit": False,
+        "fetch.wait.max.ms": 20,
+        "isolation.level": "read_committed",
+        "log_level": 0,
+    }
+    consumer = Consumer(settings)
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def partitions(consumer: Consumer, topic: str) -> list[int]:
+    """Partition numbers of a topic."""
+    return sorted(consumer.list_topics(topic, timeout=_ASK_S).topics[topic].partitions)
+
+
+def ends(consumer: Consumer, topics: tuple[str, ...] = INPUT_TOPICS) -> Positions:
+    """Offset after the last record of each partition."""
+    return {
+        (topic, number): consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_ASK_S)[1]
+        for topic in topics
+        for number in partitions(consumer, topic)
+    }
+
+
+def everything(bootstrap: str, topics: tuple[str, ...]) -> Iterator[Message]:
+    """All records that the topics hold now."""
+    with reader(bootstrap) as consumer:
+        left = {place: end for place, end in ends(consumer, topics).items() if end}
+        consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in left])
+        while left:
+            for message in consumer.consume(10_000, 0.2):
+                if message.error():
+                    raise KafkaException(message.error())
+                place = str(message.topic()), int(message.partition() or 0)
+                if place not in left:
+                    continue
+                yield message
+                if int(message.offset() or 0) + 1 >= left[place]:
+                    del left[place]
+
+
+class Changelog:
+    """The workers' changelog, followed from its beginning."""
+
+    def __init__(self, consumer: Consumer, topic: str) -> None:
+        self._consumer = consumer
+        self._records: defaultdict[int, list[tuple[bytes, bytes | None, int]]] = defaultdict(list)
+        self._epochs: defaultdict[int, int] = defaultdict(lambda: -1)
+        self._positions: Positions = {}
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions(consumer, topic)])
+
+    def positions(self) -> Positions:
+        """Next offset to apply of every input partition, as far as it is durable."""
+        while messages := self._consumer.consume(10_000, 0.1):
+            for message in messages:
+                if message.error():
+                    raise KafkaException(message.error())
+                self._take(message)
+        return dict(self._positions)
+
+    def _take(self, message: Message) -> None:
+        number, offset = int(message.partition() or 0), int(message.offset() or 0)
+        key, value = message.key() or b"", message.value()
+        self._records[number].append((key, value, offset))
+        if key == CLAIM_KEY:
+            self._epochs[number] = offset
+        elif key == POSITION_KEY and value is not None:
+            record = read_partition_record(value)
+            if record.epoch >= self._epochs[number]:
+                for topic, saved in record.topics.items():
+                    self._positions[topic, number] = saved.position
+
+    def stale(self, config: EngineConfig) -> int:
+        """Values that frozen former owners wrote."""
+        return sum(self._loader(config, number).stale for number in self._records)
+
+    def kept_feeds(self, config: EngineConfig) -> dict[int, Feed]:
+        """What the next owner of each partition would go on from."""
+        return {number: self._loader(config, number).finish() for number in self._records}
+
+    def _loader(self, config: EngineConfig, number: int) -> Loader:
+        loader = Loader(config, number)
+        for record in self._records[number]:
+            loader.add(*record)
+        return loader
