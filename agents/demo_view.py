@@ -138,11 +138,11 @@ def _alerts(alerts: Sequence[Mapping[str, Any]]) -> RenderableType:
             )
         if len(of_kind) > _ALERTS_PER_KIND:
             table.add_row("", "", "", "", Text(f"and {len(of_kind) - _ALERTS_PER_KIND} more of {kind}", "dim"))
-    return Group(table, Text(f"{hidden} informational ones about better health are not shown", "dim"))
+    return Group(table, Text(f"{hidden} informational ones about health are not shown", "dim"))
 
 
 def is_quiet(alert: Mapping[str, Any]) -> bool:
-    """Whether an alert is only good news about health."""
+    """Whether an alert only informs about health; of expansion, informing is all there is."""
     return bool(alert["severity"] == "info" and alert["family"] == "risk")
 
 
