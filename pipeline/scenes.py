@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pipeline.alerts import Scene, change_pct, context_record, optional, state_of
 from pipeline.bands import NAMES
+from pipeline.books import Context
 from pipeline.detectors import power_user_decline, usage_drop
 from pipeline.detectors.view import F64, Finding, View
 from pipeline.level import SEASONAL_DAYS
@@ -23,6 +24,7 @@ MAX_CONTRIBUTORS = 5
 _RATIOS = np.arange(0.0, 1.0, 0.0005)
 _INFORMATION = np.where(_RATIOS > 0, _RATIOS * np.log(np.maximum(_RATIOS, 1e-300)), 0.0) + 1.0 - _RATIOS
 """Evidence per unit of expected count over dispersion for a drop to each ratio."""
+NO_CONTEXT = Context()
 
 
 @dataclass(slots=True)
@@ -139,7 +141,8 @@ def health_records(state: State, day: DayContext, places: npt.NDArray[np.intp], 
     previous = day.previous_band[places].tolist()
     records = []
     for number, row in enumerate(rows.tolist()):
-        context, band = accounts.book(row).context, NAMES[int(accounts.band[row])]
+        book, band = accounts.books.get(row), NAMES[int(accounts.band[row])]
+        context = book.context if book is not None else NO_CONTEXT
         records.append(
             {
                 "account_id": accounts.ids[row],
@@ -156,6 +159,7 @@ def health_records(state: State, day: DayContext, places: npt.NDArray[np.intp], 
                     {"name": dimension.name, "group": dimension.group, "weight": dimension.weight}
                     | {name: cells[number] for name, cells in figures.items()}
                     for dimension, figures in dimensions
+                    if figures["value"][number] is not None
                 ],
                 "monitorability": {
                     name: columns[name][number] for name in ("min_drop_7d", "min_drop_14d", "min_drop_28d")
