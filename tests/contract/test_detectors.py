@@ -1,0 +1,167 @@
+"""What every detector and every kind of alert must offer, whatever its method."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from pipeline.accounts import SCALARS, SUMMARIES
+from pipeline.alerts import MAX_SUMMARY
+from pipeline.detectors import AFTER_SCORE, AMENDABLE, BEFORE_SCORE, Detector
+from pipeline.detectors.view import Finding
+from pipeline.kinds import KINDS, SEVERITIES, Kind
+from tests.support.repository import text
+from tests.unit.pipeline.handmade import TODAY, World, varied_world
+
+DETECTORS = (*BEFORE_SCORE, *AFTER_SCORE)
+each_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[detector.KIND for detector in DETECTORS])
+each_kind = pytest.mark.parametrize("name", KINDS)
+FIGURES = ("observed", "expected", "evidence")
+LONGEST = {
+    "name": "Böll & Söhne Maschinenbau GmbH",
+    "observed": 1_234_567.0,
+    "expected": 2_345_678.9,
+    "dimension": "INV-2024-000123",
+    "band": "yellow",
+}
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return varied_world()
+
+
+def state_of(world: World) -> dict[str, bytes]:
+    """All that a detector can reach, as bytes."""
+    accounts, users, features = world.accounts, world.state.users, world.state.features
+    columns = {name: getattr(accounts, name).tobytes() for name in SCALARS | SUMMARIES}
+    columns |= {name: pane.tobytes() for name, pane in accounts.panes.items()}
+    members = {f"{number}": part.bits.tobytes() for number, part in enumerate((users, features))}
+    return columns | members | {"bits": accounts.bits.tobytes(), "ids": repr(accounts.ids).encode()}
+
+
+def same(left: Finding, right: Finding) -> bool:
+    figures = all(
+        np.allclose(getattr(left, name), getattr(right, name), rtol=1e-12, atol=0, equal_nan=True) for name in FIGURES
+    )
+    return figures and np.array_equal(left.raised, right.raised)
+
+
+@each_detector
+def test_a_detectors_kind_is_described(detector: Detector) -> None:
+    assert detector.KIND in KINDS
+    assert not KINDS[detector.KIND].immediate
+    assert detector.DIMENSION
+
+
+def test_no_two_detectors_are_of_one_kind() -> None:
+    assert len({detector.KIND for detector in DETECTORS}) == len(DETECTORS)
+
+
+def test_amendable_kinds_are_those_of_detectors() -> None:
+    assert set(AMENDABLE) < {detector.KIND for detector in DETECTORS}
+
+
+@each_detector
+def test_a_finding_has_one_answer_for_each_account(detector: Detector, world: World) -> None:
+    finding = detector.evaluate(world.view())
+    assert finding.raised.dtype == np.bool_
+    for column in (finding.raised, finding.observed, finding.expected, finding.evidence):
+        assert column.shape == (len(world.accounts),)
+
+
+@each_detector
+def test_something_raises_every_detector_and_its_figures_are_finite(detector: Detector, world: World) -> None:
+    finding = detector.evaluate(world.view())
+    assert finding.raised.any()
+    assert not finding.raised.all()
+    for name in FIGURES:
+        assert np.isfinite(getattr(finding, name)[finding.raised]).all()
+
+
+@each_detector
+@pytest.mark.parametrize("place", range(3))
+def test_an_open_episode_is_either_over_or_not(detector: Detector, place: int, world: World) -> None:
+    view = world.view()
+    finding = detector.evaluate(view)
+    assert detector.cleared(view, finding, place, float(finding.expected[place])) in (True, False)
+
+
+@each_detector
+def test_an_account_that_raises_today_is_not_over_today(detector: Detector, world: World) -> None:
+    view = world.view()
+    finding = detector.evaluate(view)
+    for place in np.flatnonzero(finding.raised).tolist():
+        assert not detector.cleared(view, finding, place, float(finding.expected[place]))
+
+
+@each_detector
+def test_evaluating_changes_nothing(detector: Detector, world: World) -> None:
+    before = state_of(world)
+    view = world.view()
+    finding = detector.evaluate(view)
+    detector.cleared(view, finding, 0, 1.0)
+    assert state_of(world) == before
+    assert same(detector.evaluate(view), finding)
+
+
+@each_detector
+def test_a_view_of_no_accounts_has_no_findings(detector: Detector) -> None:
+    finding = detector.evaluate(World().view())
+    assert [len(finding.raised), *(len(getattr(finding, name)) for name in FIGURES)] == [0, 0, 0, 0]
+
+
+@each_detector
+@pytest.mark.parametrize("rows", [[3], [1, 2, 3], [9, 2, 5], [8, 7, 6, 5, 4, 3, 2, 1]], ids=str)
+def test_an_account_is_judged_alike_alone_and_among_others(detector: Detector, rows: list[int], world: World) -> None:
+    every = detector.evaluate(world.view())
+    chosen = np.array(rows, dtype=np.int32)
+    some = detector.evaluate(world.view(chosen))
+    places = chosen - 1
+    assert same(some, Finding(every.raised[places], *(getattr(every, name)[places] for name in FIGURES)))
+
+
+@each_detector
+@pytest.mark.parametrize("day", [TODAY - 30, TODAY - 1, TODAY])
+def test_every_day_that_is_kept_can_be_judged(detector: Detector, day: int, world: World) -> None:
+    finding = detector.evaluate(world.view(day=day))
+    for name in FIGURES:
+        assert np.isfinite(getattr(finding, name)[finding.raised]).all()
+
+
+@each_kind
+def test_a_kind_has_a_summary_that_fits(name: str) -> None:
+    summary = KINDS[name].summary.format(**LONGEST)
+    assert summary.startswith(str(LONGEST["name"]))
+    assert len(summary) <= MAX_SUMMARY
+
+
+@each_kind
+def test_a_kind_has_a_play_with_a_due_day(name: str) -> None:
+    play = KINDS[name].play
+    assert re.fullmatch(r"[a-z][a-z-]+", play.id)
+    assert play.title
+    assert not play.title.endswith(".")
+    assert 1 <= play.days <= 30
+
+
+@each_kind
+def test_a_kinds_words_are_those_of_the_alert_schema(name: str) -> None:
+    kind: Kind = KINDS[name]
+    assert kind.severity in SEVERITIES
+    assert kind.direction in ("up", "down")
+    assert kind.level in ("basic", "intermediate", "advanced")
+
+
+@each_kind
+def test_a_kind_is_specified_with_its_family(name: str) -> None:
+    row = re.search(rf"^\| `{name}` \| (\w+)", text("ARCHITECTURE.md"), re.MULTILINE)
+    assert row is not None, f"ARCHITECTURE.md: no row `{name}` in the table of detectors"
+    assert row[1] == KINDS[name].family
+
+
+def test_every_kind_that_is_specified_exists() -> None:
+    table = text("ARCHITECTURE.md").partition("| kind | family")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(KINDS)
