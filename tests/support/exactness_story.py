@@ -92,6 +92,14 @@ class Feeding:
             self._allowed = max(self._allowed, share * self.steps if share < 1 else float("inf"))
             self._changed.notify()
 
+    def run(self, share: float, seconds: float) -> None:
+        """Produce this much more of the stream, evenly over the time."""
+        began, began_at = self._allowed / self.steps, time.monotonic()
+        while (passed := time.monotonic() - began_at) < seconds:
+            self.allow(began + share * passed / seconds)
+            time.sleep(0.02)
+        self.allow(began + share)
+
     def finish(self, timeout_s: float = 120.0) -> Emitted:
         """Produce all that is left; what was emitted, without the poison."""
         self.allow(1.0)
@@ -141,8 +149,3 @@ def _earliest_ms(files: EventFiles) -> int:
 
 def _latest_ms(files: EventFiles) -> int:
     return max(int(pc.max(column).cast("int64").as_py()) for column in _times(files))
-
-
-def pause(seconds: float) -> None:
-    """Let the processes work."""
-    time.sleep(seconds)
