@@ -10,6 +10,7 @@ from faust.types.auth import CredentialsT
 
 from agents.config import WorkerConfig
 from agents.exits import RefusedError
+from schemas.topics import LARGEST_MESSAGE_BYTES
 
 _QUIET = {"log.connection.close": False}
 
@@ -30,6 +31,7 @@ def producer(config: WorkerConfig) -> dict[str, Any]:
         "delivery.timeout.ms": config.delivery_timeout_ms,
         "queue.buffering.max.messages": 1_000_000,
         "queue.buffering.max.kbytes": 256 * 1024,
+        "message.max.bytes": LARGEST_MESSAGE_BYTES,
     }
 
 

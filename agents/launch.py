@@ -19,7 +19,7 @@ from agents.registry import open_registry
 from agents.settings import ConfigError, Problem, Settings, masked_url
 from agents.wire import AvroWire
 from agents.worker import Worker
-from schemas.topics import INPUT_TOPICS
+from schemas.topics import INPUT_TOPICS, LARGEST_MESSAGE_BYTES
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS
 from sinks.listener import Check, Listener
@@ -95,7 +95,13 @@ def dead_letter_publisher(client: Mapping[str, Any], wire: AvroWire) -> Publish:
 
     It raises KafkaException when that does not happen.
     """
-    settings = {**client, "acks": "all", "enable.idempotence": True, "partitioner": "murmur2_random"}
+    settings = {
+        **client,
+        "acks": "all",
+        "enable.idempotence": True,
+        "partitioner": "murmur2_random",
+        "message.max.bytes": LARGEST_MESSAGE_BYTES,
+    }
     producer = Producer(settings, logger=logger)
 
     def publish(letter: Any) -> None:

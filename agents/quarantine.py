@@ -20,7 +20,7 @@ from confluent_kafka import (
 from pipeline.records import DeadLetter
 from schemas.encoder import RecordDecoder
 from schemas.registry import SchemaRegistry
-from schemas.topics import INPUT_TOPICS, TOPICS
+from schemas.topics import INPUT_TOPICS, LARGEST_MESSAGE_BYTES, TOPICS
 
 TOPIC = "dead.letters"
 REPLAY_HEADER = "foreshock-replayed-from"
@@ -101,9 +101,8 @@ def replay(
     Raises:
         ReplayError: a letter is not from an input topic, or was not delivered.
     """
-    producer = Producer(
-        {**client, "acks": "all", "enable.idempotence": True, "delivery.report.only.error": True}
-    )
+    settings = {"acks": "all", "enable.idempotence": True, "delivery.report.only.error": True}
+    producer = Producer({**client, **settings, "message.max.bytes": LARGEST_MESSAGE_BYTES})
     failures: list[str] = []
 
     def failed(error: KafkaError | None, message: Message) -> None:

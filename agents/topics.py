@@ -16,7 +16,7 @@ from confluent_kafka.admin import (
 )
 
 from agents.settings import Settings
-from schemas.topics import PARTITIONS, TOPICS
+from schemas.topics import LARGEST_MESSAGE_BYTES, PARTITIONS, TOPICS
 
 _ASK_S = 30.0
 _HOUR_MS = 3_600_000
@@ -68,13 +68,13 @@ def wanted_topics(settings: Settings) -> list[Wanted]:
     topics = []
     for spec in TOPICS.values():
         partitions = settings.app.partitions if spec.partitions == PARTITIONS else spec.partitions
-        if spec.cleanup_policy == "compact":
-            config = compacted
-        else:
-            config = {**common, "cleanup.policy": "delete", "retention.ms": str(spec.retention_ms)}
-        topics.append(Wanted(spec.name, partitions, replication, config))
-    changelog = settings.worker().changelog_topic
-    return [*topics, Wanted(changelog, settings.app.partitions, replication, compacted)]
+        kept = {**common, "cleanup.policy": "delete", "retention.ms": str(spec.retention_ms)}
+        config = compacted if spec.cleanup_policy == "compact" else kept
+        topics.append(
+            Wanted(spec.name, partitions, replication, {**config, "max.message.bytes": str(spec.max_message_bytes)})
+        )
+    config = {**compacted, "max.message.bytes": str(LARGEST_MESSAGE_BYTES)}
+    return [*topics, Wanted(settings.worker().changelog_topic, settings.app.partitions, replication, config)]
 
 
 class Topics:

@@ -8,6 +8,10 @@ from typing import Literal
 Role = Literal["input", "output", "internal", "people"]
 
 DAY_MS = 86_400_000
+MESSAGE_BYTES = 1_048_588
+"""Kafka's own limit; what the input topics take at most."""
+LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024
+"""A dead letter holds a whole record of an input topic, its key twice."""
 PARTITIONS = 8
 """Of every topic keyed by account; all of them must have the same count."""
 
@@ -29,6 +33,11 @@ class TopicSpec:
     def subject(self) -> str:
         """Where the registry keeps the schema of the values."""
         return f"{self.name}-value"
+
+    @property
+    def max_message_bytes(self) -> int:
+        """The largest record that the topic takes."""
+        return LARGEST_MESSAGE_BYTES if self.role in {"output", "internal"} else MESSAGE_BYTES
 
 
 def _input(name: str, schema: str) -> TopicSpec:

@@ -1,0 +1,253 @@
+"""Ten thousand hostile records between good events on a real Kafka: what the worker makes of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka.admin import AdminClient
+
+from agents.quarantine import Filter, read
+from pipeline.config import EngineConfig
+from pipeline.feed import Feed
+from pipeline.recovery import Loader
+from schemas.encoder import RecordDecoder
+from schemas.registry import FileRegistry
+from schemas.topics import INPUT_TOPICS
+from tests.servers.kafka import KafkaServer
+from tests.servers.ports import free_port
+from tests.support.fresh import delete_topics
+from tests.support.hostile import Hostile, corpus
+from tests.support.mixture import Mixture, Sent, accounts_of, actions_of, mix, opened
+from tests.support.workers import records
+
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+
+PARTITIONS = 4
+HOSTILE = 10_000
+_LIMITS_OFF = "[dead_letters]\nmax_consecutive = 1000000\nmax_ratio = 1.0\n"
+Place = tuple[str, int, int]
+Pair = tuple[bytes | None, bytes | None]
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[KafkaServer]:
+    with KafkaServer(extra_config={"auto.create.topics.enable": "false"}) as server:
+        yield server
+
+
+class Deployment:
+    """Topics of their own, one worker, and the commands of an operator."""
+
+    def __init__(self, kafka: KafkaServer, folder: Path, limits: str) -> None:
+        self.bootstrap = kafka.bootstrap
+        self.port = free_port()
+        self.config = folder / "foreshock.toml"
+        self.log = folder / "worker.log"
+        self.use(limits)
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        delete_topics(self.bootstrap, [name for name in admin.list_topics(timeout=20).topics if name[0] != "_"])
+        self.run("topics", "apply")
+
+    def use(self, limits: str) -> None:
+        """Write the settings with these limits."""
+        self.config.write_text(
+            f'[kafka]\nbootstrap = "{self.bootstrap}"\nreplication_factor = 1\n[app]\npartitions = {PARTITIONS}\n'
+            f'[time]\nclock = "events"\n[metrics]\nport = {self.port}\n{limits}'
+        )
+
+    def run(self, *arguments: str) -> str:
+        """Run a command to its good end; what it printed."""
+        ran = subprocess.run(
+            self._command(*arguments), capture_output=True, text=True, check=False, timeout=120, env=_environment()
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        """Start the worker."""
+        with self.log.open("wb") as log:
+            return subprocess.Popen(self._command("worker"), stderr=log, env=_environment())
+
+    def fates(self) -> int:
+        """Records that met a fate, as the worker exports them; 0 while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5.0) as page:
+                lines = page.read().decode().splitlines()
+        except OSError:
+            return 0
+        return int(sum(float(line.split()[-1]) for line in lines if line.startswith("foreshock_records_total{")))
+
+    def wait_for_fates(self, count: int, worker: subprocess.Popen[bytes]) -> None:
+        """Wait until so many records met a fate."""
+        deadline = time.monotonic() + 120
+        while self.fates() < count:
+            assert worker.poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() < deadline, f"{self.fates()} of {count}\n{self.log.read_text()[-3000:]}"
+            time.sleep(0.2)
+
+    def dead_letters(self) -> dict[Place, list[Pair]]:
+        """Key and value of all dead letters of a place in an input topic."""
+        found: dict[Place, list[Pair]] = {}
+        for each in read({"bootstrap.servers": self.bootstrap}, FileRegistry(), Filter()):
+            letter = each.letter
+            found.setdefault((letter.topic, letter.partition, letter.offset), []).append((letter.key, letter.value))
+        return found
+
+    def feeds(self) -> list[Feed]:
+        """The state in the changelog."""
+        loaders = {number: Loader(EngineConfig(), number) for number in range(PARTITIONS)}
+        for number, offset, key, value in records(self.bootstrap, "foreshock-state-changelog"):
+            loaders[number].add(key, value or None, offset)
+        return [loader.finish() for loader in loaders.values()]
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "agents", *arguments, "--config", str(self.config)]
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("FORESHOCK_")}
+
+
+def takable(count: int) -> list[Hostile]:
+    """Hostile records that Kafka itself takes: it wants a key in a compacted topic."""
+    seen_at_ms = int(time.time() * 1_000)
+    refused = sum(each.key is None for each in corpus(count, seen_at_ms) if each.topic == "account.profiles")
+    more = corpus(count + refused, seen_at_ms)
+    return [each for each in more if each.key is not None or each.topic != "account.profiles"]
+
+
+def produce(bootstrap: str, mixture: Mixture) -> dict[Place, Pair]:
+    """Send everything; where the hostile records went."""
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "message.max.bytes": 2_000_000, "acks": "all"}
+    )
+    hostile: dict[Place, Pair] = {}
+    failures: list[tuple[Sent, KafkaError]] = []
+
+    def note(each: Sent, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            failures.append((each, error))
+        elif each.hostile:
+            hostile[each.topic, message.partition() or 0, message.offset() or 0] = (each.key, each.value)
+
+    for each in mixture.records:
+        for partition in range(PARTITIONS) if each.is_tick else (-1,):
+            producer.produce(each.topic, each.value, each.key, partition, on_delivery=partial(note, each))
+            producer.poll(0)
+    assert producer.flush(60) == 0
+    assert not failures
+    return hostile
+
+
+def offsets(mixture: Mixture) -> int:
+    """Records that the mixture becomes in Kafka."""
+    return sum(PARTITIONS if each.is_tick else 1 for each in mixture.records)
+
+
+def alerts(bootstrap: str) -> Counter[tuple[str, str]]:
+    """Alerts that were opened, by kind and account."""
+    decoder = RecordDecoder("alert", FileRegistry())
+    return opened(decoder.decode(value) for *_, value in records(bootstrap, "alerts.health"))
+
+
+def test_ten_thousand_hostile_records_are_as_many_dead_letters_and_hurt_no_good_event(
+    kafka: KafkaServer, tmp_path: Path
+) -> None:
+    deployment = Deployment(kafka, tmp_path, _LIMITS_OFF)
+    mixture = mix(takable(HOSTILE))
+    worker = deployment.worker()
+    try:
+        hostile = produce(kafka.bootstrap, mixture)
+        assert len(hostile) == HOSTILE
+        deployment.wait_for_fates(offsets(mixture), worker)
+        worker.terminate()
+        assert worker.wait(40) == 0, deployment.log.read_text()[-3000:]
+    finally:
+        worker.kill()
+        worker.wait()
+    assert deployment.dead_letters() == {place: [pair] for place, pair in hostile.items()}
+    feeds = deployment.feeds()
+    assert actions_of(feeds) == mixture.actions
+    assert accounts_of(feeds) == {account for account, _ in mixture.actions}
+    failed = {account for kind, account in alerts(kafka.bootstrap) if kind == "payment_failed"}
+    assert failed == mixture.payment_failed
+    accounted = sum(sum(feed.fates[topic].values()) for feed in feeds for topic in INPUT_TOPICS)
+    assert accounted == offsets(mixture) == sum(sum(feed.positions.values()) for feed in feeds)
+    listed_and_put_back(deployment, hostile, feeds)
+
+
+def listed_and_put_back(deployment: Deployment, hostile: dict[Place, Pair], before: list[Feed]) -> None:
+    """The operator's commands on what the worker left."""
+    listed = json.loads(deployment.run("dead-letters", "list", "--reason", "null_key", "--json"))
+    without_key = {place: pair for place, pair in hostile.items() if pair[0] is None}
+    assert listed["total"] == len(without_key) > 0
+    found = {(each["topic"], each["partition"], each["offset"]): each["value"] for each in listed["dead_letters"]}
+    assert found == {place: None if value is None else value.hex() for place, (_, value) in without_key.items()}
+
+    put_back = deployment.run("dead-letters", "replay", "--reason", "null_key", "--yes")
+    assert put_back == f"{len(without_key)} records put back\n"
+    worker = deployment.worker()
+    try:
+        deployment.wait_for_fates(len(without_key), worker)
+        worker.terminate()
+        assert worker.wait(40) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+    again = deployment.dead_letters()
+    assert {place: [pair] for place, pair in hostile.items()}.items() <= again.items()
+    twice = [pair for place, pairs in again.items() if place not in hostile for pair in pairs]
+    assert Counter(twice) == Counter(without_key.values())
+    assert actions_of(deployment.feeds()) == actions_of(before)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ("", "1000 dead letters in a row in usage.events["),
+        ("[dead_letters]\nmax_consecutive = 100000\n", "records dead-lettered in usage.events["),
+    ],
+    ids=["too many in a row", "too large a share"],
+)
+def test_a_worker_that_rejects_nearly_everything_stops_with_code_74_and_says_why(
+    kafka: KafkaServer, tmp_path: Path, limits: str, reason: str
+) -> None:
+    deployment = Deployment(kafka, tmp_path, limits)
+    hostile = [Hostile("usage.events", b"victim", b"no Avro %d" % number, "bytes") for number in range(12_000)]
+    produce(kafka.bootstrap, mix(hostile[:0]))
+    sent = produce(kafka.bootstrap, Mixture([each for each in mix(hostile).records if each.hostile]))
+    worker = deployment.worker()
+    try:
+        assert worker.wait(60) == 74
+    finally:
+        worker.kill()
+        worker.wait()
+    said = deployment.log.read_text()
+    assert "stopping with exit code 74" in said
+    assert reason in said
+    assert "fix the producer or raise the limit" in said
+    assert "Traceback" not in said
+
+    deployment.use(_LIMITS_OFF)
+    worker = deployment.worker()
+    try:
+        deadline = time.monotonic() + 60
+        while deployment.dead_letters().keys() != sent.keys():
+            assert time.monotonic() < deadline, deployment.log.read_text()[-3000:]
+            time.sleep(0.5)
+        worker.terminate()
+        assert worker.wait(40) == 0
+    finally:
+        worker.kill()
+        worker.wait()
