@@ -104,10 +104,7 @@ def _fates(feeds: list[Feed]) -> dict[str, dict[str, int]]:
 
 def _bands(feeds: list[Feed]) -> dict[str, int]:
     counts = sum(
-        (
-            np.bincount(feed.state.accounts.band[1 : feed.state.accounts.size], minlength=len(NAMES))
-            for feed in feeds
-        ),
+        (np.bincount(feed.state.accounts.band[1 : feed.state.accounts.size], minlength=len(NAMES)) for feed in feeds),
         start=np.zeros(len(NAMES), dtype=np.int64),
     )
     return {name: int(count) for name, count in zip(reversed(NAMES), reversed(counts), strict=True)}

@@ -103,8 +103,7 @@ def chart(over_time: Mapping[str, Any]) -> Chart | None:
     every = max(1, len(starts) // 8)
     dates = [Mark(_LEFT + place * step, _HEIGHT - 4, starts[place]) for place in range(0, len(starts), every)]
     levels = [
-        Mark(_LEFT - 6, _HEIGHT - _BOTTOM - level * scale, str(level))
-        for level in sorted({0, highest // 2, highest})
+        Mark(_LEFT - 6, _HEIGHT - _BOTTOM - level * scale, str(level)) for level in sorted({0, highest // 2, highest})
     ]
     return Chart(_WIDTH, _HEIGHT, tuple(bars), tuple(dates), tuple(levels))
 

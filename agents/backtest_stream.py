@@ -101,8 +101,7 @@ class Stream:
             last = min(self.days, first + _WINDOW_DAYS, max(first + 1, full))
             yield Window(
                 tuple(
-                    (lane.partition, lane.batch(first, last, self._ticks_ms, self._seen_at_ms))
-                    for lane in self._lanes
+                    (lane.partition, lane.batch(first, last, self._ticks_ms, self._seen_at_ms)) for lane in self._lanes
                 ),
                 int(ends[last] - ends[first]),
                 int(self._ticks_ms[last - 1]),

@@ -59,9 +59,7 @@ class Watch:
 
     def __init__(self, client: Mapping[str, Any], group: str, metrics_port: int, database_url: str) -> None:
         self._consumer = Consumer({**client, "group.id": group, "enable.auto.commit": False})
-        self._http = httpx.Client(
-            base_url=f"http://127.0.0.1:{metrics_port}", trust_env=False, timeout=_ASK_S
-        )
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{metrics_port}", trust_env=False, timeout=_ASK_S)
         self._engine = open_engine(database_url)
         self._group = group
 
@@ -121,9 +119,7 @@ class Watch:
         return Delivered({name: bands.get(name, 0) for name in reversed(NAMES)}, alerts)
 
     def _end(self, place: TopicPartition) -> int:
-        _low, high = self._consumer.get_watermark_offsets(
-            TopicPartition(place.topic, place.partition), timeout=_ASK_S
-        )
+        _low, high = self._consumer.get_watermark_offsets(TopicPartition(place.topic, place.partition), timeout=_ASK_S)
         return int(high)
 
 

@@ -81,9 +81,7 @@ def _replay(files: EventFiles, engine: EngineConfig, partitions: int) -> Replaye
 
     with progress() as bar:
         task = bar.add_task("replaying", total=files.rows)
-        return replay(
-            files, engine, partitions=partitions, on_window=lambda window: bar.advance(task, window.events)
-        )
+        return replay(files, engine, partitions=partitions, on_window=lambda window: bar.advance(task, window.events))
 
 
 def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:

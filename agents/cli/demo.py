@@ -26,9 +26,9 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stream.")] = 7,
     accounts: Annotated[int, typer.Option(min=1, max=2000, help="Customers.")] = 200,
     days: Annotated[int, typer.Option(min=1, max=1000, help="Length of the stream.")] = 120,
-    to: Annotated[
-        Path, typer.Option("--dir", metavar="DIR", help="Folder for files and database; of its own.")
-    ] = Path("demo-data"),
+    to: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Folder for files and database; of its own.")] = Path(
+        "demo-data"
+    ),
     json: Json = False,
 ) -> None:
     """Replay a made-up stream through the whole pipeline: topics, worker, alerts, database.
