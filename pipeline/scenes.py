@@ -61,7 +61,8 @@ def _dimensions(day: DayContext, place: int) -> list[dict[str, Any]]:
         value = float(reading.value[place])
         if not np.isfinite(value):
             continue
-        observed, expected = float(reading.observed[place]), float(reading.expected[place])
+        observed = float(reading.observed[place])
+        expected = float(reading.expected[place]) if dimension.moves else np.nan
         entries.append(
             {
                 "name": dimension.name,

@@ -32,6 +32,8 @@ class Dimension:
     group: str
     weight: int
     read: Callable[[View], Reading]
+    moves: bool = False
+    """Whether what is expected is the account's own past, so that the dimension can be said to be down or up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,10 @@ def _engagement(view: View) -> Reading:
 ID = "default"
 VERSION = 1
 DIMENSIONS: tuple[Dimension, ...] = (
-    Dimension("usage_trend", "product", 5, _usage_trend),
-    Dimension("active_users", "product", 4, _active_users),
+    Dimension("usage_trend", "product", 5, _usage_trend, moves=True),
+    Dimension("active_users", "product", 4, _active_users, moves=True),
     Dimension("seat_utilisation", "product", 3, _seat_utilisation),
-    Dimension("feature_breadth", "product", 3, _feature_breadth),
+    Dimension("feature_breadth", "product", 3, _feature_breadth, moves=True),
     Dimension("support", "relationship", 4, _support),
     Dimension("billing", "relationship", 5, _billing),
     Dimension("sentiment", "relationship", 3, _sentiment),
