@@ -43,7 +43,7 @@ def run_worker(settings: Settings, *, embedded: bool = False, accept_epoch: bool
         settings.worker(embedded=embedded, accept_epoch=accept_epoch),
         topics=INPUT_TOPICS,
         core=EngineCore(settings.engine()),
-        wire=AvroWire(open_registry(settings), source(settings)),
+        wire=AvroWire(open_registry(settings), source(settings), max_record_bytes=settings.limits.record_bytes),
         observer=metrics,
     )
 
@@ -122,9 +122,7 @@ def dead_letter_publisher(client: Mapping[str, Any], wire: AvroWire) -> Publish:
 
 
 @contextmanager
-def _listening(
-    settings: Settings, metrics: Metrics, *, ready: Check, healthy: Check | None = None
-) -> Iterator[None]:
+def _listening(settings: Settings, metrics: Metrics, *, ready: Check, healthy: Check | None = None) -> Iterator[None]:
     host, port = settings.metrics.host, settings.metrics.port
     checks = {"ready": ready} if healthy is None else {"ready": ready, "healthy": healthy}
     try:

@@ -95,21 +95,15 @@ class Topics:
     def check(self) -> list[Difference]:
         """How the cluster differs; empty when all is as it must be."""
         found = self._admin.list_topics(timeout=_ASK_S).topics
-        differences = [
-            Difference(name, "topic", "missing", "there") for name in self._wanted if name not in found
-        ]
+        differences = [Difference(name, "topic", "missing", "there") for name in self._wanted if name not in found]
         present = [wanted for name, wanted in self._wanted.items() if name in found]
         for wanted in present:
             partitions = found[wanted.name].partitions
             if len(partitions) != wanted.partitions:
-                differences.append(
-                    Difference(wanted.name, "partitions", str(len(partitions)), str(wanted.partitions))
-                )
+                differences.append(Difference(wanted.name, "partitions", str(len(partitions)), str(wanted.partitions)))
             replication = min(len(partition.replicas) for partition in partitions.values())
             if replication < wanted.replication:
-                differences.append(
-                    Difference(wanted.name, "replication", str(replication), str(wanted.replication))
-                )
+                differences.append(Difference(wanted.name, "replication", str(replication), str(wanted.replication)))
         return [*differences, *self._config_differences(present)]
 
     def apply(self) -> list[Difference]:

@@ -9,7 +9,7 @@ from agents.ports import Headers, Message
 from agents.runs import Run
 from pipeline.records import Batch, DeadLetter, Outcome
 from schemas import cloudevents
-from schemas.codec import Decoder
+from schemas.codec import MAX_RECORD_BYTES, Decoder
 from schemas.encoder import Encoder, TickEncoder
 from schemas.registry import SchemaRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
@@ -24,15 +24,16 @@ class AvroWire:
     Args:
         registry: where schemas and their ids come from.
         source: CloudEvents source of the alerts, such as `/foreshock/production`.
+        max_record_bytes: longer records of input topics are bad, and are not decoded.
 
     Raises:
         UnknownSchemaError: the registry has no id for a schema that is written.
         RegistryUnavailableError: the registry could not be asked.
     """
 
-    def __init__(self, registry: SchemaRegistry, source: str) -> None:
+    def __init__(self, registry: SchemaRegistry, source: str, *, max_record_bytes: int = MAX_RECORD_BYTES) -> None:
         self._source = source
-        self._decoders = {name: Decoder(TOPICS[name], registry) for name in INPUT_TOPICS}
+        self._decoders = {name: Decoder(TOPICS[name], registry, max_record_bytes) for name in INPUT_TOPICS}
         self._alert = Encoder(TOPICS["alerts.health"], registry)
         self._expansion = Encoder(TOPICS["alerts.expansion"], registry)
         self._state = Encoder(TOPICS["alerts.state"], registry)

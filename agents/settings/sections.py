@@ -128,9 +128,10 @@ class Time(Section):
 class Limits(Section):
     """Bounds of memory and of what a record may be."""
 
-    users_per_account: Positive = Field(
-        500, description="Users remembered per account; the stalest is evicted."
+    record_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = Field(
+        65_536, description="A longer record of an input topic is dead-lettered without being decoded."
     )
+    users_per_account: Positive = Field(500, description="Users remembered per account; the stalest is evicted.")
     features_per_account: Positive = Field(64, description="Features remembered per account, likewise.")
     book_entries: Positive = Field(
         500, description="Open tickets, invoices and subscriptions remembered per account, each."
@@ -184,7 +185,5 @@ class Metrics(Section):
 class Log(Section):
     """What is logged, to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe level shown."
-    )
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level shown.")
     json_lines: bool = Field(False, description="One JSON object a line instead of text for people.")
