@@ -71,9 +71,8 @@ class Books:
         first = account.first_usage_day
         account.first_usage_day = day if first is None else min(first, day)
         if event.get("user_id") is not None:
-            evicted = _mark(account.users, event["user_id"], day, self._config.max_users)
-            account.evicted_users += evicted
-        account.evicted_features += _mark(account.features, event["feature"], day, self._config.max_features)
+            account.untracked_users += _mark(account.users, event["user_id"], day, self._config.max_users)
+        account.untracked_features += _mark(account.features, event["feature"], day, self._config.max_features)
 
     def _billing(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
         kind = event["type"]

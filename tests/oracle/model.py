@@ -147,8 +147,8 @@ class Account:
     active_days: set[int] = field(default_factory=set)
     users: dict[str, set[int]] = field(default_factory=_day_sets)
     features: dict[str, set[int]] = field(default_factory=_day_sets)
-    evicted_users: int = 0
-    evicted_features: int = 0
+    untracked_users: int = 0
+    untracked_features: int = 0
     first_usage_day: int | None = None
     first_day: int | None = None
     topics_seen: set[str] = field(default_factory=set)

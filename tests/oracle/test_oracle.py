@@ -142,18 +142,25 @@ def test_thousandths_are_rounded_half_to_even_per_event() -> None:
     assert story.account.actions[FIRST_DAY] == 0 + 2 + 2 + 1000
 
 
-def test_the_user_who_was_away_longest_is_evicted() -> None:
+def test_when_a_day_closes_the_users_who_were_away_longest_are_evicted() -> None:
     story = Story(OracleConfig(max_users=2, id_hash=len))
     for day, user in enumerate(["old", "mid", "old", "new"]):
         story.close(day - 1)
         story.use(day, user=user)
+    assert set(story.account.users) == {"old", "mid", "new"}
+    story.close(3)
     assert set(story.account.users) == {"old", "new"}
-    assert story.account.evicted_users == 1
-    story.use(1, user="late")  # its own day is the oldest
-    assert set(story.account.users) == {"old", "new"}
-    story.use(3, user="x")  # "old" goes
-    story.use(3, user="yy")  # of three on one day, the smallest hash goes
-    assert set(story.account.users) == {"new", "yy"}
+    story.use(2, user="late")
+    story.use(4, user="x")
+    story.use(4, user="yy")  # twice the limit is reached
+    assert set(story.account.users) == {"old", "new", "late", "x"}
+    assert story.account.untracked_users == 1
+    story.close(4)
+    assert set(story.account.users) == {"new", "x"}
+    for user in ("x", "four", "yy"):
+        story.use(5, user=user)
+    story.close(5)
+    assert set(story.account.users) == {"four", "yy"}  # of three on one day, the smallest hash goes
 
 
 def test_a_subscription_ignores_events_older_than_the_last_one_applied() -> None:

@@ -49,10 +49,9 @@ def test_a_band_moves_on_the_third_day_of_the_same_candidate() -> None:
     assert (moved["severity"], moved["observed"], moved["expected"]) == ("warning", 54.8, 54.8)
     story.bill(4, "subscription_reactivated")
     story.close(6)
-    assert [(a["status"], a["severity"]) for a in story.alerts("health_changed")] == [
-        ("firing", "warning"),
-        ("resolved", "warning"),
-        ("firing", "info"),
+    assert [(a["status"], a["severity"], a["transition_reason"]) for a in story.alerts("health_changed")] == [
+        ("firing", "warning", "detected"),
+        ("resolved", "warning", "recovered"),
     ]
 
 
