@@ -69,21 +69,24 @@ def applying(accounts: int, usage_events: int) -> dict[str, Any]:
     """Usage events of one day into accounts that are all known, then one close of that day."""
     feed = populated(accounts)[0]
     batches = _next_day(feed, accounts, usage_events)
-    feed.push(batches[0])
+    warm_up = len(batches) // 5
+    for batch in batches[:warm_up]:
+        feed.push(batch)
     _quiet()
     clock = Clock()
-    for batch in batches[1:]:
+    for batch in batches[warm_up:]:
         feed.push(batch)
     apply_s, apply_cpu_s = clock.seconds(), clock.cpu_seconds()
-    count = sum(map(len, batches[1:]))
+    count = sum(map(len, batches[warm_up:]))
     outcome = Outcome()
     clock = Clock()
     close_day(feed.state, outcome)
+    close_s = clock.seconds()
     return {
         "per_s": count / apply_s,
         "per_cpu_s": count / apply_cpu_s,
-        "close_s": clock.seconds(),
-        "with_close_per_s": count / (apply_s + clock.seconds()),
+        "close_s": close_s,
+        "with_close_per_s": count / (apply_s + close_s),
     }
 
 

@@ -166,7 +166,10 @@ class Suite:
         for accounts in (few, many):
             runs = self._rounds("core:applying", accounts=accounts, usage_events=self._sizes.scale_events)
             core[accounts] = collect(runs, "per_s")
-            kafka[accounts] = self._scale_on_kafka(accounts)
+            workers = self._scale_on_kafka(accounts)
+            kafka[accounts] = collect(workers, "per_s")
+            if accounts == 100_000:
+                self._add_worker_memory(workers)
         for name, what, found in (("core", "core in process", core), ("kafka", "one worker on Kafka", kafka)):
             for accounts in (few, many):
                 self.results.add(
@@ -177,9 +180,17 @@ class Suite:
                 f"scale.{name}", f"{what}, {many:,} accounts against {few:,}", ratios, "share", at_least=0.8
             )  # fmt: skip
 
-    def _scale_on_kafka(self, accounts: int) -> list[float]:
+    def _add_worker_memory(self, runs: list[dict[str, Any]]) -> None:
+        self.results.add(
+            "resident.worker", "100,000 accounts with 20 users in a worker at work, resident memory",
+            [run["resident_mib"] / 1024 for run in runs], "GiB",
+            f"after its last checkpoint; highest ever {max(collect(runs, 'peak_mib')) / 1024:.2f} GiB.",
+            at_most=1.5,
+        )  # fmt: skip
+
+    def _scale_on_kafka(self, accounts: int) -> list[dict[str, Any]]:
         workload = Workload(accounts=accounts, usage_events=self._sizes.scale_events, days=1, everyone_first=True)
-        rates = []
+        runs = []
         bootstrap = self._kafka()
         backlog = broker.fill(bootstrap, workload, self._say)
         for _ in range(self._sizes.rounds):
@@ -188,8 +199,8 @@ class Suite:
                 group=broker.new_group(bootstrap), records=backlog.records, skip=backlog.warm_up,
             )  # fmt: skip
             self._say(f"{accounts:,} accounts on Kafka: {run}")
-            rates.append(float(run["per_s"]))
-        return rates
+            runs.append(run)
+        return runs
 
     def _latency(self) -> None:
         if self.results.middle("drain.foreshock") is None:
