@@ -15,6 +15,7 @@ from agents.worker import Worker
 from schemas.topics import INPUT_TOPICS
 from sinks.metrics import Metrics
 from tests.benchmarks import broker
+from tests.benchmarks.core import trim
 from tests.benchmarks.process import resident_mib
 from tests.benchmarks.progress import Progress
 
@@ -72,9 +73,11 @@ def drain(bootstrap: str, group: str, records: int, skip: int = 0) -> dict[str, 
     if code != ExitCode.OK:
         message = f"the worker ended with {code}"
         raise RuntimeError(message)
-    result = observer.progress.report()
+    result, resident = observer.progress.report(), resident_mib()
+    trim()
     return result | {
-        "resident_mib": resident_mib(),
+        "resident_mib": resident,
+        "trimmed_mib": resident_mib(),
         "durable_per_s": result["records"] / observer.durable_s,
         "alerts": observer.alerts,
         "checkpoints": len(observer.checkpoints),
