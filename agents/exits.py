@@ -15,6 +15,8 @@ class ExitCode(IntEnum):
     """What a supervisor is told; all but OK and REFUSED are worth a restart."""
 
     OK = 0
+    UNREACHABLE = 69
+    """No broker answered at the start."""
     BROKEN = 70
     """An invariant failed or something unexpected was raised; nothing unfinished was acknowledged."""
     DEAD_LETTERS = 74
@@ -27,6 +29,10 @@ class ExitCode(IntEnum):
 
 class RefusedError(Exception):
     """The worker must not start on these topics; the message says what to do."""
+
+
+class UnreachableError(Exception):
+    """No broker answers; the message says why."""
 
 
 class DeadLetterLimitError(Exception):
@@ -42,6 +48,8 @@ def code_of(error: BaseException) -> ExitCode:
     match error:
         case RefusedError():
             return ExitCode.REFUSED
+        case UnreachableError():
+            return ExitCode.UNREACHABLE
         case DeadLetterLimitError():
             return ExitCode.DEAD_LETTERS
         case _:
@@ -51,7 +59,7 @@ def code_of(error: BaseException) -> ExitCode:
 def abandon(error: BaseException) -> NoReturn:
     """Log the error and end the process at once: no acknowledgement, no commit, no clean-up."""
     code = code_of(error)
-    expected = isinstance(error, RefusedError | DeadLetterLimitError)
+    expected = isinstance(error, RefusedError | UnreachableError | DeadLetterLimitError)
     logger.critical("stopping with exit code %d: %s", code, error, exc_info=None if expected else error)
     leave(code)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
@@ -9,6 +10,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from agents import kafka
 from agents.config import WorkerConfig
 from agents.exits import RefusedError
+from agents.reach import topics_of
+
+logger = logging.getLogger(__name__)
 
 _ASK_S = 30.0
 
@@ -18,8 +22,11 @@ def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
 
     Raises:
         RefusedError: something does not fit; the message names all of it.
-        KafkaException, TimeoutError: the broker does not answer.
+        UnreachableError: no broker answers.
+        KafkaException, TimeoutError: the broker refuses to tell.
     """
+    logger.info("asking %s for the topics", config.bootstrap)
+    found = topics_of(kafka.client(config), _ASK_S)
     admin = AdminClient(kafka.client(config))
     needed = [*inputs, config.changelog_topic]
     if config.embedded:
@@ -27,7 +34,6 @@ def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
         for name in needed:
             admin.list_topics(name, timeout=_ASK_S)
         return
-    found = admin.list_topics(timeout=_ASK_S).topics
     counts = {name: len(found[name].partitions) for name in needed if name in found}
     problems = [f"topic {name} does not exist" for name in needed if name not in found]
     if len(set(counts.values())) > 1:

@@ -95,9 +95,12 @@ class Publisher:
 
     async def publish(self, messages: Iterable[Message]) -> None:
         """Produce; returns before the broker has acknowledged. Raises PublishError, KafkaException."""
-        for message in messages:
+        for count, message in enumerate(messages, 1):
             while not self._produce(message):
                 await asyncio.sleep(_FULL_WAIT_S)
+            if count % _CHUNK == 0:
+                # The close of a day may publish a record for every account.
+                await asyncio.sleep(0)
 
     async def publish_entries(self, topic: str, partition: int, entries: list[Entry]) -> Flight:
         """Produce key-value pairs to one partition, in order, as a flight of their own."""

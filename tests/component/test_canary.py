@@ -77,8 +77,6 @@ def fingerprint(method: Callable[..., Any]) -> str:
     return hashlib.sha256(inspect.getsource(method).encode()).hexdigest()[:16]
 
 
-@pytest.mark.parametrize(
-    ("method", "pinned"), PINNED.items(), ids=lambda value: getattr(value, "__qualname__", "")
-)
+@pytest.mark.parametrize(("method", "pinned"), PINNED.items(), ids=lambda value: getattr(value, "__qualname__", ""))
 def test_a_method_that_we_rely_on_is_the_one_that_was_read(method: Callable[..., Any], pinned: str) -> None:
     assert fingerprint(method) == pinned

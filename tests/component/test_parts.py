@@ -149,9 +149,7 @@ def test_the_keys_of_a_changelog_are_noted_without_claims_and_deleted_ones() -> 
     assert loader.keys == {b"a|t", b"\x00pos"}
 
 
-@pytest.mark.parametrize(
-    "wrong", ["after_fetch", "nowhere:1", "after_fetch:0", "after_fetch:x", "after_fetch:1:burn"]
-)
+@pytest.mark.parametrize("wrong", ["after_fetch", "nowhere:1", "after_fetch:0", "after_fetch:x", "after_fetch:1:burn"])
 def test_a_failpoint_that_does_not_exist_is_an_error(wrong: str) -> None:
     with pytest.raises(failpoints.FailpointError, match="expected name:nth"):
         failpoints.arm(wrong)

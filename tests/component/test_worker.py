@@ -5,8 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import socket
+import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -82,9 +87,7 @@ def test_kill_9_at_random_moments_counts_every_record_once(bootstrap: str, group
     assert all(len(different) == 1 for different in bodies.values())
 
 
-def test_a_bad_record_becomes_one_dead_letter_and_its_neighbours_are_counted(
-    bootstrap: str, group: str
-) -> None:
+def test_a_bad_record_becomes_one_dead_letter_and_its_neighbours_are_counted(bootstrap: str, group: str) -> None:
     source = Source(bootstrap)
     with WorkerProcess(bootstrap, group, embedded=True) as worker:
         for _ in range(5):
@@ -127,3 +130,36 @@ def test_an_idle_topic_is_ticked_to_the_time_of_the_active_one(bootstrap: str, g
         newest = max(int(value) for *_, value in records(bootstrap, "usage.events"))
         assert all(int(value) <= newest for *_, value in found)
         assert not [key for _, _, key, _ in records(bootstrap, "usage.events") if key == b"\x00tick"]
+
+
+def test_while_schemas_cannot_be_had_a_topic_waits_and_the_other_goes_on(
+    bootstrap: str, group: str, tmp_path: Path
+) -> None:
+    source = Source(bootstrap)
+    source.send(2_000)
+    others = Counter({key: count for key, count in source.sent.items() if key[1] == "billing.events"})
+    gate = tmp_path / "registry-is-up"
+    with WorkerProcess(bootstrap, group, embedded=True, mode=str(gate)) as worker:
+        assert counts(await_counts(bootstrap, group, others)) == others
+        time.sleep(2)
+        assert counts(recovered(bootstrap, group)) == others
+        gate.touch()
+        assert counts(await_counts(bootstrap, group, source.sent)) == source.sent
+        assert worker.terminate() == 0
+    assert not list(records(bootstrap, "dead.letters"))
+
+
+def test_the_embedded_broker_ends_with_the_process_that_opened_it() -> None:
+    script = (
+        "import os; from agents.embedded import EmbeddedBroker\n"
+        "broker = EmbeddedBroker(); broker.__enter__(); print(broker.bootstrap, flush=True); os._exit(9)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    host, _, port = ended.stdout.strip().rpartition(":")
+    deadline = time.monotonic() + 10
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) != 0:
+                break
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -132,9 +132,7 @@ def test_a_storm_of_rebalances_loses_nothing(bootstrap: str, group: str) -> None
         assert steady.terminate() == 0
 
 
-def test_the_broker_dies_and_comes_back_and_nothing_is_lost(
-    server: KafkaServer, bootstrap: str, group: str
-) -> None:
+def test_the_broker_dies_and_comes_back_and_nothing_is_lost(server: KafkaServer, bootstrap: str, group: str) -> None:
     source = Source(bootstrap)
     source.send(2_000)
     with WorkerProcess(bootstrap, group) as worker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from agents.ports import CLAIM_KEY, Entry, Facts, Message
 from agents.runs import Run
 from pipeline.records import Batch, DeadLetter, Outcome, RecordKind
 from schemas.batch import BadRecord
+from schemas.errors import RegistryUnavailableError
 
 POSITION_KEY = b"\x00pos"
 
@@ -230,3 +232,16 @@ def _batch(run: Run, kind: Any, times: Any, bad: list[BadRecord]) -> Batch:
         keys=run.keys,
         raw=run.values,
     )
+
+
+class UnsureWire(PlainWire):
+    """Has no schemas until a file exists."""
+
+    def __init__(self, gate: Path) -> None:
+        self._gate = gate
+
+    def decode(self, run: Run) -> Batch:
+        if run.topic == "usage.events" and not self._gate.exists():
+            message = "the registry does not answer"
+            raise RegistryUnavailableError(message)
+        return super().decode(run)

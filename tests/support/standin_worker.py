@@ -1,6 +1,7 @@
 """Worker process with the counting core.
 
-Arguments: JSON of WorkerConfig fields, comma-separated topics, optionally `idle`.
+Arguments: JSON of WorkerConfig fields, comma-separated topics, optionally `idle` or a path
+without which usage events cannot be decoded.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from pathlib import Path
 
 from agents.config import DeadLetterLimits, TickSettings, WorkerConfig
 from agents.worker import Worker
-from tests.support.standin import BlindWire, CountingCore, IdleCore, PlainWire
+from tests.support.standin import BlindWire, CountingCore, IdleCore, PlainWire, UnsureWire
 
 
 def main() -> int:
@@ -21,12 +23,16 @@ def main() -> int:
         fields["ticks"] = TickSettings(**fields["ticks"])
     if "dead_letter_limits" in fields:
         fields["dead_letter_limits"] = DeadLetterLimits(**fields["dead_letter_limits"])
-    idle = "idle" in sys.argv[3:]
+    mode = sys.argv[3] if len(sys.argv) > 3 else ""
+    idle = mode == "idle"
+    wire: PlainWire = BlindWire() if idle else PlainWire()
+    if mode.startswith("/"):
+        wire = UnsureWire(Path(mode))
     worker = Worker(
         WorkerConfig(**fields),
         topics=sys.argv[2].split(","),
         core=IdleCore() if idle else CountingCore(),
-        wire=BlindWire() if idle else PlainWire(),
+        wire=wire,
     )
     return worker.run()
 

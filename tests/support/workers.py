@@ -31,16 +31,14 @@ class WorkerProcess:
     """One worker in a process of its own; killed at the end of the block."""
 
     def __init__(
-        self, bootstrap: str, group: str, *, failpoint: str | None = None, idle: bool = False, **fields: Any
+        self, bootstrap: str, group: str, *, failpoint: str | None = None, mode: str = "", **fields: Any
     ) -> None:
         config = {"bootstrap": bootstrap, "group": group, "session_timeout_ms": 6_000, **fields}
         command = [sys.executable, "-m", "tests.support.standin_worker", json.dumps(config), ",".join(TOPICS)]
         environment = {**os.environ, **({VARIABLE: failpoint} if failpoint else {})}
         self.log = Path(tempfile.mkstemp(prefix="worker-", suffix=".log")[1])
         with self.log.open("w") as sink:
-            self._process = subprocess.Popen(
-                [*command, *(["idle"] if idle else [])], cwd=ROOT, env=environment, stdout=sink, stderr=sink
-            )
+            self._process = subprocess.Popen([*command, mode], cwd=ROOT, env=environment, stdout=sink, stderr=sink)
 
     @property
     def pid(self) -> int:
@@ -201,7 +199,7 @@ def expected_alerts(sent: Counter[tuple[str, str]]) -> set[str]:
 
 def committed(bootstrap: str, group: str, partitions: int) -> dict[tuple[str, int], int]:
     """The group's committed offsets."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, **_QUIET})  # type: ignore[dict-item]
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, **_QUIET})
     try:
         wanted = [TopicPartition(topic, number) for topic in TOPICS for number in range(partitions)]
         return {(tp.topic, tp.partition): tp.offset for tp in consumer.committed(wanted, timeout=20)}
