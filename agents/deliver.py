@@ -21,6 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from agents.deliver_reader import Decode, DeliverReader, Item, Place, Publish, offset_of, place_of
 from agents.exits import RefusedError
 from agents.failpoints import hit
+from agents.reach import SILENT, Complaints
 from schemas.errors import RegistryUnavailableError
 from sinks.backoff import Backoff
 from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, Projection, Sink, Written
@@ -127,6 +128,8 @@ class Deliver:
             "fetch.wait.max.ms": 100,
             "log.connection.close": False,
             **self._config.kafka,
+            "log_level": SILENT,
+            "error_cb": Complaints(logger, "delivery"),
             "group.id": self._config.group,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,

@@ -10,9 +10,10 @@ from faust.types.auth import CredentialsT
 
 from agents.config import WorkerConfig
 from agents.exits import RefusedError
+from agents.reach import SILENT
 from schemas.topics import LARGEST_MESSAGE_BYTES
 
-_QUIET = {"log.connection.close": False}
+_QUIET = {"log.connection.close": False, "log_level": SILENT}
 
 
 def client(config: WorkerConfig) -> dict[str, Any]:

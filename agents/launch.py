@@ -15,6 +15,7 @@ from agents.core import EngineCore
 from agents.deliver import Deliver, DeliverConfig
 from agents.deliver_reader import Publish, record_decoder
 from agents.exits import ExitCode
+from agents.reach import SILENT, Complaints
 from agents.registry import open_registry
 from agents.settings import ConfigError, Problem, Settings, masked_url
 from agents.wire import AvroWire
@@ -101,6 +102,8 @@ def dead_letter_publisher(client: Mapping[str, Any], wire: AvroWire) -> Publish:
         "enable.idempotence": True,
         "partitioner": "murmur2_random",
         "message.max.bytes": LARGEST_MESSAGE_BYTES,
+        "log_level": SILENT,
+        "error_cb": Complaints(logger, "dead letters"),
     }
     producer = Producer(settings, logger=logger)
 

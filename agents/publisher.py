@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from agents import kafka
 from agents.config import WorkerConfig
 from agents.ports import Entry, Headers, Message
+from agents.reach import Complaints
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class Publisher:
 
     def __init__(self, config: WorkerConfig) -> None:
         self._errors: list[KafkaError] = []
+        self._complain = Complaints(logger, "producer")
         self._producer = Producer(kafka.producer(config) | {"error_cb": self._on_error}, logger=logger)
         self._flight = Flight()
         self._stop = Event()
@@ -164,7 +166,7 @@ class Publisher:
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._errors.append(error)
-        logger.warning("producer: %s", error)
+        self._complain(error)
 
     def _poll(self) -> None:
         while not self._stop.is_set():

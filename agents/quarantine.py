@@ -17,6 +17,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from agents.reach import topics_of
 from pipeline.records import DeadLetter
 from schemas.encoder import RecordDecoder
 from schemas.registry import SchemaRegistry
@@ -74,10 +75,12 @@ def read(client: Mapping[str, Any], registry: SchemaRegistry, wanted: Filter) ->
     """All dead letters that are there now and are meant, in the order of each partition.
 
     Raises:
+        UnreachableError: no broker answers.
         KafkaException: the topic cannot be read.
         SchemaError: a dead letter itself cannot be decoded.
     """
     decoder = RecordDecoder(TOPICS[TOPIC].schema, registry)
+    topics_of(client, _ASK_S)
     for message in _messages(client):
         value = message.value()
         if value is None:

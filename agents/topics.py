@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from confluent_kafka.admin import (
@@ -15,6 +16,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from agents.reach import topics_of
 from agents.settings import Settings
 from schemas.topics import LARGEST_MESSAGE_BYTES, PARTITIONS, TOPICS
 
@@ -85,16 +87,21 @@ class Topics:
         wanted: what must be there.
 
     Raises:
-        KafkaException: the brokers cannot be asked, or refuse.
+        UnreachableError: no broker answers.
+        KafkaException: the brokers refuse.
     """
 
     def __init__(self, client: Mapping[str, Any], wanted: Sequence[Wanted]) -> None:
-        self._admin = AdminClient(dict(client))
+        self._client = client
         self._wanted = {topic.name: topic for topic in wanted}
+
+    @cached_property
+    def _admin(self) -> AdminClient:
+        return AdminClient(dict(self._client))
 
     def check(self) -> list[Difference]:
         """How the cluster differs; empty when all is as it must be."""
-        found = self._admin.list_topics(timeout=_ASK_S).topics
+        found = topics_of(self._client, _ASK_S)
         differences = [Difference(name, "topic", "missing", "there") for name in self._wanted if name not in found]
         present = [wanted for name, wanted in self._wanted.items() if name in found]
         for wanted in present:

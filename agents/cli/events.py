@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agents.settings import Settings
 
 _SHOWN_REJECTS = 20
+_ASK_S = 30.0
 Format = Literal["parquet", "csv", "jsonl"]
 
 
@@ -57,26 +58,19 @@ def simulate(
         stream = draw(wanted)
     with err.status(f"writing {to}"):
         files = write_events(stream, to, form)
-    rows = {
-        name: getattr(stream, name).num_rows
-        for name in ("usage", "billing", "tickets", "signals", "profiles")
-    }
+    rows = {name: getattr(stream, name).num_rows for name in ("usage", "billing", "tickets", "signals", "profiles")}
     if json:
         print_json({"files": files, "rows": rows, "labels": stream.labels.num_rows})
         return
     print_table(["events", "rows"], rows.items())
     out.print(f"{stream.labels.num_rows} labelled incidents; {len(files)} files in {to}", highlight=False)
-    out.print(
-        f"next: foreshock backtest --events {to} --labels {to}/labels.csv --out result", highlight=False
-    )
+    out.print(f"next: foreshock backtest --events {to} --labels {to}/labels.csv --out result", highlight=False)
 
 
 def emit(
     events: EventFolder,
     config: ConfigFile = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Produce the good rows although some are bad.")
-    ] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Produce the good rows although some are bad.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the files and produce nothing.")] = False,
     rejects: Annotated[
         Path | None,
@@ -148,9 +142,11 @@ def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore:
 def _produce(chosen: Settings, files: EventFiles, *, with_ticks: bool, max_lag: int | None) -> Emitted:
     from agents.emit import EmitOptions, emit
     from agents.pace import Pace
+    from agents.reach import topics_of
     from agents.registry import open_registry
 
     client = chosen.kafka_client()
+    topics_of(client, _ASK_S)
     pace = None if max_lag is None else Pace(client, chosen.app.group, max_records=max_lag)
     with progress() as bar:
         task = bar.add_task("producing", total=files.rows)

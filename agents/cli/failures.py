@@ -40,7 +40,7 @@ def _from_servers(error: Exception) -> Failure | None:
     from confluent_kafka import KafkaException
 
     from agents.emit import EmitError
-    from agents.exits import ExitCode, RefusedError
+    from agents.exits import ExitCode, RefusedError, UnreachableError
     from agents.pace import StuckError
     from agents.quarantine import ReplayError
     from schemas.errors import SchemaError
@@ -52,6 +52,8 @@ def _from_servers(error: Exception) -> Failure | None:
             return Failure(f"Kafka: {detail.str() if hasattr(detail, 'str') else detail}", FAILED)
         case RefusedError():
             return Failure(str(error), ExitCode.REFUSED)
+        case UnreachableError():
+            return Failure(f"Kafka: {error}", ExitCode.UNREACHABLE)
         case SchemaError() | SinkError() | EmitError() | StuckError() | ReplayError():
             return Failure(str(error), FAILED)
     return None

@@ -1,0 +1,52 @@
+"""What a person is told when no broker answers."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaError
+
+from agents import reach
+from agents.exits import ExitCode, UnreachableError, code_of
+from tests.servers.ports import free_port
+
+
+def test_no_answer_names_the_brokers_and_the_cause_once() -> None:
+    brokers = f"127.0.0.1:{free_port()}"
+    with pytest.raises(UnreachableError) as caught:
+        reach.topics_of({"bootstrap.servers": brokers}, 1.0)
+    message = str(caught.value)
+    assert message.startswith(f"no broker of {brokers} answered within 1 s: ")
+    assert message.count("Connection refused") == 1
+
+
+def test_a_worker_without_a_broker_ends_with_code_69_and_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "foreshock.toml"
+    config.write_text(f'[kafka]\nbootstrap = "127.0.0.1:{free_port()}"\n[metrics]\nport = 0\n')
+    code = (
+        "import sys; from agents import preflight; preflight._ASK_S = 1.0; "
+        "from agents.cli import main; sys.argv[1:] = ['worker', '--config', sys.argv[1]]; main()"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, config], capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == ExitCode.UNREACHABLE
+    assert "Traceback" not in ran.stderr
+    assert ran.stderr.splitlines()[-1].count("stopping with exit code 69: no broker of 127.0.0.1:") == 1
+    assert ran.stderr.count("Connection refused") == 1
+
+
+def test_the_exit_code_is_not_that_of_a_fault() -> None:
+    assert code_of(UnreachableError("x")) == 69
+    assert code_of(OSError("x")) == 70
+
+
+def test_a_complaint_is_logged_once_and_another_one_too(caplog: pytest.LogCaptureFixture) -> None:
+    complain = reach.Complaints(logging.getLogger("test"), "producer")
+    with caplog.at_level(logging.WARNING):
+        for after_ms in range(100):
+            complain(KafkaError(KafkaError._TRANSPORT, f"refused (after {after_ms}ms in state CONNECT)"))
+        complain(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
+    assert [record.message for record in caplog.records] == ["producer: refused", "producer: 1/1 brokers are down"]
