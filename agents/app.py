@@ -48,7 +48,7 @@ def _settings(runtime: Runtime) -> dict[str, Any]:
         "broker_session_timeout": session_s,
         "broker_heartbeat_interval": session_s / 10,
         "broker_request_timeout": max(session_s + 1, 40.0),
-        "broker_rebalance_timeout": max(session_s, 60.0),
+        "broker_rebalance_timeout": config.rebalance_timeout_s,
         "broker_max_poll_interval": 600.0,
         "broker_max_poll_records": config.max_batch_records,
         "broker_commit_interval": _COMMIT_INTERVAL_S,

@@ -64,6 +64,11 @@ class WorkerConfig:
     """librdkafka settings for TLS and SASL (`security.protocol`, `sasl.mechanism`, `ssl.ca.location`, …)."""
 
     @property
+    def rebalance_timeout_s(self) -> float:
+        """How long the group waits for its members to give up their partitions."""
+        return max(self.session_timeout_ms / 1000, 60.0)
+
+    @property
     def changelog_topic(self) -> str:
         """Topic that holds state and positions of every partition."""
         return f"{self.group}-state-changelog"

@@ -85,7 +85,7 @@ class Ingest:
         """Last checkpoint of all partitions, unless another member may own them already; then forget them."""
         self._observer.rebalance()
         try:
-            async with asyncio.timeout(self.config.session_timeout_ms / 1000 / 2):
+            async with asyncio.timeout(self.config.rebalance_timeout_s / 2):
                 kept, self._loaded = self._loaded and not lost, False
                 if kept:
                     await self.checkpoint()

@@ -8,6 +8,7 @@ import gc
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -65,7 +66,10 @@ class Worker:
             self._loop.call_soon_threadsafe(self._stop.set)
 
     def run(self) -> int:
-        """Run until told to stop; returns the exit code. A broken worker ends the process instead."""
+        """Run until SIGTERM, SIGINT or `stop`; returns the exit code.
+
+        A broken worker ends the whole process instead, whichever thread it runs in.
+        """
         try:
             return asyncio.run(self._main())
         except Exception as error:
@@ -73,8 +77,9 @@ class Worker:
 
     async def _main(self) -> int:
         self._loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop.set)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.add_signal_handler(number, self._stop.set)
         await asyncio.to_thread(require_topics, self.config, self._topics)
         runtime = Runtime.build(self.config, self._topics, self._core, self._wire, self._observer)
         self._runtime = runtime

@@ -33,12 +33,17 @@ class WorkerProcess:
     def __init__(
         self, bootstrap: str, group: str, *, failpoint: str | None = None, mode: str = "", **fields: Any
     ) -> None:
+        """`mode`: "engine" for the real core, "idle" for one that does nothing, a path for UnsureWire."""
         config = {"bootstrap": bootstrap, "group": group, "session_timeout_ms": 6_000, **fields}
-        command = [sys.executable, "-m", "tests.support.standin_worker", json.dumps(config), ",".join(TOPICS)]
+        if mode == "engine":
+            command = [sys.executable, "-m", "agents.worker", "--config-json", json.dumps(config)]
+        else:
+            counting = [sys.executable, "-m", "tests.support.standin_worker"]
+            command = [*counting, json.dumps(config), ",".join(TOPICS), mode]
         environment = {**os.environ, **({VARIABLE: failpoint} if failpoint else {})}
         self.log = Path(tempfile.mkstemp(prefix="worker-", suffix=".log")[1])
         with self.log.open("w") as sink:
-            self._process = subprocess.Popen([*command, mode], cwd=ROOT, env=environment, stdout=sink, stderr=sink)
+            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=sink, stderr=sink)
 
     @property
     def pid(self) -> int:
