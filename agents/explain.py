@@ -18,6 +18,7 @@ _COLOURS = {"red": "red", "yellow": "yellow", "green": "green", "grey": "bright_
 _SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "cyan"}
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _NONE = "–"
+_DAY_MS = 86_400_000
 # ISO 4217 currencies whose minor unit is not a hundredth.
 _WHOLE = frozenset(
     [
@@ -93,8 +94,8 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
         (_number(health.get("score")), "bold"),
         "  ",
         (band, _COLOURS.get(band, "")),
-        f" since {_date(health['band_since'])}",
-        f" (before: {health['previous_band']})" if health.get("previous_band") else "",
+        _since(health["band_since"]),
+        f" (before: {health['previous_band']})" if health.get("previous_band") not in {None, band} else "",
         f"  at the end of {_day(health['day'])}, scorecard {health['scorecard']} {health['version']},",
         f" {health['coverage']:.0%} of the weight known",
     )
@@ -103,6 +104,11 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
     if band == "grey":
         text.append("; grey means that it cannot be judged, not that it is well", "bright_black")
     return text
+
+
+def _since(at_ms: int) -> str:
+    """Since when it is in its band; an account that was never judged has been in none other."""
+    return f" since {_date(at_ms)}" if at_ms >= _DAY_MS else " since the beginning"
 
 
 def _dimensions(dimensions: Iterable[Mapping[str, Any]]) -> RenderableType:
@@ -162,8 +168,7 @@ def _alert(alert: Mapping[str, Any]) -> RenderableType:
             for one in alert["top_contributors"]
         ),
         Text(
-            f"Next: {play['title']} ({play['id']}), due {_date(play['due_at'])}, "
-            f"owner {alert.get('owner') or 'nobody'}"
+            f"Next: {play['title']} ({play['id']}), due {_date(play['due_at'])}, owner {alert.get('owner') or 'nobody'}"
         ),
     ]
     title = Text.assemble(
@@ -223,7 +228,7 @@ def _date(at_ms: int | None) -> str:
 
 
 def _day(day: int) -> str:
-    return _date(day * 86_400_000)
+    return _date(day * _DAY_MS)
 
 
 def _block(score: float | None) -> str:

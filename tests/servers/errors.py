@@ -8,7 +8,7 @@ class ServerUnavailableError(RuntimeError):
 
     def __init__(self, missing: str) -> None:
         """Name what is missing, and say how to get it."""
-        super().__init__(f"{missing} is not installed: run `make setup` (or `python -m tests.servers.fetch`)")
+        super().__init__(f"{missing} is not installed: run `make servers`")
 
 
 class ServerStartError(RuntimeError):

@@ -19,9 +19,7 @@ def url(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path / 'foreshock.db'}"
     upgrade(url)
     sink = DatabaseSink(url)
-    days = [
-        health("acme", day, band="yellow" if day < 98 else "red", score=110.0 - day) for day in range(60, 101)
-    ]
+    days = [health("acme", day, band="yellow" if day < 98 else "red", score=110.0 - day) for day in range(60, 101)]
     sink.write(
         batch(
             *days,
@@ -30,7 +28,15 @@ def url(tmp_path: Path) -> str:
             alert("acme", kind="ticket_surge", status="resolved"),
             alert("acme", kind="p1_open", score=20.0),
             health("acme-west"),
-            health("zenith", band="grey", score=None, monitorability=None, provisional=True),
+            health(
+                "zenith",
+                band_since=0,
+                previous_band="grey",
+                band="grey",
+                score=None,
+                monitorability=None,
+                provisional=True,
+            ),
             alert("fresh", owner=None),
             health("yen", context=context() | {"currency": "JPY", "arr_minor": 500_000}),
         )
@@ -84,6 +90,8 @@ def test_a_person_sees_score_dimensions_evidence_owner_and_next_step(url: str) -
 def test_grey_is_said_to_be_no_judgement(url: str) -> None:
     text = shown(explain(url, "zenith"))
     assert "cannot be judged" in text
+    assert "grey since the beginning" in text
+    assert "1970" not in text
     assert "provisional" in text
     assert "0 open alerts" in text
 
@@ -109,9 +117,7 @@ def test_money_without_minor_units_is_not_divided(url: str) -> None:
         ("q" * 50, ()),
     ],
 )
-def test_an_unknown_account_is_an_error_that_names_similar_ones(
-    url: str, asked: str, near: tuple[str, ...]
-) -> None:
+def test_an_unknown_account_is_an_error_that_names_similar_ones(url: str, asked: str, near: tuple[str, ...]) -> None:
     with pytest.raises(UnknownAccountError) as caught:
         explain(url, asked)
     assert caught.value.near[: len(near)] == near
