@@ -159,10 +159,14 @@ class Feed:
         if len(dead):
             self._bury(topic, pending, dead, outcome)
         fates[Fate.APPLIED] += int(((kinds == RecordKind.TICK) & ~pending.future[start:stop]).sum())
-        for place in np.flatnonzero(kinds == RecordKind.TOMBSTONE) + start:
-            self._clear_profile(topic, batch, int(place))
-            fates[Fate.APPLIED] += 1
         chosen = np.flatnonzero((kinds == RecordKind.EVENT) & ~pending.future[start:stop]) + start
+        for place in (np.flatnonzero(kinds == RecordKind.TOMBSTONE) + start).tolist():
+            before = int(np.searchsorted(chosen, place))
+            if before:
+                self._apply_events(topic, pending, chosen[:before], outcome)
+            chosen = chosen[before:]
+            self._clear_profile(topic, batch, place)
+            fates[Fate.APPLIED] += 1
         if len(chosen):
             self._apply_events(topic, pending, chosen, outcome)
 

@@ -114,8 +114,9 @@ def _restore_seen(feed: Feed, key: bytes, value: bytes) -> None:
     topic, number = key[len(SEEN_PREFIX) :].decode().split("\x00")
     head = read_head(value, "seen ids", SEEN_HEAD)
     seen = feed.state.seen[topic]
-    if int(head["end"]) > feed.topics[topic].ledger.position:
-        # Of a checkpoint that was cut: its records are read again.
+    cut = int(head["end"]) > feed.topics[topic].ledger.position
+    if cut or int(head["day"]) < feed.state.first_amendable_day:
+        # Of a checkpoint that was cut, its records are read again; or of a day that is too late.
         seen.discard(int(number))
         return
     ids = np.frombuffer(value, dtype="<u8", offset=SEEN_HEAD.itemsize).astype(np.uint64)

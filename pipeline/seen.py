@@ -45,7 +45,8 @@ class Seen:
         self._chunks: dict[int, SeenChunk] = {}
         self._free: list[int] = []
         """Chunk numbers to write over. They are never deleted: a deletion would carry no epoch."""
-        self._merged: list[int] = []
+        self._resting: list[int] = []
+        """Numbers that are free when the next checkpoint is durable; until then a crash needs what they hold."""
         self._next_chunk = 0
         self.evicted = 0
 
@@ -96,7 +97,7 @@ class Seen:
             self._fresh.pop(known, None)
         for number in [number for number, chunk in self._chunks.items() if chunk.day in old]:
             del self._chunks[number]
-            self._free.append(number)
+            self._resting.append(number)
 
     def checkpoint(self, end: int) -> list[SeenChunk]:
         """Chunks to write for what was added since the last call; `end` is the topic's position.
@@ -104,7 +105,7 @@ class Seen:
         Many small chunks of a day are written again as one; the small ones' numbers are used again one checkpoint
         later, when the merged one is durable.
         """
-        merged, self._merged = self._merged, []
+        rested, self._resting = self._resting, []
         written: list[SeenChunk] = []
         for day, parts in self._fresh.items():
             written += self._write(day, end, np.concatenate(parts))
@@ -116,9 +117,9 @@ class Seen:
                 written = [chunk for chunk in written if chunk.number not in numbers]
                 for number in numbers:
                     del self._chunks[number]
-                self._merged += numbers
+                self._resting += numbers
                 written += self._write(day, end, np.concatenate([chunk.ids for chunk in small]))
-        self._free += merged
+        self._free += rested
         return written
 
     def _write(self, day: int, end: int, ids: U64) -> list[SeenChunk]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from tests.oracle.batches import to_batches
@@ -40,6 +38,5 @@ def test_a_tombstone_read_alone_clears_the_profile() -> None:
     assert name_after([profile(1, "old"), tombstone(2)], size=1) is None
 
 
-@pytest.mark.xfail(strict=True, reason="tombstones of a batch are taken before its profiles")
 def test_a_tombstone_clears_the_profile_before_it_in_the_same_batch() -> None:
     assert name_after([profile(1, "old"), tombstone(2)], size=2) is None

@@ -168,7 +168,6 @@ def test_a_discarded_chunks_number_is_used_again() -> None:
     assert seen.checkpoint(end=2)[0].number == 6
 
 
-@pytest.mark.xfail(strict=True, reason="numbers of forgotten days are written over before the day's close is durable")
 def test_a_cut_checkpoint_does_not_take_ids_that_the_last_complete_one_needs() -> None:
     seen = Seen(MANY)
     add(seen, [1], day=0)

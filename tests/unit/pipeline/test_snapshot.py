@@ -234,7 +234,6 @@ def test_the_partition_record_says_what_the_feed_has_done() -> None:
     assert (record.topics[USAGE].position, record.topics[USAGE].fates["applied"]) == (3, 3)
 
 
-@pytest.mark.xfail(strict=True, reason="ids of days that are too late are taken back until the next day closes")
 def test_an_id_that_was_forgotten_stays_forgotten_after_a_restart() -> None:
     config = EngineConfig(allowed_lateness_days=0)
     log: Log = {topic: [tick(0, 0.1), tick(1, 1.5)] for topic in TOPICS}
