@@ -181,6 +181,16 @@ class RunConsumer(driver.Consumer):
         """The worker behind this transport."""
         return cast("BatchTransport", self.transport).intake
 
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Subscribe, unless it is not to all: Faust tries that when it is stopped while it starts.
+
+        A member without the changelog would make the assignor tear partitions of one number apart.
+        """
+        topics = set(topics)
+        needed = {*self.intake.source_topics(), self.intake.config.changelog_topic}
+        if needed <= topics:
+            await super().subscribe(topics)
+
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         topics = self.intake.source_topics()
         wanted = {tp for tp in active_partitions or () if tp.topic in topics}

@@ -168,3 +168,16 @@ def test_topics_recreated_under_the_state_are_refused_with_78_until_the_epoch_is
         while counts(recovered(bootstrap, group)) != held + again.sent:
             assert time.monotonic() < deadline
             time.sleep(0.5)
+
+
+def test_a_worker_stopped_while_it_starts_does_not_disturb_the_others(bootstrap: str, group: str) -> None:
+    source = Source(bootstrap)
+    with WorkerProcess(bootstrap, group) as steady:
+        steady.wait_until_running()
+        for wait_s in (0.8, 1.2, 1.6, 2.0, 2.4, 2.8):
+            with WorkerProcess(bootstrap, group) as guest:
+                time.sleep(wait_s)
+                guest.terminate()
+            source.send(100)
+        check(bootstrap, group, source)
+        assert steady.alive(), steady.output()[-2000:]
