@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.oracle.model import OracleConfig
-from tests.support.exactness_processes import ARL_DAYS, Deployment, database_alerts, wait_until
+from tests.support.exactness_processes import ARL_DAYS, Deployment, Process, database_alerts, wait_until
+from tests.support.exactness_story import Feeding
 from tests.support.exactness_topics import Changelog, ends, everything, reader
 from tests.support.exactness_truth import (
     Identity,
@@ -80,3 +81,13 @@ def exact_differences(expected: dict[Identity, dict[str, Any]], found: dict[Iden
 def by_identity(alerts: Iterable[Mapping[str, Any]]) -> dict[Identity, dict[str, Any]]:
     """Alerts by id and revision."""
     return {(alert["alert_id"], alert["revision"]): dict(alert) for alert in alerts}
+
+
+def finish(deployment: Deployment, feeding: Feeding, worker: Process, deliver: Process) -> None:
+    """Produce what is left; the whole is the oracle's, and both processes end in good order."""
+    feeding.finish()
+    alerts = assert_exact(deployment)
+    assert_delivered(deployment, alerts)
+    print(f"{len(alerts)} alerts; {repeats(deployment)} records of them were published again")
+    assert worker.terminate() == 0
+    assert deliver.terminate() == 0

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,44 +16,42 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.group import LeaveGroupRequest
 from confluent_kafka.admin import AdminClient
 
-from agents.failpoints import VARIABLE
 from agents.settings import Settings, load
 from agents.topics import Topics, wanted_topics
 from sinks.database.migrate import upgrade
+from tests.support.exactness_child import run
 from tests.support.fresh import delete_topics
 
-ROOT = Path(__file__).parents[2]
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.support.exactness_child"])
+
 SESSION_S = 6
 PARTITIONS = 4
-ARL_DAYS = 15.0
+ARL_DAYS = 5.0
 """Far from quiet: more alerts, retractions and late changes to compare."""
 
 
 class Process:
-    """`foreshock COMMAND` in a process of its own."""
+    """`foreshock COMMAND` in a process of its own, forked from one that has imported everything."""
 
     def __init__(self, deployment: Deployment, command: str, *, failpoint: str | None = None) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("FORESHOCK_")}
-        if failpoint:
-            environment[VARIABLE] = failpoint
         deployment.started += 1
         self.log = deployment.folder / f"{command}-{deployment.started}.log"
-        arguments = [sys.executable, "-m", "agents", command, "--config", str(deployment.config)]
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=log, stderr=log)
-
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._process.pid
+        arguments = [command, "--config", str(deployment.config)]
+        self._process = _FORKS.Process(target=run, args=(arguments, self.log, failpoint), daemon=True)
+        self._process.start()
 
     def alive(self) -> bool:
         """Whether it runs, frozen or not."""
-        return self._process.poll() is None
+        return self._process.is_alive()
+
+    def text(self) -> str:
+        """What it has logged."""
+        return self.log.read_text() if self.log.exists() else ""
 
     def said(self, text: str) -> bool:
         """Whether its log has this text."""
-        return text in self.log.read_text()
+        return text in self.text()
 
     def wait_for(self, text: str, timeout_s: float = 60.0) -> None:
         """Wait until its log has the text."""
@@ -64,24 +61,25 @@ class Process:
     def kill9(self) -> None:
         """Kill without warning."""
         self._process.kill()
-        self._process.wait()
+        self._process.join()
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
-        self._process.send_signal(number)
+        os.kill(self._process.pid or 0, number)
 
-    def wait(self, timeout_s: float) -> int:
-        """Exit code, once it has ended."""
-        return self._process.wait(timeout_s)
+    def wait(self, timeout_s: float) -> int | None:
+        """Exit code, negative for a signal; None if it has not ended in time."""
+        self._process.join(timeout_s)
+        return self._process.exitcode
 
-    def terminate(self) -> int:
+    def terminate(self) -> int | None:
         """Ask it to end; the exit code."""
         self._process.terminate()
-        return self._process.wait(60)
+        return self.wait(60)
 
     def tail(self) -> str:
         """End of its log."""
-        return f"{self.log.name}:\n{self.log.read_text()[-4000:]}"
+        return f"{self.log.name}:\n{self.text()[-4000:]}"
 
 
 class Deployment:
@@ -110,18 +108,21 @@ class Deployment:
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         found = admin.list_topics(timeout=20).topics
         delete_topics(self.bootstrap, [name for name in found if not name.startswith("__")])
-        Topics(self.settings.kafka_client(), wanted_topics(self.settings)).apply()
+        topics = Topics(self.settings.kafka_client(), wanted_topics(self.settings))
+        topics.apply()
+        wait_until("the topics", lambda: not topics.check())
         upgrade(self.settings.database.url)
 
     def worker(self, failpoint: str | None = None) -> Process:
         """Start a worker."""
-        return self._start("worker", failpoint)
+        return self.start("worker", failpoint)
 
     def deliver(self, failpoint: str | None = None) -> Process:
         """Start a delivery."""
-        return self._start("deliver", failpoint)
+        return self.start("deliver", failpoint)
 
-    def _start(self, command: str, failpoint: str | None) -> Process:
+    def start(self, command: str, failpoint: str | None = None) -> Process:
+        """Start a process, armed or not."""
         process = Process(self, command, failpoint=failpoint)
         self._processes.append(process)
         return process

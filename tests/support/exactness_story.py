@@ -21,20 +21,24 @@ from schemas.registry import FileRegistry
 from schemas.topics import DAY_MS, INPUT_TOPICS
 
 HOUR_MS = 3_600_000
+CALM_SHARE = 0.4
+"""Of the stream: its first six weeks have few alerts."""
 _LATE_SHARE = 0.03
 _MOST_LATE_MS = 6 * DAY_MS
 """Longer than the allowed lateness of three days, so that some come too late."""
 _TWICE_SHARE = 0.01
+_FAILED_BEFORE_MS = 5 * HOUR_MS
 _BAD_EVERY = 60
 _BAD = (b"", b"\x00\x00\x00", b"\x00\x00\x00\x00\x01\xff\xff", b"not avro at all", None)
 """Values that no schema fits; null is one in all topics but account.profiles."""
 
 
 def write_story(folder: Path, *, accounts: int = 24, days: int = 100, seed: int = 7) -> EventFiles:
-    """Draw the stream, make its usage arrive as a bad feed brings it, and write and read its files."""
+    """Draw the stream, let its usage arrive as by a bad feed and payments fail, and write and read its files."""
     wanted = SimulationSettings(seed=seed, accounts=accounts, days=days, incidents_per_kind=2, first_incident_day=60)
     stream = simulate(wanted)
-    write_events(replace(stream, usage=_with_stragglers(stream, seed)), folder)
+    changed = replace(stream, usage=_with_stragglers(stream, seed), billing=_with_failed_payments(stream.billing))
+    write_events(changed, folder)
     files = read_events(folder)
     assert not files.rejected
     return files
@@ -52,6 +56,23 @@ def _with_stragglers(stream: SimulatedStream, seed: int) -> pa.Table:
     arrival = np.concatenate([np.maximum.accumulate(occurred_at) + delay_ms, occurred_at[twice] + again_ms])
     rows = np.concatenate([np.arange(count), twice])
     return usage.take(pa.array(rows[np.argsort(arrival, kind="stable")]))
+
+
+def _with_failed_payments(billing: pa.Table) -> pa.Table:
+    """The billing, with a failed attempt a few hours before every third payment."""
+    paid = np.flatnonzero(pc.equal(billing.column("type"), "invoice_paid").to_numpy(zero_copy_only=False))[::3]
+    failed = billing.take(pa.array(paid))
+    occurred_at = billing.column("occurred_at").to_numpy()
+    changes = {
+        "event_id": pc.binary_join_element_wise(failed.column("event_id"), "failed", "-"),
+        "type": pa.array(["payment_failed"] * len(paid)),
+        "occurred_at": pa.array(occurred_at[paid] - _FAILED_BEFORE_MS),
+    }
+    for name, values in changes.items():
+        field = billing.schema.field(name)
+        failed = failed.set_column(billing.column_names.index(name), field, values.cast(field.type))
+    both = pa.concat_tables([billing, failed])
+    return both.take(pa.array(np.argsort(both.column("occurred_at").to_numpy(), kind="stable")))
 
 
 class Feeding:
@@ -96,6 +117,7 @@ class Feeding:
         """Produce this much more of the stream, evenly over the time."""
         began, began_at = self._allowed / self.steps, time.monotonic()
         while (passed := time.monotonic() - began_at) < seconds:
+            assert not self.done, "the stream is over too soon"
             self.allow(began + share * passed / seconds)
             time.sleep(0.02)
         self.allow(began + share)

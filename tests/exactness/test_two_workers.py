@@ -1,0 +1,70 @@
+"""Two workers share the partitions; one after the other joins, leaves, dies or freezes: the same result."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from agents.eventfiles import EventFiles
+from tests.servers.kafka import KafkaServer
+from tests.support.exactness import finish
+from tests.support.exactness_processes import SESSION_S, Deployment, Process, wait_until
+from tests.support.exactness_story import CALM_SHARE, Feeding
+
+pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.timeout(300)]
+
+LEASE_LOST = 75
+SHARE = 0.08
+"""Of the stream, produced during each act."""
+
+
+def owned(worker: Process) -> list[set[int]]:
+    """Partitions that it recovered or kept in each generation of the group."""
+    generations = re.findall(r"recovered \[(.*?)\] .*; kept \[(.*?)\]", worker.text())
+    return [{int(number) for part in found for number in re.findall(r"\d+", part)} for found in generations]
+
+
+def guest_beside(host: Process, deployment: Deployment) -> Process:
+    """A second worker that has got a share of the partitions."""
+    before = len(owned(host))
+    guest = deployment.worker()
+    wait_until("both workers to have partitions", lambda: bool(owned(guest)) and len(owned(host)) > before)
+    assert owned(guest)[-1]
+    assert owned(guest)[-1] | owned(host)[-1] == {0, 1, 2, 3}
+    return guest
+
+
+def test_joining_leaving_dying_and_freezing_workers_leave_the_oracles_result(
+    server: KafkaServer, story: EventFiles, group: str, folder: Path
+) -> None:
+    with (
+        Deployment(server.bootstrap, group, folder) as deployment,
+        Feeding(story, server.bootstrap) as feeding,
+    ):
+        host, deliver = deployment.worker(), deployment.deliver()
+        host.wait_for("recovered")
+        feeding.run(CALM_SHARE, 1.0)
+
+        guest = guest_beside(host, deployment)
+        feeding.run(SHARE, 2.0)
+        assert guest.terminate() == 0
+        feeding.run(SHARE, 1.0)
+
+        guest = guest_beside(host, deployment)
+        feeding.run(SHARE, 2.0)
+        guest.kill9()
+        feeding.run(SHARE, 1.0)
+        wait_until("the host to take over", lambda: owned(host)[-1] == {0, 1, 2, 3})
+
+        guest = guest_beside(host, deployment)
+        feeding.run(SHARE, 1.0)
+        guest.send(signal.SIGSTOP)
+        feeding.run(SHARE, 2.0 * SESSION_S)
+        assert owned(host)[-1] == {0, 1, 2, 3}
+        guest.send(signal.SIGCONT)
+        assert guest.wait(5) == LEASE_LOST
+        assert host.alive()
+        finish(deployment, feeding, host, deliver)
