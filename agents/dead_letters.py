@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from agents.config import DeadLetterLimits
 from agents.exits import DeadLetterLimitError
 from pipeline.records import DeadLetter
+from schemas.reasons import Reason
 
-_EXPECTED_REASONS = frozenset({"too_late"})
+_EXPECTED_REASONS = frozenset({Reason.TOO_LATE})
 """Quarantined, but no sign of something broken."""
 
 

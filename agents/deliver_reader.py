@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.records import DeadLetter
 from schemas.encoder import RecordDecoder
 from schemas.errors import IncompatibleSchemaError, MalformedError, UnknownSchemaError
-from schemas.rows import INCOMPATIBLE
+from schemas.reasons import Reason
 from schemas.topics import TOPICS
 from sinks.delivery import DeliveryRecord, Projection
 
@@ -24,8 +24,6 @@ Publish = Callable[[DeadLetter], None]
 """Returns once the broker has acknowledged the dead letter; raises when it will not."""
 Item = tuple[DeliveryRecord, "Message"]
 Place = tuple[str, int]
-
-_UNKNOWN_SCHEMA = "unknown_schema"
 
 
 def record_decoder(registry: SchemaRegistry, topics: Iterable[str]) -> Decode:
@@ -51,9 +49,7 @@ def offset_of(message: Message) -> int:
 class DeliverReader:
     """Decodes messages of output topics."""
 
-    def __init__(
-        self, topics: Mapping[str, Projection], decode: Decode, publish: Publish, metrics: Metrics
-    ) -> None:
+    def __init__(self, topics: Mapping[str, Projection], decode: Decode, publish: Publish, metrics: Metrics) -> None:
         self._topics = topics
         self._decode = decode
         self._publish = publish
@@ -74,9 +70,9 @@ class DeliverReader:
         except MalformedError as error:
             self.reject(message, error.reason, error.detail)
         except UnknownSchemaError as error:
-            self.reject(message, _UNKNOWN_SCHEMA, str(error))
+            self.reject(message, Reason.UNKNOWN_SCHEMA, str(error))
         except IncompatibleSchemaError as error:
-            self.reject(message, INCOMPATIBLE, str(error))
+            self.reject(message, Reason.INCOMPATIBLE_SCHEMA, str(error))
         else:
             offset = offset_of(message)
             return DeliveryRecord(topic, partition, offset, self._topics[topic], record), message

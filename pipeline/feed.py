@@ -20,6 +20,7 @@ from pipeline.hashing import combine, hash64
 from pipeline.records import I64, BadRecord, Batch, DeadLetter, Fate, Outcome, RecordKind
 from pipeline.state import State
 from pipeline.topic import Pending, Topic
+from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 
 Bools = npt.NDArray[np.bool_]
@@ -189,7 +190,7 @@ class Feed:
         for place in places.tolist():
             bad = reasons.get(place)
             if bad is None:
-                bad = BadRecord(place, "future_dated", f"occurred_at {int(pending.batch.occurred_at_ms[place])}")
+                bad = BadRecord(place, Reason.FUTURE_DATED, f"occurred_at {int(pending.batch.occurred_at_ms[place])}")
             outcome.dead_letters.append(self._letter(pending.batch, place, bad))
             topic.ledger.fates[Fate.DEAD_LETTERED] += 1
 
@@ -252,7 +253,7 @@ class Feed:
     def _quarantine(self, topic: Topic, batch: Batch, places: npt.NDArray[np.intp], outcome: Outcome) -> None:
         for place in places.tolist():
             detail = f"occurred_at {int(batch.occurred_at_ms[place])}, open day {self.state.open_day}"
-            outcome.dead_letters.append(self._letter(batch, place, BadRecord(place, "too_late", detail)))
+            outcome.dead_letters.append(self._letter(batch, place, BadRecord(place, Reason.TOO_LATE, detail)))
         topic.ledger.fates[Fate.TOO_LATE] += len(places)
 
 

@@ -16,9 +16,9 @@ from schemas.columnar import Decoded, GroupDecoder, one_batch
 from schemas.encoded_size import numbers
 from schemas.errors import IncompatibleSchemaError, UnknownSchemaError
 from schemas.projection import columns_of, readable
-from schemas.rows import INCOMPATIBLE
+from schemas.reasons import Reason
 from schemas.topics import CLOCK_TICKS, TICK_KEY, TopicSpec
-from schemas.validation import INVALID_ID, KEY_MISMATCH, MAX_ID_BYTES, RULES, key_mismatches, violations
+from schemas.validation import MAX_ID_BYTES, RULES, key_mismatches, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from schemas.registry import SchemaRegistry
 
 MAX_RECORD_BYTES = 64 * 1024
-NULL_KEY = "null_key"
-NULL_VALUE = "null_value"
-UNKNOWN_SCHEMA = "unknown_schema"
 
 _BODY: Callable[[Any], bytes] = itemgetter(slice(framing.FRAME_BYTES, None))
 """What stands behind the frame of a value; nearly twice as fast as a comprehension."""
@@ -61,9 +58,7 @@ class Decoder:
         max_record_bytes: longer values are bad records, and are not decoded.
     """
 
-    def __init__(
-        self, topic: TopicSpec, registry: SchemaRegistry, max_record_bytes: int = MAX_RECORD_BYTES
-    ) -> None:
+    def __init__(self, topic: TopicSpec, registry: SchemaRegistry, max_record_bytes: int = MAX_RECORD_BYTES) -> None:
         self._topic = topic
         self._registry = registry
         self._max_record_bytes = max_record_bytes
@@ -130,7 +125,7 @@ class Decoder:
         )
         if key_array.null_count:
             for place in np.flatnonzero(key_array.is_null().to_numpy(zero_copy_only=False)).tolist():
-                found.reject(place, (NULL_KEY, "the key is null; it must be the account_id"))
+                found.reject(place, (Reason.NULL_KEY, "the key is null; it must be the account_id"))
         for place, why in frames.bad.items():
             found.reject(place, why)
         for place in np.flatnonzero(frames.is_null).tolist():
@@ -140,14 +135,14 @@ class Decoder:
     def _take_null(self, place: int, key: bytes | None, found: _Found) -> None:
         """A null value: a tombstone in a compacted topic, else bad."""
         if self._topic.name not in _COMPACTED:
-            found.reject(place, (NULL_VALUE, "the value is null"))
+            found.reject(place, (Reason.NULL_VALUE, "the value is null"))
         elif key is None:
             return
         elif _is_id(key):
             found.kind[place] = RecordKind.TOMBSTONE
         else:
             detail = f"the key has no 1 to {MAX_ID_BYTES} bytes of UTF-8 without NUL"
-            found.reject(place, (INVALID_ID, detail))
+            found.reject(place, (Reason.INVALID_ID, detail))
 
     def _decode_group(
         self,
@@ -162,7 +157,7 @@ class Decoder:
         try:
             kind, decoder = self._group(schema_id)
         except (UnknownSchemaError, IncompatibleSchemaError) as error:
-            reason = UNKNOWN_SCHEMA if isinstance(error, UnknownSchemaError) else INCOMPATIBLE
+            reason = Reason.UNKNOWN_SCHEMA if isinstance(error, UnknownSchemaError) else Reason.INCOMPATIBLE_SCHEMA
             for place in places.tolist():
                 found.reject(place, (reason, str(error)))
             return
@@ -202,7 +197,7 @@ class Decoder:
             return columns
         keys = found.keys if len(rows) == len(found.keys) else found.keys.take(pa.array(rows))
         for row in key_mismatches(keys, columns.column("account_id")).tolist():
-            found.reject(int(rows[row]), (KEY_MISMATCH, "the key is not the account_id"))
+            found.reject(int(rows[row]), (Reason.KEY_MISMATCH, "the key is not the account_id"))
         for row, why in violations(RULES[self._topic.schema], columns).items():
             found.reject(int(rows[row]), why)
         if found.bad:
@@ -218,7 +213,7 @@ def _take_ticks(ticks: Decoded, found: _Found) -> None:
     """Validate ticks and fill in their times."""
     for place in ticks.rows.tolist():
         if found.keys[place].as_py() != TICK_KEY:
-            found.reject(place, (KEY_MISMATCH, f"the key of a tick must be {TICK_KEY!r}"))
+            found.reject(place, (Reason.KEY_MISMATCH, f"the key of a tick must be {TICK_KEY!r}"))
     for row, why in violations(RULES[CLOCK_TICKS.schema], ticks.columns).items():
         found.reject(int(ticks.rows[row]), why)
     times = ticks.columns.column("at_ms").to_pylist()

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from schemas.encoded_size import valid
 from schemas.errors import MalformedError
+from schemas.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from schemas.batch import I64
 
 FRAME_BYTES = 5
-NOT_FRAMED = "not_framed"
-OVERSIZE = "oversize"
 
 
 def frame(schema_id: int) -> bytes:
@@ -35,7 +34,7 @@ def unframe(value: bytes) -> tuple[int, bytes]:
         MalformedError: the value is not framed.
     """
     if len(value) < FRAME_BYTES or value[0] != 0:
-        raise MalformedError(NOT_FRAMED, _NO_FRAME)
+        raise MalformedError(Reason.NOT_FRAMED, _NO_FRAME)
     return int.from_bytes(value[1:FRAME_BYTES], "big"), value[FRAME_BYTES:]
 
 
@@ -81,6 +80,7 @@ def _bad(
 ) -> dict[int, tuple[str, str]]:
     if (schema_ids >= 0).all():
         return {}
-    bad = dict.fromkeys(np.flatnonzero((schema_ids < 0) & ~is_null).tolist(), (NOT_FRAMED, _NO_FRAME))
-    over = (OVERSIZE, f"the value has more than {max_bytes} bytes")
+    not_framed = (Reason.NOT_FRAMED, _NO_FRAME)
+    bad: dict[int, tuple[str, str]] = dict.fromkeys(np.flatnonzero((schema_ids < 0) & ~is_null).tolist(), not_framed)
+    over = (Reason.OVERSIZE, f"the value has more than {max_bytes} bytes")
     return bad | dict.fromkeys(np.flatnonzero(oversize).tolist(), over)

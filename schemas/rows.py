@@ -11,13 +11,12 @@ from fastavro.schema import SchemaParseException
 
 from schemas.avro import check_writer, full_name, plain
 from schemas.errors import IncompatibleSchemaError, MalformedError
+from schemas.reasons import Reason
 
 if TYPE_CHECKING:
     from schemas.definitions import Schema
 
 INT_MAX = 2**31 - 1
-MALFORMED = "malformed"
-INCOMPATIBLE = "incompatible_schema"
 
 
 class RowReader:
@@ -51,16 +50,16 @@ class RowReader:
         try:
             row: Any = fastavro.schemaless_reader(stream, self._writer, self._reader)
         except SchemaResolutionError as error:
-            raise MalformedError(INCOMPATIBLE, str(error)[:200]) from error
+            raise MalformedError(Reason.INCOMPATIBLE_SCHEMA, str(error)[:200]) from error
         except Exception as error:  # the reader raises whatever the bytes led it to
             msg = f"{type(error).__name__}: {error}"[:200]
-            raise MalformedError(MALFORMED, msg) from error
+            raise MalformedError(Reason.MALFORMED, msg) from error
         left = len(body) - stream.tell()
         if left:
-            raise MalformedError(MALFORMED, f"{left} bytes are left behind the record")
+            raise MalformedError(Reason.MALFORMED, f"{left} bytes are left behind the record")
         for name in self._ints:
             if row[name] is not None and not -INT_MAX - 1 <= row[name] <= INT_MAX:
-                raise MalformedError(MALFORMED, f"{name} is no 32-bit integer")
+                raise MalformedError(Reason.MALFORMED, f"{name} is no 32-bit integer")
         return dict(row)
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from schemas.encoded_size import numbers, offsets, valid
 from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_PRIORITIES, TICKET_TYPES
+from schemas.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,14 +31,6 @@ MAX_MINOR = 10**15
 MAX_SEATS = 10**9
 MAX_SCORE = 1e9
 
-KEY_MISMATCH = "key_mismatch"
-INVALID_ID = "invalid_id"
-INVALID_TEXT = "invalid_text"
-INVALID_QUANTITY = "invalid_quantity"
-INVALID_VALUE = "invalid_value"
-INVALID_TIME = "invalid_time"
-INVALID_TYPE = "invalid_type"
-
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -45,7 +38,7 @@ class Bounds:
 
     low: float
     high: float
-    reason: str = INVALID_VALUE
+    reason: str = Reason.INVALID_VALUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +57,7 @@ class Rules:
     symbols: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-_TIME = Bounds(0, YEAR_10000_MS - 1, INVALID_TIME)
+_TIME = Bounds(0, YEAR_10000_MS - 1, Reason.INVALID_TIME)
 _MINOR = Bounds(-MAX_MINOR, MAX_MINOR)
 _SEATS = Bounds(0, MAX_SEATS)
 
@@ -74,8 +67,8 @@ RULES: dict[str, Rules] = {
         texts=("action", "source", "role"),
         bounds={
             "occurred_at": _TIME,
-            "quantity": Bounds(0, MAX_QUANTITY, INVALID_QUANTITY),
-            "duration_ms": Bounds(0, MAX_DURATION_MS, INVALID_QUANTITY),
+            "quantity": Bounds(0, MAX_QUANTITY, Reason.INVALID_QUANTITY),
+            "duration_ms": Bounds(0, MAX_DURATION_MS, Reason.INVALID_QUANTITY),
         },
     ),
     "billing_event": Rules(
@@ -140,22 +133,22 @@ def violations(rules: Rules, columns: pa.RecordBatch) -> dict[int, tuple[str, st
     """Reason and detail of the first rule that each bad row breaks."""
     found: dict[int, tuple[str, str]] = {}
     for names, least, most, reason in (
-        (rules.ids, 1, MAX_ID_BYTES, INVALID_ID),
-        (rules.optional_ids, 0, MAX_ID_BYTES, INVALID_ID),
-        (rules.texts, 0, MAX_TEXT_BYTES, INVALID_TEXT),
+        (rules.ids, 1, MAX_ID_BYTES, Reason.INVALID_ID),
+        (rules.optional_ids, 0, MAX_ID_BYTES, Reason.INVALID_ID),
+        (rules.texts, 0, MAX_TEXT_BYTES, Reason.INVALID_TEXT),
     ):
         for name in names:
             detail = f"{name} has no {least} to {most} bytes without NUL"
             _note(found, _bad_texts(columns.column(name), least, most), reason, detail)
     for name in rules.lists:
         detail = f"{name} has an item of more than {MAX_TEXT_BYTES} bytes or with NUL"
-        _note(found, _bad_lists(columns.column(name)), INVALID_TEXT, detail)
+        _note(found, _bad_lists(columns.column(name)), Reason.INVALID_TEXT, detail)
     for name, bounds in rules.bounds.items():
         detail = f"{name} is not within {bounds.low:g} and {bounds.high:g}"
         _note(found, _outside(columns.column(name), bounds), bounds.reason, detail)
     for name, symbols in rules.symbols.items():
         detail = f"{name} is none of its symbols"
-        _note(found, _unknown(columns.column(name), symbols), INVALID_TYPE, detail)
+        _note(found, _unknown(columns.column(name), symbols), Reason.INVALID_TYPE, detail)
     return found
 
 

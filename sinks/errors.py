@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class Refusal(StrEnum):
+    """Why a record can never be written."""
+
+    BAD_RECORD = "bad_record"
+    BAD_TEXT = "bad_text"
+    BAD_VALUE = "bad_value"
+    NUL_CHARACTER = "nul_character"
+    REFUSED_BY_DATABASE = "refused_by_database"
 
 
 class SinkError(Exception):

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.kinds import KINDS
+from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 from sinks.delivery import PROJECTIONS
+from sinks.errors import Refusal
 
 Kind = Literal["counter", "gauge", "histogram"]
 OTHER = "other"
@@ -40,33 +42,8 @@ ALERT_KINDS: dict[str, str] = {name: kind.family for name, kind in KINDS.items()
 """Family of each kind of alert."""
 
 SEGMENTS = ("enterprise", "mid_market", "smb")
-REASONS = (
-    # of the wire format
-    "null_key",
-    "null_value",
-    "not_framed",
-    "oversize",
-    "unknown_schema",
-    "incompatible_schema",
-    "malformed",
-    # of a field
-    "key_mismatch",
-    "invalid_id",
-    "invalid_text",
-    "invalid_quantity",
-    "invalid_value",
-    "invalid_time",
-    "invalid_type",
-    # of time
-    "future_dated",
-    "too_late",
-    # of a database
-    "bad_record",
-    "bad_text",
-    "bad_value",
-    "nul_character",
-    "refused_by_database",
-)
+REASONS: tuple[str, ...] = (*(reason.value for reason in Reason), *(refusal.value for refusal in Refusal))
+"""Of the dead letters of workers, and of those of deliveries."""
 INVARIANTS = (
     "offset_regression",
     "gap",
@@ -98,9 +75,7 @@ _SIZES = (1, 10, 100, 500, 1000, 2000, 5000, 10000, 50000)
 
 METRICS: tuple[MetricSpec, ...] = (
     # Input
-    MetricSpec(
-        "foreshock_records_total", "counter", "Input records by what became of them.", (_INPUT, _FATE)
-    ),
+    MetricSpec("foreshock_records_total", "counter", "Input records by what became of them.", (_INPUT, _FATE)),
     MetricSpec("foreshock_dead_letters_total", "counter", "Records put into dead.letters.", (_READ, _REASON)),
     MetricSpec("foreshock_dead_letter_publish_failures_total", "counter", "Dead letters not acknowledged."),
     MetricSpec("foreshock_batch_records", "histogram", "Records in a batch that was applied.", (), _SIZES),
@@ -147,9 +122,7 @@ METRICS: tuple[MetricSpec, ...] = (
         _LATENCY,
     ),
     # State
-    MetricSpec(
-        "foreshock_checkpoint_seconds", "histogram", "Time until a checkpoint is durable.", (), _QUICK
-    ),
+    MetricSpec("foreshock_checkpoint_seconds", "histogram", "Time until a checkpoint is durable.", (), _QUICK),
     MetricSpec("foreshock_checkpoint_entries_total", "counter", "Changelog records written by checkpoints."),
     MetricSpec("foreshock_checkpoint_bytes_total", "counter", "Changelog bytes written by checkpoints."),
     MetricSpec("foreshock_state_accounts", "gauge", "Accounts held in memory by partition.", (_PARTITION,)),
@@ -167,22 +140,14 @@ METRICS: tuple[MetricSpec, ...] = (
         (Label("kind", INVARIANTS),),
     ),
     MetricSpec("foreshock_recovery_seconds", "gauge", "How long the last recovery of state took."),
-    MetricSpec(
-        "foreshock_recovery_stale_records_total", "counter", "Changelog records of a fenced-off writer."
-    ),
-    MetricSpec(
-        "foreshock_rebalances_total", "counter", "Rebalances of the consumer group seen by this process."
-    ),
+    MetricSpec("foreshock_recovery_stale_records_total", "counter", "Changelog records of a fenced-off writer."),
+    MetricSpec("foreshock_rebalances_total", "counter", "Rebalances of the consumer group seen by this process."),
     # Database
     MetricSpec("foreshock_sink_records_total", "counter", "Records written to the database.", (_WRITTEN,)),
     MetricSpec("foreshock_sink_write_seconds", "histogram", "Time of one transaction.", (), _QUICK),
-    MetricSpec(
-        "foreshock_sink_write_failures_total", "counter", "Transactions that were not committed.", (_FAILURE,)
-    ),
+    MetricSpec("foreshock_sink_write_failures_total", "counter", "Transactions that were not committed.", (_FAILURE,)),
     MetricSpec("foreshock_sink_blocked", "gauge", "1 while the database takes no batch, else 0."),
-    MetricSpec(
-        "foreshock_sink_last_success_timestamp_seconds", "gauge", "When a transaction was last committed."
-    ),
+    MetricSpec("foreshock_sink_last_success_timestamp_seconds", "gauge", "When a transaction was last committed."),
     # Process
     MetricSpec("foreshock_build_info", "gauge", "1; the label names the version.", (Label("version", None),)),
 )

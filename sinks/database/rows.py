@@ -11,14 +11,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sinks.errors import Refusal
+
 Row = dict[str, Any]
 Record = Mapping[str, Any]
-
-# Reasons of dead letters.
-BAD_RECORD = "bad_record"
-BAD_TEXT = "bad_text"
-BAD_VALUE = "bad_value"
-NUL_CHARACTER = "nul_character"
 
 _SINGLE = frozenset({str, int, float, bool, type(None)})
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -45,12 +41,12 @@ def canonical(record: Record) -> str:
         text = _ENCODER.encode(record)
         text.encode()
     except UnicodeEncodeError as error:
-        raise UnstorableError(BAD_TEXT, "text with an unpaired surrogate") from error
+        raise UnstorableError(Refusal.BAD_TEXT, "text with an unpaired surrogate") from error
     except (TypeError, ValueError) as error:
-        raise UnstorableError(BAD_VALUE, str(error)) from error
+        raise UnstorableError(Refusal.BAD_VALUE, str(error)) from error
     # A look at the text is cheap and may be wrong (an escaped backslash before u0000); a walk is neither.
     if "\\u0000" in text and _holds_nul(record):
-        raise UnstorableError(NUL_CHARACTER, "text with a NUL character")
+        raise UnstorableError(Refusal.NUL_CHARACTER, "text with a NUL character")
     return text
 
 
@@ -67,7 +63,7 @@ def alert_rows(record: Record) -> tuple[Row, Row, list[Row], Row]:
         evidence = [_evidence(record, dimension) for dimension in record["dimensions"]]
         account = _account(record) | _NO_HEALTH
     except (KeyError, TypeError, AttributeError) as error:
-        raise UnstorableError(BAD_RECORD, f"{type(error).__name__}: {error}") from error
+        raise UnstorableError(Refusal.BAD_RECORD, f"{type(error).__name__}: {error}") from error
     _require(alert, alert_id=str, revision=int, account_id=str)
     for row in (alert, revision, *evidence):
         _check(row)
@@ -86,7 +82,7 @@ def health_rows(record: Record) -> tuple[Row, Row, Row]:
         history = _history(record, health)
         account = _account(record) | {name: health.get(name) for name in _NO_HEALTH}
     except (KeyError, TypeError, AttributeError) as error:
-        raise UnstorableError(BAD_RECORD, f"{type(error).__name__}: {error}") from error
+        raise UnstorableError(Refusal.BAD_RECORD, f"{type(error).__name__}: {error}") from error
     _require(health, account_id=str, scorecard=str, day=int, as_of_ms=int)
     for row in (health, history, account):
         _check(row)
@@ -101,7 +97,7 @@ def command_row(record: Record) -> Row:
         row |= {"issued_at_ms": record["issued_at"], "until_ms": record.get("until")}
         row |= {name: record.get(name) for name in ("verdict", "note")}
     except (KeyError, TypeError, AttributeError) as error:
-        raise UnstorableError(BAD_RECORD, f"{type(error).__name__}: {error}") from error
+        raise UnstorableError(Refusal.BAD_RECORD, f"{type(error).__name__}: {error}") from error
     _require(row, command_id=str)
     _check(row)
     return row
@@ -236,13 +232,13 @@ def _context(context: Record) -> Row:
 def _require(row: Row, **types: type) -> None:
     for name, kind in types.items():
         if type(row[name]) is not kind:
-            raise UnstorableError(BAD_RECORD, f"{name} is not {kind.__name__}")
+            raise UnstorableError(Refusal.BAD_RECORD, f"{name} is not {kind.__name__}")
 
 
 def _check(row: Row) -> None:
     if not _SINGLE.issuperset(map(type, row.values())):
         name = next(name for name, value in row.items() if type(value) not in _SINGLE)
-        raise UnstorableError(BAD_RECORD, f"{name} is not a single value")
+        raise UnstorableError(Refusal.BAD_RECORD, f"{name} is not a single value")
 
 
 def _holds_nul(value: object) -> bool:

@@ -13,7 +13,7 @@ from sinks.database.failures import failures_translated, is_refusal, unavailable
 from sinks.database.grouping import BatchRows, Identity, Key, batch_rows, in_order
 from sinks.database.statements import statements
 from sinks.delivery import Advance, DeliveryBatch, Written, nothing
-from sinks.errors import PositionConflictError, Rejection, SinkRejectedError, SinkUnavailableError
+from sinks.errors import PositionConflictError, Refusal, Rejection, SinkRejectedError, SinkUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sinks.database.rows import Row
 
 _LOOK_UP = 500
-_REFUSED = "refused_by_database"
 
 
 class DatabaseSink:
@@ -159,7 +158,7 @@ class DatabaseSink:
                     if isinstance(error, DBAPIError) and not is_refusal(error):
                         raise
                     cause = error.orig if isinstance(error, DBAPIError) else error
-                    rejections.append(Rejection(index, _REFUSED, type(cause).__name__))
+                    rejections.append(Rejection(index, Refusal.REFUSED_BY_DATABASE, type(cause).__name__))
                 savepoint.rollback()
             transaction.rollback()
         return rejections

@@ -10,6 +10,7 @@ from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.records import Outcome
 from schemas.codec import Decoder
+from schemas.reasons import Reason
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.support.hostile import corpus
@@ -56,6 +57,8 @@ def test_every_hostile_record_is_one_dead_letter_and_every_good_event_is_applied
     found = {(letter.topic, letter.offset): (letter.key, letter.value) for letter in outcome.dead_letters}
     assert len(found) == len(outcome.dead_letters)
     assert found == expected
+    given = {letter.reason for letter in outcome.dead_letters}
+    assert given == set(Reason) - {Reason.INCOMPATIBLE_SCHEMA, Reason.TOO_LATE}
     assert actions_of([feed]) == mixture.actions
     assert accounts_of([feed]) == {account for account, _ in mixture.actions}
     assert {account for kind, account in opened(outcome.alerts) if kind == "payment_failed"} == mixture.payment_failed

@@ -11,10 +11,11 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.ports import Observer
-from schemas import codec, framing, rows, validation
-from sinks.database import rows as database_rows
-from sinks.metric_defs import METRICS, OTHER, REASONS, MetricSpec
+from schemas.reasons import Reason
+from sinks.errors import Refusal
+from sinks.metric_defs import METRICS, OTHER, MetricSpec
 from sinks.metrics import Metrics
+from tests.support.repository import PACKAGES, ROOT
 
 every_metric = pytest.mark.parametrize("spec", METRICS, ids=lambda spec: spec.name)
 
@@ -156,14 +157,19 @@ def test_the_global_registry_is_left_alone_and_two_processes_worth_fit_into_one(
     assert set(REGISTRY._names_to_collectors) == before
 
 
-def test_every_reason_of_a_dead_letter_is_known() -> None:
-    used = {
-        value
-        for module in (codec, framing, rows, validation, database_rows)
-        for name, value in vars(module).items()
-        if name.isupper() and isinstance(value, str) and re.fullmatch(r"[a-z]+_?[a-z_]*", value)
-    }
-    assert used - {""} <= set(REASONS)
+def test_the_reasons_are_those_of_workers_and_of_deliveries_and_no_others() -> None:
+    (dead_letters,) = [spec for spec in METRICS if spec.name == "foreshock_dead_letters_total"]
+    (reason,) = [label for label in dead_letters.labels if label.name == "reason"]
+    assert set(reason.values or ()) == set(Reason) | set(Refusal)
+
+
+def test_every_reason_is_given_somewhere_and_only_by_its_name() -> None:
+    code = {path: path.read_text() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    for each in (*Reason, *Refusal):
+        name = f"{type(each).__name__}.{each.name}"
+        assert any(name in source for source in code.values()), f"nobody gives {name}"
+        if each.value != "too_late":  # also a fate
+            assert sum(f'"{each.value}"' in source for source in code.values()) == 1, each.value
 
 
 def test_metrics_can_observe_a_worker() -> None:
