@@ -36,7 +36,11 @@ try: setup demo ## setup and demo in one
 test: $(READY) ## all tests; fetches and starts the servers that they need
 	@$(BIN)/python -m tests.servers.fetch \
 		|| echo "Some servers could not be had; their tests will fail (leave them out: FORESHOCK_TEST_SERVERS=none)."
-	@$(BIN)/python -m pytest -m "not bench" $(ARGS)
+	@$(BIN)/python -m pytest -m "not bench and not soak" $(ARGS)
+
+test-soak: $(READY) ## the worker's faults with a counting core, for longer than `make test` may take
+	@$(BIN)/python -m tests.servers.fetch --strict
+	@$(BIN)/python -m pytest -m soak $(ARGS)
 
 test-fast: $(READY) ## the tests that need no server and finish quickly
 	@$(BIN)/python -m pytest -m "not servers and not slow and not faults and not bench" $(ARGS)

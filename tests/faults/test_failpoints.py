@@ -13,7 +13,7 @@ from tests.servers.kafka import KafkaServer
 from tests.support.fresh import PARTITIONS, QUICK_GROUPS, fresh_topics
 from tests.support.workers import Source, WorkerProcess, alerts, await_counts, counts, expected_alerts
 
-pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.soak, pytest.mark.timeout(180)]
 
 PLACES = [name for name in NAMES if not name.startswith("sink_")]
 SESSION_MS = 3_000

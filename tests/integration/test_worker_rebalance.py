@@ -22,7 +22,7 @@ from tests.support.workers import (
     recovered,
 )
 
-pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.soak, pytest.mark.timeout(400)]
 
 SESSION_MS = 6_000
 _groups = itertools.count()
