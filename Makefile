@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo try test test-fast check lint types imports schemas rules bench fmt lock clean
+.PHONY: help setup servers demo try test test-fast test-soak check lint types imports schemas rules bench fmt lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
