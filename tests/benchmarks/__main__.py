@@ -12,9 +12,7 @@ from rich.console import Console
 
 from tests.benchmarks import broker, machine, report
 from tests.benchmarks.plan import FULL, QUICK, SECTIONS
-from tests.benchmarks.process import MeasurementError
 from tests.benchmarks.suite import Suite
-from tests.servers.errors import ServerUnavailableError
 
 _WIDTH = 160
 """Columns of the table in a file or a pipe."""
@@ -35,19 +33,18 @@ def main() -> int:
 
     say(f"load average {machine.load_average():.1f}: the machine should have nothing else to do")
     suite = Suite(sizes, say)
-    code = 0
-    try:
-        suite.run(arguments.only)
-    except (MeasurementError, ServerUnavailableError) as error:
-        console.print(str(error), style="red", markup=False)
-        code = 2
+    suite.run(arguments.only)
     described = machine.description()
     kafka = broker.version() if {"drain", "memory", "scale", "latency"} & set(arguments.only) else None
     report.show(suite.results, console)
     report.write(suite.results, described, machine.sentence(described, kafka), arguments.out)
     console.print(f"Written: {arguments.out / 'bench.json'}, {arguments.out / 'bench.md'}", markup=False)
-    missed = [figure for figure in suite.results if figure.met is False]
-    return code or (1 if missed and not arguments.quick else 0)
+    for name, why in suite.failures.items():
+        console.print(f"{name} could not be measured: {why}", style="red", markup=False)
+    if suite.failures:
+        return 2
+    missed = any(figure.met is False for figure in suite.results)
+    return 1 if missed and not arguments.quick else 0
 
 
 def _arguments() -> argparse.Namespace:

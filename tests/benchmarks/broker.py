@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from agents.emit import EmitOptions, emit
 from agents.settings import Settings, load
 from agents.topics import Topics, wanted_topics
 from schemas.registry import FileRegistry
+from tests.benchmarks.process import MeasurementError
 from tests.benchmarks.workload import HOUR_MS, Workload
 from tests.servers import locate
 from tests.servers.kafka import THROUGHPUT, KafkaServer
 from tests.support.fresh import delete_topics
 
 PARTITIONS = 4
+_TOPICS_S = 30.0
 _groups = itertools.count(1)
 
 
@@ -80,7 +83,14 @@ def new_group(bootstrap: str) -> str:
     """A group of workers that never ran, its changelog and all other topics."""
     group = f"bench-{os.getpid()}-{next(_groups)}"
     chosen = settings(environment(bootstrap, group))
-    Topics(chosen.kafka_client(), wanted_topics(chosen)).apply()
+    topics = Topics(chosen.kafka_client(), wanted_topics(chosen))
+    topics.apply()
+    deadline = time.monotonic() + _TOPICS_S
+    while missing := topics.check():
+        if time.monotonic() > deadline:
+            message = f"{missing[0]} after {_TOPICS_S:g} s"
+            raise MeasurementError(message)
+        time.sleep(0.1)
     return group
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from confluent_kafka import KafkaException
+
+from agents.emit import EmitError
 from tests.benchmarks import broker, latency
 from tests.benchmarks.plan import Sizes
-from tests.benchmarks.process import MIB, measure
+from tests.benchmarks.process import MIB, MeasurementError, measure
 from tests.benchmarks.results import Results, collect
 from tests.benchmarks.workload import Workload
 from tests.servers.errors import ServerUnavailableError
@@ -38,6 +41,8 @@ class Suite:
 
     def __init__(self, sizes: Sizes, say: Say) -> None:
         self.results = Results()
+        self.failures: dict[str, str] = {}
+        """Why a section could not be measured, by its name; the others go on."""
         self._sizes = sizes
         self._say = say
         self._stack = ExitStack()
@@ -48,7 +53,11 @@ class Suite:
         with self._stack:
             for name in sections:
                 self._say(f"== {name}")
-                getattr(self, f"_{name}")()
+                try:
+                    getattr(self, f"_{name}")()
+                except (MeasurementError, ServerUnavailableError, EmitError, KafkaException) as error:
+                    self.failures[name] = str(error)
+                    self._say(f"{name} failed: {error}")
 
     def _kafka(self) -> str:
         """The one broker of all sections, started when first needed."""
