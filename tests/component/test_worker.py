@@ -163,3 +163,27 @@ def test_the_embedded_broker_ends_with_the_process_that_opened_it() -> None:
                 break
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_what_a_former_owner_writes_late_is_ignored_and_written_over(bootstrap: str, group: str) -> None:
+    source = Source(bootstrap)
+    source.send(1_000)
+    for _ in range(2):
+        with WorkerProcess(bootstrap, group, embedded=True) as worker:
+            worker.wait_until_running()
+            await_counts(bootstrap, group, source.sent)
+            assert worker.terminate() == 0
+    changelog = f"{group}-state-changelog"
+    stale = {"n": 1, "next": 1, "epoch": 0}
+    late = {(number, key) for number, _, key, _ in records(bootstrap, changelog) if key.endswith(b"usage.events")}
+    for number, key in late:
+        source.send_raw(changelog, key, json.dumps(stale).encode(), number)
+    source.send(300)
+    with WorkerProcess(bootstrap, group, embedded=True) as worker:
+        worker.wait_until_running()
+        assert f"{len(late)} stale" in worker.output()
+        assert counts(await_counts(bootstrap, group, source.sent)) == source.sent
+        assert worker.terminate() == 0
+    last = {(number, key): value for number, _, key, value in records(bootstrap, changelog)}
+    kept_by_compaction = sum(json.loads(value)["n"] for (_, key), value in last.items() if b"|" in key)
+    assert kept_by_compaction == source.sent.total()
