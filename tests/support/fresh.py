@@ -32,7 +32,5 @@ def fresh_topics(server: KafkaServer, group: str) -> str:
         server.bootstrap, [name for name in admin.list_topics(timeout=20).topics if not name.startswith("__")]
     )
     server.create_topics([*TOPICS, *OUTPUTS], partitions=PARTITIONS)
-    server.create_topics(
-        [f"{group}-state-changelog"], partitions=PARTITIONS, config={"cleanup.policy": "compact"}
-    )
+    server.create_topics([f"{group}-state-changelog"], partitions=PARTITIONS, config={"cleanup.policy": "compact"})
     return server.bootstrap
