@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
 
 from agents.ports import Entry, Facts, Feed, Loader
 from pipeline import feed as engine
 from pipeline import ledger, recovery, snapshot
+from pipeline.bands import NAMES
 from pipeline.config import EngineConfig
 
 
@@ -38,7 +40,15 @@ class EngineCore:
         state = cast("engine.Feed", feed).state
         return Facts(
             accounts=len(state.accounts),
-            size_bytes=state.accounts.nbytes,
+            size_bytes=state.nbytes,
             day_closed_ms=state.days.start_ms(state.open_day) if state.open_day > 0 else 0,
             evictions={"users": state.users.evicted, "features": state.features.evicted},
         )
+
+    def bands(self, feed: Feed) -> Mapping[tuple[str, str | None], int]:
+        """Number of accounts by band and segment, as of the last closed day."""
+        accounts = cast("engine.Feed", feed).state.accounts
+        rows = range(1, accounts.size)
+        names = (NAMES[band] for band in accounts.band[1 : accounts.size].tolist())
+        segments = (accounts.books[row].context.segment if row in accounts.books else None for row in rows)
+        return Counter(zip(names, segments, strict=True))

@@ -184,9 +184,7 @@ class Emission:
 
     def _failed(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._failure is None:
-            self._failure = (
-                f"a record of {message.topic()}[{message.partition()}] was not delivered: {error.str()}"
-            )
+            self._failure = f"a record of {message.topic()}[{message.partition()}] was not delivered: {error.str()}"
 
     def _check(self) -> None:
         self._producer.poll(0)

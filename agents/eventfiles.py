@@ -52,9 +52,7 @@ def read_events(path: Path | str) -> EventFiles:
     return EventFiles(
         **{name: read[name].table if name in read else _empty(name) for name in TOPIC_OF},
         rejected=tuple(reject for one in read.values() for reject in one.rejected),
-        ignored_columns=tuple(
-            (files[name].name, column) for name, one in read.items() for column in one.ignored
-        ),
+        ignored_columns=tuple((files[name].name, column) for name, one in read.items() for column in one.ignored),
         rows_read=sum(one.rows for one in read.values()),
     )
 
@@ -82,9 +80,7 @@ def find_files(path: Path) -> dict[str, Path]:
             found[name] = file
     if not found and not problems:
         wanted = ", ".join(f"{name}.*" for name in TOPIC_OF)
-        problems.append(
-            f"{path}: no event file; its name must be one of {wanted}, with {', '.join(SUFFIXES)}"
-        )
+        problems.append(f"{path}: no event file; its name must be one of {wanted}, with {', '.join(SUFFIXES)}")
     if problems:
         raise EventFileError(problems)
     return {name: found[name] for name in TOPIC_OF if name in found}

@@ -72,9 +72,7 @@ def _broken(schema_name: str, field: pa.Field, values: pa.Array) -> tuple[pa.Arr
     name = field.name
     symbols = SYMBOLS.get((schema_name, name))
     if symbols is not None:
-        return pc.invert(
-            pc.is_in(values, pa.array(sorted(symbols)))
-        ), f"not one of {', '.join(sorted(symbols))}"
+        return pc.invert(pc.is_in(values, pa.array(sorted(symbols)))), f"not one of {', '.join(sorted(symbols))}"
     if name in time_fields(schema_name):
         return _outside(values, 0, MAX_TIME_MS), "not between the years 1970 and 9999"
     if name in RANGES:

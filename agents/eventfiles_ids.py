@@ -30,8 +30,5 @@ def fill_event_ids(columns: Mapping[str, pa.Array], positions: pa.Array) -> pa.A
     content = pc.binary_join_element_wise(*parts, positions.cast(pa.string()), "\x1f").cast(pa.binary())
     if given.null_count < len(given):
         content = pc.if_else(given.is_null(), content, pa.scalar(None, pa.binary()))
-    derived = [
-        None if row is None else blake2b(row, digest_size=_ID_BYTES).hexdigest()
-        for row in content.to_pylist()
-    ]
+    derived = [None if row is None else blake2b(row, digest_size=_ID_BYTES).hexdigest() for row in content.to_pylist()]
     return pc.coalesce(given, pa.array(derived, pa.string()))

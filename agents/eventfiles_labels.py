@@ -41,8 +41,7 @@ def read_labels(path: Path | str) -> list[Label]:
         converted, bad = convert(values, TIME if name in _TIMES else pa.string())
         columns[name] = converted.to_pylist()
         problems += [
-            f"{file.name} line {numbers[row]}: {name}: not a time: {values[row]}"
-            for row in bad.nonzero()[0].tolist()
+            f"{file.name} line {numbers[row]}: {name}: not a time: {values[row]}" for row in bad.nonzero()[0].tolist()
         ]
     problems += _problems(file.name, raw, columns, numbers)
     if problems:
@@ -53,9 +52,7 @@ def read_labels(path: Path | str) -> list[Label]:
     ]
 
 
-def _problems(
-    file: str, raw: RawColumns, columns: dict[str, list[Any]], numbers: Sequence[int]
-) -> Iterator[str]:
+def _problems(file: str, raw: RawColumns, columns: dict[str, list[Any]], numbers: Sequence[int]) -> Iterator[str]:
     for row in range(raw.rows):
         for name in _REQUIRED:
             if not raw.columns[name][row].is_valid:

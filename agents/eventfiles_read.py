@@ -93,17 +93,11 @@ def _csv(data: bytes, known: pa.Schema) -> RawColumns:
     names = next(csv.reader(io.StringIO(text[: _line_end(text)].decode())), [])
     twice = sorted({name for name in names if names.count(name) > 1})
     if not names or twice:
-        msg = (
-            f"column {', '.join(twice)} appears twice"
-            if twice
-            else "the file is empty: a header line is needed"
-        )
+        msg = f"column {', '.join(twice)} appears twice" if twice else "the file is empty: a header line is needed"
         raise UnreadableError(msg)
     found = [name for name in names if name in known.names]
     if not found:
-        msg = (
-            f"no known column in the header line ({', '.join(names)[:200]}); columns are separated by commas"
-        )
+        msg = f"no known column in the header line ({', '.join(names)[:200]}); columns are separated by commas"
         raise UnreadableError(msg)
     skipped: list[None] = []
 
@@ -203,9 +197,7 @@ def _jsonl_by_line(text: bytes, known: pa.Schema) -> RawColumns:
         except msgspec.DecodeError as error:
             malformed.append(Malformed(number, f"not a JSON object: {error}", line.decode()))
     names = dict.fromkeys(name for record in records for name in record)
-    columns = {
-        name: _any_array([record.get(name) for record in records]) for name in names if name in known.names
-    }
+    columns = {name: _any_array([record.get(name) for record in records]) for name in names if name in known.names}
     ignored = tuple(name for name in names if name not in known.names)
     return RawColumns(columns, len(records), ignored, tuple(malformed), lambda: numbers)
 

@@ -80,9 +80,7 @@ class _Rejects:
 
     def all(self) -> list[Rejected]:
         """In the order of the rows."""
-        out = [
-            Rejected(self._file, bad.row, "", bad.reason, _shown(bad.value)) for bad in self._raw.malformed
-        ]
+        out = [Rejected(self._file, bad.row, "", bad.reason, _shown(bad.value)) for bad in self._raw.malformed]
         numbers = self._raw.row_numbers() if self._found else ()
         for row, field, reason in self._found:
             column = self._raw.columns.get(field)

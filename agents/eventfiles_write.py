@@ -57,15 +57,11 @@ def _refuse_mixture(folder: Path, targets: Mapping[str, Path]) -> None:
     names = [file.name for file in folder.iterdir() if file.name.partition(".")[0] in TOPIC_OF]
     other = sorted(set(names) - {target.name for target in targets.values()})
     if other:
-        raise EventFileError(
-            [f"{folder} already has {', '.join(other)}; remove them or choose another folder"]
-        )
+        raise EventFileError([f"{folder} already has {', '.join(other)}; remove them or choose another folder"])
 
 
 def _parquet(table: pa.Table, times: frozenset[str], target: Path) -> None:
-    fields = [
-        field.with_type(pa.timestamp("ms", "UTC")) if field.name in times else field for field in table.schema
-    ]
+    fields = [field.with_type(pa.timestamp("ms", "UTC")) if field.name in times else field for field in table.schema]
     pyarrow.parquet.write_table(table.cast(pa.schema(fields)), target, compression="zstd")
 
 

@@ -107,6 +107,7 @@ class Ingest:
         self._blocked = frozenset()
         self._loaded = True
         self.accepted_at = monotonic()
+        self._reporter.owned(self.shards.values())
 
     def drop(self) -> None:
         """Forget all partitions; nothing of them is written any more."""
@@ -157,7 +158,7 @@ class Ingest:
             hit("after_step")
             shard.saw(batch)
             self._guard.saw(topic, shard.number, len(run))
-            await self._publish(outcome, read_at)
+            await self._publish(outcome, read_at, min(run.timestamps_ms, default=0))
             self._reporter.applied(shard, len(run))
             if self._partitions:
                 self._reporter.misplaced(run.keys, run.partition, self._partitions)
@@ -165,14 +166,14 @@ class Ingest:
             self.wake.set()
         self._hold_back(shard)
 
-    async def _publish(self, outcome: Outcome, read_at: float) -> None:
+    async def _publish(self, outcome: Outcome, read_at: float, arrived_ms: int) -> None:
         if outcome.alerts or outcome.health or outcome.dead_letters:
             hit("before_alert_send")
             await self._publisher.publish(self._wire.outcome(outcome))
             await self._publisher.publish(map(self._wire.dead_letter, outcome.dead_letters))
             hit("after_alert_send_unacked")
             self.outputs_pending = True
-            self._reporter.announced(read_at, outcome)
+            self._reporter.announced(read_at, arrived_ms, outcome)
             self._guard.check(outcome.dead_letters)
 
     def _hold_back(self, shard: Shard) -> None:

@@ -25,9 +25,7 @@ def configure_logs(log: Log) -> None:
         if log.json_lines
         # No rich tracebacks: they print local variables, and passwords are among them.
         else [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         ]
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -75,9 +75,7 @@ class Pace:
     def _lane(self, topic: str, partition: int) -> _Lane:
         place = topic, partition
         if place not in self._lanes:
-            _low, high = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=_ASK_S
-            )
+            _low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ASK_S)
             self._lanes[place] = _Lane(high)
         return self._lanes[place]
 

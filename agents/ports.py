@@ -85,6 +85,9 @@ class Core(Protocol):
     def facts(self, feed: Feed) -> Facts:
         """Size and progress of the Feed's state."""
 
+    def bands(self, feed: Feed) -> Mapping[tuple[str, str | None], int]:
+        """Number of accounts by band and segment, as of the last closed day."""
+
 
 Headers = list[tuple[str, str | bytes | None]]
 
@@ -161,7 +164,7 @@ class Observer(Protocol):
         """A partition closed a day that ended then."""
 
     def event_to_alert(self, seconds: float, alert_id: str | None = None) -> None:
-        """An alert was acknowledged so long after its event."""
+        """An alert was acknowledged so long after the record that set it off had arrived."""
 
     def detection_latency(self, seconds: float) -> None:
         """A batch's alerts were acknowledged so long after it was taken."""
@@ -169,8 +172,14 @@ class Observer(Protocol):
     def state(self, partition: int, accounts: int, size_bytes: int) -> None:
         """A partition's state holds so many accounts."""
 
+    def accounts(self, counts: Mapping[tuple[str, str | None], int]) -> None:
+        """Accounts of all partitions here, by band and segment."""
+
     def evictions(self, of: str, count: int) -> None:
         """Users or features were dropped from accounts that had too many."""
+
+    def released(self, partition: int) -> None:
+        """A partition is not ours any more."""
 
 
 class Unobserved:
@@ -218,5 +227,11 @@ class Unobserved:
     def state(self, partition: int, accounts: int, size_bytes: int) -> None:
         """Nothing."""
 
+    def accounts(self, counts: Mapping[tuple[str, str | None], int]) -> None:
+        """Nothing."""
+
     def evictions(self, of: str, count: int) -> None:
+        """Nothing."""
+
+    def released(self, partition: int) -> None:
         """Nothing."""

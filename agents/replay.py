@@ -232,9 +232,7 @@ class _Source:
             )
 
 
-def _partitions(
-    account_ids: pa.ChunkedArray, partitions: int, partition_of: Callable[[bytes, int], int]
-) -> I64:
+def _partitions(account_ids: pa.ChunkedArray, partitions: int, partition_of: Callable[[bytes, int], int]) -> I64:
     """Partition of each row, computed once for each account."""
     encoded = account_ids.combine_chunks().dictionary_encode()
     of_account = [partition_of(key.encode(), partitions) for key in encoded.dictionary.to_pylist()]

@@ -124,8 +124,6 @@ def widened(schema: Any) -> Any:
     if isinstance(schema, dict):
         kept = {name: schema[name] for name in ("name", "items", "values") if name in schema}
         if "fields" in schema:
-            kept["fields"] = [
-                {"name": field["name"], "type": widened(field["type"])} for field in schema["fields"]
-            ]
+            kept["fields"] = [{"name": field["name"], "type": widened(field["type"])} for field in schema["fields"]]
         return {"type": schema["type"], **kept}
     return "long" if schema == "int" else schema

@@ -77,7 +77,6 @@ METRICS: tuple[MetricSpec, ...] = (
     # Input
     MetricSpec("foreshock_records_total", "counter", "Input records by what became of them.", (_INPUT, _FATE)),
     MetricSpec("foreshock_dead_letters_total", "counter", "Records put into dead.letters.", (_READ, _REASON)),
-    MetricSpec("foreshock_dead_letter_publish_failures_total", "counter", "Dead letters not acknowledged."),
     MetricSpec("foreshock_batch_records", "histogram", "Records in a batch that was applied.", (), _SIZES),
     MetricSpec(
         "foreshock_consumer_lag_records",
@@ -105,12 +104,11 @@ METRICS: tuple[MetricSpec, ...] = (
         "Alert records acknowledged by the broker.",
         (_FAMILY, _KIND, _SEVERITY, _STATUS),
     ),
-    MetricSpec("foreshock_alert_publish_failures_total", "counter", "Alert records not acknowledged."),
     MetricSpec("foreshock_accounts", "gauge", "Accounts by band and segment.", (_BAND, _SEGMENT)),
     MetricSpec(
         "foreshock_event_to_alert_seconds",
         "histogram",
-        "From the event that caused an alert to its acknowledgement by the broker.",
+        "From the arrival of the record that set an alert off to the acknowledgement of the alert.",
         (),
         _LATENCY,
     ),

@@ -87,14 +87,6 @@ class Metrics:
         """A record of a topic was put into dead.letters."""
         self._counter("foreshock_dead_letters_total", topic, reason).inc(count)
 
-    def dead_letter_failure(self) -> None:
-        """A dead letter was not acknowledged by the broker."""
-        self._counter("foreshock_dead_letter_publish_failures_total").inc()
-
-    def alert_failure(self) -> None:
-        """An alert record was not acknowledged by the broker."""
-        self._counter("foreshock_alert_publish_failures_total").inc()
-
     def batch(self, records: int) -> None:
         """A batch of so many records was applied."""
         self._histogram("foreshock_batch_records").observe(records)
@@ -104,7 +96,10 @@ class Metrics:
         self._gauge("foreshock_day_closed_timestamp_seconds", partition).set(end_ms / 1000)
 
     def event_to_alert(self, seconds: float, alert_id: str | None = None) -> None:
-        """An alert was acknowledged so long after its event; the id becomes an exemplar, never a label."""
+        """An alert was acknowledged so long after the record that set it off had arrived.
+
+        The id becomes an exemplar, never a label.
+        """
         exemplar = None if alert_id is None else {"alert_id": alert_id}
         self._histogram("foreshock_event_to_alert_seconds").observe(seconds, exemplar)
 
@@ -112,9 +107,14 @@ class Metrics:
         """A batch's alerts were acknowledged so long after it was read."""
         self._histogram("foreshock_detection_latency_seconds").observe(seconds)
 
-    def accounts(self, band: str, segment: str | None, count: int) -> None:
-        """So many accounts are in a band, within a segment."""
-        self._gauge("foreshock_accounts", band, segment or OTHER).set(count)
+    def accounts(self, counts: Mapping[tuple[str, str | None], int]) -> None:
+        """Accounts of all partitions here, by band and segment; segments that are not known are one."""
+        totals = dict.fromkeys(self._known(self._specs["foreshock_accounts"]), 0)
+        for (band, segment), count in counts.items():
+            labels = (band, segment or OTHER)
+            totals[labels if labels in totals else (band, OTHER)] += count
+        for known, total in totals.items():
+            self._gauge("foreshock_accounts", *known).set(total)
 
     def state(self, partition: int, accounts: int, size_bytes: int) -> None:
         """A partition's state holds so many accounts in so many bytes."""
@@ -124,6 +124,12 @@ class Metrics:
     def evictions(self, of: str, count: int) -> None:
         """Users or features were dropped from accounts that had too many."""
         self._counter("foreshock_state_evictions_total", of).inc(count)
+
+    def released(self, partition: int) -> None:
+        """A partition is not ours any more: its series are those of its new owner."""
+        for spec in METRICS:
+            if any(label.name == "partition" for label in spec.labels):
+                self._collectors[spec.name].remove_by_labels({"partition": str(partition)})
 
     # What the delivery tells.
 
@@ -159,9 +165,7 @@ class Metrics:
             return
         yield from product(*(self._allowed(spec, label.name, label.values) or () for label in spec.labels))
 
-    def _allowed(
-        self, spec: MetricSpec, label: str, values: tuple[str, ...] | None
-    ) -> tuple[str, ...] | None:
+    def _allowed(self, spec: MetricSpec, label: str, values: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return self._values.get((label, spec.name), values)
 
     def _labelled(self, name: str, values: tuple[str | int, ...]) -> Any:

@@ -65,6 +65,4 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("servers that could not be had")
         for problem in sorted(unavailable):
             terminalreporter.line(problem)
-        terminalreporter.line(
-            "`make servers` fetches them; FORESHOCK_TEST_SERVERS=none leaves their tests out"
-        )
+        terminalreporter.line("`make servers` fetches them; FORESHOCK_TEST_SERVERS=none leaves their tests out")

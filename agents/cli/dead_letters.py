@@ -25,9 +25,7 @@ Topic = Annotated[str | None, typer.Option(help="Only from this topic.")]
 Reason = Annotated[str | None, typer.Option(help="Only with this reason.")]
 Since = Annotated[
     datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Only records that arrived since then (UTC)."
-    ),
+    typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Only records that arrived since then (UTC)."),
 ]
 Places = Annotated[
     list[str] | None,

@@ -40,9 +40,7 @@ def check(config: ConfigFile = None) -> None:
     registry = open_registry(settings(config))
     if not isinstance(registry, FileRegistry):
         problems += [
-            f"{topic.subject}: {why}"
-            for topic in TOPICS.values()
-            for why in registry.incompatibilities(topic)
+            f"{topic.subject}: {why}" for topic in TOPICS.values() for why in registry.incompatibilities(topic)
         ]
     for problem in problems:
         err.print(problem, markup=False, highlight=False, soft_wrap=True)

@@ -77,9 +77,7 @@ def read_environment(environ: Mapping[str, str], found: Found) -> None:
     """Add what `FORESHOCK_SECTION__NAME` variables set; `…_FILE` names a file that holds a secret."""
     known = {variable(section, name): (section, name) for section, name in _names()}
     secret_files = {
-        variable(section, name) + FILE_SUFFIX: (section, name)
-        for section, name in _names()
-        if is_secret(section, name)
+        variable(section, name) + FILE_SUFFIX: (section, name) for section, name in _names() if is_secret(section, name)
     }
     for key, value in sorted(environ.items()):
         if not key.startswith(PREFIX) or key.startswith(FOREIGN):
@@ -93,9 +91,7 @@ def read_environment(environ: Mapping[str, str], found: Found) -> None:
             found.problems.append(Problem(key, "", None, message))
 
 
-def _read_secret(
-    key: str, path: str, section: str, name: str, environ: Mapping[str, str], found: Found
-) -> None:
+def _read_secret(key: str, path: str, section: str, name: str, environ: Mapping[str, str], found: Found) -> None:
     setting = f"{section}.{name}"
     if variable(section, name) in environ:
         found.problems.append(Problem(key, setting, None, f"{variable(section, name)} is set too; keep one"))

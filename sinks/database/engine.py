@@ -44,9 +44,7 @@ def database_url(url: str) -> URL:
     return parsed.set(drivername="sqlite+pysqlite")
 
 
-def open_engine(
-    url: str, *, writer: bool = False, timeout_s: float = 5.0, statement_timeout_s: float = 60.0
-) -> Engine:
+def open_engine(url: str, *, writer: bool = False, timeout_s: float = 5.0, statement_timeout_s: float = 60.0) -> Engine:
     """Return an engine; nothing is connected yet.
 
     A writer's transactions start with BEGIN IMMEDIATE on SQLite, so that two writers wait for each other
@@ -59,9 +57,7 @@ def open_engine(
     parsed = database_url(url)
     if parsed.get_backend_name() == SQLITE:
         return _sqlite_engine(parsed, writer=writer, timeout_s=timeout_s)
-    return _postgresql_engine(
-        parsed, writer=writer, timeout_s=timeout_s, statement_timeout_s=statement_timeout_s
-    )
+    return _postgresql_engine(parsed, writer=writer, timeout_s=timeout_s, statement_timeout_s=statement_timeout_s)
 
 
 def _sqlite_engine(url: URL, *, writer: bool, timeout_s: float) -> Engine:

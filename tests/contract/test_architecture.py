@@ -96,9 +96,7 @@ def test_every_exported_name_exists(package: str) -> None:
 
 
 def test_every_library_that_is_imported_is_one_that_the_project_asks_for() -> None:
-    asked = {
-        re.split(r"[=\[]", requirement)[0].lower() for requirement in project()["project"]["dependencies"]
-    }
+    asked = {re.split(r"[=\[]", requirement)[0].lower() for requirement in project()["project"]["dependencies"]}
     owners = packages_distributions()
     for name in [name for package in PACKAGES for name in modules(package)]:
         for library in imported_by(name) - set(PACKAGES) - sys.stdlib_module_names:

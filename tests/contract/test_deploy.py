@@ -136,9 +136,7 @@ def test_alertmanager_only_names_rules_that_exist() -> None:
 
 
 def run(*command: object) -> None:
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -179,9 +177,7 @@ def test_panels_do_not_overlap() -> None:
 
 
 def environment_of(manifest: str) -> set[str]:
-    return {
-        name for name in re.findall(r"FORESHOCK_\w+", manifest) if name.startswith(PREFIX) and "__" in name
-    }
+    return {name for name in re.findall(r"FORESHOCK_\w+", manifest) if name.startswith(PREFIX) and "__" in name}
 
 
 @pytest.mark.parametrize(
@@ -190,9 +186,9 @@ def environment_of(manifest: str) -> set[str]:
 def test_a_manifest_only_sets_settings_that_exist(path: str) -> None:
     names = environment_of(text(path))
     assert names
-    assert {
-        name.removesuffix(FILE_SUFFIX) if name not in VARIABLES else name for name in names
-    } <= VARIABLES | {"FORESHOCK_SECTION__NAME"}
+    assert {name.removesuffix(FILE_SUFFIX) if name not in VARIABLES else name for name in names} <= VARIABLES | {
+        "FORESHOCK_SECTION__NAME"
+    }
 
 
 def test_compose_has_every_process_and_server_and_two_workers() -> None:
@@ -231,11 +227,7 @@ def kubernetes() -> list[dict[str, Any]]:
 
 
 def pods() -> list[dict[str, Any]]:
-    return [
-        manifest["spec"]["template"]["spec"]
-        for manifest in kubernetes()
-        if "template" in manifest.get("spec", {})
-    ]
+    return [manifest["spec"]["template"]["spec"] for manifest in kubernetes() if "template" in manifest.get("spec", {})]
 
 
 def test_kubernetes_has_workers_delivery_and_the_jobs_before_them() -> None:
@@ -254,9 +246,7 @@ def test_kubernetes_pods_run_existing_commands_without_privileges() -> None:
         assert_command(container["args"])
         assert pod["securityContext"]["runAsNonRoot"]
         assert container["securityContext"]["readOnlyRootFilesystem"]
-        assert {mount["name"] for mount in container["volumeMounts"]} <= {
-            volume["name"] for volume in pod["volumes"]
-        }
+        assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in pod["volumes"]}
 
 
 def test_kubernetes_probes_ask_what_the_listener_answers() -> None:
@@ -278,10 +268,7 @@ def assert_command(arguments: list[str]) -> None:
 def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
     lines = text("deploy/Dockerfile").splitlines()
     copied = [
-        part
-        for line in lines
-        if line.startswith("COPY ") and "--from" not in line
-        for part in shlex.split(line)[1:-1]
+        part for line in lines if line.startswith("COPY ") and "--from" not in line for part in shlex.split(line)[1:-1]
     ]
     assert copied
     assert all((ROOT / path).exists() for path in copied)

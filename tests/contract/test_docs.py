@@ -57,9 +57,7 @@ def test_a_command_on_a_page_exists(line: str) -> None:
         assert {word for word in words[1:] if "=" not in word} <= TARGETS
     elif program == "foreshock":
         command, rest = resolve(words[1:])
-        options = {
-            option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]
-        }
+        options = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
         assert {word.partition("=")[0] for word in rest if word.startswith("-")} <= options | {"--help"}
     else:
         assert not words or (ROOT / words[0]).exists() or program in {"docker", "kubectl"}, line

@@ -109,7 +109,7 @@ def test_what_is_told_is_what_is_exported() -> None:
     metrics.checkpoint(0.2, 10, 4_096)
     metrics.recovery(1.5, 100, 2)
     metrics.dead_letter("usage.events", "malformed")
-    metrics.accounts("red", "smb", 7)
+    metrics.accounts({("red", "smb"): 7})
     value = metrics.registry.get_sample_value
     assert value("foreshock_records_total", {"topic": "usage.events", "fate": "applied"}) == 42
     alert = {"family": "risk", "kind": "silence", "severity": "error", "status": "firing"}
@@ -132,10 +132,10 @@ def test_text_from_outside_makes_one_more_series_however_much_there_is() -> None
         metrics.records(evil, evil, 1)
         metrics.dead_letter("usage.events", evil)
         metrics.alert({"kind": evil, "severity": evil, "status": evil, "family": evil})
-        metrics.accounts(evil, evil, 1)
+        metrics.accounts({("red", evil): 1})
         metrics.invariant(evil)
     text = generate_latest(metrics.registry).decode()
-    assert len(text.splitlines()) == before + 5
+    assert len(text.splitlines()) == before + 4
     assert "fake" not in text
     other = {"topic": OTHER, "fate": OTHER}
     assert metrics.registry.get_sample_value("foreshock_records_total", other) == 1_000
@@ -143,11 +143,28 @@ def test_text_from_outside_makes_one_more_series_however_much_there_is() -> None
 
 def test_segments_of_a_deployment_replace_the_default_ones() -> None:
     metrics = Metrics(segments=["gold"])
-    metrics.accounts("green", "gold", 3)
-    metrics.accounts("green", "smb", 4)
+    metrics.accounts({("green", "gold"): 3, ("green", "smb"): 4, ("green", None): 5, ("green", "other"): 6})
     value = metrics.registry.get_sample_value
     assert value("foreshock_accounts", {"band": "green", "segment": "gold"}) == 3
-    assert value("foreshock_accounts", {"band": "green", "segment": OTHER}) == 4
+    assert value("foreshock_accounts", {"band": "green", "segment": OTHER}) == 15
+    metrics.accounts({("green", "smb"): 1})
+    assert value("foreshock_accounts", {"band": "green", "segment": "gold"}) == 0
+    assert value("foreshock_accounts", {"band": "green", "segment": OTHER}) == 1
+
+
+def test_a_partition_that_is_not_ours_any_more_has_no_series() -> None:
+    metrics = Metrics()
+    for partition in (1, 11):
+        metrics.state(partition, 5, 500)
+        metrics.day_closed(partition, 1_000)
+        for topic in ("usage.events", "billing.events"):
+            metrics.watermark(partition, topic, 1_000)
+            metrics.lag(topic, partition, 3)
+    metrics.released(1)
+    metrics.released(2)
+    text = generate_latest(metrics.registry).decode()
+    assert 'partition="1"' not in text
+    assert text.count('partition="11"') == 7
 
 
 def test_the_global_registry_is_left_alone_and_two_processes_worth_fit_into_one() -> None:

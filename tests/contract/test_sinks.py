@@ -130,15 +130,11 @@ def test_health_fills_in_an_account_that_an_alert_made_known(sink: DatabaseSink,
     assert rows(url, "SELECT band, segment FROM accounts") == [{"band": None, "segment": "mid_market"}]
     sink.write(batch(health("a"), topic=HEALTH))
     sink.write(batch(alert("a", 2), old=1))
-    assert rows(url, "SELECT band, parent_account_id FROM accounts") == [
-        {"band": "red", "parent_account_id": "group"}
-    ]
+    assert rows(url, "SELECT band, parent_account_id FROM accounts") == [{"band": "red", "parent_account_id": "group"}]
 
 
 def test_a_payload_is_read_back_as_it_was_written(sink: DatabaseSink, url: str) -> None:
-    value = alert(
-        "Zoë \u202egnol\u202c 客户 \U0001f600 '; DROP TABLE alerts; --", summary="\\u0000 is not NUL"
-    )
+    value = alert("Zoë \u202egnol\u202c 客户 \U0001f600 '; DROP TABLE alerts; --", summary="\\u0000 is not NUL")
     sink.write(batch(value))
     [row] = rows(url, "SELECT account_id, payload FROM alert_revisions")
     assert row["account_id"] == value["account_id"]
@@ -177,9 +173,7 @@ def test_a_record_that_can_never_be_stored_is_named_and_nothing_is_written(
     assert [(each.index, each.reason) for each in caught.value.rejections] == [(1, reason)]
     assert set(counts(url).values()) == {0}
     assert sink.positions(ALERTS) == {}
-    sink.write(
-        DeliveryBatch([record(alert("good")), record(alert("fine"), 2)], [Advance(ALERTS, 0, None, 3)])
-    )
+    sink.write(DeliveryBatch([record(alert("good")), record(alert("fine"), 2)], [Advance(ALERTS, 0, None, 3)]))
     assert counts(url)["alerts"] == 2
     assert sink.positions(ALERTS) == {0: 3}
 
@@ -229,17 +223,13 @@ def test_a_failure_before_commit_leaves_nothing_behind(sink: DatabaseSink, url: 
     assert sink.positions(ALERTS) == {0: 1}
 
 
-def test_the_same_revision_with_other_content_is_reported_and_the_first_stands(
-    sink: DatabaseSink, url: str
-) -> None:
+def test_the_same_revision_with_other_content_is_reported_and_the_first_stands(sink: DatabaseSink, url: str) -> None:
     sink.write(batch(alert("a", summary="first")))
     written = sink.write(batch(alert("a", summary="second"), alert("b"), old=1))
     assert written.conflicts == ((alert_id("a"), 1),)
     within = sink.write(batch(alert("c", summary="first"), alert("c", summary="second"), old=3))
     assert within.conflicts == ((alert_id("c"), 1),)
-    assert {row["summary"] for row in rows(url, "SELECT summary FROM alerts WHERE account_id <> 'b'")} == {
-        "first"
-    }
+    assert {row["summary"] for row in rows(url, "SELECT summary FROM alerts WHERE account_id <> 'b'")} == {"first"}
 
 
 def test_a_database_without_tables_is_unavailable_and_says_what_to_run(tmp_path: Path) -> None:
@@ -262,9 +252,7 @@ def test_views_show_times_as_timestamps(sink: DatabaseSink, url: str) -> None:
     history = rows(url, "SELECT * FROM v_health_history WHERE account_id = 'a'")
     assert [str(row["date"]) for row in history] == ["1970-04-11"]
     assert json.loads(history[0]["dimension_values"]) == {"sentiment": None, "usage_trend": 0.2}
-    assert (
-        rows(url, "SELECT starts_at_ms FROM alerts WHERE account_id = 'a'")[0]["starts_at_ms"] == 100 * DAY_MS
-    )
+    assert rows(url, "SELECT starts_at_ms FROM alerts WHERE account_id = 'a'")[0]["starts_at_ms"] == 100 * DAY_MS
 
 
 def test_the_portfolio_of_a_day_counts_bands_and_money_by_segment(sink: DatabaseSink, url: str) -> None:

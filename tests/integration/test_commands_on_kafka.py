@@ -149,12 +149,7 @@ def test_a_topic_with_other_partitions_is_left_to_a_person(kafka: KafkaServer, t
     assert applied.returncode == 1
     assert "second-state-changelog: partitions is 3, must be 8; this needs your decision" in applied.stderr
     assert (
-        len(
-            admin.list_topics("second-state-changelog", timeout=20.0)
-            .topics["second-state-changelog"]
-            .partitions
-        )
-        == 3
+        len(admin.list_topics("second-state-changelog", timeout=20.0).topics["second-state-changelog"].partitions) == 3
     )
 
 
@@ -200,9 +195,7 @@ def kinds(database: Path) -> set[str]:
 def fates(port: int) -> int:
     """Records of all input topics that met a fate, as a worker exports them."""
     lines = answer(port, "/metrics")[1].splitlines()
-    return int(
-        sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("foreshock_records_total{"))
-    )
+    return int(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("foreshock_records_total{")))
 
 
 def offsets(kafka: KafkaServer) -> int:

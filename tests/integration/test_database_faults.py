@@ -143,9 +143,7 @@ def test_postgresql_killed_within_a_transaction_or_after_it(
 
 
 @pytest.mark.servers
-def test_postgresql_ends_the_connection_within_a_transaction(
-    bootstrap: str, postgres: PostgresServer
-) -> None:
+def test_postgresql_ends_the_connection_within_a_transaction(bootstrap: str, postgres: PostgresServer) -> None:
     def terminate() -> None:
         with psycopg.connect(postgres.dsn_for(), autocommit=True) as connection:
             connection.execute(
@@ -219,9 +217,7 @@ connection.execute("ROLLBACK")
 
 def test_sqlite_locked_by_another_process_for_five_seconds(bootstrap: str, sqlite: str) -> None:
     path = str(make_url(sqlite).database)
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, path, "5"], stdout=subprocess.PIPE, text=True
-    ) as holder:
+    with subprocess.Popen([sys.executable, "-c", HOLD, path, "5"], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "locked\n"
         send(bootstrap, ALERTS, RECORDS)
@@ -267,9 +263,7 @@ def kafka() -> Iterator[KafkaServer]:
 
 
 @pytest.mark.servers
-def test_deliverers_that_come_and_go_and_a_killed_broker_on_real_kafka(
-    kafka: KafkaServer, sqlite: str
-) -> None:
+def test_deliverers_that_come_and_go_and_a_killed_broker_on_real_kafka(kafka: KafkaServer, sqlite: str) -> None:
     with delivering(kafka.bootstrap, sqlite, batch_records=40) as first:
         for part in range(4):
             with delivering(kafka.bootstrap, sqlite, batch_records=40) as other:

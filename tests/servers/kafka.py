@@ -160,9 +160,7 @@ class KafkaServer(Server):
 
     def stop(self, broker: int | None = None) -> None:
         """End cleanly: leaders move away first where they can."""
-        running = [
-            one.process for one in self._chosen(broker) if one.process is not None and one.process.running
-        ]
+        running = [one.process for one in self._chosen(broker) if one.process is not None and one.process.running]
         for process in running:
             process.signal(signal.SIGCONT)
             process.signal(signal.SIGTERM)

@@ -147,9 +147,6 @@ class CountingCore:
     def facts(self, feed: Any) -> Facts:
         return Facts(len(feed.components), 0, 0, {})
 
-    def bands(self, feed: Any) -> Counter[tuple[str, str | None]]:
-        return Counter({("grey", None): len(feed.components)})
-
     def bands(self, feed: Any) -> dict[tuple[str, str | None], int]:
         return {("grey", None): len(feed.components)}
 

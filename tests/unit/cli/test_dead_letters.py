@@ -15,9 +15,7 @@ from schemas.topics import INPUT_TOPICS
 from tests.support.commands import Commands
 
 LETTERS = [
-    DeadLetter(
-        "usage.events", 2, 7, "unknown_schema", "no schema 9", b"acc-1", b"\x00\x00\x00\x00\x09x", 1_000
-    ),
+    DeadLetter("usage.events", 2, 7, "unknown_schema", "no schema 9", b"acc-1", b"\x00\x00\x00\x00\x09x", 1_000),
     DeadLetter("usage.events", 1, 8, "not_framed", "not framed", b"acc-\x1b[31m", b"junk", 2_000_000_000),
     DeadLetter("billing.events", 0, 9, "unknown_schema", "no schema 9", None, None, 3_000),
 ]
@@ -43,9 +41,7 @@ def listed(foreshock: Commands, *options: str) -> list[tuple[str, int]]:
     return sorted((letter["topic"], letter["offset"]) for letter in json.loads(ran.out)["dead_letters"])
 
 
-def test_dead_letters_are_listed_with_where_they_came_from_and_why(
-    foreshock: Commands, broker: EmbeddedBroker
-) -> None:
+def test_dead_letters_are_listed_with_where_they_came_from_and_why(foreshock: Commands, broker: EmbeddedBroker) -> None:
     ran = foreshock("dead-letters", "list")
     assert ran.exit_code == 0
     assert "usage.events[2]@7" in ran.out
@@ -84,12 +80,8 @@ def test_a_replay_needs_a_choice_and_a_yes(foreshock: Commands, broker: Embedded
     assert replayed(broker) == []
 
 
-def test_a_replay_puts_the_original_bytes_back_where_they_stood(
-    foreshock: Commands, broker: EmbeddedBroker
-) -> None:
-    ran = foreshock(
-        "dead-letters", "replay", "--reason", "unknown_schema", "--topic", "usage.events", "--yes"
-    )
+def test_a_replay_puts_the_original_bytes_back_where_they_stood(foreshock: Commands, broker: EmbeddedBroker) -> None:
+    ran = foreshock("dead-letters", "replay", "--reason", "unknown_schema", "--topic", "usage.events", "--yes")
     assert ran.exit_code == 0
     assert ran.out == "1 records put back\n"
     ((partition, key, value, header),) = replayed(broker)
@@ -99,9 +91,7 @@ def test_a_replay_puts_the_original_bytes_back_where_they_stood(
 
 def replayed(broker: EmbeddedBroker) -> list[tuple[int, bytes, bytes, bytes]]:
     """What is in usage.events."""
-    consumer = Consumer(
-        {"bootstrap.servers": broker.bootstrap, "group.id": "test", "enable.partition.eof": True}
-    )
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "test", "enable.partition.eof": True})
     consumer.assign([TopicPartition("usage.events", number, OFFSET_BEGINNING) for number in range(4)])
     found = []
     ended = 0

@@ -30,10 +30,7 @@ def broker() -> Iterator[EmbeddedBroker]:
 @pytest.fixture
 def usage(tmp_path: Path) -> Path:
     """A folder with usage of three accounts over three days."""
-    rows = [
-        f"acc-{number % 3},export,{1_767_225_600_000 + number * 3_600_000},e{number},1"
-        for number in range(72)
-    ]
+    rows = [f"acc-{number % 3},export,{1_767_225_600_000 + number * 3_600_000},e{number},1" for number in range(72)]
     (tmp_path / "usage.csv").write_text(HEADER + "\n".join(rows) + "\n")
     return tmp_path
 
@@ -61,9 +58,7 @@ def records(broker: EmbeddedBroker, topic: str, partitions: int = 4) -> list[Mes
 
 def test_a_simulated_stream_is_the_same_for_the_same_seed(foreshock: Commands, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        ran = foreshock(
-            "simulate", "--out", tmp_path / name, "--accounts", 5, "--days", 8, "--format", "csv", "--json"
-        )
+        ran = foreshock("simulate", "--out", tmp_path / name, "--accounts", 5, "--days", 8, "--format", "csv", "--json")
         assert ran.exit_code == 0
         assert json.loads(ran.out)["rows"]["profiles"] == 5
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
@@ -86,8 +81,7 @@ def test_bad_rows_are_all_listed_with_file_row_and_field_and_nothing_is_produced
     folder = tmp_path / "bad"
     folder.mkdir()
     (folder / "usage.csv").write_text(
-        HEADER
-        + "acc-1,export,2026-01-01T00:00:00Z,e1,1\n,export,yesterday,e2,1\nacc-1,export,2026-01-01,e3,-4\n"
+        HEADER + "acc-1,export,2026-01-01T00:00:00Z,e1,1\n,export,yesterday,e2,1\nacc-1,export,2026-01-01,e3,-4\n"
     )
     # No broker is there: producing anything would fail otherwise.
     ran = foreshock("emit", folder)
@@ -130,9 +124,7 @@ def test_every_event_reaches_its_topic_under_its_key_with_a_tick_behind_each_day
     found = records(broker, "usage.events")
     decoder = RecordDecoder("usage_event", FileRegistry())
     events = [
-        (message.key(), decoder.decode(bytes(message.value() or b"")))
-        for message in found
-        if message.key() != TICK_KEY
+        (message.key(), decoder.decode(bytes(message.value() or b""))) for message in found if message.key() != TICK_KEY
     ]
     assert sorted(event["event_id"] for _key, event in events) == sorted(f"e{number}" for number in range(72))
     assert all(key == event["account_id"].encode() for key, event in events)
@@ -176,9 +168,7 @@ def test_a_paced_producer_goes_on_when_the_group_has_committed(broker: EmbeddedB
     reader = Consumer(
         {**client(broker), "group.id": "reader", "auto.offset.reset": "earliest", "enable.auto.commit": False}
     )
-    reader.assign(
-        [TopicPartition(topic, number, OFFSET_BEGINNING) for topic in INPUT_TOPICS for number in range(4)]
-    )
+    reader.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for topic in INPUT_TOPICS for number in range(4)])
     most = 0
 
     class Reading(Pace):

@@ -69,24 +69,18 @@ def test_times_of_several_kinds_may_stand_in_one_column(tmp_path: Path) -> None:
     assert read(tmp_path, "usage.csv", text).usage["occurred_at"].to_pylist() == [DAY_MS] * 3
 
 
-@pytest.mark.parametrize(
-    "written", ["soon", "2026-02-30", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z", "1e400"]
-)
+@pytest.mark.parametrize("written", ["soon", "2026-02-30", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z", "1e400"])
 def test_what_is_no_time_is_rejected(tmp_path: Path, written: str) -> None:
     files = read(tmp_path, "usage.csv", f"account_id,feature,occurred_at\na,f,{written}\na,f,5\n")
     (reject,) = files.rejected
-    assert reject == Rejected(
-        "usage.csv", 2, "occurred_at", "not a time: epoch milliseconds or ISO 8601", written
-    )
+    assert reject == Rejected("usage.csv", 2, "occurred_at", "not a time: epoch milliseconds or ISO 8601", written)
     assert files.usage.num_rows == 1
 
 
 @pytest.mark.parametrize("written", ["-1", "1969-12-31T23:59:59Z", "253402300800000"])
 def test_a_time_before_1970_or_after_9999_is_rejected(tmp_path: Path, written: str) -> None:
     files = read(tmp_path, "usage.csv", f"account_id,feature,occurred_at\na,f,{written}\n")
-    assert [(r.field, r.reason) for r in files.rejected] == [
-        ("occurred_at", "not between the years 1970 and 9999")
-    ]
+    assert [(r.field, r.reason) for r in files.rejected] == [("occurred_at", "not between the years 1970 and 9999")]
 
 
 def test_every_bad_row_of_every_file_is_reported_with_its_line_and_field(tmp_path: Path) -> None:
@@ -164,9 +158,7 @@ def test_maps_and_lists_are_read_from_json(tmp_path: Path) -> None:
         '{"account_id": "a", "feature": "f", "occurred_at": 1, "properties": {"k": "v"}}\n'
         '{"account_id": "a", "feature": "f", "occurred_at": 1, "properties": {"other": "w"}}\n'
     )
-    (tmp_path / "profiles.csv").write_text(
-        'account_id,entitled_features\na,"[""x"",""y""]"\nb,x;y\nc,\nd,[1\n'
-    )
+    (tmp_path / "profiles.csv").write_text('account_id,entitled_features\na,"[""x"",""y""]"\nb,x;y\nc,\nd,[1\n')
     files = read_events(tmp_path)
     assert files.usage["properties"].to_pylist() == [[("k", "v")], [("other", "w")]]
     assert files.profiles["entitled_features"].to_pylist() == [["x", "y"], ["x", "y"], None]
@@ -310,9 +302,7 @@ def test_a_column_that_appears_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_with_another_separator_is_refused_with_a_hint(tmp_path: Path) -> None:
-    assert (
-        "separated by commas" in problems(tmp_path, "usage.csv", "account_id;feature;occurred_at\na;f;1\n")[0]
-    )
+    assert "separated by commas" in problems(tmp_path, "usage.csv", "account_id;feature;occurred_at\na;f;1\n")[0]
 
 
 def test_a_folder_without_event_files_says_which_names_it_looks_for(tmp_path: Path) -> None:

@@ -155,9 +155,7 @@ def test_batches_of_a_partition_have_gapless_offsets_and_end_with_the_tick(
             assert batch.seen_at_ms.tolist() == [SEEN_AT] * len(batch)
             assert batch.events.num_rows == len(rows)
             time = "updated_at" if rows.topic == "account.profiles" else "occurred_at"
-            assert [at or 0 for at in batch.events.column(time).to_pylist()] == batch.occurred_at_ms[
-                :-1
-            ].tolist()
+            assert [at or 0 for at in batch.events.column(time).to_pylist()] == batch.occurred_at_ms[:-1].tolist()
             events += len(rows)
     assert events == files.rows
 
@@ -208,8 +206,6 @@ def test_rows_keep_their_maps_for_producers(partitions: int) -> None:
         files.usage.schema.field("properties"),
         pa.array([[("k", "v")]], files.usage.schema.field("properties").type),
     )
-    (step,) = plan(
-        EventFiles(**{**{n: getattr(files, n) for n in TOPIC_OF}, "usage": usage}), partitions, partition_of
-    )
+    (step,) = plan(EventFiles(**{**{n: getattr(files, n) for n in TOPIC_OF}, "usage": usage}), partitions, partition_of)
     (row,) = [row for rows in step.rows for row in rows.table.to_pylist()]
     assert row["properties"] == [("k", "v")]

@@ -24,13 +24,9 @@ def stream() -> SimulatedStream:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_what_is_written_is_read_back_unchanged(
-    stream: SimulatedStream, tmp_path: Path, kind: Format
-) -> None:
+def test_what_is_written_is_read_back_unchanged(stream: SimulatedStream, tmp_path: Path, kind: Format) -> None:
     written = write_events(stream, tmp_path / "out", kind)
-    assert sorted(file.name for file in written) == sorted(
-        [*(f"{name}.{kind}" for name in TOPIC_OF), "labels.csv"]
-    )
+    assert sorted(file.name for file in written) == sorted([*(f"{name}.{kind}" for name in TOPIC_OF), "labels.csv"])
     files = read_events(tmp_path / "out")
     assert files.rejected == ()
     assert files.ignored_columns == ()
@@ -54,10 +50,7 @@ def test_maps_and_awkward_texts_survive(tmp_path: Path, kind: Format) -> None:
         "quantity": 0.1,
         "properties": [("k", 'v"'), ("empty", "")],
     }
-    empty = {
-        name: getattr(EventFiles.of(simulate(SimulationSettings(accounts=1, days=1))), name)
-        for name in TOPIC_OF
-    }
+    empty = {name: getattr(EventFiles.of(simulate(SimulationSettings(accounts=1, days=1))), name) for name in TOPIC_OF}
     files = EventFiles(**{**empty, "usage": pa.Table.from_pylist([row], schema=USAGE)})
     write_events(files, tmp_path, kind)
     assert read_events(tmp_path).usage.equals(files.usage)
@@ -80,9 +73,7 @@ def test_labels_need_no_end_and_no_detail_and_take_days_as_times(tmp_path: Path)
 
 
 def test_every_wrong_label_is_named(tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_text(
-        "account_id,kind,at\na,churned,soon\n,churned,1\na,left,1\na,churned\n"
-    )
+    (tmp_path / "labels.csv").write_text("account_id,kind,at\na,churned,soon\n,churned,1\na,left,1\na,churned\n")
     with pytest.raises(EventFileError) as caught:
         read_labels(tmp_path / "labels.csv")
     assert [problem.split(": ", 1)[0] for problem in caught.value.problems] == [

@@ -41,9 +41,7 @@ def test_a_table_is_written_as_its_rows_are(topic: str) -> None:
     rows = [{**RECORDS[topic], "account_id": f"acme-{i}"} for i in range(5)]
     rows.append({name: field for name, field in rows[0].items() if field is not None})
     encoder = Encoder(TOPICS[topic], REGISTRY)
-    columns = {
-        name: pa.array([row.get(name) for row in rows], _arrow_type(topic, name)) for name in RECORDS[topic]
-    }
+    columns = {name: pa.array([row.get(name) for row in rows], _arrow_type(topic, name)) for name in RECORDS[topic]}
     assert encoder.encode_table(pa.table(columns)) == [encoder.encode(row) for row in rows]
 
 

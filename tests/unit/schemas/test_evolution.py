@@ -73,9 +73,7 @@ def test_a_field_without_default_that_the_writer_does_not_know_makes_every_recor
     assert len(batch.bad) == MANY
 
 
-@pytest.mark.parametrize(
-    ("kind", "given"), [("int", 3), ("long", 2**53 + 1), ("float", 0.5), ("double", 0.1)]
-)
+@pytest.mark.parametrize(("kind", "given"), [("int", 3), ("long", 2**53 + 1), ("float", 0.5), ("double", 0.1)])
 def test_numbers_are_promoted(kind: str, given: float) -> None:
     record = {**RECORDS["usage.events"], "quantity": given}
     decoder = GroupDecoder(_changed("usage_event", quantity=kind), schema_of("usage_event"))

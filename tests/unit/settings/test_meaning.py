@@ -21,9 +21,7 @@ def test_plain_text_within_this_machine_is_fine(host: str) -> None:
     load(None, {"FORESHOCK_KAFKA__BOOTSTRAP": f"{host}:9092"})
 
 
-@pytest.mark.parametrize(
-    "bootstrap", ["kafka", "kafka:", ":9092", "kafka:0", "kafka:70000", "kafka:9092,", ""]
-)
+@pytest.mark.parametrize("bootstrap", ["kafka", "kafka:", ":9092", "kafka:0", "kafka:70000", "kafka:9092,", ""])
 def test_brokers_must_have_a_host_and_a_port(bootstrap: str) -> None:
     assert "must be host:port" in refused(KAFKA__BOOTSTRAP=bootstrap)
 

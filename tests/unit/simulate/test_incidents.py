@@ -58,11 +58,7 @@ class Account:
         days: dict[str, set[int]] = {}
         for user, day in self.user_days(end - 56, end):
             days.setdefault(user, set()).add(day)
-        return {
-            user
-            for user, own in days.items()
-            if len(own) >= 16 and len({(end - 1 - d) // 7 for d in own}) >= 6
-        }
+        return {user for user, own in days.items() if len(own) >= 16 and len({(end - 1 - d) // 7 for d in own}) >= 6}
 
 
 def test_power_users_leave_while_the_total_of_user_days_stays_flat(stream: SimulatedStream) -> None:
@@ -146,9 +142,7 @@ def test_the_failed_invoice_is_never_paid(stream: SimulatedStream) -> None:
 def test_a_surge_opens_far_more_tickets_in_a_week_than_before(stream: SimulatedStream) -> None:
     for label in labels_of(stream, "ticket_surge"):
         opened = [
-            row["occurred_at"]
-            for row in rows_of(stream, "tickets", label["account_id"])
-            if row["type"] == "opened"
+            row["occurred_at"] for row in rows_of(stream, "tickets", label["account_id"]) if row["type"] == "opened"
         ]
         surge = sum(label["at"] <= at < label["ends_at"] for at in opened)
         weekly = 7 * sum(at < label["at"] for at in opened) / day_of(label)

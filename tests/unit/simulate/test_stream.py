@@ -136,9 +136,7 @@ def test_settings_name_everything_that_is_wrong() -> None:
 
 
 def test_sizes_are_heavy_tailed_and_weekends_are_quiet(default: SimulatedStream) -> None:
-    counts = np.sort(
-        np.unique(default.usage["account_id"].to_numpy(zero_copy_only=False), return_counts=True)[1]
-    )
+    counts = np.sort(np.unique(default.usage["account_id"].to_numpy(zero_copy_only=False), return_counts=True)[1])
     assert counts[-20:].sum() > 0.25 * counts.sum()
     weekday = (default.usage["occurred_at"].to_numpy() // DAY_MS + 3) % 7
     by_weekday = np.bincount(weekday, minlength=7)
@@ -174,9 +172,7 @@ def test_the_same_account_is_billed_every_thirty_days_and_pays(default: Simulate
 def test_every_account_starts_a_subscription_whose_seats_and_price_its_profile_repeats(
     default: SimulatedStream,
 ) -> None:
-    started = {
-        row["account_id"]: row for row in default.billing.to_pylist() if row["type"] == "subscription_started"
-    }
+    started = {row["account_id"]: row for row in default.billing.to_pylist() if row["type"] == "subscription_started"}
     for profile in default.profiles.to_pylist():
         subscription = started[profile["account_id"]]
         assert profile["seats"] == subscription["seats_after"]

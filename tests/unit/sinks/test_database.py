@@ -80,15 +80,10 @@ def test_only_the_owner_can_read_the_files_while_they_are_in_use(url: str, path:
 def test_a_writer_is_durable_and_lets_others_read(url: str) -> None:
     engine = open_engine(url, writer=True)
     with engine.connect() as connection:
-        pragmas = [
-            connection.execute(text(f"PRAGMA {name}")).scalar_one()
-            for name in ("journal_mode", "synchronous")
-        ]
+        pragmas = [connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("journal_mode", "synchronous")]
     assert pragmas == ["wal", 2]
     with engine.begin() as writing, open_engine(url).connect() as reading:
-        writing.execute(
-            tables.sink_positions.insert(), {"cluster": "", "topic": "t", "partition": 0, "next_offset": 1}
-        )
+        writing.execute(tables.sink_positions.insert(), {"cluster": "", "topic": "t", "partition": 0, "next_offset": 1})
         assert reading.execute(text("SELECT COUNT(*) FROM sink_positions")).scalar_one() == 0
     engine.dispose()
 

@@ -196,14 +196,10 @@ def test_an_alert_that_comes_again_with_other_content_is_counted(bootstrap: str,
     send(bootstrap, ALERTS, [alert("a"), alert("a", summary="changed")])
     with delivering(bootstrap, url) as running:
         wait_for(lambda: positions(url) == 2)
-        wait_for(
-            lambda: running.metric("foreshock_state_invariant_violations_total", kind="alert_conflict") == 1
-        )
+        wait_for(lambda: running.metric("foreshock_state_invariant_violations_total", kind="alert_conflict") == 1)
 
 
-def test_delivery_ends_when_dead_letters_cannot_be_written_and_the_position_stays(
-    bootstrap: str, url: str
-) -> None:
+def test_delivery_ends_when_dead_letters_cannot_be_written_and_the_position_stays(bootstrap: str, url: str) -> None:
     def refuse(_letter: object) -> None:
         message = "dead.letters is not writable"
         raise OSError(message)
@@ -211,9 +207,7 @@ def test_delivery_ends_when_dead_letters_cannot_be_written_and_the_position_stay
     send(bootstrap, ALERTS, [b"junk"])
     sink = DatabaseSink(url)
     settings = {"bootstrap.servers": bootstrap}
-    deliver = Deliver(
-        DeliverConfig(settings), sink, lambda _topic, _value: {"summary": "\x00"}, refuse, Metrics()
-    )
+    deliver = Deliver(DeliverConfig(settings), sink, lambda _topic, _value: {"summary": "\x00"}, refuse, Metrics())
     with pytest.raises(OSError, match="not writable"):
         deliver.run()
     sink.close()

@@ -38,9 +38,7 @@ def test_metrics_are_shown_as_they_are_now(process: Process, client: httpx.Clien
         answer = client.get("/metrics")
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/plain; version=")
-        [family] = [
-            f for f in text_string_to_metric_families(answer.text) if f.name == "foreshock_rebalances"
-        ]
+        [family] = [f for f in text_string_to_metric_families(answer.text) if f.name == "foreshock_rebalances"]
         assert family.samples[0].value == count
 
 
