@@ -195,42 +195,39 @@ class Ingest:
             PublishError: something was not acknowledged; nothing may be acknowledged after that.
         """
         async with self._checkpointing:
-            async with self._gate:
-                started_at = monotonic()
-                flight, announced = self._publisher.turn(), self._reporter.turn()
-                self.outputs_pending = False
-                parts = [
-                    (shard, self._core.checkpoint(shard.feed, shard.epoch), dict(shard.feed.positions))
-                    for shard in self.shards.values()
-                    if shard.moved
-                ]
-                for shard, _, _ in parts:
-                    shard.moved = False
-                busy_s = monotonic() - started_at
-            await flight.wait()
-            hit("after_alert_ack")
-            self._reporter.acknowledged(announced)
-            if not self._still_ours(parts):
-                return busy_s
-            busy_s += await self._write(parts)
-            for shard, _, positions in parts:
-                shard.acknowledge(positions)
-            self.checkpointed_at = monotonic()
-            self._reporter.checkpointed(self.checkpointed_at - started_at, parts)
+            # One partition after the other: while one is written, records of all are applied.
+            return sum([await self._checkpoint(shard) for shard in list(self.shards.values()) if shard.moved])
+
+    async def _checkpoint(self, shard: Shard) -> float:
+        async with self._gate:
+            started_at = monotonic()
+            flight, announced = self._publisher.turn(), self._reporter.turn()
+            self.outputs_pending = False
+            shard.moved = False
+            part = (shard, self._core.checkpoint(shard.feed, shard.epoch), dict(shard.feed.positions))
+            busy_s = monotonic() - started_at
+        await flight.wait()
+        hit("after_alert_ack")
+        self._reporter.acknowledged(announced)
+        if not self._still_ours(shard):
             return busy_s
+        busy_s += await self._write(part)
+        shard.acknowledge(part[2])
+        self.checkpointed_at = monotonic()
+        self._reporter.checkpointed(self.checkpointed_at - started_at, [part])
+        return busy_s
 
-    def _still_ours(self, parts: list[Part]) -> bool:
+    def _still_ours(self, shard: Shard) -> bool:
         self._lease.check()
-        return all(self.shards.get(shard.number) is shard for shard, _, _ in parts)
+        return self.shards.get(shard.number) is shard
 
-    async def _write(self, parts: list[Part]) -> float:
-        topic = self.config.changelog_topic
-        flights = [await self._publisher.publish_entries(topic, shard.number, entries) for shard, entries, _ in parts]
+    async def _write(self, part: Part) -> float:
+        shard, entries, _ = part
+        flight = await self._publisher.publish_entries(self.config.changelog_topic, shard.number, entries)
         hit("after_state_send_unacked")
-        for flight in flights:
-            await flight.wait()
+        await flight.wait()
         hit("after_state_ack")
-        return sum(flight.busy_s for flight in flights)
+        return flight.busy_s
 
     async def publish_ledgers(self) -> None:
         """Publish the ledger of every partition whose last one is old enough."""

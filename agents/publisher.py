@@ -74,16 +74,24 @@ class Flight:
 
 
 class Publisher:
-    """An idempotent producer with a thread that serves its delivery reports."""
+    """Idempotent producers for outputs and for state, with threads that serve their delivery reports.
+
+    State has a connection of its own: an alert must not wait behind the megabytes of a checkpoint.
+    """
 
     def __init__(self, config: WorkerConfig) -> None:
         self._errors: list[KafkaError] = []
         self._complain = Complaints(logger, "producer")
-        self._producer = Producer(kafka.producer(config) | {"error_cb": self._on_error}, logger=logger)
+        settings = kafka.producer(config) | {"error_cb": self._on_error}
+        self._outputs, self._state = Producer(settings, logger=logger), Producer(settings, logger=logger)
         self._flight = Flight()
         self._stop = Event()
-        self._thread = Thread(target=self._poll, name="publisher", daemon=True)
-        self._thread.start()
+        self._threads = [
+            Thread(target=self._poll, args=(producer,), name=name, daemon=True)
+            for name, producer in (("outputs", self._outputs), ("state", self._state))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def pending(self) -> bool:
@@ -110,7 +118,7 @@ class Publisher:
         for start in range(0, len(entries), _CHUNK):
             began_at = monotonic()
             for key, value in entries[start : start + _CHUNK]:
-                while not self._send(flight, topic, key, value, [], partition):
+                while not self._send(self._state, flight, topic, key, value, [], partition):
                     await asyncio.sleep(_FULL_WAIT_S)
             flight.busy_s += monotonic() - began_at
             await asyncio.sleep(0)
@@ -125,23 +133,26 @@ class Publisher:
         offsets: dict[int, int] = {}
         flight = Flight(lambda message: offsets.__setitem__(message.partition(), message.offset()))
         for partition in partitions:
-            while not self._send(flight, topic, key, b"", [], partition):
+            while not self._send(self._state, flight, topic, key, b"", [], partition):
                 await asyncio.sleep(_FULL_WAIT_S)
         await flight.wait()
         return offsets
 
     def close(self, timeout_s: float) -> int:
         """Wait for what is on its way, then stop; returns how many records were given up."""
-        left = int(self._producer.flush(timeout_s))
+        left = sum(int(producer.flush(timeout_s)) for producer in (self._outputs, self._state))
         self._stop.set()
-        self._thread.join(timeout=5 * _POLL_S)
+        for thread in self._threads:
+            thread.join(timeout=5 * _POLL_S)
         return left
 
     def _produce(self, message: Message) -> bool:
-        return self._send(self._flight, message.topic, message.key, message.value, message.headers, message.partition)
+        topic, key, value = message.topic, message.key, message.value
+        return self._send(self._outputs, self._flight, topic, key, value, message.headers, message.partition)
 
     def _send(
         self,
+        producer: Producer,
         flight: Flight,
         topic: str,
         key: bytes | None,
@@ -155,9 +166,9 @@ class Publisher:
         flight.sent += 1
         try:
             if headers:
-                self._producer.produce(topic, value, key, partition, flight.delivered, headers=headers)
+                producer.produce(topic, value, key, partition, flight.delivered, headers=headers)
             else:
-                self._producer.produce(topic, value, key, partition, flight.delivered)
+                producer.produce(topic, value, key, partition, flight.delivered)
         except BufferError:
             flight.sent -= 1
             return False
@@ -168,9 +179,9 @@ class Publisher:
             self._errors.append(error)
         self._complain(error)
 
-    def _poll(self) -> None:
+    def _poll(self, producer: Producer) -> None:
         while not self._stop.is_set():
             try:
-                self._producer.poll(_POLL_S)
+                producer.poll(_POLL_S)
             except KafkaException as error:
                 self._errors.append(error.args[0])

@@ -21,7 +21,7 @@ from agents.settings import Settings
 from schemas.topics import LARGEST_MESSAGE_BYTES, PARTITIONS, TOPICS
 
 _ASK_S = 30.0
-_HOUR_MS = 3_600_000
+_MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def wanted_topics(settings: Settings) -> list[Wanted]:
         "cleanup.policy": "compact",
         "retention.ms": "-1",
         # Time for a new owner to write again what a fenced-off one has overwritten.
-        "min.compaction.lag.ms": str(_HOUR_MS),
+        "min.compaction.lag.ms": str(10 * _MINUTE_MS),
     }
     topics = []
     for spec in TOPICS.values():
