@@ -138,7 +138,8 @@ def _alerts(alerts: Sequence[Mapping[str, Any]]) -> RenderableType:
             )
         if len(of_kind) > _ALERTS_PER_KIND:
             table.add_row("", "", "", "", Text(f"and {len(of_kind) - _ALERTS_PER_KIND} more of {kind}", "dim"))
-    return Group(table, Text(f"{hidden} informational ones about health are not shown", "dim"))
+    note = [Text(f"{hidden} informational ones about health are not shown", "dim")] if hidden else []
+    return Group(table, *note)
 
 
 def is_quiet(alert: Mapping[str, Any]) -> bool:
@@ -183,10 +184,9 @@ def _unmatched(incidents: Mapping[str, Any]) -> RenderableType:
             Text(alert["summary"]),
         )
     rest = [f"and {len(unmatched) - _UNMATCHED} more"] if len(unmatched) > _UNMATCHED else []
-    rest.append(
-        f"besides, {incidents['consequences']} follow from an incident without naming it "
-        f"and {incidents['improvements']} say that an account became healthy"
-    )
+    improvements = incidents["improvements"]
+    healthy = f", and {improvements} say that an account became healthy" if improvements else ""
+    rest.append(f"besides, {incidents['consequences']} follow from an incident without naming it{healthy}")
     return Group(table, *(Text(line, "dim") for line in rest))
 
 

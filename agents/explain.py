@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.close import PUBLISH_POINTS
 from sinks.database.account import read_account
 
 _COLOURS = {"red": "red", "yellow": "yellow", "green": "green", "grey": "bright_black"}
@@ -96,7 +97,8 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
         (band, _COLOURS.get(band, "")),
         _since(health["band_since"]),
         f" (before: {health['previous_band']})" if health.get("previous_band") not in {None, band} else "",
-        f"  at the end of {_day(health['day'])}, scorecard {health['scorecard']} {health['version']},",
+        f"  as of the close of {_day(health['day'])} (moved less than {PUBLISH_POINTS:.0f} points since),",
+        f" scorecard {health['scorecard']} {health['version']},",
         f" {health['coverage']:.0%} of the weight known",
     )
     if health["provisional"]:
@@ -149,7 +151,7 @@ def _history(history: Sequence[Mapping[str, Any]]) -> RenderableType:
         if newer["band"] != older["band"]
     ]
     moved = f"  moved: {'; '.join(moves)}" if moves else ""
-    return Text(f"Last {len(history)} days {line}{moved}")
+    return Text(f"Scores of the last 28 days {line}{moved}")
 
 
 def _alert(alert: Mapping[str, Any]) -> RenderableType:
