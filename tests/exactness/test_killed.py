@@ -13,11 +13,12 @@ from random import Random
 import pytest
 
 from agents.eventfiles import EventFiles
+from agents.exits import ExitCode
 from agents.failpoints import NAMES
 from tests.servers.kafka import KafkaServer
-from tests.support.exactness import finish
-from tests.support.exactness_processes import Deployment, Process
-from tests.support.exactness_story import CALM_SHARE, Feeding
+from tests.support.exactness import finish, following
+from tests.support.exactness_processes import Deployment, Process, wait_until
+from tests.support.exactness_story import CALM_SHARE, Feeding, write_crowd
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.timeout(400)]
 
@@ -25,6 +26,9 @@ SEED = int(os.environ.get("FORESHOCK_TEST_SEED", "0")) or time.time_ns() % 1_000
 """Set the variable to repeat a run."""
 ROUNDS = 20
 HITS = (1, 2, 7)
+MANY = (3, 4, 3, 2, 3) * 3
+"""More than enough: every second death or so cuts a checkpoint."""
+KILLED = -9
 _LOOK_S = 0.02
 _REACHED_IN_S = 60.0
 
@@ -74,7 +78,7 @@ class Victims:
         if self.process.alive():
             assert self.done or time.monotonic() < self._armed_at + _REACHED_IN_S, self._left[0]
             return
-        assert self.process.wait(1) == -9, self.process.tail()
+        assert self.process.wait(1) == KILLED, self.process.tail()
         self.hit.append(self._left.popleft())
         print(self.hit[-1], f"{time.monotonic() - self._armed_at:.1f} s")
         self._deployment.forget_dead_members(self._group)
@@ -105,3 +109,45 @@ def test_killed_at_each_named_place_at_its_first_second_and_seventh_hit(
         assert sorted(workers.hit + delivers.hit) == sorted(points)
         print(f"{feeding.share:.2f} of the stream")
         finish(deployment, feeding, workers.process, delivers.process)
+
+
+def test_accounts_ahead_of_a_checkpoint_that_was_cut_count_nothing_twice(
+    server: KafkaServer, group: str, folder: Path
+) -> None:
+    crowd = write_crowd(folder / "crowd")
+    with (
+        Deployment(server.bootstrap, group, folder) as deployment,
+        Feeding(crowd, server.bootstrap, poison=False) as feeding,
+        following(deployment) as log,
+    ):
+        deliver = deployment.deliver()
+        feeding.allow(0.5)
+        for nth in MANY:
+            worker = deployment.worker(f"after_state_send_unacked:{nth}")
+            wait_until("the failpoint", lambda worker=worker: not worker.alive())  # type: ignore[misc]
+            assert worker.wait(1) == KILLED
+            deployment.forget_dead_members()
+            log.positions()
+            if log.cuts:
+                break
+            feeding.run(0.04, 0.1)
+        assert log.cuts
+        finish(deployment, feeding, deployment.worker(), deliver)
+
+
+def test_alerts_that_the_broker_refuses_are_published_once_it_takes_them(
+    server: KafkaServer, story: EventFiles, group: str, folder: Path
+) -> None:
+    with (
+        Deployment(server.bootstrap, group, folder) as deployment,
+        Feeding(story, server.bootstrap) as feeding,
+    ):
+        deliver = deployment.deliver()
+        deployment.configure("alerts.health", "max.message.bytes", "50")
+        unheard = deployment.worker()
+        feeding.run(CALM_SHARE, 2.0)
+        wait_until("the worker to give up", lambda: not unheard.alive())
+        assert unheard.wait(1) == ExitCode.BROKEN
+        deployment.forget_dead_members()
+        deployment.configure("alerts.health", "max.message.bytes", "1000000")
+        finish(deployment, feeding, deployment.worker(), deliver)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from tests.oracle.model import OracleConfig
@@ -24,26 +25,34 @@ ORACLE = OracleConfig(arl_days=ARL_DAYS)
 ALERT_TOPICS = ("alerts.health", "alerts.expansion")
 
 
-def await_durable(deployment: Deployment, timeout_s: float = 120.0) -> Changelog:
+@contextmanager
+def following(deployment: Deployment) -> Iterator[Changelog]:
+    """The changelog of the deployment's workers."""
+    with reader(deployment.bootstrap) as consumer:
+        yield Changelog(consumer, deployment.settings.worker().changelog_topic)
+
+
+def await_durable(log: Changelog, bootstrap: str, timeout_s: float = 120.0) -> None:
     """Wait until the durable positions have reached the ends of all input topics."""
-    with reader(deployment.bootstrap) as asking, reader(deployment.bootstrap) as following:
-        log = Changelog(following, deployment.settings.worker().changelog_topic)
-        deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + timeout_s
+    with reader(bootstrap) as consumer:
         while True:
-            wanted = {place: end for place, end in ends(asking).items() if end}
             reached = log.positions()
-            behind = {place: (reached.get(place, 0), end) for place, end in wanted.items() if reached.get(place) != end}
+            behind = {place: end for place, end in ends(consumer).items() if reached.get(place, 0) != end}
             if not behind:
-                return log
-            assert time.monotonic() < deadline, f"position and end after {timeout_s:.0f} s: {behind}"
-            time.sleep(0.3)
+                return
+            assert time.monotonic() < deadline, f"not durable after {timeout_s:.0f} s: {behind} but {reached}"
+            time.sleep(0.2)
 
 
 def assert_exact(deployment: Deployment) -> dict[Identity, dict[str, Any]]:
     """Nothing missing, unexpected, double or different in topics and state; the alerts."""
-    log = await_durable(deployment)
+    engine = deployment.settings.engine()
+    with following(deployment) as log:
+        await_durable(log, deployment.bootstrap)
+        print(f"{log.claims} claims, {log.cuts} checkpoints were cut, {log.stale(engine)} values were void")
+        feeds = log.kept_feeds(engine)
     truth = Truth(ORACLE, deployment.bootstrap)
-    feeds = log.kept_feeds(deployment.settings.engine())
     assert_same_state(truth, feeds)
     alerts = published_alerts(deployment.bootstrap)
     assert differences(truth.alerts, alerts) == []

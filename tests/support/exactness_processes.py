@@ -14,7 +14,7 @@ from typing import Self
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.group import LeaveGroupRequest
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from agents.settings import Settings, load
 from agents.topics import Topics, wanted_topics
@@ -105,8 +105,7 @@ class Deployment:
         self._renew_topics()
 
     def _renew_topics(self) -> None:
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        found = admin.list_topics(timeout=20).topics
+        found = _admin(self.bootstrap).list_topics(timeout=20).topics
         delete_topics(self.bootstrap, [name for name in found if not name.startswith("__")])
         topics = Topics(self.settings.kafka_client(), wanted_topics(self.settings))
         topics.apply()
@@ -127,6 +126,14 @@ class Deployment:
         self._processes.append(process)
         return process
 
+    def configure(self, topic: str, name: str, value: str) -> None:
+        """Set a configuration of a topic."""
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+        admin = _admin(self.bootstrap)
+        for future in admin.incremental_alter_configs([resource]).values():
+            future.result(20.0)
+
     def forget_dead_members(self, group: str | None = None) -> None:
         """Take all members out of the group, as the broker does with each dead one when its session is over.
 
@@ -146,8 +153,12 @@ class Deployment:
                 print(process.tail())
 
 
+def _admin(bootstrap: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+
+
 async def _remove_members(bootstrap: str, group: str) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    admin = _admin(bootstrap)
     described = admin.describe_consumer_groups([group])[group].result(20.0)
     if not described.members:
         return

@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 from confluent_kafka import Producer
 
 from agents.emit import EmitOptions, Emitted, emit
-from agents.eventfiles import EventFiles, read_events, write_events
+from agents.eventfiles import TOPIC_OF, EventFiles, read_events, write_events
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
+from pipeline.simulate.tables import arrow_schema
 from schemas.partitioning import partition_of
 from schemas.registry import FileRegistry
-from schemas.topics import DAY_MS, INPUT_TOPICS
+from schemas.topics import DAY_MS, INPUT_TOPICS, TOPICS
 
 HOUR_MS = 3_600_000
 CALM_SHARE = 0.4
@@ -73,6 +74,30 @@ def _with_failed_payments(billing: pa.Table) -> pa.Table:
         failed = failed.set_column(billing.column_names.index(name), field, values.cast(field.type))
     both = pa.concat_tables([billing, failed])
     return both.take(pa.array(np.argsort(both.column("occurred_at").to_numpy(), kind="stable")))
+
+
+def write_crowd(folder: Path, *, accounts: int = 12_000) -> EventFiles:
+    """Usage of many accounts, all of them every four hours over a midnight; write and read its file."""
+    start_ms = 1_772_442_000_000
+    rows = [
+        {
+            "event_id": f"{number}-{account}",
+            "account_id": f"crowd-{account:05d}",
+            "user_id": f"u{(number + account) % 3}",
+            "feature": f"f{account % 4}",
+            "occurred_at": start_ms + number * 4 * HOUR_MS + account * 300,
+            "quantity": 1.0 + account % 7,
+        }
+        for number in range(7)
+        for account in range(accounts)
+    ]
+    schemas = {name: arrow_schema(TOPICS[topic].schema) for name, topic in TOPIC_OF.items()}
+    tables = {name: pa.Table.from_pylist([], schema) for name, schema in schemas.items()}
+    usage = pa.Table.from_pylist(rows, schemas["usage"]).sort_by("occurred_at")
+    write_events(SimulatedStream(**{**tables, "usage": usage}, labels=pa.table({})), folder)
+    files = read_events(folder)
+    assert files.rows == len(rows)
+    return files
 
 
 class Feeding:

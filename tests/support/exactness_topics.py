@@ -76,6 +76,11 @@ class Changelog:
         self._records: defaultdict[int, list[tuple[bytes, bytes | None, int]]] = defaultdict(list)
         self._epochs: defaultdict[int, int] = defaultdict(lambda: -1)
         self._positions: Positions = {}
+        self._unfinished: defaultdict[int, int] = defaultdict(int)
+        self.claims = 0
+        """Take-overs of a partition."""
+        self.cuts = 0
+        """Checkpoints of which accounts were written, and the partition's record was not."""
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions(consumer, topic)])
 
     def positions(self) -> Positions:
@@ -93,11 +98,16 @@ class Changelog:
         self._records[number].append((key, value, offset))
         if key == CLAIM_KEY:
             self._epochs[number] = offset
+            self.claims += 1
+            self.cuts += self._unfinished.pop(number, 0) > 0
         elif key == POSITION_KEY and value is not None:
             record = read_partition_record(value)
             if record.epoch >= self._epochs[number]:
+                self._unfinished[number] = 0
                 for topic, saved in record.topics.items():
                     self._positions[topic, number] = saved.position
+        elif not key.startswith(b"\x00"):
+            self._unfinished[number] += 1
 
     def stale(self, config: EngineConfig) -> int:
         """Values that frozen former owners wrote."""
