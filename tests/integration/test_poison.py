@@ -62,7 +62,8 @@ class Deployment:
     def use(self, limits: str) -> None:
         """Write the settings with these limits."""
         self.config.write_text(
-            f'[kafka]\nbootstrap = "{self.bootstrap}"\nreplication_factor = 1\n[app]\npartitions = {PARTITIONS}\n'
+            f'[kafka]\nbootstrap = "{self.bootstrap}"\nreplication_factor = 1\nsession_timeout_s = 6\n'
+            f"[app]\npartitions = {PARTITIONS}\n"
             f'[time]\nclock = "events"\n[metrics]\nport = {self.port}\n{limits}'
         )
 
