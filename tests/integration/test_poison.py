@@ -130,9 +130,9 @@ def takable(count: int) -> list[Hostile]:
 
 def produce(bootstrap: str, mixture: Mixture) -> dict[Place, Pair]:
     """Send everything; where the hostile records went."""
-    producer = Producer(
-        {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "message.max.bytes": 2_000_000, "acks": "all"}
-    )
+    # Idempotent: records that were sent again behind later ones would be too late.
+    settings = {"partitioner": "murmur2_random", "message.max.bytes": 2_000_000, "enable.idempotence": True}
+    producer = Producer({"bootstrap.servers": bootstrap, **settings})
     hostile: dict[Place, Pair] = {}
     failures: list[tuple[Sent, KafkaError]] = []
 
@@ -244,8 +244,9 @@ def test_a_worker_that_rejects_nearly_everything_stops_with_code_74_and_says_why
     worker = deployment.worker()
     try:
         deadline = time.monotonic() + 60
-        while deployment.dead_letters().keys() != sent.keys():
-            assert time.monotonic() < deadline, deployment.log.read_text()[-3000:]
+        while (found := deployment.dead_letters().keys()) != sent.keys():
+            missing, more = sorted(sent.keys() - found)[:3], sorted(found - sent.keys())[:3]
+            assert time.monotonic() < deadline, f"{missing} {more} {len(found)}\n{deployment.log.read_text()[-3000:]}"
             time.sleep(0.5)
         worker.terminate()
         assert worker.wait(40) == 0
