@@ -11,9 +11,10 @@ from sqlalchemy import func, select
 from agents.backtest_report import label_report
 from agents.demo import DemoRun
 from pipeline.bands import NAMES
-from pipeline.kinds import KINDS, SEVERITIES
+from pipeline.kinds import KINDS
 from pipeline.labels import match
 from pipeline.records import Fate
+from schemas.event_types import ALERT_SEVERITIES
 from schemas.topics import INPUT_TOPICS
 from sinks.database import tables
 from sinks.database.engine import open_engine
@@ -97,4 +98,4 @@ def _latest(revisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _importance(alert: Mapping[str, Any]) -> tuple[int, int, float, int]:
     place = list(KINDS).index(alert["kind"])
-    return place, -SEVERITIES.index(alert["severity"]), -alert["score"], alert["detected_at"]
+    return place, -ALERT_SEVERITIES.index(alert["severity"]), -alert["score"], alert["detected_at"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from schemas.event_types import ALERT_SEVERITIES
+
 Family = Literal["risk", "expansion", "advocacy", "data_quality", "system"]
-SEVERITIES = ("info", "warning", "error", "critical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,5 +176,5 @@ def alert_score(kind: Kind, severity: str, evidence: float) -> float:
     elif kind.evidence == "deviations":
         value = evidence * evidence / 2.0
     else:
-        value = 14.0 + 2.0 * SEVERITIES.index(severity)
+        value = 14.0 + 2.0 * ALERT_SEVERITIES.index(severity)
     return round(min(20.0, max(0.0, value)), 4)

@@ -15,6 +15,7 @@ from pipeline.billing import Fact, InvoiceOverdue, Paid, PaymentFailed
 from pipeline.books import Book, Episode
 from pipeline.scorecards import default
 from pipeline.state import State
+from schemas.event_types import ALERT_SEVERITIES
 
 SETTLED_BY_PAYMENT = ("payment_failed", "invoice_overdue")
 _BY_FAILURES = ("warning", "error", "critical")
@@ -50,8 +51,7 @@ def _payment_failed(state: State, row: int, fact: PaymentFailed) -> list[dict[st
 
 def severity_rises(old: str, new: str) -> bool:
     """Whether a severity is above another."""
-    order = ("info", "warning", "error", "critical")
-    return order.index(new) > order.index(old)
+    return ALERT_SEVERITIES.index(new) > ALERT_SEVERITIES.index(old)
 
 
 def _invoice_overdue(state: State, row: int, fact: InvoiceOverdue) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from pipeline.accounts import SCALARS, SUMMARIES
 from pipeline.alerts import MAX_SUMMARY
 from pipeline.detectors import AFTER_SCORE, AMENDABLE, BEFORE_SCORE, Detector
 from pipeline.detectors.view import Finding
-from pipeline.kinds import KINDS, SEVERITIES, Kind
+from pipeline.kinds import KINDS, Kind
+from schemas.event_types import ALERT_SEVERITIES
 from tests.support.repository import text
 from tests.unit.pipeline.handmade import TODAY, World, varied_world
 
@@ -150,7 +151,7 @@ def test_a_kind_has_a_play_with_a_due_day(name: str) -> None:
 @each_kind
 def test_a_kinds_words_are_those_of_the_alert_schema(name: str) -> None:
     kind: Kind = KINDS[name]
-    assert kind.severity in SEVERITIES
+    assert kind.severity in ALERT_SEVERITIES
     assert kind.direction in ("up", "down")
     assert kind.level in ("basic", "intermediate", "advanced")
 

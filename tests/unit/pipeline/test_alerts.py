@@ -23,7 +23,8 @@ from pipeline.alerts import (
 )
 from pipeline.books import Book, Context, Episode
 from pipeline.config import DAY_MS, EngineConfig
-from pipeline.kinds import KINDS, SEVERITIES, Kind, alert_score
+from pipeline.kinds import KINDS, Kind, alert_score
+from schemas.event_types import ALERT_SEVERITIES
 
 AT_MS = 20_000 * DAY_MS
 SCENE = Scene(AT_MS - 7 * DAY_MS, AT_MS, baseline_days=56)
@@ -117,7 +118,7 @@ def test_revenue_is_at_risk_only_where_something_is_at_risk() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-@given(evidence=st.floats(0, 1e9), more=st.floats(0, 1e9), severity=st.sampled_from(SEVERITIES))
+@given(evidence=st.floats(0, 1e9), more=st.floats(0, 1e9), severity=st.sampled_from(ALERT_SEVERITIES))
 def test_a_score_is_within_0_and_20_and_rises_with_the_evidence(
     kind: Kind, evidence: float, more: float, severity: str
 ) -> None:
@@ -131,7 +132,7 @@ def test_evidence_for_the_contrary_scores_nothing(evidence: float) -> None:
 
 
 def test_a_fact_scores_by_its_severity() -> None:
-    scores = [alert_score(KINDS["payment_failed"], severity, 1.0) for severity in SEVERITIES]
+    scores = [alert_score(KINDS["payment_failed"], severity, 1.0) for severity in ALERT_SEVERITIES]
     assert scores == [14.0, 16.0, 18.0, 20.0]
 
 
