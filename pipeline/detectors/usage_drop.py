@@ -37,7 +37,7 @@ def _evidence(view: View) -> tuple[F64, F64]:
     level = view.level
     first = view.day - 27
     actions = view.pane("actions", first, view.day) / 1000.0
-    safe_means = level.safe * level.means(first, view.day)
+    safe_means = level.safe * view.means(level, first, view.day)
     excess = level.dispersion - 1.0
     thetas = np.stack([-np.log(effect) / level.dispersion for effect in EFFECTS])
     # ln M(θ) of the negative binomial with this dispersion, per unit of mean.

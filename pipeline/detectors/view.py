@@ -200,6 +200,14 @@ class View:
         last = self.day - LAG_DAYS
         return expected_level(self.pane("actions", last - BASELINE_DAYS + 1, last), last, self.first_usage_day)
 
+    def means(self, level: Level, first: int, last: int) -> F64:
+        """A level's expected values of the days from `first` to `last`, one row a day, one column an account."""
+        return level.means(first, last) * self.factors(first, last)
+
+    def factors(self, first: int, last: int) -> F64:
+        """What the calendar and the fleet leave of each account's expected values, one row a day."""
+        return np.ones((last - first + 1, 1))
+
     @cached_property
     def week_actions(self) -> F64:
         """Actions of the last seven days."""
@@ -208,7 +216,7 @@ class View:
     @cached_property
     def week_expected(self) -> F64:
         """Expected actions of the last seven days."""
-        return np.asarray(self.level.means(self.day - 6, self.day).sum(axis=0))
+        return np.asarray(self.means(self.level, self.day - 6, self.day).sum(axis=0))
 
     @cached_property
     def active_bits(self) -> npt.NDArray[np.uint64]:
