@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo try test test-fast test-soak check lint types imports schemas rules bench fmt lock clean
+.PHONY: help setup servers demo try test test-fast test-soak check lint types imports schemas rules bench evaluate fmt lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ rules: $(READY)
 bench: $(READY) ## measure speed and latency on a real Kafka; prints a table of ratios
 	@$(BIN)/python -m tests.servers.fetch
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+evaluate: $(READY) ## measure false alerts, recall and delay on drawn accounts; writes tests/golden/evaluation
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[evaluation]'
+	@$(BIN)/python -m tests.evaluation $(ARGS)
 
 fmt: $(READY) ## format the code
 	@$(BIN)/ruff check --fix-only --quiet .

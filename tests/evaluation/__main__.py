@@ -1,0 +1,51 @@
+"""Measure everything and write the table, the plots and the figures: `python -m tests.evaluation`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tests.evaluation.report import markdown
+from tests.evaluation.run import FULL, PARTS, QUICK, as_document, evaluate
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "evaluation"
+
+
+def main(
+    quick: Annotated[bool, typer.Option("--quick", help="A twentieth of the accounts: below a minute.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(PARTS)}; may be repeated.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for evaluation.json, evaluation.md and the plots.")] = GOLDEN,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures and write no file.")] = False,
+) -> None:
+    """Measure false alerts, recall and delay of the detectors on drawn accounts."""
+    began_s = time.perf_counter()
+    chosen: Sequence[str] = only or PARTS
+    unknown = sorted(set(chosen) - set(PARTS))
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(PARTS)}")
+
+    def tell(step: str) -> None:
+        sys.stderr.write(f"{time.perf_counter() - began_s:5.0f} s  {step}\n")
+
+    document = as_document(evaluate(QUICK if quick else FULL, chosen, tell))
+    if as_json:
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    _write(document, out)
+    tell(f"written to {out}")
+
+
+def _write(document: dict[str, Any], out: Path) -> None:
+    (out / "evaluation.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (out / "evaluation.md").write_text(markdown(document), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,85 @@
+"""Accounts whose days are drawn straight into the columns that the detectors read."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.accounts import NEVER, RING
+from pipeline.config import EngineConfig
+from pipeline.detectors.view import View, census, census_of
+from pipeline.hashing import combine
+from pipeline.members import clear_day, mark_day
+from pipeline.state import State
+
+Bools = npt.NDArray[np.bool_]
+I64 = npt.NDArray[np.int64]
+BLOCK = 8_192
+"""Accounts viewed at a time, as when a day closes."""
+
+
+class Crowd:
+    """A partition's state that is advanced day by day without events.
+
+    Args:
+        accounts: how many; they stand in rows 1…accounts.
+        first_day: the day from which they are drawn.
+        users: of each account.
+    """
+
+    def __init__(self, accounts: int, first_day: int, users: int = 0) -> None:
+        self.state = State(EngineConfig())
+        self.accounts = accounts
+        self.users = users
+        self.day = first_day
+        hashes = np.arange(1, accounts + 1, dtype=np.uint64)
+        rows = self.state.accounts.add([f"a{number}" for number in range(accounts)], hashes)
+        self.state.accounts.first_day[rows] = first_day
+        if users:
+            self._add_users(rows, hashes)
+
+    def _add_users(self, rows: npt.NDArray[np.int32], hashes: npt.NDArray[np.uint64]) -> None:
+        owners, owner_hashes = np.repeat(rows, self.users), np.repeat(hashes, self.users)
+        own = np.tile(np.arange(1, self.users + 1, dtype=np.uint64), len(rows))
+        members = self.state.users
+        members.fit_accounts(self.state.accounts.capacity)
+        members.restore(
+            owners,
+            owner_hashes,
+            combine(own, own),
+            np.char.mod("u%d", own.astype(np.int64)).astype("S40"),
+            np.zeros((len(owners), 2), dtype=np.uint64),
+            np.full(len(owners), self.day, dtype=np.int32),
+        )
+
+    def live(self, actions: I64, active: Bools | None = None) -> None:
+        """Give the current day its actions and active users: one entry an account, one a user."""
+        accounts, day = self.state.accounts, self.day
+        rows = 1 + np.flatnonzero(actions > 0)
+        accounts.panes["actions"][day % RING, 1 : accounts.size] = 1000 * actions
+        mark_day(accounts.bits, rows, day)
+        fresh = rows[accounts.first_usage_day[rows] == NEVER]
+        accounts.first_usage_day[fresh] = day
+        if active is not None:
+            places = 1 + np.flatnonzero(active)
+            mark_day(self.state.users.bits, places, day)
+            self.state.users.last_day[places] = day
+
+    def views(self, arl_days: float) -> list[View]:
+        """The current day as of its close, a block of accounts at a time."""
+        state, size = self.state, self.state.accounts.size
+        counts = census(state.users, state.features, size, self.day)
+        blocks = [slice(start, min(start + BLOCK, size)) for start in range(1, size, BLOCK)]
+        return [View(state.accounts, rows, self.day, state.days, arl_days, counts.part(rows)) for rows in blocks]
+
+    def view_of(self, rows: npt.NDArray[np.int32], arl_days: float) -> View:
+        """The current day of a few accounts."""
+        state = self.state
+        counts = census_of(state.users, state.features, rows, self.day)
+        return View(state.accounts, rows, self.day, state.days, arl_days, counts)
+
+    def pass_midnight(self) -> None:
+        """Go on to the next day."""
+        self.day += 1
+        self.state.accounts.age(self.day, None)
+        clear_day(self.state.users.bits[1 : self.state.users.size], self.day)

@@ -1,0 +1,74 @@
+"""What must be shown: each gate with the figure that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.evaluation.budget import FalseAlerts
+from tests.evaluation.steps import OURS, Recall
+
+NEVER_DAYS = 1e9
+"""Stands for a median delay of accounts most of which are not found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A figure that has to be at least, or at most, so much."""
+
+    name: str
+    measured: float
+    limit: float
+    at_least: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether the figure keeps the limit."""
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    name: str
+    scenario: str
+    effect: str
+    volume: float
+    read: Callable[[Recall], float]
+    limit: float
+    at_least: bool
+
+
+def _median(recall: Recall) -> float:
+    return NEVER_DAYS if recall.median_days is None else recall.median_days
+
+
+_PROMISES = (
+    _Promise("found within 14 days", "power users", "−40 %, total flat", 10.0, lambda r: r.found_14, 0.85, True),
+    _Promise("found within 14 days", "power users", "−70 %, total flat", 20 / 7, lambda r: r.found_14, 0.80, True),
+    _Promise("alarmed", "holiday", "everything −50 % for 10 days", 10.0, lambda r: r.found, 0.01, False),
+    _Promise("median delay in days", "step", "−60 %", 10.0, _median, 10.0, False),
+    _Promise("found within 16 weeks", "slow decline", "−4 % a week", 10.0, lambda r: r.found, 0.55, True),
+)
+
+
+def gates(false_alerts: Sequence[FalseAlerts], recalls: Sequence[Recall]) -> list[Gate]:
+    """Every gate of which something was measured."""
+    return [*_budgets(false_alerts), *_promises(recalls)]
+
+
+def _budgets(false_alerts: Sequence[FalseAlerts]) -> Iterator[Gate]:
+    for cell in false_alerts:
+        if cell.budget_per_year is not None:
+            where = f"{cell.volume:.3g} a day, dispersion {cell.dispersion:g}, {cell.history}, A = {cell.arl_days:.0f}"
+            name = f"{cell.kind}: false alerts per account-year ({where})"
+            yield Gate(name, cell.per_year, cell.budget_per_year, at_least=False)
+
+
+def _promises(recalls: Sequence[Recall]) -> Iterator[Gate]:
+    for promise in _PROMISES:
+        for recall in recalls:
+            same = (recall.scenario, recall.effect, recall.method) == (promise.scenario, promise.effect, OURS)
+            if same and abs(recall.volume - promise.volume) < 1e-9 and recall.dispersion <= 2.0:
+                where = f"{promise.volume:.3g} a day, dispersion {recall.dispersion:g}"
+                name = f"{promise.scenario} {promise.effect}: {promise.name} ({where})"
+                yield Gate(name, promise.read(recall), promise.limit, promise.at_least)
