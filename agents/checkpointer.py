@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
+from agents import memory
 from agents.config import WorkerConfig
 from agents.ingest import Ingest
 
@@ -13,6 +14,7 @@ _SHARE = 9
 """A checkpoint is followed by at least so many times the work that it took."""
 _IDLE_S = 0.02
 _LEDGER_LOOK_S = 1.0
+_RELEASE_S = 10.0
 _RETRY_S = 1.0
 
 
@@ -34,7 +36,7 @@ class Checkpointer:
 
     async def run(self) -> None:
         """Checkpoint until stopped. Raises what a checkpoint raises."""
-        ledger_at = monotonic()
+        ledger_at = released_at = monotonic()
         while not self._stopping:
             await self._woken()
             await self._until_due()
@@ -42,6 +44,9 @@ class Checkpointer:
             if monotonic() - ledger_at >= _LEDGER_LOOK_S:
                 ledger_at = monotonic()
                 await self._ingest.publish_ledgers()
+            if monotonic() - released_at >= _RELEASE_S:
+                released_at = monotonic()
+                await asyncio.to_thread(memory.release)
 
     async def _woken(self) -> None:
         """Wait until there is something to checkpoint; meanwhile try what could not be decoded."""

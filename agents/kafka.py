@@ -31,7 +31,7 @@ def producer(config: WorkerConfig) -> dict[str, Any]:
         "partitioner": "murmur2_random",
         "delivery.timeout.ms": config.delivery_timeout_ms,
         "queue.buffering.max.messages": 1_000_000,
-        "queue.buffering.max.kbytes": 256 * 1024,
+        "queue.buffering.max.kbytes": 64 * 1024,
         "message.max.bytes": LARGEST_MESSAGE_BYTES,
     }
 

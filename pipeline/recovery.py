@@ -21,6 +21,7 @@ from pipeline.signals import context_of, same_context
 from pipeline.snapshot import (
     CLAIM_KEY,
     HEAD,
+    PANE_WIDTHS,
     POSITION_KEY,
     SEEN_HEAD,
     SEEN_PREFIX,
@@ -72,10 +73,10 @@ class Loader:
             return read_partition_record(value).epoch
         if key.startswith(SEEN_PREFIX):
             return int(read_head(value, "seen ids", SEEN_HEAD)["epoch"])
-        # The epoch stands behind three one-byte fields of the head.
+        # The epoch stands behind two one-byte fields of the head.
         if len(value) < HEAD.itemsize:
             read_head(value, f"account {key.decode(errors='replace')}", HEAD)
-        return int.from_bytes(value[3:11], "little", signed=True)
+        return int.from_bytes(value[2:10], "little", signed=True)
 
     def finish(self) -> Feed:
         """The feed as of the last complete checkpoint, accounts of a cut one kept ahead of it."""
@@ -168,16 +169,17 @@ def _restore_panes(
     state: State, block: Sequence[tuple[bytes, bytes]], head: npt.NDArray[np.void], rows: npt.NDArray[np.int32]
 ) -> list[int]:
     starts = [HEAD.itemsize] * len(block)
-    for bit, (name, dtype) in enumerate(PANES.items()):
-        size = RING * np.dtype(dtype).itemsize
-        chosen = np.flatnonzero(head["panes"] >> bit & 1).tolist()
-        if not chosen:
-            continue
-        data = b"".join(block[place][1][starts[place] : starts[place] + size] for place in chosen)
-        panes = np.frombuffer(data, dtype=f"<{dtype}").reshape(len(chosen), RING)
-        state.accounts.panes[name][:, rows[chosen]] = panes.T
-        for place in chosen:
-            starts[place] += size
+    for number, name in enumerate(PANES):
+        widths = head["pane_widths"][:, number]
+        for code, dtype in enumerate(PANE_WIDTHS):
+            chosen = np.flatnonzero(widths == code).tolist()
+            if dtype is None or not chosen:
+                continue
+            size = RING * np.dtype(dtype).itemsize
+            data = b"".join(block[place][1][starts[place] : starts[place] + size] for place in chosen)
+            state.accounts.panes[name][:, rows[chosen]] = np.frombuffer(data, dtype).reshape(len(chosen), RING).T
+            for place in chosen:
+                starts[place] += size
     return starts
 
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.accounts import SCALARS
+from pipeline.accounts import PANES, RING, SCALARS
 from pipeline.books import encode_book
 from pipeline.feed import Feed
 from pipeline.members import Members
@@ -31,11 +31,11 @@ Entry = tuple[bytes, bytes | None]
 HEAD = np.dtype(
     [
         ("format", "u1"),
-        ("panes", "u1"),
         ("id_width", "u1"),
         ("epoch", "<i8"),
         ("positions", "<i8", (len(INPUT_TOPICS),)),
         ("closed_day", "<i4"),
+        ("pane_widths", "u1", (len(PANES),)),
         ("bits", "<u8", (2,)),
         ("users", "<u4"),
         ("features", "<u4"),
@@ -43,6 +43,10 @@ HEAD = np.dtype(
     ]
 )
 """The fixed head of an account's value."""
+
+PANE_WIDTHS = (None, "u1", "<u2", "<u4", "<i8")
+"""How a pane is stored, by its code in the head: not at all when empty, else as narrow as its greatest value allows."""
+_WIDTH_LIMITS = np.array([1, 2**8, 2**16, 2**32])
 
 SEEN_HEAD = np.dtype([("format", "u1"), ("epoch", "<i8"), ("day", "<i4"), ("end", "<i8")])
 
@@ -132,21 +136,32 @@ def _block_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Itera
     head["users"] = np.diff(user_ends, prepend=0)
     head["features"] = np.diff(feature_ends, prepend=0)
     head["id_width"] = width
-    panes = []
-    for bit, pane in enumerate(accounts.panes.values()):
-        values = pane[:, rows].T
-        head["panes"] |= values.any(axis=1).astype(np.uint8) << bit
-        panes.append(np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")))
-    packed = [users.astype(member_dtype(width)), features.astype(member_dtype(width))]
+    panes = [
+        _narrow(pane[:, rows].T, head["pane_widths"][:, number]) for number, pane in enumerate(accounts.panes.values())
+    ]
+    heads, size = head.tobytes(), HEAD.itemsize
+    packed = [users.astype(member_dtype(width)).tobytes(), features.astype(member_dtype(width)).tobytes()]
+    starts = [np.r_[0, ends * member_dtype(width).itemsize].tolist() for ends in (user_ends, feature_ends)]
     for place, row in enumerate(rows.tolist()):
-        parts = [head[place].tobytes()]
-        parts += [pane[place].tobytes() for bit, pane in enumerate(panes) if head["panes"][place] >> bit & 1]
-        for block, ends in zip(packed, (user_ends, feature_ends), strict=True):
-            parts.append(block[ends[place - 1] if place else 0 : ends[place]].tobytes())
+        parts = [heads[place * size : (place + 1) * size], *(pane[place] for pane in panes)]
+        parts += [block[start[place] : start[place + 1]] for block, start in zip(packed, starts, strict=True)]
         book = accounts.books.get(row)
         if book is not None:
             parts.append(encode_book(book))
         yield accounts.ids[row].encode(), b"".join(parts)
+
+
+def _narrow(values: npt.NDArray[np.integer], widths: npt.NDArray[np.uint8]) -> list[bytes]:
+    """Each account's pane as it is stored; `widths` is given the codes."""
+    widths[:] = np.searchsorted(_WIDTH_LIMITS, values.max(axis=1), side="right")
+    stored = [b""] * len(values)
+    for code, dtype in enumerate(PANE_WIDTHS):
+        chosen = np.flatnonzero(widths == code)
+        if dtype is not None and len(chosen):
+            data, size = values[chosen].astype(dtype).tobytes(), RING * np.dtype(dtype).itemsize
+            for number, place in enumerate(chosen.tolist()):
+                stored[place] = data[number * size : (number + 1) * size]
+    return stored
 
 
 def _heads(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> npt.NDArray[np.void]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from agents import memory
 from agents.backtest import replay
 from agents.replay import plan, to_batches
 from pipeline.close import close_day
@@ -155,10 +155,7 @@ def _size(log: list[Entry]) -> int:
 def trim() -> None:
     """Give freed memory back, so that what remains is what is used."""
     gc.collect()
-    try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):  # not glibc: the figure is an upper bound then
-        return
+    memory.release()
 
 
 def _quiet() -> None:

@@ -18,6 +18,7 @@ from pipeline.recovery import Loader
 from pipeline.snapshot import (
     CLAIM_KEY,
     HEAD,
+    PANE_WIDTHS,
     POSITION_KEY,
     SEEN_HEAD,
     SnapshotError,
@@ -65,8 +66,9 @@ def readable(value: bytes) -> dict[str, Any]:
     head = np.frombuffer(value, HEAD, count=1)[0]
     found: dict[str, Any] = {name: head[name].tolist() for name in HEAD.names or ()}
     start = HEAD.itemsize
-    for bit, (name, dtype) in enumerate(PANES.items()):
-        if head["panes"] >> bit & 1:
+    for name, width in zip(PANES, head["pane_widths"].tolist(), strict=True):
+        dtype = PANE_WIDTHS[width]
+        if dtype is not None:
             size = RING * np.dtype(dtype).itemsize
             found[f"pane {name}"] = value[start : start + size]
             start += size
