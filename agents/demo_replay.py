@@ -8,11 +8,13 @@ from typing import Any
 
 from confluent_kafka import Producer
 
+from agents.arrivals import day_ends
 from agents.demo_folder import GROUP
 from agents.demo_processes import DemoError
 from agents.emit import Emission, EmitOptions, Emitted
 from agents.eventfiles import EventFiles
 from agents.pace import Pace
+from pipeline.config import EngineConfig
 from schemas.registry import FileRegistry
 
 _MAX_BYTES = 2 * 1024 * 1024
@@ -62,7 +64,7 @@ class _Emission(Emission):
     """Produces in batches that suit the embedded broker."""
 
     def __init__(self, client: Mapping[str, Any], pace: Pace) -> None:
-        super().__init__(client, FileRegistry(), pace, EmitOptions(source="demo"))
+        super().__init__(client, FileRegistry(), pace, EmitOptions(day_ends(EngineConfig()), source="demo"))
         self._producer = Producer(
             {
                 **client,

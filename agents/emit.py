@@ -9,16 +9,14 @@ from typing import Any
 import pyarrow as pa
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from agents.arrivals import Clock
 from agents.eventfiles import EventFiles
 from agents.pace import Pace
 from agents.replay import ReplayPlan, Rows, Step, plan
 from schemas.encoder import Encoder, TickEncoder
-from schemas.partitioning import partition_of
 from schemas.registry import SchemaRegistry
-from schemas.topics import DAY_MS, INPUT_TOPICS, TICK_KEY, TOPICS
+from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 
-PACED_CHUNK_MS = 3_600_000
-"""Short steps: a worker holds back what is behind a day's end until all topics have passed it."""
 _SLICE_RECORDS = 500
 _COLUMNAR_RECORDS = 50
 """From so many rows on, encoding columns is faster than encoding rows."""
@@ -52,10 +50,10 @@ class Emitted:
 class EmitOptions:
     """How to produce."""
 
+    clock: Clock
+    """When ticks stand between the events."""
     with_ticks: bool = True
-    """Close the time of each chunk in every partition, so that days end although a topic is quiet."""
-    chunk_ms: int | None = None
-    """Event time between ticks; by default a day, and an hour when paced."""
+    """Without them days do not end while a topic is quiet."""
     final_tick_ms: int | None = None
     source: str = "emit"
     """What the ticks name as their source."""
@@ -65,9 +63,9 @@ def emit(
     files: EventFiles,
     client: Mapping[str, Any],
     registry: SchemaRegistry,
+    options: EmitOptions,
     *,
     pace: Pace | None = None,
-    options: EmitOptions | None = None,
     on_step: Callable[[Emitted], None] = lambda _emitted: None,
 ) -> Emitted:
     """Produce all events, and ticks, in the order of the plan; returns when all are acknowledged.
@@ -76,15 +74,15 @@ def emit(
         files: what to produce.
         client: librdkafka settings of any client of these brokers.
         registry: gives the ids of the schemas to write with.
-        pace: waits while its consumer group is too far behind.
         options: how to produce.
+        pace: waits while its consumer group is too far behind.
         on_step: told after each step.
 
     Raises:
         EmitError: a topic is missing, the partition counts differ, or a record was not delivered.
         StuckError: the consumer group does not move.
     """
-    return Emission(client, registry, pace, options or EmitOptions()).run(files, on_step)
+    return Emission(client, registry, pace, options).run(files, on_step)
 
 
 class Emission:
@@ -122,14 +120,7 @@ class Emission:
 
     def plan(self, files: EventFiles) -> ReplayPlan:
         """The plan for the partitions that the topics have."""
-        chunk_ms = self._options.chunk_ms or (DAY_MS if self._pace is None else PACED_CHUNK_MS)
-        return plan(
-            files,
-            self._partitions(),
-            partition_of,
-            chunk_ms=chunk_ms,
-            final_tick_ms=self._options.final_tick_ms,
-        )
+        return plan(files, self._partitions(), self._options.clock, final_tick_ms=self._options.final_tick_ms)
 
     def _partitions(self) -> int:
         found = self._producer.list_topics(timeout=_METADATA_S).topics

@@ -182,56 +182,5 @@ class Observer(Protocol):
         """A partition is not ours any more."""
 
 
-class Unobserved:
-    """An Observer that tells nobody."""
-
-    def records(self, topic: str, fate: str, count: int) -> None:
-        """Nothing."""
-
-    def alert(self, record: Mapping[str, Any]) -> None:
-        """Nothing."""
-
-    def checkpoint(self, seconds: float, entries: int, size_bytes: int) -> None:
-        """Nothing."""
-
-    def watermark(self, partition: int, topic: str, at_ms: int) -> None:
-        """Nothing."""
-
-    def lag(self, topic: str, partition: int, records: int) -> None:
-        """Nothing."""
-
-    def rebalance(self) -> None:
-        """Nothing."""
-
-    def recovery(self, seconds: float, entries: int, stale: int) -> None:
-        """Nothing."""
-
-    def invariant(self, kind: str) -> None:
-        """Nothing."""
-
-    def dead_letter(self, topic: str, reason: str, count: int = 1) -> None:
-        """Nothing."""
-
-    def batch(self, records: int) -> None:
-        """Nothing."""
-
-    def day_closed(self, partition: int, end_ms: int) -> None:
-        """Nothing."""
-
-    def event_to_alert(self, seconds: float, alert_id: str | None = None) -> None:
-        """Nothing."""
-
-    def detection_latency(self, seconds: float) -> None:
-        """Nothing."""
-
-    def state(self, partition: int, accounts: int, size_bytes: int) -> None:
-        """Nothing."""
-
-    def accounts(self, counts: Mapping[tuple[str, str | None], int]) -> None:
-        """Nothing."""
-
-    def evictions(self, of: str, count: int) -> None:
-        """Nothing."""
-
-    def released(self, partition: int) -> None:
-        """Nothing."""
+class Unobserved(Observer):
+    """An Observer that tells nobody: every method does nothing."""

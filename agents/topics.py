@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,11 +17,13 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from agents.exits import UnreachableError
 from agents.reach import topics_of
 from agents.settings import Settings
 from schemas.topics import LARGEST_MESSAGE_BYTES, PARTITIONS, TOPICS
 
 _ASK_S = 30.0
+_LOOK_S = 0.1
 _MINUTE_MS = 60_000
 
 
@@ -123,12 +126,30 @@ class Topics:
             )
             for future in created.values():
                 future.result(_ASK_S)
+            self._await_metadata(missing)
         changes: dict[str, list[Difference]] = {}
         for difference in mendable:
             if difference.what != "topic":
                 changes.setdefault(difference.topic, []).append(difference)
         self._configure(changes)
         return mendable
+
+    def _await_metadata(self, created: Sequence[Wanted]) -> None:
+        """Return when clients can see the topics: brokers answer for a new topic before they all know it."""
+        until_s = time.monotonic() + _ASK_S
+        while unseen := [wanted.name for wanted in created if not self._is_visible(wanted)]:
+            if time.monotonic() > until_s:
+                message = f"{', '.join(unseen)}: created, but not in the metadata after {_ASK_S:.0f} s; try again"
+                raise UnreachableError(message)
+            time.sleep(_LOOK_S)
+
+    def _is_visible(self, wanted: Wanted) -> bool:
+        found = topics_of(self._client, _ASK_S).get(wanted.name)
+        return (
+            found is not None
+            and len(found.partitions) == wanted.partitions
+            and all(partition.leader >= 0 for partition in found.partitions.values())
+        )
 
     def _configure(self, changes: Mapping[str, Sequence[Difference]]) -> None:
         if not changes:

@@ -140,6 +140,7 @@ def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore:
 
 
 def _produce(chosen: Settings, files: EventFiles, *, with_ticks: bool, max_lag: int | None) -> Emitted:
+    from agents.arrivals import day_ends
     from agents.emit import EmitOptions, emit
     from agents.pace import Pace
     from agents.reach import topics_of
@@ -155,8 +156,8 @@ def _produce(chosen: Settings, files: EventFiles, *, with_ticks: bool, max_lag: 
                 files,
                 client,
                 open_registry(chosen),
+                EmitOptions(day_ends(chosen.engine()), with_ticks=with_ticks),
                 pace=pace,
-                options=EmitOptions(with_ticks=with_ticks),
                 on_step=lambda emitted: bar.update(task, completed=emitted.events),
             )
         finally:

@@ -13,6 +13,7 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
+from agents.arrivals import every
 from agents.emit import EmitOptions, emit
 from agents.settings import Settings, load
 from agents.topics import Topics, wanted_topics
@@ -102,7 +103,7 @@ def fill(bootstrap: str, workload: Workload, say: Callable[[str], None]) -> Back
     files = workload.make()
     client: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 3}
     say("producing them")
-    emitted = emit(files, client, FileRegistry(), options=EmitOptions(chunk_ms=HOUR_MS))
+    emitted = emit(files, client, FileRegistry(), EmitOptions(every(HOUR_MS)))
     warm_up = 0
     if workload.everyone_first:
         warm_up = workload.first_events + workload.accounts

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from agents import memory
+from agents.arrivals import every
 from agents.backtest import replay
 from agents.replay import plan, to_batches
 from pipeline.close import close_day
@@ -18,7 +19,6 @@ from pipeline.records import Outcome
 from pipeline.recovery import Loader
 from pipeline.snapshot import Entry, checkpoint
 from schemas.batch import Batch
-from schemas.partitioning import partition_of
 from schemas.topics import DAY_MS
 from tests.benchmarks.batches import cut
 from tests.benchmarks.population import draw_open_day, populated
@@ -101,7 +101,7 @@ def _next_day(feed: Feed, accounts: int, usage_events: int) -> list[Batch]:
     files = type(empty)(usage, *(empty.by_topic()[name].slice(0, 0) for name in list(empty.by_topic())[1:]))
     begin = feed.next_offset("usage.events")
     batches = []
-    for step in plan(files, 1, partition_of, chunk_ms=HOUR_MS):
+    for step in plan(files, 1, every(HOUR_MS)):
         for batch in to_batches(step, _SEEN_MS):
             if batch.topic == "usage.events":
                 batches += [_moved(part, begin) for part in cut(batch)]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from agents.arrivals import every
 from agents.replay import plan, to_batches
 from pipeline.accounts import RING
 from pipeline.close import close_day
@@ -16,7 +17,6 @@ from pipeline.feed import Feed
 from pipeline.members import RING_DAYS, Members, mark_day
 from pipeline.records import Outcome
 from schemas.batch import Batch
-from schemas.partitioning import partition_of
 from schemas.topics import DAY_MS
 from tests.benchmarks.batches import cut
 from tests.benchmarks.workload import FIRST_DAY_MS, Workload
@@ -55,7 +55,7 @@ def _first_events(accounts: int, users: int, partitions: int, seed: int) -> Iter
     files = workload.make()
     files = replace(files, usage=files.usage.slice(0, workload.first_events))
     day_end_ms = FIRST_DAY_MS + DAY_MS + EngineConfig().out_of_orderness_ms
-    for step in plan(files, partitions, partition_of, final_tick_ms=day_end_ms):
+    for step in plan(files, partitions, every(DAY_MS), final_tick_ms=day_end_ms):
         for rows, batch in zip(step.rows, to_batches(step, _SEEN_MS), strict=True):
             for part in cut(batch):
                 yield rows.partition, part

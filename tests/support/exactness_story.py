@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from confluent_kafka import Producer
 
+from agents.arrivals import every
 from agents.emit import EmitOptions, Emitted, emit
 from agents.eventfiles import TOPIC_OF, EventFiles, read_events, write_events
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
@@ -165,8 +166,8 @@ class Feeding:
 
     def _run(self) -> None:
         try:
-            options = EmitOptions(chunk_ms=HOUR_MS, source="test")
-            emitted = emit(self._files, self._client, FileRegistry(), options=options, on_step=self._wait)
+            options = EmitOptions(every(HOUR_MS), source="test")
+            emitted = emit(self._files, self._client, FileRegistry(), options, on_step=self._wait)
             if self._poison is not None:
                 assert self._poison.flush(30) == 0
             self.emitted = emitted

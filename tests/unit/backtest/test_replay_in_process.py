@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from agents.backtest import Replayed, in_order_of_detection, replay
+from agents.arrivals import Clock, day_ends, every
+from agents.backtest import Alert, Replayed, in_order_of_detection, replay
 from agents.backtest_stream import Stream
 from agents.eventfiles import EventFiles
 from agents.replay import plan, to_batches
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.records import RecordKind
-from schemas.partitioning import partition_of
-from schemas.topics import INPUT_TOPICS
+from schemas.topics import DAY_MS, INPUT_TOPICS
 from tests.unit.backtest.streams import SEEN_AT_MS, files
 
 HOUR_MS = 3_600_000
@@ -37,14 +37,26 @@ def test_the_number_of_partitions_changes_no_alert(replayed: Replayed, partition
     }
 
 
-@pytest.mark.parametrize("partitions", [3])
-def test_alerts_are_those_of_the_records_that_a_paced_replay_sends(replayed: Replayed, partitions: int) -> None:
-    feeds = [Feed(EngineConfig(), number) for number in range(partitions)]
-    alerts = []
-    for step in plan(files(), partitions, partition_of, chunk_ms=HOUR_MS):
+@pytest.mark.parametrize("clock", [every(HOUR_MS), day_ends(EngineConfig())], ids=["hours", "day ends"])
+def test_alerts_are_those_of_the_records_that_a_replay_sends(replayed: Replayed, clock: Clock) -> None:
+    assert _sent(EngineConfig(), clock) == list(replayed.alerts)
+
+
+def test_ticks_of_a_replay_end_the_days_of_the_business_time_zone() -> None:
+    config = changed(EngineConfig(), timezone="Asia/Kolkata", out_of_orderness_ms=3 * HOUR_MS)
+    expected = replay(files(), config, seen_at_ms=SEEN_AT_MS).alerts
+    assert _sent(config, day_ends(config)) == list(expected)
+    late = [step.tick_at_ms % DAY_MS for step in plan(files(), 1, day_ends(config))][:-1]
+    assert set(late) == {int(21.5 * HOUR_MS)}
+
+
+def _sent(config: EngineConfig, clock: Clock, partitions: int = 3) -> list[Alert]:
+    feeds = [Feed(config, number) for number in range(partitions)]
+    alerts: list[Alert] = []
+    for step in plan(files(), partitions, clock):
         for rows, batch in zip(step.rows, to_batches(step, SEEN_AT_MS), strict=True):
             alerts += feeds[rows.partition].push(batch).alerts
-    assert sorted(alerts, key=in_order_of_detection) == list(replayed.alerts)
+    return sorted(alerts, key=in_order_of_detection)
 
 
 def test_the_sample_has_what_makes_replays_differ(replayed: Replayed) -> None:

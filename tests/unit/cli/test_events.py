@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
+from agents.arrivals import day_ends, every
 from agents.embedded import EmbeddedBroker
 from agents.emit import Emission, EmitOptions, emit
 from agents.eventfiles import read_events
 from agents.pace import Pace, StuckError
+from pipeline.config import EngineConfig
 from schemas.encoder import RecordDecoder
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY
@@ -18,6 +20,7 @@ from tests.support.commands import Commands
 
 HEADER = "account_id,feature,occurred_at,event_id,quantity\n"
 DAY_MS = 86_400_000
+DAILY = day_ends(EngineConfig())
 
 
 @pytest.fixture
@@ -159,7 +162,7 @@ def test_producing_to_topics_that_are_not_there_says_what_to_do(
 def test_a_paced_producer_stops_when_nobody_reads(broker: EmbeddedBroker, usage: Path) -> None:
     pace = Pace(client(broker), "nobody", max_records=5, stuck_s=0.5)
     with pytest.raises(StuckError, match="is a worker running"):
-        emit(read_events(usage), client(broker), FileRegistry(), pace=pace)
+        emit(read_events(usage), client(broker), FileRegistry(), EmitOptions(DAILY), pace=pace)
     pace.close()
     assert 0 < len(records(broker, "usage.events")) < 72
 
@@ -185,7 +188,7 @@ def test_a_paced_producer_goes_on_when_the_group_has_committed(broker: EmbeddedB
             super().wait(topic, partition, read)
 
     pace = Reading(client(broker), "reader", max_records=5, stuck_s=10.0)
-    emitted = emit(read_events(usage), client(broker), FileRegistry(), pace=pace)
+    emitted = emit(read_events(usage), client(broker), FileRegistry(), EmitOptions(DAILY), pace=pace)
     pace.close()
     reader.close()
     assert emitted.events == 72
@@ -195,7 +198,7 @@ def test_a_paced_producer_goes_on_when_the_group_has_committed(broker: EmbeddedB
 def test_the_last_tick_may_be_set_to_a_later_time(broker: EmbeddedBroker, usage: Path) -> None:
     end_ms = 1_767_225_600_000 + 10 * DAY_MS
     seen: list[int] = []
-    Emission(client(broker), FileRegistry(), None, EmitOptions(final_tick_ms=end_ms)).run(
+    Emission(client(broker), FileRegistry(), None, EmitOptions(DAILY, final_tick_ms=end_ms)).run(
         read_events(usage), lambda emitted: seen.append(emitted.event_time_ms)
     )
     assert seen[-1] == end_ms
@@ -208,8 +211,8 @@ def test_a_record_has_the_same_bytes_in_a_small_step_and_in_a_large_one(
     assert foreshock("simulate", "--out", tmp_path, "--accounts", 5, "--days", 10).exit_code == 0
     files = read_events(tmp_path)
     for chunk_ms in (3_600_000, 30 * DAY_MS):
-        options = EmitOptions(with_ticks=False, chunk_ms=chunk_ms)
-        emit(files, client(broker), FileRegistry(), options=options)
+        options = EmitOptions(every(chunk_ms), with_ticks=False)
+        emit(files, client(broker), FileRegistry(), options)
     for topic in INPUT_TOPICS:
         found = sorted((message.key(), message.value()) for message in records(broker, topic))
         assert found[::2] == found[1::2]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.arrivals import every
 from agents.eventfiles import TOPIC_OF, EventFiles
 from agents.replay import ReplayPlan, plan, to_batches
 from pipeline.simulate import SimulationSettings, simulate
@@ -82,7 +83,7 @@ recordings = st.fixed_dictionaries(
 def test_every_row_is_sent_once_to_its_partition_in_the_order_of_its_file(
     recorded: dict[str, list[Row]], partitions: int, chunk_ms: int
 ) -> None:
-    out = sent(plan(files_of(recorded), partitions, partition_of, chunk_ms=chunk_ms))
+    out = sent(plan(files_of(recorded), partitions, every(chunk_ms)))
     for name, topic in TOPIC_OF.items():
         numbered = list(enumerate(recorded[name]))
         # Profiles without a time come first; otherwise the file's order is kept.
@@ -101,7 +102,7 @@ def test_every_row_is_sent_once_to_its_partition_in_the_order_of_its_file(
 def test_every_partition_gets_the_same_rising_ticks_and_none_before_a_row_it_covers(
     recorded: dict[str, list[Row]], partitions: int, chunk_ms: int
 ) -> None:
-    steps = plan(files_of(recorded), partitions, partition_of, chunk_ms=chunk_ms)
+    steps = plan(files_of(recorded), partitions, every(chunk_ms))
     out = sent(steps)
     assert set(out) == {(topic, partition) for topic in INPUT_TOPICS for partition in range(partitions)}
     ticks = [step.tick_at_ms for step in steps]
@@ -129,9 +130,9 @@ def test_every_partition_gets_the_same_rising_ticks_and_none_before_a_row_it_cov
 @settings(max_examples=100, deadline=None)
 @given(recordings, st.integers(1, 3))
 def test_the_last_tick_is_the_greatest_time_of_all(recorded: dict[str, list[Row]], partitions: int) -> None:
-    steps = list(plan(files_of(recorded), partitions, partition_of))
-    every = [at_ms for name in recorded for _account, at_ms in recorded[name] if at_ms is not None]
-    assert steps[-1].tick_at_ms == max(every, default=0)
+    steps = list(plan(files_of(recorded), partitions, every(DAY_MS)))
+    times_ms = [at_ms for name in recorded for _account, at_ms in recorded[name] if at_ms is not None]
+    assert steps[-1].tick_at_ms == max(times_ms, default=0)
 
 
 @settings(max_examples=100, deadline=None)
@@ -142,7 +143,7 @@ def test_batches_of_a_partition_have_gapless_offsets_and_end_with_the_tick(
     files = files_of(recorded)
     following: dict[tuple[str, int], int] = defaultdict(int)
     events = 0
-    for step in plan(files, partitions, partition_of):
+    for step in plan(files, partitions, every(DAY_MS)):
         batches = to_batches(step, SEEN_AT)
         assert [batch.topic for batch in batches] == [rows.topic for rows in step.rows]
         for batch, rows in zip(batches, step.rows, strict=True):
@@ -162,37 +163,37 @@ def test_batches_of_a_partition_have_gapless_offsets_and_end_with_the_tick(
 
 def test_batches_have_the_columns_that_the_decoder_makes() -> None:
     files = EventFiles.of(simulate(SimulationSettings(accounts=5, days=3)))
-    for batch in to_batches(next(iter(plan(files, 2, partition_of))), SEEN_AT):
+    for batch in to_batches(next(iter(plan(files, 2, every(DAY_MS)))), SEEN_AT):
         assert batch.events.schema.equals(columns_of(readable(current(TOPICS[batch.topic].schema))))
 
 
 def test_days_without_events_have_a_step_each() -> None:
     files = files_of({"usage": [("a", 0), ("a", 10 * DAY_MS + 5)]})
-    steps = list(plan(files, 1, partition_of))
+    steps = list(plan(files, 1, every(DAY_MS)))
     assert [step.tick_at_ms for step in steps] == [*(day * DAY_MS for day in range(1, 11)), 10 * DAY_MS + 5]
     assert [step.events for step in steps] == [1, *[0] * 9, 1]
 
 
 def test_a_late_row_stays_in_the_chunk_in_which_it_arrived() -> None:
     files = files_of({"usage": [("a", 3 * DAY_MS), ("a", DAY_MS)], "billing": [("a", DAY_MS)]})
-    out = sent(plan(files, 1, partition_of))
+    out = sent(plan(files, 1, every(DAY_MS)))
     assert out["usage.events", 0] == [2 * DAY_MS, 3 * DAY_MS, "usage.events/0", "usage.events/1", 3 * DAY_MS]
     assert out["billing.events", 0] == ["billing.events/0", 2 * DAY_MS, 3 * DAY_MS, 3 * DAY_MS]
 
 
 def test_a_day_that_is_known_to_be_complete_may_end_with_a_later_tick() -> None:
     files = files_of({"usage": [("a", 5)]})
-    assert plan(files, 1, partition_of, final_tick_ms=DAY_MS).tick_times_ms == (DAY_MS,)
-    assert plan(files, 1, partition_of, final_tick_ms=1).tick_times_ms == (5,)
+    assert plan(files, 1, every(DAY_MS), final_tick_ms=DAY_MS).tick_times_ms == (DAY_MS,)
+    assert plan(files, 1, every(DAY_MS), final_tick_ms=1).tick_times_ms == (5,)
 
 
 def test_profiles_alone_and_without_time_make_one_step() -> None:
-    steps = list(plan(files_of({"profiles": [("a", None)]}), 1, partition_of))
+    steps = list(plan(files_of({"profiles": [("a", None)]}), 1, every(DAY_MS)))
     assert [(step.tick_at_ms, step.events) for step in steps] == [(0, 1)]
 
 
 def test_a_plan_can_be_followed_twice_and_knows_its_length() -> None:
-    steps = plan(files_of({"usage": [("a", 5), ("b", 3 * DAY_MS)]}), 2, partition_of)
+    steps = plan(files_of({"usage": [("a", 5), ("b", 3 * DAY_MS)]}), 2, every(DAY_MS))
     assert len(steps) == 4
     assert steps.events == 2
     assert sent(steps) == sent(steps)
@@ -206,6 +207,8 @@ def test_rows_keep_their_maps_for_producers(partitions: int) -> None:
         files.usage.schema.field("properties"),
         pa.array([[("k", "v")]], files.usage.schema.field("properties").type),
     )
-    (step,) = plan(EventFiles(**{**{n: getattr(files, n) for n in TOPIC_OF}, "usage": usage}), partitions, partition_of)
+    (step,) = plan(
+        EventFiles(**{**{n: getattr(files, n) for n in TOPIC_OF}, "usage": usage}), partitions, every(DAY_MS)
+    )
     (row,) = [row for rows in step.rows for row in rows.table.to_pylist()]
     assert row["properties"] == [("k", "v")]
