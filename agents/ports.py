@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from agents.runs import Run
 from pipeline.records import Batch, DeadLetter, Outcome
@@ -182,5 +182,15 @@ class Observer(Protocol):
         """A partition is not ours any more."""
 
 
-class Unobserved(Observer):
-    """An Observer that tells nobody: every method does nothing."""
+class _Unobserved:
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return _do_nothing
+
+
+def _do_nothing(*_: object, **__: object) -> None:
+    pass
+
+
+def unobserved() -> Observer:
+    """An observer that tells nobody."""
+    return cast("Observer", _Unobserved())

@@ -20,7 +20,7 @@ from agents.checkpointer import Checkpointer
 from agents.config import WorkerConfig
 from agents.core import EngineCore
 from agents.exits import ExitCode, abandon
-from agents.ports import Core, Observer, Unobserved, Wire
+from agents.ports import Core, Observer, Wire, unobserved
 from agents.preflight import require_topics
 from agents.runtime import Runtime
 from agents.ticker import Ticker
@@ -49,7 +49,7 @@ class Worker:
         self._topics = topics
         self._core = core
         self._wire = wire
-        self._observer = observer or Unobserved()
+        self._observer = observer or unobserved()
         self._runtime: Runtime | None = None
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -34,7 +34,8 @@ def wilson(hits: int, n: int) -> Estimate:
     share, square = hits / n, Z_95 * Z_95
     centre = (share + square / (2 * n)) / (1 + square / n)
     half = Z_95 * sqrt(share * (1 - share) / n + square / (4 * n * n)) / (1 + square / n)
-    return Estimate(share, n, max(0.0, centre - half), min(1.0, centre + half))
+    # At 0 and at 1 the bound is exact, which rounding would miss.
+    return Estimate(share, n, 0.0 if hits == 0 else centre - half, 1.0 if hits == n else centre + half)
 
 
 def nps(scores: Sequence[float]) -> Estimate:

@@ -25,8 +25,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from agents.emit import EmitError, emit
+from agents.arrivals import day_ends
+from agents.emit import EmitError, EmitOptions, emit
 from agents.eventfiles import read_events
+from pipeline.config import EngineConfig
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS
 from tests.servers.kafka import KafkaServer
@@ -158,7 +160,12 @@ def test_a_record_that_is_not_delivered_fails_the_emission(kafka: KafkaServer, t
     alter(kafka, "usage.events", "max.message.bytes", "10")
     try:
         with pytest.raises(EmitError, match="was not delivered"):
-            emit(read_events(usage_folder(tmp_path)), {"bootstrap.servers": kafka.bootstrap}, FileRegistry())
+            emit(
+                read_events(usage_folder(tmp_path)),
+                {"bootstrap.servers": kafka.bootstrap},
+                FileRegistry(),
+                EmitOptions(day_ends(EngineConfig())),
+            )
     finally:
         alter(kafka, "usage.events", "max.message.bytes", "1048588")
 

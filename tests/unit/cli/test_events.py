@@ -119,9 +119,9 @@ def test_every_event_reaches_its_topic_under_its_key_with_a_tick_behind_each_day
     assert ran.exit_code == 0
     assert json.loads(ran.out) | {"bytes": 0} == {
         "events": 72,
-        "ticks": 60,
+        "ticks": 80,
         "bytes": 0,
-        "by_topic": {topic: 72 + 12 if topic == "usage.events" else 12 for topic in INPUT_TOPICS},
+        "by_topic": {topic: 72 + 16 if topic == "usage.events" else 16 for topic in INPUT_TOPICS},
         "rejects": 0,
     }
     found = records(broker, "usage.events")
@@ -131,7 +131,7 @@ def test_every_event_reaches_its_topic_under_its_key_with_a_tick_behind_each_day
     ]
     assert sorted(event["event_id"] for _key, event in events) == sorted(f"e{number}" for number in range(72))
     assert all(key == event["account_id"].encode() for key, event in events)
-    assert len(found) == 84
+    assert len(found) == 88
 
 
 def test_good_rows_are_produced_without_the_bad_ones_when_that_is_asked_for(

@@ -104,7 +104,7 @@ def test_growth_is_the_slope_as_a_share_of_the_mean() -> None:
 
 def test_detractors_are_0_to_6_passives_7_and_8_promoters_9_and_10() -> None:
     found = nps([0, 6, 7, 8, 9, 10])
-    assert (found.value, found.n) == (pytest.approx(0.0), 6)
+    assert (found.value, found.n) == (0.0, 6)
     assert nps([10, 9, 9, 7, 6]).value == pytest.approx(40.0)
     assert nps([0]).value == -100
     assert nps([7, 8]).value == 0
@@ -143,7 +143,7 @@ def test_touchpoints_are_kept_apart() -> None:
 
 def test_satisfied_are_4_and_5_of_5() -> None:
     found = csat_share([5, 4, 3, 2, 1])
-    assert (found.value, found.n) == (pytest.approx(0.4), 5)
+    assert (found.value, found.n) == (0.4, 5)
     assert mean_score([5, 4, 3, 2, 1]).value == pytest.approx(3.0)
 
 
@@ -160,7 +160,8 @@ def test_effort_is_a_mean_of_1_to_7_and_a_share_of_easy_by_phase() -> None:
 
 def test_wilson_interval_of_a_known_case() -> None:
     found = wilson(10, 100)
-    assert (found.low, found.high) == (pytest.approx(0.0552, abs=1e-4), pytest.approx(0.1744, abs=1e-4))
+    assert found.low == pytest.approx(0.0552, abs=1e-4)
+    assert found.high == pytest.approx(0.1744, abs=1e-4)
     assert wilson(0, 10).low == 0.0
     assert wilson(10, 10).high == 1.0
 
@@ -175,7 +176,7 @@ def test_answers_on_other_scales_are_moved(score: float, scale: float, to: float
 
 def test_grey_accounts_are_not_counted_as_scored() -> None:
     found = green_share({"green": 6, "yellow": 2, "red": 2, "grey": 90})
-    assert (found.value, found.n) == (pytest.approx(0.6), 10)
+    assert (found.value, found.n) == (0.6, 10)
     assert green_revenue_share({"green": 50.0, "red": 150.0, "grey": 9000.0}) == pytest.approx(0.25)
 
 
@@ -206,6 +207,7 @@ def test_referrals_are_set_against_lost_customers() -> None:
 
 def test_tiers_are_thirds_of_the_paying_accounts() -> None:
     bounds = tier_bounds([0, 10, 20, 30, 40, 50, 60])
+    assert bounds is not None
     assert bounds == (30, 50)
     assert [value_tier(revenue, bounds) for revenue in (0, 10, 29, 30, 50, 90)] == [
         "none", "low", "low", "mid", "high", "high"

@@ -1,0 +1,119 @@
+"""Which accounts were watched in which weeks: those with enough history that have not gone silent for good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.scoring.protocol import DAY_MS, WEEK_MS, Protocol
+
+I64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+_THURSDAY_DAYS = 3
+"""1970-01-01 was a Thursday."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Weeks of all accounts on one axis; week 0 begins on the Monday of the first event."""
+
+    base_ms: int
+    end_ms: int
+    """Of the last event."""
+    row_of: Mapping[str, int]
+    watched: Bools
+    """Account × complete week."""
+    _before: I64
+    """Watched weeks before each week, one more than there are weeks."""
+
+    @property
+    def weeks(self) -> int:
+        """Complete weeks."""
+        return int(self.watched.shape[1])
+
+    def week_of(self, at_ms: int) -> int:
+        """The week of an instant; also beyond the axis."""
+        return int(at_ms - self.base_ms) // WEEK_MS
+
+    def is_watched(self, account_id: str, at_ms: int) -> bool:
+        """Whether the account was watched when the week before the instant had ended."""
+        week, row = self.week_of(at_ms) - 1, self.row_of.get(account_id)
+        return row is not None and 0 <= week < self.weeks and bool(self.watched[row, week])
+
+    def watched_weeks(self, account_id: str, first: int, last: int) -> int:
+        """Watched weeks of the account from `first` to `last`, excluding `last`."""
+        row = self.row_of.get(account_id)
+        if row is None:
+            return 0
+        low, high = (min(max(week, 0), self.weeks) for week in (first, last))
+        return int(self._before[row, high] - self._before[row, low]) if high > low else 0
+
+    @property
+    def account_weeks(self) -> int:
+        """Watched weeks of all accounts."""
+        return int(self._before[:, -1].sum())
+
+
+def panel_of(
+    account_ids: Sequence[str],
+    account: I64,
+    occurred_at_ms: I64,
+    protocol: Protocol,
+    *,
+    end_ms: int | None = None,
+    ends_ms: Mapping[str, int] | None = None,
+) -> Panel:
+    """The panel of activity.
+
+    Args:
+        account_ids: of all accounts.
+        account: of each event, its place in `account_ids`.
+        occurred_at_ms: of each event.
+        protocol: says what is established and what is silent.
+        end_ms: of the input; by default the last event.
+        ends_ms: when accounts were declared to have left; they are not watched from that week on.
+    """
+    if not len(occurred_at_ms):
+        none = np.zeros((len(account_ids), 0), dtype=np.bool_)
+        return Panel(0, 0, _rows(account_ids), none, np.zeros((len(account_ids), 1), dtype=np.int64))
+    first_day = int(occurred_at_ms.min()) // DAY_MS
+    base_ms = (first_day - (first_day + _THURSDAY_DAYS) % 7) * DAY_MS
+    last_ms = int(occurred_at_ms.max()) if end_ms is None else end_ms
+    weeks = (last_ms - base_ms) // WEEK_MS
+    week = (occurred_at_ms - base_ms) // WEEK_MS
+    active = np.zeros((len(account_ids), weeks), dtype=np.bool_)
+    active[account[week < weeks], week[week < weeks]] = True
+    watched = _watched(active, protocol)
+    row_of = _rows(account_ids)
+    for account_id, at_ms in (ends_ms or {}).items():
+        if account_id in row_of:
+            watched[row_of[account_id], max(0, (at_ms - base_ms) // WEEK_MS) :] = False
+    return Panel(base_ms, last_ms, row_of, watched, _running(watched))
+
+
+def _rows(account_ids: Sequence[str]) -> dict[str, int]:
+    return {account_id: row for row, account_id in enumerate(account_ids)}
+
+
+def _watched(active: Bools, protocol: Protocol) -> Bools:
+    weeks = active.shape[1]
+    week = np.arange(weeks)
+    first = np.where(active.any(axis=1), active.argmax(axis=1), weeks)
+    seen = _running(active)
+    since = np.maximum(week - protocol.established_weeks, 0)
+    established = seen[:, week] - seen[:, since] >= protocol.active_weeks
+    established &= week - first[:, None] >= protocol.established_weeks
+    was = _running(established)
+    since = np.maximum(week - protocol.silent_weeks, 0)
+    alive = seen[:, week] - seen[:, since] > 0
+    return alive & (was[:, week + 1] - was[:, since] > 0)
+
+
+def _running(flags: Bools) -> I64:
+    """Number of flags before each column and after the last."""
+    out = np.zeros((flags.shape[0], flags.shape[1] + 1), dtype=np.int64)
+    np.cumsum(flags, axis=1, out=out[:, 1:])
+    return out
