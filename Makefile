@@ -22,19 +22,18 @@ $(READY): pyproject.toml deploy/requirements-test.lock
 		--no-build-isolation --editable .
 	@touch $@
 
-setup: $(READY) ## create .venv with the locked packages and the `foreshock` command
+setup: $(READY) servers ## create .venv with the locked packages and the `foreshock` command, and fetch the tests' servers
 	@echo "Ready: $(BIN)/foreshock --help"
 
-servers: $(READY) ## fetch what the server tests start: Kafka, PostgreSQL, promtool
-	@$(BIN)/python -m tests.servers.fetch
+servers: $(READY) ## fetch what the tests start, unless FORESHOCK_TEST_SERVERS=none: Kafka, PostgreSQL, promtool
+	@if [ "$$FORESHOCK_TEST_SERVERS" != none ]; then $(BIN)/python -m tests.servers.fetch; fi
 
 demo: $(READY) ## replay a sample stream through the whole pipeline; needs no server
 	@$(BIN)/foreshock demo $(ARGS)
 
 try: setup demo ## setup and demo in one
 
-test: $(READY) ## all tests; fetches and starts the servers that they need
-	@if [ "$$FORESHOCK_TEST_SERVERS" != none ]; then $(BIN)/python -m tests.servers.fetch; fi
+test: servers ## all tests; starts the servers that they need
 	@$(BIN)/python -m pytest -m "not bench and not soak" $(ARGS)
 
 test-soak: $(READY) ## the worker's faults with a counting core, for longer than `make test` may take
@@ -68,8 +67,7 @@ rules: $(READY)
 	@if command -v amtool > /dev/null; then amtool check-config deploy/alertmanager/alertmanager.yml; \
 	else echo "amtool is not installed: the Alertmanager configuration was not checked"; fi
 
-bench: $(READY) ## measure speed and latency on a real Kafka; prints a table of ratios
-	@$(BIN)/python -m tests.servers.fetch
+bench: servers ## measure speed and latency on a real Kafka; prints a table of ratios
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 evaluate: $(READY) ## measure false alerts, recall and delay on drawn accounts; writes tests/golden/evaluation
