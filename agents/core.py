@@ -42,7 +42,11 @@ class EngineCore:
             accounts=len(state.accounts),
             size_bytes=state.nbytes,
             day_closed_ms=state.days.start_ms(state.open_day) if state.open_day > 0 else 0,
-            evictions={"users": state.users.evicted, "features": state.features.evicted},
+            evictions={
+                "users": state.users.evicted,
+                "features": state.features.evicted,
+                "event_ids": sum(seen.evicted for seen in state.seen.values()),
+            },
         )
 
     def bands(self, feed: Feed) -> Mapping[tuple[str, str | None], int]:

@@ -67,7 +67,7 @@ class Facts:
     day_closed_ms: int
     """End of the last closed day; 0 before the first."""
     evictions: Mapping[str, int]
-    """How many users and features were evicted so far."""
+    """How many users, features and remembered event ids were evicted so far."""
 
 
 class Core(Protocol):

@@ -107,6 +107,8 @@ def _restore_topics(feed: Feed, record: PartitionRecord) -> None:
     state.users.evicted, state.features.evicted = record.evicted["users"], record.evicted["features"]
     state.users.untracked = record.evicted["untracked_users"]
     state.features.untracked = record.evicted["untracked_features"]
+    for name, seen in state.seen.items():
+        seen.evicted = record.evicted[name]
     if record.open_day:
         state.enter_day(record.open_day)
 

@@ -112,6 +112,7 @@ def _partition_record(feed: Feed, epoch: int) -> PartitionRecord:
         "features": state.features.evicted,
         "untracked_users": state.users.untracked,
         "untracked_features": state.features.untracked,
+        **{topic: seen.evicted for topic, seen in state.seen.items()},
     }
     return PartitionRecord(FORMAT, epoch, state.open_day, topics, feed.config.config_hash, evicted)
 

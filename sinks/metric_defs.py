@@ -128,8 +128,8 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "foreshock_state_evictions_total",
         "counter",
-        "Users and features that an account had too many of.",
-        (Label("of", ("users", "features")),),
+        "Users and features that an account had too many of, and ids forgotten before their time.",
+        (Label("of", ("users", "features", "event_ids")),),
     ),
     MetricSpec(
         "foreshock_state_invariant_violations_total",
