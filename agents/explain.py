@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.close import PUBLISH_POINTS
+from pipeline.health_records import PUBLISH_POINTS
 from sinks.database.account import read_account
 
 _COLOURS = {"red": "red", "yellow": "yellow", "green": "green", "grey": "bright_black"}
@@ -108,9 +108,9 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
     return text
 
 
-def _since(at_ms: int) -> str:
+def _since(at_ms: int | None) -> str:
     """Since when it is in its band; an account that was never judged has been in none other."""
-    return f" since {_date(at_ms)}" if at_ms >= _DAY_MS else " since the beginning"
+    return " since the beginning" if at_ms is None else f" since {_date(at_ms)}"
 
 
 def _dimensions(dimensions: Iterable[Mapping[str, Any]]) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipeline.hashing import U64, hash64
 from pipeline.index import HashIndex
 from pipeline.members import clear_day
 from pipeline.records import I64
+from pipeline.standings import Standings
 
 I32 = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
@@ -32,15 +34,13 @@ SCALARS: dict[str, tuple[str, Any]] = {
     "first_day": ("i4", NEVER),
     "first_usage_day": ("i4", NEVER),
     "amended_from": ("i4", NEVER),
+    "primary": ("u8", 0),
     "band": ("u1", 0),
-    "candidate": ("u1", 0),
-    "candidate_days": ("u1", 0),
-    "band_since_day": ("i4", -1),
     "score": ("f8", np.nan),
-    "published_score": ("f8", np.nan),
     "published": ("?", False),
 }
-"""Stored columns with one value per account: type and default."""
+"""Stored columns with one value per account: type and default. `band` and `score` are those of the primary scorecard,
+`primary` is the content of its definition."""
 
 SUMMARIES: dict[str, tuple[str, Any]] = {
     "seats": ("i4", 0),
@@ -70,12 +70,9 @@ class Accounts:
     first_day: I32
     first_usage_day: I32
     amended_from: I32
+    primary: U64
     band: npt.NDArray[np.uint8]
-    candidate: npt.NDArray[np.uint8]
-    candidate_days: npt.NDArray[np.uint8]
-    band_since_day: I32
     score: npt.NDArray[np.float64]
-    published_score: npt.NDArray[np.float64]
     published: Bools
     seats: I32
     billing_seen: Bools
@@ -95,7 +92,8 @@ class Accounts:
     renewal_at_ms: I64
     open_episodes: I32
 
-    def __init__(self, capacity: int = 1024) -> None:
+    def __init__(self, capacity: int = 1024, cards: Sequence[int] = (), profile: int = 0) -> None:
+        """`cards`: see `Standings`; `profile`: the health profile of an account without context."""
         self.size = 1
         self.capacity = capacity
         self.ids: list[str] = [""]
@@ -108,6 +106,10 @@ class Accounts:
         self.panes = {name: np.zeros((RING, capacity), dtype=dtype) for name, dtype in PANES.items()}
         for name, (dtype, default) in (SCALARS | SUMMARIES).items():
             setattr(self, name, np.full(capacity, default, dtype=dtype))
+        self.standings = Standings(cards, capacity)
+        self._first_profile = profile
+        self.profile = np.full(capacity, profile, dtype=np.uint8)
+        """Number of the account's health profile as of its context; never stored."""
         self._index = HashIndex()
 
     def __len__(self) -> int:
@@ -118,7 +120,7 @@ class Accounts:
         """Bytes held in columns."""
         columns: int = sum(getattr(self, name).nbytes for name in SCALARS | SUMMARIES)
         panes = sum(pane.nbytes for pane in self.panes.values())
-        return columns + panes + self.bits.nbytes + self._index.nbytes
+        return columns + panes + self.bits.nbytes + self.standings.nbytes + self._index.nbytes
 
     def _grow(self, needed: int) -> None:
         if needed <= self.capacity:
@@ -128,6 +130,10 @@ class Accounts:
             column = np.full(capacity, default, dtype=dtype)
             column[: self.size] = getattr(self, name)[: self.size]
             setattr(self, name, column)
+        self.standings.grow(capacity)
+        profile = np.full(capacity, self._first_profile, dtype=np.uint8)
+        profile[: self.size] = self.profile[: self.size]
+        self.profile = profile
         for name in ("hashes", "bits", "dirty"):
             old = getattr(self, name)
             column = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)

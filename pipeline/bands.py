@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 GREY, RED, YELLOW, GREEN = range(4)
 NAMES = ("grey", "red", "yellow", "green")
-HOLD_DAYS = 3
-MIN_COVERAGE = 0.4
 
 F64 = npt.NDArray[np.float64]
 U8 = npt.NDArray[np.uint8]
+
+
+class BandRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When an account changes its band; scores of 0…100, coverage of 0…1."""
+
+    red_below: float = 40.0
+    red_until: float = 50.0
+    """Red is left from here on."""
+    green_from: float = 75.0
+    green_until: float = 65.0
+    """Green is left below."""
+    hold_days: int = 3
+    """A move counts when its candidate has been the same for so many closed days."""
+    min_coverage: float = 0.4
+    """Grey below."""
+
+
+BAND_RULE = BandRule()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +42,26 @@ class BandState:
     candidate_days: U8
 
 
-def move(state: BandState, score: F64, coverage: F64) -> BandState:
+def move(state: BandState, score: F64, coverage: F64, rule: BandRule = BAND_RULE) -> BandState:
     """Bands after one more closed day.
 
-    Hysteresis: red is entered below 40 and left at 50, green entered at 75 and left below 65. A first judgement and
-    a fall to grey count at once, any other move when the candidate has been the same for three closed days.
+    Hysteresis: a band is entered and left at different scores. A first judgement and a fall to grey count at once,
+    any other move when the candidate has been the same for `hold_days` closed days.
     """
-    plain = np.where(score < 40, RED, np.where(score >= 75, GREEN, YELLOW))
-    target = np.where((state.band == RED) & (score < 50), RED, plain)
-    target = np.where((state.band == GREEN) & (score >= 65), GREEN, target)
-    target = np.where((coverage < MIN_COVERAGE) | np.isnan(score), GREY, target).astype(np.uint8)
+    target = target_of(state.band, score, coverage, rule)
     same = target == state.band
     streak = np.where(target == state.candidate, state.candidate_days + 1, 1)
     streak = np.where(same, 0, streak)
-    moved = ~same & ((state.band == GREY) | (target == GREY) | (streak >= HOLD_DAYS))
+    moved = ~same & ((state.band == GREY) | (target == GREY) | (streak >= rule.hold_days))
     band = np.where(moved, target, state.band).astype(np.uint8)
     days = np.where(moved | same, 0, streak).astype(np.uint8)
     candidate = np.where(moved | same, band, target).astype(np.uint8)
     return BandState(band, candidate, days)
+
+
+def target_of(band: U8, score: F64, coverage: F64, rule: BandRule) -> U8:
+    """The band that a score calls for, given the present one."""
+    plain = np.where(score < rule.red_below, RED, np.where(score >= rule.green_from, GREEN, YELLOW))
+    target = np.where((band == RED) & (score < rule.red_until), RED, plain)
+    target = np.where((band == GREEN) & (score >= rule.green_until), GREEN, target)
+    return np.where((coverage < rule.min_coverage) | np.isnan(score), GREY, target).astype(np.uint8)

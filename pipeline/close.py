@@ -13,20 +13,22 @@ from pipeline.amend import amend
 from pipeline.books import Book, Episode
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
 from pipeline.detectors.view import Census, View, census
+from pipeline.health_records import publish_health
+from pipeline.judging import Verdict, judge
 from pipeline.kinds import KINDS
 from pipeline.records import Outcome
 from pipeline.rules import severity_rises
-from pipeline.scenes import DayContext, health_records, scene
-from pipeline.scorecards import default
+from pipeline.scenes import DayContext, scene
+from pipeline.scorecards.relationship import OVERDUE_MS
 from pipeline.signals import context_of, promote_readings, same_context
 from pipeline.state import State
 from pipeline.tickets import forget_closed
 
 BLOCK = 8_192
 """Accounts evaluated at a time: their working columns fit in a processor's cache."""
+HEALTH_KINDS = ("health_changed", "health_unknown")
 CLEAR_DAYS = 5
 EXPIRE_DAYS = 84
-PUBLISH_POINTS = 3.0
 Bools = npt.NDArray[np.bool_]
 _SEVERITY_OF_BAND = {bands.RED: "error", bands.YELLOW: "warning"}
 
@@ -44,6 +46,7 @@ def close_day(state: State, outcome: Outcome) -> None:
             _close_block(state, rows, day, counts.part(rows), held, outcome)
         _age(state, day, held)
     _refresh_books(state, day, held)
+    state.definitions = dict(state.plan.definitions)
     state.enter_day(day + 1)
     for seen in state.seen.values():
         seen.forget_before(state.first_amendable_day)
@@ -87,6 +90,7 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
         fresh = context_of(book, day)
         if not same_context(book.context, fresh):
             book.context = fresh
+            state.choose_profile(row)
             accounts.dirty[row] = True
     before_ms = state.days.start_ms(state.first_amendable_day)
     for row in due(state.closed_tickets):
@@ -102,57 +106,20 @@ def _close_block(state: State, rows: slice, day: int, counts: Census, held: Bool
     accounts = state.accounts
     view = View(accounts, rows, day, state.days, state.config.arl_days, counts)
     findings = {detector.KIND: detector.evaluate(view) for detector in BEFORE_SCORE}
-    score = default.evaluate(view)
-    context = DayContext(view, findings, score, accounts.score[rows].copy(), accounts.band[rows].copy())
     live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
-    _move_bands(state, context, live)
+    previous_primary = accounts.primary[rows].copy()
+    context = DayContext(view, findings, judge(state, view, rows, live), previous_primary)
     view.band = accounts.band[rows]
     findings |= {detector.KIND: detector.evaluate(view) for detector in AFTER_SCORE}
-    moved = view.band != context.previous_band
     concerned = accounts.open_episodes[rows] > 0
     for finding in findings.values():
         concerned |= finding.raised
-    concerned |= moved | (accounts.first_due_ms[rows] + default.OVERDUE_MS <= view.end_ms)
+    for verdict in context.judgement.verdicts:
+        concerned |= verdict.moved
+    concerned |= accounts.first_due_ms[rows] + OVERDUE_MS <= view.end_ms
     for place in np.flatnonzero(concerned & live).tolist():
-        _Closing(state, context, rows.start + place, place, outcome).run(moved=bool(moved[place]))
-    _publish_health(state, context, rows, live, outcome)
-
-
-def _move_bands(state: State, context: DayContext, live: Bools) -> None:
-    accounts, rows, score = state.accounts, context.view.rows, context.score
-    before = bands.BandState(accounts.band[rows], accounts.candidate[rows], accounts.candidate_days[rows])
-    after = bands.move(before, score.score, score.coverage)
-    changed = (after.band != before.band) | (after.candidate != before.candidate)
-    changed |= (after.candidate_days != before.candidate_days) | ~_equal(score.score, accounts.score[rows])
-    accounts.dirty[rows] |= changed & live
-    moved = live & (after.band != before.band)
-    accounts.band_since_day[rows] = np.where(moved, context.view.day, accounts.band_since_day[rows])
-    for name, value in (
-        ("band", after.band),
-        ("candidate", after.candidate),
-        ("candidate_days", after.candidate_days),
-        ("score", score.score),
-    ):
-        column = getattr(accounts, name)
-        column[rows] = np.where(live, value, column[rows])
-
-
-def _equal(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> Bools:
-    return np.asarray((left == right) | (np.isnan(left) & np.isnan(right)))
-
-
-def _publish_health(state: State, context: DayContext, rows: slice, live: Bools, outcome: Outcome) -> None:
-    accounts = state.accounts
-    score, shown = accounts.score[rows], accounts.published_score[rows]
-    due = ~accounts.published[rows] | (accounts.band[rows] != context.previous_band)
-    due |= (np.abs(score - shown) >= PUBLISH_POINTS) | (np.isnan(score) != np.isnan(shown))
-    places = np.flatnonzero(due & live)
-    if len(places):
-        outcome.health += health_records(state, context, places, rows.start)
-        published = places + rows.start
-        accounts.published[published] = True
-        accounts.published_score[published] = accounts.score[published]
-        accounts.dirty[published] = True
+        _Closing(state, context, rows.start + place, place, outcome).run()
+    outcome.health += publish_health(state, context, rows, live)
 
 
 @dataclass(slots=True)
@@ -165,29 +132,40 @@ class _Closing:
     place: int
     outcome: Outcome
     book: Book = field(init=False)
-    _scene: Scene | None = None
+    _scenes: dict[int, Scene] = field(default_factory=dict)
+    """By slot of the scorecard that they tell of."""
 
     def __post_init__(self) -> None:
         self.book = self.state.accounts.book(self.row)
 
-    def run(self, *, moved: bool) -> None:
+    def run(self) -> None:
         """Advance every kind, in the order of the detector tables."""
         for detector in BEFORE_SCORE:
             self._advance(detector)
         self._overdue_invoices()
-        self._health(moved=moved)
+        self._health()
         for detector in AFTER_SCORE:
             self._advance(detector)
         self.state.accounts.open_episodes[self.row] = len(self.book.episodes)
 
     def _emit(self, episode: Episode, status: str, reason: str) -> None:
-        if self._scene is None:
-            self._scene = scene(self.state, self.context, self.row, self.place)
+        verdict = self._verdict_of(episode)
+        if verdict.slot not in self._scenes:
+            self._scenes[verdict.slot] = scene(self.state, self.context, verdict, self.row, self.place)
         end_ms = self.context.view.end_ms
+        surroundings = self._scenes[verdict.slot]
         change = Change(status, reason, end_ms, end_ms if status == "resolved" else None)
         account_id = self.state.accounts.ids[self.row]
-        self.outcome.alerts.append(self.state.alerting.record(account_id, self.book, episode, change, self._scene))
+        self.outcome.alerts.append(self.state.alerting.record(account_id, self.book, episode, change, surroundings))
         self.state.accounts.dirty[self.row] = True
+
+    def _verdict_of(self, episode: Episode) -> Verdict:
+        """The scorecard that an alert is about; the primary one unless it says otherwise."""
+        if episode.kind in HEALTH_KINDS:
+            for verdict in self.context.judgement.verdicts:
+                if verdict.card.id == episode.dimension:
+                    return verdict
+        return self.context.judgement.primary_of(self.place)
 
     def _open(
         self, kind: str, dimension: str, starts_at_ms: int, severity: str, values: tuple[float, float, float]
@@ -237,27 +215,40 @@ class _Closing:
         end_ms = self.context.view.end_ms
         for key, invoice in sorted(self.book.invoices.items()):
             due_ms = invoice.due_at_ms
-            if due_ms is None or invoice.settled or due_ms + default.OVERDUE_MS > end_ms:
+            if due_ms is None or invoice.settled or due_ms + OVERDUE_MS > end_ms:
                 continue
             if self.book.episode("invoice_overdue", key) is None:
                 starts_at_ms = due_ms if invoice.paid_at_ms is None else max(due_ms, invoice.paid_at_ms + 1)
                 days = (end_ms - due_ms) / 86_400_000
                 self._open("invoice_overdue", key, starts_at_ms, "error", (float(invoice.amount_minor or 0), 0.0, days))
 
-    def _health(self, *, moved: bool) -> None:
-        """Alert on the move of the band: for the worse opens or worsens, for the better eases or resolves."""
-        day = self.context.view.day
-        open_ones = {kind: self.book.episode(kind, default.ID) for kind in ("health_changed", "health_unknown")}
-        changed, unknown = open_ones["health_changed"], open_ones["health_unknown"]
-        if not moved:
+    def _health(self) -> None:
+        """Follow the bands of the scorecards that apply, and end what was said by those that do not any more."""
+        applied = {verdict.card.id for verdict in self.context.judgement.verdicts if verdict.applies[self.place]}
+        for episode in list(self.book.episodes):
+            if episode.kind in HEALTH_KINDS and episode.dimension not in applied:
+                self._resolve(episode, "expired")
+        for verdict in self.context.judgement.verdicts:
+            if verdict.applies[self.place]:
+                self._follow_band(verdict)
+
+    def _follow_band(self, verdict: Verdict) -> None:
+        """Alert on the move of a band: for the worse opens or worsens, for the better eases or resolves."""
+        day, card = self.context.view.day, verdict.card.id
+        changed, unknown = (self.book.episode(kind, card) for kind in HEALTH_KINDS)
+        band, before = verdict.bands_at(self.state, self.row, self.place)
+        if self.place in verdict.switches:
+            if changed is not None and band in (bands.GREEN, bands.GREY):
+                self._resolve(changed, "config_change")
+            if unknown is not None and band != bands.GREY:
+                self._resolve(unknown, "config_change")
+            return
+        if not verdict.moved[self.place]:
             for episode in (changed, unknown):
                 if episode is not None and day - episode.opened_day >= EXPIRE_DAYS:
                     self._resolve(episode, "expired")
             return
-        band, before = int(self.context.view.band[self.place]), int(self.context.previous_band[self.place])
-        score = float(np.nan_to_num(self.state.accounts.score[self.row]))
-        previous = float(np.nan_to_num(self.context.previous_score[self.place]))
-        values = (score, previous, score - previous)
+        values = verdict.scores_at(self.state, self.row, self.place)
         if unknown is not None:
             self._resolve(unknown, "recovered")
         if changed is not None and band in (bands.GREEN, bands.GREY):
@@ -271,6 +262,6 @@ class _Closing:
             return
         start_ms = self.state.days.start_ms(day)
         if band == bands.GREY:
-            self._open("health_unknown", default.ID, start_ms, "info", values)
+            self._open("health_unknown", card, start_ms, "info", values)
         elif changed is None and band < before:
-            self._open("health_changed", default.ID, start_ms, _SEVERITY_OF_BAND[band], values)
+            self._open("health_changed", card, start_ms, _SEVERITY_OF_BAND[band], values)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
+from pipeline.scorecards.card import Scorecard
+from pipeline.scorecards.profiles import HealthProfile
+
 DAY_MS = 86_400_000
 MAX_LATENESS_DAYS = 7
 """Bounded by the day panes and active-day bitmaps, which must still hold what an amended day's detectors read."""
@@ -25,6 +28,12 @@ class EngineConfig:
     """Open tickets, invoices, subscriptions and remembered closed tickets per account, each."""
     max_dedup_ids: int = 20_000_000
     """Per partition and topic."""
+    scorecards: tuple[Scorecard, ...] = ()
+    """Definitions beside the built-in ones, or in their place."""
+    health_scorecards: tuple[str, ...] = ("default",)
+    """Ids of those that judge an account which no profile matches; the first that is not in shadow is primary."""
+    profiles: tuple[HealthProfile, ...] = ()
+    """The first that matches an account decides its scorecards."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.out_of_orderness_ms <= DAY_MS:

@@ -31,6 +31,7 @@ from pipeline.snapshot import (
     read_head,
     read_partition_record,
 )
+from pipeline.standings import STANDING
 from pipeline.state import Ahead, State
 
 _BLOCK = 8192
@@ -109,6 +110,7 @@ def _restore_topics(feed: Feed, record: PartitionRecord) -> None:
     state.features.untracked = record.evicted["untracked_features"]
     for name, seen in state.seen.items():
         seen.evicted = record.evicted[name]
+    state.definitions |= record.definitions
     if record.open_day:
         state.enter_day(record.open_day)
 
@@ -158,7 +160,8 @@ def _restore_block(state: State, block: Sequence[tuple[bytes, bytes]]) -> npt.ND
     accounts.bits[rows] = head["bits"]
     for name in SCALARS:
         getattr(accounts, name)[rows] = head[name]
-    starts = _restore_panes(state, block, head, rows)
+    starts = _restore_standings(state, block, head, rows)
+    starts = _restore_panes(state, block, head, rows, starts)
     starts = _restore_members(state.users, block, head, "users", starts, rows, hashes)
     starts = _restore_members(state.features, block, head, "features", starts, rows, hashes)
     for (key, value), start, row in zip(block, starts, rows.tolist(), strict=True):
@@ -167,10 +170,25 @@ def _restore_block(state: State, block: Sequence[tuple[bytes, bytes]]) -> npt.ND
     return head
 
 
-def _restore_panes(
+def _restore_standings(
     state: State, block: Sequence[tuple[bytes, bytes]], head: npt.NDArray[np.void], rows: npt.NDArray[np.int32]
 ) -> list[int]:
-    starts = [HEAD.itemsize] * len(block)
+    starts = HEAD.itemsize + head["standings"].astype(np.int64) * STANDING.itemsize
+    for count in np.unique(head["standings"]).tolist():
+        chosen = np.flatnonzero(head["standings"] == count)
+        data = b"".join(block[place][1][HEAD.itemsize : starts[place]] for place in chosen.tolist())
+        stored = np.frombuffer(data, dtype=STANDING).reshape(len(chosen), count)
+        state.accounts.standings.restore(rows[chosen], stored)
+    return [int(start) for start in starts]
+
+
+def _restore_panes(
+    state: State,
+    block: Sequence[tuple[bytes, bytes]],
+    head: npt.NDArray[np.void],
+    rows: npt.NDArray[np.int32],
+    starts: list[int],
+) -> list[int]:
     for number, name in enumerate(PANES):
         widths = head["pane_widths"][:, number]
         for code, dtype in enumerate(PANE_WIDTHS):
@@ -229,6 +247,7 @@ def _restore_book(state: State, row: int, key: bytes, data: bytes) -> None:
         state.closed_tickets.add(row)
     if not same_context(book.context, context_of(book, 0)):
         state.stale_context.add(row)
+    state.choose_profile(row)
 
 
 def _catch_up(state: State, closed_day: npt.NDArray[np.int32]) -> None:

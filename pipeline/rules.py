@@ -13,7 +13,6 @@ from pipeline.alerts import Change, Scene
 from pipeline.bands import NAMES
 from pipeline.billing import Fact, InvoiceOverdue, Paid, PaymentFailed
 from pipeline.books import Book, Episode
-from pipeline.scorecards import default
 from pipeline.state import State
 from schemas.event_types import ALERT_SEVERITIES
 
@@ -78,19 +77,18 @@ def _settle(state: State, row: int, fact: Paid) -> list[dict[str, Any]]:
     return records
 
 
-def health_of(
-    state: State, row: int, previous_score: float | None = None, previous_band: int | None = None
-) -> dict[str, Any]:
-    """The account's health as alerts show it."""
+def health_of(state: State, row: int) -> dict[str, Any]:
+    """The account's health as of the last closed day, as alerts show it."""
     accounts = state.accounts
-    score = float(accounts.score[row])
+    definition = state.definitions.get(int(accounts.primary[row]))
+    card = definition.card if definition is not None else state.plan.cards[int(state.plan.primary[0])]
     return {
-        "scorecard": default.ID,
-        "version": default.VERSION,
-        "score": _known(score),
-        "previous_score": None if previous_score is None else _known(previous_score),
+        "scorecard": card.id,
+        "version": card.version,
+        "score": _known(float(accounts.score[row])),
+        "previous_score": None,
         "band": NAMES[int(accounts.band[row])],
-        "previous_band": NAMES[previous_band] if previous_band is not None else None,
+        "previous_band": None,
     }
 
 

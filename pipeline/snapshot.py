@@ -1,7 +1,7 @@
 """The changelog's records: one partition's state as keys and values, written per checkpoint and read at recovery.
 
-An account's value is a fixed head, the day panes that are not empty, its members and its book. The format is
-versioned; a newer one than this code knows is refused.
+An account's value is a fixed head, its standings on scorecards, the day panes that are not empty, its members and its
+book. The format is versioned; a newer one than this code knows is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from pipeline.books import encode_book
 from pipeline.feed import Feed
 from pipeline.members import Members
 from pipeline.records import I64
+from pipeline.scorecards.score import Definition
 from pipeline.seen import SeenChunk
+from pipeline.standings import STANDING
 from pipeline.state import State
 from schemas.topics import INPUT_TOPICS
 
@@ -37,6 +39,7 @@ HEAD = np.dtype(
         ("closed_day", "<i4"),
         ("pane_widths", "u1", (len(PANES),)),
         ("bits", "<u8", (2,)),
+        ("standings", "u1"),
         ("users", "<u4"),
         ("features", "<u4"),
         *((name, dtype if dtype in ("?", "u1") else f"<{dtype}") for name, (dtype, _) in SCALARS.items()),
@@ -64,6 +67,8 @@ class PartitionRecord(msgspec.Struct, array_like=True):
     topics: dict[str, TopicRecord]
     config_hash: str
     evicted: dict[str, int]
+    definitions: dict[int, Definition] = {}
+    """By content: what the accounts' standings come from."""
 
 
 class TopicRecord(msgspec.Struct, array_like=True):
@@ -114,7 +119,7 @@ def _partition_record(feed: Feed, epoch: int) -> PartitionRecord:
         "untracked_features": state.features.untracked,
         **{topic: seen.evicted for topic, seen in state.seen.items()},
     }
-    return PartitionRecord(FORMAT, epoch, state.open_day, topics, feed.config.config_hash, evicted)
+    return PartitionRecord(FORMAT, epoch, state.open_day, topics, feed.config.config_hash, evicted, state.definitions)
 
 
 def _seen_value(chunk: SeenChunk, epoch: int) -> bytes:
@@ -140,11 +145,15 @@ def _block_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Itera
     panes = [
         _narrow(pane[:, rows].T, head["pane_widths"][:, number]) for number, pane in enumerate(accounts.panes.values())
     ]
+    standings = accounts.standings.stored(rows)
+    head["standings"] = standings.shape[1]
     heads, size = head.tobytes(), HEAD.itemsize
+    stands, span = standings.tobytes(), standings.shape[1] * STANDING.itemsize
     packed = [users.astype(member_dtype(width)).tobytes(), features.astype(member_dtype(width)).tobytes()]
     starts = [np.r_[0, ends * member_dtype(width).itemsize].tolist() for ends in (user_ends, feature_ends)]
     for place, row in enumerate(rows.tolist()):
-        parts = [heads[place * size : (place + 1) * size], *(pane[place] for pane in panes)]
+        parts = [heads[place * size : (place + 1) * size], stands[place * span : (place + 1) * span]]
+        parts += [pane[place] for pane in panes]
         parts += [block[start[place] : start[place + 1]] for block, start in zip(packed, starts, strict=True)]
         book = accounts.books.get(row)
         if book is not None:

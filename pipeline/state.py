@@ -9,10 +9,15 @@ import numpy.typing as npt
 
 from pipeline.accounts import Accounts
 from pipeline.alerts import Alerting
+from pipeline.books import Context
 from pipeline.config import EngineConfig
 from pipeline.days import Days
+from pipeline.hashing import hash_text
 from pipeline.members import Members
 from pipeline.records import I64
+from pipeline.scorecards.plan import Plan
+from pipeline.scorecards.profiles import profile_of
+from pipeline.scorecards.score import Definition
 from pipeline.seen import Seen
 from schemas.topics import INPUT_TOPICS
 
@@ -35,7 +40,8 @@ class State:
     config: EngineConfig
     days: Days = field(init=False)
     alerting: Alerting = field(init=False)
-    accounts: Accounts = field(default_factory=Accounts)
+    plan: Plan = field(init=False)
+    accounts: Accounts = field(init=False)
     users: Members = field(init=False)
     features: Members = field(init=False)
     seen: dict[str, Seen] = field(init=False)
@@ -47,11 +53,19 @@ class State:
     """Rows whose context must be copied again at the next close."""
     closed_tickets: set[int] = field(default_factory=set)
     """Rows that remember closing times."""
+    definitions: dict[int, Definition] = field(init=False)
+    """By content, those that an account's standing may come from: of the plan, and of the one before it."""
     ahead: Ahead | None = None
 
     def __post_init__(self) -> None:
         self.days = Days(self.config.timezone)
+        self.plan = Plan(self.config)
+        self.definitions = dict(self.plan.definitions)
         self.alerting = Alerting(self.config)
+        self.accounts = Accounts(
+            cards=[hash_text(card.id) for card in self.plan.cards],
+            profile=profile_of(self.plan.profiles, Context()),
+        )
         self.users = Members(self.config.max_users)
         self.features = Members(self.config.max_features)
         self.seen = {topic: Seen(self.config.max_dedup_ids) for topic in DEDUPLICATED}
@@ -61,6 +75,11 @@ class State:
         self.open_day = day
         # A day is too late once its end plus the lateness is not after the start of the open day.
         self.first_amendable_day = self.days.of_one(self.days.start_ms(day) - self.config.allowed_lateness_ms)
+
+    def choose_profile(self, row: int) -> None:
+        """Bring the account's health profile in line with its context."""
+        if self.plan.profiles:
+            self.accounts.profile[row] = profile_of(self.plan.profiles, self.accounts.books[row].context)
 
     @property
     def nbytes(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.bands import GREEN, GREY, MIN_COVERAGE, NAMES, RED, YELLOW, BandState, move
+from pipeline.bands import GREEN, GREY, NAMES, RED, YELLOW, BandRule, BandState, move
 
 KNOWN, LITTLE = 1.0, 0.39
 
@@ -62,7 +62,7 @@ def test_a_fall_to_grey_counts_at_once(start: int, day: tuple[float, float]) -> 
 
 
 def test_enough_coverage_is_enough() -> None:
-    assert walk(YELLOW, [(55.0, MIN_COVERAGE)]) == ["yellow"]
+    assert walk(YELLOW, [(55.0, BandRule().min_coverage)]) == ["yellow"]
 
 
 def test_any_other_move_waits_for_three_days_running() -> None:

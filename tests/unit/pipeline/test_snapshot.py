@@ -27,6 +27,7 @@ from pipeline.snapshot import (
     read_partition_record,
     seen_key,
 )
+from pipeline.standings import STANDING
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, TOPICS, USAGE, OracleConfig, Record
 from tests.oracle.streams import Case, Log, short_cases
@@ -66,6 +67,9 @@ def readable(value: bytes) -> dict[str, Any]:
     head = np.frombuffer(value, HEAD, count=1)[0]
     found: dict[str, Any] = {name: head[name].tolist() for name in HEAD.names or ()}
     start = HEAD.itemsize
+    standings = np.frombuffer(value, STANDING, int(head["standings"]), start)
+    found["standings"] = standings.tolist()
+    start += standings.nbytes
     for name, width in zip(PANES, head["pane_widths"].tolist(), strict=True):
         dtype = PANE_WIDTHS[width]
         if dtype is not None:

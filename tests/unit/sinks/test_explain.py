@@ -30,7 +30,7 @@ def url(tmp_path: Path) -> str:
             health("acme-west"),
             health(
                 "zenith",
-                band_since=0,
+                band_since=None,
                 previous_band="grey",
                 band="grey",
                 score=None,

@@ -1,0 +1,92 @@
+"""Totals: the weighted mean of the dimensions that are present."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from pipeline.scorecards.card import NESTED, Scorecard
+from pipeline.scorecards.dimensions import DIMENSIONS
+from pipeline.scorecards.profiles import Expectations
+from pipeline.scorecards.reading import F64, Dimension, Reading, Sight
+
+
+class Definition(msgspec.Struct, frozen=True, array_like=True):
+    """All that decides an account's score: the scorecard behind those nested in it, and what is expected."""
+
+    cards: tuple[Scorecard, ...]
+    expects: Expectations
+
+    @property
+    def card(self) -> Scorecard:
+        """The scorecard itself."""
+        return self.cards[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A scorecard's result for each account of a view."""
+
+    card: Scorecard
+    score: F64
+    """0…100, one decimal; NaN when no dimension is present."""
+    coverage: F64
+    readings: tuple[Reading, ...]
+    """One per criterion."""
+
+    @property
+    def weights(self) -> F64:
+        """Weight that is present."""
+        return self.coverage * self.card.total_weight
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads each dimension of a sight once, however many scorecards weigh it."""
+
+    sight: Sight
+    _readings: dict[str, Reading] = field(default_factory=dict)
+
+    def scores(self, cards: Iterable[Scorecard]) -> dict[str, Score]:
+        """Scores by id; a scorecard must stand behind those nested in it."""
+        found: dict[str, Score] = {}
+        for card in cards:
+            found[card.id] = self._score(card, found)
+        return found
+
+    def _score(self, card: Scorecard, others: Mapping[str, Score]) -> Score:
+        readings = tuple(self._read(criterion.dimension, others) for criterion in card.criteria)
+        points = np.zeros(len(self.sight))
+        weights = np.zeros(len(self.sight))
+        for criterion, reading in zip(card.criteria, readings, strict=True):
+            present = ~np.isnan(reading.value)
+            points += np.where(present, criterion.weight * reading.value, 0.0)
+            weights += criterion.weight * present
+        known = weights > 0
+        exact = np.where(known, 100.0 * points / np.where(known, weights, 1.0), np.nan)
+        return Score(card, np.rint(10.0 * exact) / 10.0, weights / card.total_weight, readings)
+
+    def _read(self, name: str, others: Mapping[str, Score]) -> Reading:
+        if name.startswith(NESTED):
+            other = others[name.removeprefix(NESTED)]
+            value = np.where(other.coverage >= other.card.bands.min_coverage, other.score / 100.0, np.nan)
+            return Reading(value, other.score, np.full(len(self.sight), 100.0))
+        reading = self._readings.get(name)
+        if reading is None:
+            reading = self._readings[name] = dimension_of(name).read(self.sight)
+        return reading
+
+
+def dimension_of(name: str) -> Dimension:
+    """What a criterion's dimension is. Raises `KeyError` for a name that is none."""
+    return NESTED_TOTAL if name.startswith(NESTED) else DIMENSIONS[name]
+
+
+def _not_read(sight: Sight) -> Reading:
+    raise TypeError("the total of a scorecard is taken from its score")
+
+
+NESTED_TOTAL = Dimension("total", "", _not_read)
