@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from pipeline.config import DAY_MS, EngineConfig
+from pipeline.scorecards.card import Criterion, Scorecard
+from pipeline.scorecards.profiles import HealthProfile
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,13 @@ def test_the_ends_of_the_ranges_are_accepted(name: str, value: Any) -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(EngineConfig)])
 def test_every_setting_enters_the_fingerprint(name: str) -> None:
     config = EngineConfig()
-    value: Any = "Asia/Tokyo" if name == "timezone" else getattr(config, name) + 1
+    others: dict[str, Any] = {
+        "timezone": "Asia/Tokyo",
+        "scorecards": (Scorecard("mine", 1, (Criterion("support", 1),)),),
+        "health_scorecards": ("default", "mine"),
+        "profiles": (HealthProfile("all", ("default",)),),
+    }
+    value = others[name] if name in others else getattr(config, name) + 1
     assert replace(config, **{name: value}).config_hash != config.config_hash
 
 

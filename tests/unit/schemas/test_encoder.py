@@ -13,19 +13,22 @@ from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.unit.schemas.wire import AT_MS, RECORDS, REGISTRY, TableRegistry, schema_of, value, written
 
 
-def _minimal(schema: Any, namespace_of: str = "") -> Any:
+def _minimal(schema: Any, named: dict[str, Any] | None = None) -> Any:
     """A value of a schema: zeros, empty texts, one item a list, the second branch of a union."""
+    named = {} if named is None else named
     if isinstance(schema, list):
-        return _minimal(schema[1])
+        return _minimal(schema[1], named)
     if isinstance(schema, str):
-        return {"string": "x", "bytes": b"\0\xff", "boolean": True, "double": 0.5}.get(schema, 7)
+        plain = {"string": "x", "bytes": b"\0\xff", "boolean": True, "double": 0.5}
+        return _minimal(named[schema], named) if schema in named else plain.get(schema, 7)
     if schema["type"] == "record":
-        return {field["name"]: _minimal(field["type"]) for field in schema["fields"]}
+        named[schema["name"]] = schema
+        return {field["name"]: _minimal(field["type"], named) for field in schema["fields"]}
     if schema["type"] == "array":
-        return [_minimal(schema["items"])]
+        return [_minimal(schema["items"], named)]
     if schema["type"] == "map":
-        return {"k": _minimal(schema["values"])}
-    return _minimal(schema["type"])
+        return {"k": _minimal(schema["values"], named)}
+    return _minimal(schema["type"], named)
 
 
 @pytest.mark.parametrize("topic", sorted(TOPICS))
