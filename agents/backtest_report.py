@@ -94,9 +94,14 @@ def label_report(matched: MatchReport) -> dict[str, Any]:
         "recall": None if matched.recall is None else round(matched.recall, 4),
         "by_kind": {kind: _kind(matched.of_kind(kind)) for kind in kinds},
         "findings": [_finding(finding) for finding in matched.findings],
-        "fleet": [
-            {"kind": check.label.kind, "at": check.label.at_ms, "unexplained_alerts": len(check.alerts)}
-            for check in matched.fleet
+        "quiet": [
+            {
+                "account_id": check.label.account_id,
+                "kind": check.label.kind,
+                "at": check.label.at_ms,
+                "unexplained_alerts": len(check.alerts),
+            }
+            for check in matched.quiet
         ],
         "consequences": len(matched.consequences),
         "improvements": len(matched.improvements),

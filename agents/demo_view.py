@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.demo import Progress
-from pipeline.labels import LABEL_RULES
+from pipeline.labels import FLEET, LABEL_RULES
 
 _PLAIN_EVERY_S = 3.0
 _ALERTS_PER_KIND = 4
@@ -163,10 +163,11 @@ def _incidents(incidents: Mapping[str, Any], alerts: Iterable[Mapping[str, Any]]
             "" if delay is None else f"{delay:.1f} days",
             finding["alert_kind"] or "",
         )
-    for check in incidents["fleet"]:
+    for check in incidents["quiet"]:
         count = check["unexplained_alerts"]
         verdict = "quiet, as it should be" if not count else f"{count} unexplained alerts around it"
-        table.add_row(check["kind"], "all", _date(check["at"]), verdict, "", "")
+        who = "all" if check["account_id"] == FLEET else check["account_id"]
+        table.add_row(check["kind"], Text(who), _date(check["at"]), verdict, "", "")
     return table
 
 

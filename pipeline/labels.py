@@ -50,7 +50,7 @@ class LabelRule:
     """Which alert kinds find a label of one kind, and in which time around it.
 
     An alert counts when it was detected in `[at - before_days, (ends_at or at) + after_days]`. No kinds at
-    all: the label is expected to raise nothing.
+    all: the label is quiet, it is expected to raise nothing.
     """
 
     alert_kinds: frozenset[str]
@@ -75,12 +75,24 @@ ACCOUNT_INCIDENTS: Mapping[str, LabelRule] = {
     # New users bring new activity, so either side of the same growth may be seen first.
     "seat_saturation": _kinds("seat_saturation", "sustained_growth"),
     "sustained_growth": _kinds("sustained_growth", "seat_saturation"),
+    # The person who did most of the work and spoke for the product leaves.
+    "champion_loss": _kinds("power_user_decline"),
+    "feature_abandonment": _kinds("feature_abandonment"),
+    "new_team": _kinds("sustained_growth", "seat_saturation"),
 }
+QUIET_INCIDENTS: Mapping[str, LabelRule] = {
+    # Two days off that nobody announced.
+    "company_holiday": LabelRule(frozenset(), after_days=7),
+    # Every user has a new id; what they do stays the same.
+    "reorganisation": LabelRule(frozenset(), after_days=35),
+}
+"""What happens to an account and is no reason to alert."""
 FLEET_INCIDENTS: Mapping[str, LabelRule] = {
     "holiday": LabelRule(frozenset(), after_days=7),
     "feed_outage": LabelRule(frozenset(), after_days=7),
     "duplicates_replay": LabelRule(frozenset(), after_days=7),
     "late_data": LabelRule(frozenset(), after_days=7),
+    "release_dip": LabelRule(frozenset(), after_days=7),
 }
 OUTCOMES: Mapping[str, LabelRule] = {
     # A warning is worth something a quarter before the loss; after a month everybody knows.
@@ -88,7 +100,7 @@ OUTCOMES: Mapping[str, LabelRule] = {
     "contracted": LabelRule(RISK_KINDS, before_days=28, after_days=42),
     "expanded": LabelRule(EXPANSION_KINDS, before_days=28, after_days=42),
 }
-LABEL_RULES: Mapping[str, LabelRule] = {**ACCOUNT_INCIDENTS, **FLEET_INCIDENTS, **OUTCOMES}
+LABEL_RULES: Mapping[str, LabelRule] = {**ACCOUNT_INCIDENTS, **QUIET_INCIDENTS, **FLEET_INCIDENTS, **OUTCOMES}
 
 
 class UnknownLabelKindError(ValueError):
@@ -119,8 +131,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class FleetCheck:
-    """A fleet-wide label, which should raise nothing, and the unexplained alerts detected around it."""
+class QuietCheck:
+    """A label that should raise nothing, and the unexplained alerts of those it concerns detected around it."""
 
     label: Label
     alerts: tuple[Mapping[str, Any], ...]
@@ -131,8 +143,8 @@ class MatchReport:
     """Labels against alerts. Every opening is in findings, or in one of the other three."""
 
     findings: tuple[Finding, ...]
-    """One for each label of an account, in the order of the labels."""
-    fleet: tuple[FleetCheck, ...]
+    """One for each label that should be found, in the order of the labels."""
+    quiet: tuple[QuietCheck, ...]
     consequences: tuple[Mapping[str, Any], ...]
     """Openings of `CONSEQUENCE_KINDS` on an account in the time of an incident that they do not name."""
     improvements: tuple[Mapping[str, Any], ...]
@@ -175,7 +187,7 @@ def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> Match
     by_account: dict[str, list[Mapping[str, Any]]] = {}
     for alert in openings:
         by_account.setdefault(alert["account_id"], []).append(alert)
-    own = [label for label in labels if label.account_id != FLEET]
+    own = [label for label in labels if LABEL_RULES[label.kind].alert_kinds]
     findings = tuple(_find(label, by_account.get(label.account_id, [])) for label in own)
     explained = {alert["alert_id"] for finding in findings for alert in finding.alerts}
     rest = [alert for alert in openings if alert["alert_id"] not in explained]
@@ -184,10 +196,10 @@ def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> Match
     unmatched = tuple(alert for alert in unexplained if not _is_improvement(alert))
     return MatchReport(
         findings=findings,
-        fleet=tuple(
-            FleetCheck(label, tuple(a for a in unmatched if _in_time(label, a)))
+        quiet=tuple(
+            QuietCheck(label, tuple(a for a in unmatched if _concerns(label, a) and _in_time(label, a)))
             for label in labels
-            if label.account_id == FLEET
+            if not LABEL_RULES[label.kind].alert_kinds
         ),
         consequences=tuple(alert for alert in rest if alert["alert_id"] in follows),
         improvements=tuple(alert for alert in unexplained if _is_improvement(alert)),
@@ -208,6 +220,10 @@ def _in_time(label: Label, alert: Mapping[str, Any]) -> bool:
     end_ms = label.at_ms if label.ends_at_ms is None else label.ends_at_ms
     first_ms, last_ms = label.at_ms - rule.before_days * DAY_MS, end_ms + rule.after_days * DAY_MS
     return bool(first_ms <= alert["detected_at"] <= last_ms)
+
+
+def _concerns(label: Label, alert: Mapping[str, Any]) -> bool:
+    return label.account_id in (FLEET, alert["account_id"])
 
 
 def _is_improvement(alert: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.labels import DAY_MS
 from pipeline.simulate.fleet import CURRENCIES, Fleet
 from pipeline.simulate.incidents import HOUR_MS, Incident
-from pipeline.simulate.tables import BILLING, sorted_events
+from pipeline.simulate.tables import BILLING, YEAR_DAYS, sorted_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,6 @@ Row = dict[str, Any]
 
 CYCLE_DAYS = 30
 DUE_DAYS = 14
-YEAR_DAYS = 365
 _REASONS = ("card_declined", "insufficient_funds", "expired_card")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.simulate.incidents import MIN_USERS, SEATS_FILL_DAYS, Incident
+from pipeline.simulate.incidents import SEATS_FILL_DAYS, TEAM_JOINS_DAYS, TEAM_SHARE, Incident, users_needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,7 @@ TIMEZONES = ("America/New_York", "Europe/Berlin", "Europe/London", "Europe/Paris
 SEGMENTS = ("smb", "mid_market", "enterprise")
 SEAT_PRICE_MINOR = (2900, 4900, 7900)
 """Price of a seat a month, by segment, in hundredths of the currency."""
+_CHAMPION_RATE = 0.9
 POWER_SHARE = 0.25
 """Share of an account's users that are power users."""
 
@@ -51,6 +52,15 @@ class Users:
     """Probability of being active on a working day."""
     power: Bool
     first_day: I64
+
+    @property
+    def count(self) -> int:
+        """Of all accounts."""
+        return len(self.ids)
+
+    def champion(self, account: int) -> int:
+        """Where the one stands who does most of an account's work and speaks for it: its first power user."""
+        return int(np.searchsorted(self.account, account))
 
     def of(self, account: int) -> slice:
         """Where the users of an account stand in the arrays."""
@@ -80,6 +90,8 @@ class Fleet:
     """Activity on a Saturday or Sunday relative to a working day."""
     actions: F64
     """Mean number of events beyond the first of an active user on a day."""
+    growth: F64
+    """Activity after a year relative to today's."""
     users: Users
 
 
@@ -95,7 +107,7 @@ def draw_fleet(
     # Long enough after the first day for every account to be judged before its renewal comes into sight.
     renewal_day = rng.integers(150, 500, n)
     for account, incident in incident_of.items():
-        users[account] = max(users[account], MIN_USERS.get(incident.kind, 3) + users[account] % 7)
+        users[account] = max(users[account], users_needed(incident) + users[account] % 7)
         start_day[account] = 0
         if incident.kind == "payment_failed":
             billing_day[account] = incident.day % 30
@@ -117,6 +129,7 @@ def draw_fleet(
         weekend=rng.uniform(0.04, 0.25, n),
         actions=rng.uniform(1.8, 4.2, n),
         users=_draw_users(users, seats, start_day, incident_of, rng),
+        growth=np.exp(rng.normal(0.03, 0.12, n)),
     )
 
 
@@ -131,6 +144,7 @@ def _draw_users(
     power = place < np.maximum(1, np.round(POWER_SHARE * counts)).astype(np.int64)[account]
     joins_later = place >= counts[account]
     rate = np.where(power, rng.uniform(0.62, 0.85, total), np.clip(rng.beta(2.2, 8.0, total), 0.1, 0.26))
+    rate[place == 0] = _CHAMPION_RATE
     return Users(
         ids=tuple(f"u{a + 1:05d}-{p + 1:03d}" for a, p in zip(account, place, strict=True)),
         account=account,
@@ -149,15 +163,18 @@ def _members(
     users: I64, seats: I64, start_day: I64, incident_of: dict[int, Incident], rng: np.random.Generator
 ) -> tuple[I64, I64]:
     """Users per account including those who join later, and the first day of each user."""
-    members = users.copy()
-    filling = [account for account, incident in incident_of.items() if incident.kind == "seat_saturation"]
-    members[filling] = seats[filling]
+    members, within_days = users.copy(), {}
+    for account, incident in incident_of.items():
+        if incident.kind == "seat_saturation":
+            members[account], within_days[account] = seats[account], SEATS_FILL_DAYS
+        elif incident.kind == "new_team":
+            members[account] += round(TEAM_SHARE * users[account])
+            within_days[account] = TEAM_JOINS_DAYS
     first_day = np.repeat(start_day, members)
     ends = np.cumsum(members)
-    for account in filling:
+    for account, days in within_days.items():
         joiners = int(members[account] - users[account])
-        days = incident_of[account].day + rng.integers(0, SEATS_FILL_DAYS, joiners)
-        first_day[ends[account] - joiners : ends[account]] = days
+        first_day[ends[account] - joiners : ends[account]] = incident_of[account].day + rng.integers(0, days, joiners)
     return members, first_day
 
 

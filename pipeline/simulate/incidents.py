@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.labels import ACCOUNT_INCIDENTS, DAY_MS, FLEET, FLEET_INCIDENTS, Label
+from pipeline.labels import ACCOUNT_INCIDENTS, DAY_MS, FLEET, FLEET_INCIDENTS, QUIET_INCIDENTS, Label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,17 +14,26 @@ if TYPE_CHECKING:
 
     from pipeline.simulate.settings import SimulationSettings
 
-ACCOUNT_KINDS = tuple(ACCOUNT_INCIDENTS)
+ACCOUNT_KINDS = (*ACCOUNT_INCIDENTS, *QUIET_INCIDENTS)
 FLEET_KINDS = tuple(FLEET_INCIDENTS)
 
 HOUR_MS = 3_600_000
 
-SLOW_DECLINE_DAYS = 28
+DROPS_LEFT = (0.2, 0.4, 0.6)
+"""What a step drop may leave of the activity."""
+DECLINE_DAYS = (28, 112, 224)
+"""How long a slow decline may take: the longer two are about 8 % and 4 % a week."""
 SLOW_DECLINE_FLOOR = 0.25
 GROWTH_DAYS = 14
 GROWTH_FACTOR = 2.2
 SEATS_FILL_DAYS = 18
 SURGE_DAYS = 5
+TEAM_JOINS_DAYS = 10
+TEAM_SHARE = 0.6
+"""Users of a new team, relative to those who are there."""
+HOLIDAY_DAYS = 2
+RELEASE_DIP_DAYS = 4
+RELEASE_DIP_LEFT = 0.55
 
 # Days that must be left in the stream after the beginning, so that there is something to see.
 _DAYS_AFTER = {
@@ -38,13 +47,19 @@ _DAYS_AFTER = {
     "seat_saturation": 34,
     "sustained_growth": 36,
     "renewal_at_risk": 32,
+    "champion_loss": 28,
+    "feature_abandonment": 30,
+    "new_team": 36,
+    "company_holiday": 8,
+    "reorganisation": 30,
     "holiday": 6,
+    "release_dip": 8,
     "feed_outage": 6,
     "duplicates_replay": 6,
     "late_data": 8,
 }
 
-# Users an account needs for the incident to be visible above its noise.
+# Users an account needs for the incident at its largest to be visible above its noise.
 MIN_USERS = {
     "power_user_decline": 40,
     "silence": 8,
@@ -53,6 +68,11 @@ MIN_USERS = {
     "seat_saturation": 12,
     "sustained_growth": 30,
     "renewal_at_risk": 20,
+    "champion_loss": 8,
+    "feature_abandonment": 24,
+    "new_team": 20,
+    "company_holiday": 20,
+    "reorganisation": 24,
 }
 
 
@@ -83,8 +103,22 @@ def power_cut(incident: Incident) -> float:
 
 
 def drop_factor(incident: Incident) -> float:
-    """What is left of the activity: 0.25 to 0.45."""
-    return 0.25 + 0.2 * incident.strength
+    """What is left of the activity, one of `DROPS_LEFT`."""
+    return DROPS_LEFT[int(len(DROPS_LEFT) * incident.strength)]
+
+
+def decline_days(incident: Incident) -> int:
+    """How long a slow decline takes."""
+    return ((incident.ends_at_ms or incident.at_ms) - incident.at_ms) // DAY_MS
+
+
+def users_needed(incident: Incident) -> int:
+    """Users that an account must have for its incident to be visible above its noise."""
+    needed = MIN_USERS.get(incident.kind, 3)
+    if incident.kind in ("usage_drop", "renewal_at_risk"):
+        # The evidence of a drop grows with the square of its depth.
+        needed = round(needed * ((1 - DROPS_LEFT[0]) / (1 - drop_factor(incident))) ** 2)
+    return needed
 
 
 def _detail(incident: Incident) -> str:
@@ -94,9 +128,15 @@ def _detail(incident: Incident) -> str:
         "power_user_decline": f"power users {-round(100 * power_cut(incident))} %, total unchanged",
         "usage_drop": f"usage {left - 100} %",
         "renewal_at_risk": f"usage {left - 100} % before the renewal",
-        "slow_decline": f"usage down to {round(100 * SLOW_DECLINE_FLOOR)} % over {SLOW_DECLINE_DAYS} days",
+        "slow_decline": f"usage down to {round(100 * SLOW_DECLINE_FLOOR)} % over {decline_days(incident)} days",
         "seat_saturation": f"every seat taken within {SEATS_FILL_DAYS} days",
         "sustained_growth": f"usage up to {round(100 * GROWTH_FACTOR)} % over {GROWTH_DAYS} days",
+        "champion_loss": "the most active user left",
+        "feature_abandonment": "the feature used most is not used any more, total unchanged",
+        "new_team": f"{round(100 * TEAM_SHARE)} % more users within {TEAM_JOINS_DAYS} days",
+        "company_holiday": f"nobody for {HOLIDAY_DAYS} days",
+        "reorganisation": "every user has a new id",
+        "release_dip": f"usage of everybody {round(100 * RELEASE_DIP_LEFT) - 100} %",
         "holiday": f"country {incident.country}",
     }.get(incident.kind, "")
 
@@ -135,7 +175,14 @@ def _account_incident(kind: str, account: int, settings: SimulationSettings, rng
         case "payment_failed":
             at_ms = midnight_ms + 9 * HOUR_MS
         case "slow_decline":
-            ends_at_ms = midnight_ms + SLOW_DECLINE_DAYS * DAY_MS
+            fitting = [days for days in DECLINE_DAYS if day + days <= settings.days] or [DECLINE_DAYS[0]]
+            ends_at_ms = midnight_ms + fitting[int(len(fitting) * strength)] * DAY_MS
+        case "company_holiday":
+            # On two days when people work.
+            weekday = (settings.start_date.weekday() + day) % 7
+            day += 7 - weekday if weekday > 3 else 0
+            at_ms = settings.start_ms + day * DAY_MS
+            ends_at_ms = at_ms + HOLIDAY_DAYS * DAY_MS
         case "ticket_surge":
             ends_at_ms = midnight_ms + SURGE_DAYS * DAY_MS
         case "p1_open":
@@ -162,9 +209,11 @@ def _fleet_incident(
             ends_at_ms = at_ms + DAY_MS
             # Drawn by account, so mostly a country that many accounts have.
             country = str(rng.choice(countries))
+        case "release_dip":
+            ends_at_ms = at_ms + RELEASE_DIP_DAYS * DAY_MS
         case "feed_outage":
-            at_ms += round(strength * 8) * HOUR_MS
-            ends_at_ms = at_ms + round(5 + 19 * float(rng.random())) * HOUR_MS
+            # A whole day is lost, and some of the next.
+            ends_at_ms = at_ms + DAY_MS + round(strength * 12) * HOUR_MS
         case "duplicates_replay":
             at_ms += DAY_MS + 10 * HOUR_MS
             ends_at_ms = at_ms + HOUR_MS

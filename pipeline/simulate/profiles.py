@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pipeline.labels import DAY_MS
-from pipeline.simulate.billing import YEAR_DAYS
 from pipeline.simulate.fleet import COUNTRIES, CURRENCIES, SEGMENTS, TIMEZONES, Fleet
-from pipeline.simulate.tables import PROFILES
+from pipeline.simulate.tables import PROFILES, YEAR_DAYS
 from pipeline.simulate.usage import FEATURES
 
 if TYPE_CHECKING:

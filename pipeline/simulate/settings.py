@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from pipeline.labels import ACCOUNT_INCIDENTS, DAY_MS, FLEET_INCIDENTS
+from pipeline.labels import ACCOUNT_INCIDENTS, DAY_MS, FLEET_INCIDENTS, QUIET_INCIDENTS
 
-ALL_KINDS = (*ACCOUNT_INCIDENTS, *FLEET_INCIDENTS)
+ALL_KINDS = (*ACCOUNT_INCIDENTS, *QUIET_INCIDENTS, *FLEET_INCIDENTS)
 
 
 @dataclass(frozen=True, slots=True)

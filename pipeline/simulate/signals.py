@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.labels import DAY_MS
-from pipeline.simulate.incidents import HOUR_MS
+from pipeline.simulate.incidents import HOUR_MS, Incident
 from pipeline.simulate.profiles import owner_of
 from pipeline.simulate.tables import SIGNALS, sorted_events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
@@ -29,10 +29,33 @@ _NO_SHOW_SHARE = 0.08
 PULSE_EXPIRES_DAYS = 60
 
 
-def signal_table(settings: SimulationSettings, fleet: Fleet, rng: np.random.Generator) -> pa.Table:
+def signal_table(
+    settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident], rng: np.random.Generator
+) -> pa.Table:
     """All customer signals, in order of `occurred_at`."""
-    rows = (row for account in range(settings.accounts) for row in _signals(settings, fleet, account, rng))
+    rows = [row for account in range(settings.accounts) for row in _signals(settings, fleet, account, rng)]
+    rows += [_introduced(settings, fleet, account) for account in range(settings.accounts)]
+    rows += [_departed(fleet, incident) for incident in incidents if incident.kind == "champion_loss"]
     return sorted_events(rows, SIGNALS, settings.seed, "s", settings.end_ms)
+
+
+def _introduced(settings: SimulationSettings, fleet: Fleet, account: int) -> Row:
+    at_ms = settings.start_ms + int(fleet.start_day[account]) * DAY_MS + 9 * HOUR_MS
+    return {**_champion(fleet, account), "type": "contact_joined", "occurred_at": at_ms}
+
+
+def _departed(fleet: Fleet, incident: Incident) -> Row:
+    """What the customer success manager hears a few days after the champion has gone."""
+    at_ms = incident.at_ms + round((1 + 4 * incident.strength) * DAY_MS) + 10 * HOUR_MS
+    return {**_champion(fleet, incident.account or 0), "type": "contact_left", "occurred_at": at_ms}
+
+
+def _champion(fleet: Fleet, account: int) -> Row:
+    return {
+        "account_id": fleet.account_ids[account],
+        "contact_id": fleet.users.ids[fleet.users.champion(account)],
+        "author": owner_of(account),
+    }
 
 
 def _signals(settings: SimulationSettings, fleet: Fleet, account: int, rng: np.random.Generator) -> Iterator[Row]:

@@ -49,7 +49,7 @@ def simulate(settings: SimulationSettings) -> SimulatedStream:
         usage=as_arrived(usage, incidents, settings.start_ms, next(parts)),
         billing=billing_table(settings, fleet, incidents, (rest := next(parts)).spawn(1)[0]),
         tickets=ticket_table(settings, fleet, incidents, rest),
-        signals=signal_table(settings, fleet, next(parts)),
+        signals=signal_table(settings, fleet, incidents, next(parts)),
         profiles=profile_table(settings, fleet),
         labels=_label_table(incidents, fleet.account_ids),
     )

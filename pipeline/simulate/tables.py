@@ -46,6 +46,8 @@ def _arrow_type(kind: Any) -> pa.DataType:
             return _PRIMITIVES[base]
 
 
+YEAR_DAYS = 365
+
 USAGE = arrow_schema("usage_event")
 BILLING = arrow_schema("billing_event")
 TICKETS = arrow_schema("ticket_event")

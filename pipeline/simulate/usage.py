@@ -14,14 +14,17 @@ from pipeline.simulate.fleet import COUNTRIES, I64, Bool, Fleet
 from pipeline.simulate.incidents import (
     GROWTH_DAYS,
     GROWTH_FACTOR,
+    HOLIDAY_DAYS,
     HOUR_MS,
-    SLOW_DECLINE_DAYS,
+    RELEASE_DIP_DAYS,
+    RELEASE_DIP_LEFT,
     SLOW_DECLINE_FLOOR,
     Incident,
+    decline_days,
     drop_factor,
     power_cut,
 )
-from pipeline.simulate.tables import USAGE, event_ids, pick, table_of
+from pipeline.simulate.tables import USAGE, YEAR_DAYS, event_ids, pick, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +38,12 @@ FEATURES = (
     "integrations", "admin", "billing_page", "templates", "sharing", "audit_log",
 )  # fmt: skip
 ACTIONS = ("view", "create", "edit", "share", "export")
-ROLES = ("admin", "editor", "viewer")
+ROLES = ("admin", "editor", "viewer", "analyst")
 SOURCES = ("web", "mobile", "api")
 # Middle of the working day in UTC, by country.
 _NOON_H = np.array([17.5, 11.0, 12.0, 11.0, 11.0])
 _WORKING_DAYS = 5
+_TEAM_ROLE = ROLES.index("analyst")
 _MOST_ACTIVE = 0.96
 
 
@@ -56,7 +60,7 @@ def usage_table(
     users, days, accounts = (np.repeat(column, counts) for column in (users, days, accounts))
     occurred_at = settings.start_ms + days * DAY_MS + _time_of_day_ms(fleet.country[accounts], rng)
     order = np.argsort(occurred_at, kind="stable")
-    return _table(settings, fleet, users[order], occurred_at[order], rng)
+    return _table(settings, fleet, incidents, users[order], occurred_at[order], rng)
 
 
 def _rates(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident], rng: np.random.Generator) -> F32:
@@ -65,9 +69,12 @@ def _rates(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incid
     by_account = np.where(weekday < _WORKING_DAYS, 1.0, fleet.weekend[:, None])
     # What moves all users of an account on one day: makes daily counts more dispersed than Poisson.
     by_account = by_account * rng.gamma(40.0, 1 / 40.0, by_account.shape)
+    by_account *= fleet.growth[:, None] ** (np.arange(settings.days) / YEAR_DAYS)
     for incident in incidents:
         if incident.kind == "holiday" and incident.country is not None:
             by_account[fleet.country == COUNTRIES.index(incident.country), incident.day] *= 0.1
+        elif incident.kind == "release_dip":
+            by_account[:, incident.day : incident.day + RELEASE_DIP_DAYS] *= RELEASE_DIP_LEFT
     rates = (fleet.users.rate[:, None] * by_account[fleet.users.account]).astype(np.float32)
     for incident in incidents:
         if incident.account is not None:
@@ -95,8 +102,12 @@ def _apply(incident: Incident, rates: F32, power: Bool, base: npt.NDArray[np.flo
         case "usage_drop" | "renewal_at_risk":
             rates *= np.float32(drop_factor(incident))
         case "slow_decline":
-            done = np.minimum(1.0, (np.arange(rates.shape[1]) + 1) / SLOW_DECLINE_DAYS)
+            done = np.minimum(1.0, (np.arange(rates.shape[1]) + 1) / decline_days(incident))
             rates *= (1 - (1 - SLOW_DECLINE_FLOOR) * done).astype(np.float32)
+        case "champion_loss":
+            rates[0] = 0
+        case "company_holiday":
+            rates[:, :HOLIDAY_DAYS] = 0
 
 
 def _intensity(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident]) -> npt.NDArray[np.float64]:
@@ -134,26 +145,65 @@ def _features(settings: SimulationSettings, accounts: I64, rng: np.random.Genera
     return features
 
 
+def _abandon(features: I64, accounts: I64, occurred_at: I64, incidents: Sequence[Incident]) -> None:
+    """In place: from an incident on, an account's favourite feature gives way to what it does otherwise."""
+    for incident in incidents:
+        if incident.kind == "feature_abandonment":
+            own = np.flatnonzero(accounts == incident.account)
+            after = own[occurred_at[own] >= incident.at_ms]
+            favourite = np.bincount(features[own], minlength=len(FEATURES)).argmax()
+            others = features[own][features[own] != favourite]
+            lost = after[features[after] == favourite]
+            features[lost] = np.resize(others, len(lost))
+
+
+def _renamed(fleet: Fleet, users: I64, occurred_at: I64, incidents: Sequence[Incident]) -> I64:
+    """Places of users in the list of their ids followed by that of their new ids after a reorganisation."""
+    moved = np.full(len(fleet.account_ids), np.iinfo(np.int64).max)
+    for incident in incidents:
+        if incident.kind == "reorganisation" and incident.account is not None:
+            moved[incident.account] = incident.at_ms
+    return users + np.where(occurred_at >= moved[fleet.users.account[users]], fleet.users.count, 0)
+
+
+def _roles(fleet: Fleet, incidents: Sequence[Incident]) -> I64:
+    """Role of each user: power users administrate, a new team brings its own."""
+    users = fleet.users
+    roles = np.where(users.power, 0, 1 + np.arange(users.count) % 2)
+    for incident in incidents:
+        if incident.kind == "new_team" and incident.account is not None:
+            members = users.of(incident.account)
+            roles[members] = np.where(users.first_day[members] >= incident.day, _TEAM_ROLE, roles[members])
+    return roles
+
+
 def _table(
-    settings: SimulationSettings, fleet: Fleet, users: I64, occurred_at: I64, rng: np.random.Generator
+    settings: SimulationSettings,
+    fleet: Fleet,
+    incidents: Sequence[Incident],
+    users: I64,
+    occurred_at: I64,
+    rng: np.random.Generator,
 ) -> pa.Table:
     n = len(users)
     accounts = fleet.users.account[users]
+    features = _features(settings, accounts, rng)
+    _abandon(features, accounts, occurred_at, incidents)
     source = rng.choice(len(SOURCES), n, p=(0.82, 0.11, 0.07))
     machine = source == SOURCES.index("api")
-    role = np.where(fleet.users.power, 0, 1 + np.arange(len(fleet.users.power)) % 2)[users]
+    ids = (*fleet.users.ids, *(f"m{user[1:]}" for user in fleet.users.ids))
     quantity = np.where(rng.random(n) < 0.92, 1, 1 + rng.geometric(0.45, n)).astype(np.float64)
     duration_ms = np.minimum(rng.lognormal(np.log(60_000), 0.9, n), HOUR_MS).astype(np.int64)
     columns: dict[str, Any] = {
         "event_id": event_ids(settings.seed, "u", n),
         "account_id": pick(fleet.account_ids, accounts),
-        "user_id": pick(fleet.users.ids, users, null=machine),
-        "feature": pick(FEATURES, _features(settings, accounts, rng)),
+        "user_id": pick(ids, _renamed(fleet, users, occurred_at, incidents), null=machine),
+        "feature": pick(FEATURES, features),
         "action": pick(ACTIONS, rng.choice(len(ACTIONS), n, p=(0.55, 0.18, 0.17, 0.06, 0.04))),
         "occurred_at": pa.array(occurred_at),
         "quantity": pa.array(quantity),
         "duration_ms": pc.if_else(pa.array(machine), pa.scalar(None, pa.int64()), pa.array(duration_ms)),
         "source": pick(SOURCES, source),
-        "role": pick(ROLES, role, null=machine),
+        "role": pick(ROLES, _roles(fleet, incidents)[users], null=machine),
     }
     return table_of(columns, USAGE, n)

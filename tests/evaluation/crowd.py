@@ -35,6 +35,8 @@ class Crowd:
         hashes = np.arange(1, accounts + 1, dtype=np.uint64)
         rows = self.state.accounts.add([f"a{number}" for number in range(accounts)], hashes)
         self.state.accounts.first_day[rows] = first_day
+        for members in (self.state.users, self.state.features):
+            members.fit_accounts(self.state.accounts.capacity)
         if users:
             self._add_users(rows, hashes)
 
@@ -42,7 +44,6 @@ class Crowd:
         owners, owner_hashes = np.repeat(rows, self.users), np.repeat(hashes, self.users)
         own = np.tile(np.arange(1, self.users + 1, dtype=np.uint64), len(rows))
         members = self.state.users
-        members.fit_accounts(self.state.accounts.capacity)
         members.restore(
             owners,
             owner_hashes,

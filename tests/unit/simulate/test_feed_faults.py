@@ -43,11 +43,20 @@ def test_a_holiday_empties_one_country_for_one_day_and_no_other() -> None:
         assert low <= (chosen & (day == 0)).sum() / usual <= high
 
 
+def test_a_release_lowers_the_usage_of_everybody_for_four_days() -> None:
+    stream, label = with_one("release_dip")
+    day = (times(stream) - label["at"]) // DAY_MS
+    for dipped in range(4):
+        usual = np.mean([(day == dipped + week).sum() for week in (-14, -7, 7)])
+        assert 0.4 <= (day == dipped).sum() / usual <= 0.7
+    assert label["ends_at"] - label["at"] == 4 * DAY_MS
+
+
 def test_an_outage_leaves_no_usage_of_anybody_for_its_hours() -> None:
     stream, label = with_one("feed_outage")
     inside = (times(stream) >= label["at"]) & (times(stream) < label["ends_at"])
     assert inside.sum() == 0
-    assert 5 * 3_600_000 <= label["ends_at"] - label["at"] <= DAY_MS
+    assert DAY_MS <= label["ends_at"] - label["at"] < 1.5 * DAY_MS
     calm = times(without_any())
     assert ((calm >= label["at"]) & (calm < label["ends_at"])).sum() > 100
 

@@ -9,6 +9,7 @@ from pipeline.labels import (
     DAY_MS,
     EXPANSION_KINDS,
     FLEET_INCIDENTS,
+    QUIET_INCIDENTS,
     RISK_KINDS,
     Label,
     UnknownLabelKindError,
@@ -103,8 +104,16 @@ def test_an_alert_around_a_fleet_wide_incident_is_a_false_one_and_shown_with_it(
     report = match([Label("*", kind, AT, AT + DAY_MS)], alerts)
     assert report.findings == ()
     assert report.recall is None
-    assert report.fleet[0].alerts == (alerts[0],)
+    assert report.quiet[0].alerts == (alerts[0],)
     assert report.unmatched == tuple(alerts)
+
+
+@pytest.mark.parametrize("kind", QUIET_INCIDENTS)
+def test_an_alert_on_an_account_to_which_nothing_bad_happened_is_shown_with_what_happened(kind: str) -> None:
+    alerts = [alert("usage_drop", 3), alert("usage_drop", 4, account_id="b")]
+    report = match([Label("a", kind, AT)], alerts)
+    assert report.findings == ()
+    assert report.quiet[0].alerts == (alerts[0],)
 
 
 def test_a_churn_is_found_by_any_risk_in_the_quarter_before() -> None:
@@ -139,4 +148,4 @@ def test_labels_of_a_simulated_stream_can_all_be_matched() -> None:
     labels = labels_from_table(stream.labels)
     report = match(labels, [])
     assert {finding.label.kind for finding in report.findings} == set(ACCOUNT_INCIDENTS)
-    assert len(report.fleet) == len(FLEET_INCIDENTS)
+    assert {check.label.kind for check in report.quiet} == {*QUIET_INCIDENTS, *FLEET_INCIDENTS}
