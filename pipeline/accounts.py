@@ -13,6 +13,7 @@ from pipeline.books import Book
 from pipeline.hashing import U64, hash64
 from pipeline.index import HashIndex
 from pipeline.members import clear_day
+from pipeline.plans import next_due_ms
 from pipeline.records import I64
 from pipeline.standings import Standings
 
@@ -59,6 +60,7 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     "pulse": ("f8", np.nan),
     "pulse_until_ms": ("i8", -1),
     "renewal_at_ms": ("i8", -1),
+    "next_goal_ms": ("i8", 2**62),
     "open_episodes": ("i4", 0),
 }
 """Columns derived from books; never stored."""
@@ -90,6 +92,7 @@ class Accounts:
     pulse: npt.NDArray[np.float64]
     pulse_until_ms: I64
     renewal_at_ms: I64
+    next_goal_ms: I64
     open_episodes: I32
 
     def __init__(self, capacity: int = 1024, cards: Sequence[int] = (), profile: int = 0) -> None:
@@ -223,6 +226,7 @@ def summary(book: Book) -> tuple[Any, ...]:
         pulse.value if pulse else np.nan,
         until_ms(pulse),
         profile.renewal_at_ms if profile and profile.renewal_at_ms is not None else -1,
+        next_due_ms(book),
         len(book.episodes),
     )
 

@@ -13,8 +13,11 @@ from pipeline.accounts import RING
 from pipeline.billing import apply_billing
 from pipeline.hashing import U64, hash64
 from pipeline.members import by_day, mark_day
+from pipeline.memory import remembers
+from pipeline.people import MEETINGS, apply_people
+from pipeline.plans import apply_plans
+from pipeline.react import react
 from pipeline.records import I64, Outcome
-from pipeline.rules import react
 from pipeline.signals import apply_profile, apply_signal
 from pipeline.state import State
 from pipeline.tickets import apply_ticket
@@ -34,11 +37,14 @@ class Accepted:
 
 _READ = {
     "billing.events": (
-        "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_after", "seats_after", "amount_minor",
-        "due_at",
+        "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after",
+        "amount_minor", "due_at",
     ),
-    "ticket.events": ("ticket_id", "type", "occurred_at", "priority"),
-    "customer.signals": ("type", "occurred_at", "score", "scale", "expires_at"),
+    "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "csat"),
+    "customer.signals": (
+        "type", "occurred_at", "contact_id", "score", "scale", "author", "reason_codes", "expires_at", "due_at", "role",
+        "subject",
+    ),
 }  # fmt: skip
 """Fields that the books read."""
 
@@ -87,9 +93,7 @@ def apply_billing_events(state: State, accepted: Accepted, outcome: Outcome) -> 
     note_days(state, accepted.rows, accepted.days)
     rows = accepted.rows.tolist()
     for row, event in zip(rows, accepted.events.select(_READ["billing.events"]).to_pylist(), strict=True):
-        fact = apply_billing(accounts.book(row), event, limit)
-        if fact is not None:
-            outcome.alerts += react(state, row, fact)
+        outcome.alerts += react(state, row, apply_billing(accounts.book(row), event, limit))
     _finish(state, rows)
     state.stale_context.update(rows)
 
@@ -103,16 +107,15 @@ def apply_ticket_events(state: State, accepted: Accepted, outcome: Outcome) -> N
     for place, (row, event) in enumerate(
         zip(rows, accepted.events.select(_READ["ticket.events"]).to_pylist(), strict=True)
     ):
-        apply_ticket(accounts.book(row), event, limit)
+        outcome.alerts += react(state, row, apply_ticket(accounts.book(row), event, limit))
         opened[place] = event["type"] == "opened"
     _add(accounts.panes["tickets_opened"], accepted.days, accepted.rows, opened)
     _finish(state, rows)
-    state.closed_tickets.update(row for row in set(rows) if accounts.books[row].closed_tickets)
 
 
 def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
-    """Bring readings up to date and count touches."""
-    accounts = state.accounts
+    """Bring readings, people and plans up to date, count touches, and let immediate rules react."""
+    accounts, limit = state.accounts, state.config.max_book_entries
     note_days(state, accepted.rows, accepted.days)
     today_end_ms = state.days.end_ms(state.open_day)
     rows = accepted.rows.tolist()
@@ -120,9 +123,12 @@ def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> N
     for place, (row, event) in enumerate(
         zip(rows, accepted.events.select(_READ["customer.signals"]).to_pylist(), strict=True)
     ):
-        if apply_signal(accounts.book(row), event, today_end_ms):
+        book = accounts.book(row)
+        if apply_signal(book, event, today_end_ms):
             state.waiting_readings.add(row)
-        touches[place] = event["type"] == "meeting_held"
+        facts = (*apply_people(book, event, limit), *apply_plans(book, event, limit))
+        outcome.alerts += react(state, row, facts)
+        touches[place] = MEETINGS.get(event["type"], False)
     _add(accounts.panes["touches"], accepted.days, accepted.rows, touches)
     _finish(state, rows)
 
@@ -147,6 +153,7 @@ def clear_profile(state: State, row: int) -> None:
 
 def _finish(state: State, rows: list[int]) -> None:
     state.accounts.unsummarised.update(rows)
+    state.remembering.update(row for row in set(rows) if remembers(state.accounts.books[row]))
     state.accounts.dirty[rows] = True
 
 

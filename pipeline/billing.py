@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pipeline.books import Book, Invoice, Subscription
+from pipeline.facts import Fact
 
 ACTIVATING = frozenset(
     {
@@ -22,50 +22,20 @@ MAX_PAID_INVOICES = 24
 """Paid invoices are remembered only to ignore older events about them."""
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentFailed:
-    """An invoice that could not be collected, `failures` times so far."""
-
-    key: str
-    at_ms: int
-    failures: int
-
-
-@dataclass(frozen=True, slots=True)
-class InvoiceOverdue:
-    """An invoice reported overdue."""
-
-    key: str
-    at_ms: int
-    amount_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """A payment that settles whatever it may stand for."""
-
-    keys: frozenset[str]
-    at_ms: int
-
-
-Fact = PaymentFailed | InvoiceOverdue | Paid
-
-
-def apply_billing(book: Book, event: Mapping[str, Any], limit: int) -> Fact | None:
+def apply_billing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
     """Bring the book up to date with one event; returns what immediate rules act on."""
     kind = event["type"]
     book.billing_seen = True
     if kind in ACTIVATING or kind in ENDING:
-        _apply_subscription(book, event, active=kind in ACTIVATING, limit=limit)
-        return None
+        return _apply_subscription(book, event, active=kind in ACTIVATING, limit=limit)
     if kind == "invoice_paid":
         return _pay(book, event)
     if kind in ("invoice_issued", "payment_failed", "invoice_overdue"):
         return _apply_invoice(book, kind, event, limit)
-    return None
+    return []
 
 
-def _apply_subscription(book: Book, event: Mapping[str, Any], *, active: bool, limit: int) -> None:
+def _apply_subscription(book: Book, event: Mapping[str, Any], *, active: bool, limit: int) -> list[Fact]:
     key, at_ms = event["subscription_id"] or "", event["occurred_at"]
     subscription = book.subscriptions.get(key)
     if subscription is None:
@@ -75,16 +45,32 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], *, active: bool, l
             del book.subscriptions[oldest]
         subscription = book.subscriptions[key] = Subscription()
     if at_ms < subscription.as_of_ms:
-        return
+        return []
+    named = event["mrr_minor_before"]
+    before = subscription.mrr_minor if named is None else named
     subscription.as_of_ms = at_ms
     subscription.active = active
-    if active and event["mrr_minor_after"] is not None:
+    if not active:
+        return [Fact(event["type"], key, at_ms, 0.0, float(before or 0))]
+    if event["mrr_minor_after"] is not None:
         subscription.mrr_minor = event["mrr_minor_after"]
-    if active and event["seats_after"] is not None:
+    if event["seats_after"] is not None:
         subscription.seats = event["seats_after"]
+    return [Fact("subscription_active", key, at_ms), *_revenue(key, at_ms, before, event["mrr_minor_after"])]
 
 
-def _apply_invoice(book: Book, kind: str, event: Mapping[str, Any], limit: int) -> Fact | None:
+def _revenue(key: str, at_ms: int, before: int | None, after: int | None) -> list[Fact]:
+    """What became of a subscription's recurring revenue; a first price is no change."""
+    if after is None:
+        return []
+    facts = [Fact("mrr_set", key, at_ms, float(after))]
+    if before is not None and before > 0 and after != before:
+        name = "mrr_fell" if after < before else "mrr_grew"
+        facts.append(Fact(name, key, at_ms, float(after), float(before), abs(after - before) / before))
+    return facts
+
+
+def _apply_invoice(book: Book, kind: str, event: Mapping[str, Any], limit: int) -> list[Fact]:
     key, at_ms = event["invoice_id"] or event["subscription_id"] or "", event["occurred_at"]
     invoice = book.invoices.get(key)
     if invoice is None:
@@ -92,28 +78,28 @@ def _apply_invoice(book: Book, kind: str, event: Mapping[str, Any], limit: int) 
             del book.invoices[min(book.invoices, key=lambda name: book.invoices[name].due_at_ms or 0)]
         invoice = book.invoices[key] = Invoice()
     if invoice.paid_at_ms is not None and at_ms <= invoice.paid_at_ms:
-        return None
+        return []
     invoice.settled = False
     if kind == "invoice_issued":
         invoice.due_at_ms, invoice.amount_minor = event["due_at"], event["amount_minor"]
-        return None
+        return []
     if kind == "payment_failed":
         invoice.failures += 1
-        return PaymentFailed(key, at_ms, invoice.failures)
+        return [Fact(kind, key, at_ms, float(invoice.failures), 0.0, float(invoice.failures))]
     invoice.overdue = True
     amount = event["amount_minor"] if event["amount_minor"] is not None else invoice.amount_minor
-    return InvoiceOverdue(key, at_ms, amount or 0)
+    return [Fact(kind, key, at_ms, float(amount or 0), 0.0, 0.0)]
 
 
-def _pay(book: Book, event: Mapping[str, Any]) -> Paid:
+def _pay(book: Book, event: Mapping[str, Any]) -> list[Fact]:
     at_ms = event["occurred_at"]
-    keys = frozenset(key for key in (event["invoice_id"], event["subscription_id"], "") if key is not None)
+    keys = sorted({key for key in (event["invoice_id"], event["subscription_id"], "") if key is not None})
     for key in keys:
         invoice = book.invoices.get(key)
         if invoice is None or invoice.paid_at_ms is None or at_ms > invoice.paid_at_ms:
             book.invoices[key] = Invoice(paid_at_ms=at_ms, settled=True)
     _forget_paid(book)
-    return Paid(keys, at_ms)
+    return [Fact("invoice_paid", key, at_ms) for key in keys]
 
 
 def _forget_paid(book: Book) -> None:

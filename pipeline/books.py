@@ -37,12 +37,59 @@ class Ticket(msgspec.Struct, array_like=True):
     escalated: bool = False
 
 
+class Reopening(msgspec.Struct, array_like=True):
+    """How often a ticket was reopened, and when last."""
+
+    count: int
+    at_ms: int
+
+
 class Reading(msgspec.Struct, array_like=True):
     """A survey answer or a CSM pulse, scaled to 0…1."""
 
     value: float
     at_ms: int
     expires_at_ms: int | None = None
+    author: str | None = None
+    reasons: list[str] | None = None
+
+
+class Contact(msgspec.Struct, array_like=True):
+    """One person of the customer, as of the newest event about their role and their newest NPS answer."""
+
+    role: str | None = None
+    present: bool = False
+    as_of_ms: int = -1
+    touched_ms: int = -1
+    """When they were last heard of."""
+    nps: float | None = None
+    """In 0…1."""
+    nps_ms: int = -1
+    swung: bool = False
+    """Whether they promoted before they turned detractor."""
+
+
+class Meeting(msgspec.Struct, array_like=True):
+    """A meeting that took place or was missed."""
+
+    at_ms: int
+    held: bool
+
+
+class Goal(msgspec.Struct, array_like=True):
+    """A milestone or outcome: its date as last planned, and whether it was reached as last reported."""
+
+    due_ms: int | None = None
+    planned_ms: int = -1
+    reached_ms: int | None = None
+    state_ms: int = -1
+
+
+class Link(msgspec.Struct, array_like=True):
+    """An integration of the customer's."""
+
+    connected: bool = True
+    as_of_ms: int = -1
 
 
 class Profile(msgspec.Struct, array_like=True):
@@ -114,6 +161,17 @@ class Book(msgspec.Struct, array_like=True):
     billing_seen: bool = False
     tickets_seen: bool = False
     signals_seen: bool = False
+    settled: dict[str, int] = {}
+    """When alerts ended, by kind and dimension: older facts that come later do not raise them again."""
+    reopened: dict[str, Reopening] = {}
+    contacts: dict[str, Contact] = {}
+    meetings: list[Meeting] = []
+    """The last ones, in order of time."""
+    review_ms: int = -1
+    """When the last business review took place."""
+    milestones: dict[str, Goal] = {}
+    outcomes: dict[str, Goal] = {}
+    integrations: dict[str, Link] = {}
 
     def episode(self, kind: str, dimension: str) -> Episode | None:
         """The open episode of this kind and dimension."""

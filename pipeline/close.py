@@ -16,13 +16,15 @@ from pipeline.detectors.view import Census, View, census
 from pipeline.health_records import publish_health
 from pipeline.judging import Verdict, judge
 from pipeline.kinds import KINDS
+from pipeline.memory import forget, remembers
+from pipeline.plans import overdue_goals
+from pipeline.react import severity_rises
 from pipeline.records import Outcome
-from pipeline.rules import severity_rises
+from pipeline.rules import RULE_OF
 from pipeline.scenes import DayContext, scene
 from pipeline.scorecards.relationship import OVERDUE_MS
 from pipeline.signals import context_of, promote_readings, same_context
 from pipeline.state import State
-from pipeline.tickets import forget_closed
 
 BLOCK = 8_192
 """Accounts evaluated at a time: their working columns fit in a processor's cache."""
@@ -93,11 +95,11 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
             state.choose_profile(row)
             accounts.dirty[row] = True
     before_ms = state.days.start_ms(state.first_amendable_day)
-    for row in due(state.closed_tickets):
-        if forget_closed(accounts.books[row], before_ms):
+    for row in due(state.remembering):
+        if forget(accounts.books[row], before_ms):
             accounts.dirty[row] = True
-        if not accounts.books[row].closed_tickets:
-            state.closed_tickets.discard(row)
+        if not remembers(accounts.books[row]):
+            state.remembering.discard(row)
     for rows in (state.waiting_readings, state.stale_context):
         rows.intersection_update([row for row in rows if held is not None and held[row]])
 
@@ -117,6 +119,7 @@ def _close_block(state: State, rows: slice, day: int, counts: Census, held: Bool
     for verdict in context.judgement.verdicts:
         concerned |= verdict.moved
     concerned |= accounts.first_due_ms[rows] + OVERDUE_MS <= view.end_ms
+    concerned |= accounts.next_goal_ms[rows] <= view.end_ms
     for place in np.flatnonzero(concerned & live).tolist():
         _Closing(state, context, rows.start + place, place, outcome).run()
     outcome.health += publish_health(state, context, rows, live)
@@ -140,9 +143,13 @@ class _Closing:
 
     def run(self) -> None:
         """Advance every kind, in the order of the detector tables."""
+        self._expire_facts()
         for detector in BEFORE_SCORE:
             self._advance(detector)
         self._overdue_invoices()
+        for kind, key, starts_at_ms, days in overdue_goals(self.book, self.context.view.end_ms):
+            if self.book.episode(kind, key) is None:
+                self._open(kind, key, starts_at_ms, KINDS[kind].severity, (days, 0.0, days))
         self._health()
         for detector in AFTER_SCORE:
             self._advance(detector)
@@ -210,6 +217,12 @@ class _Closing:
                 int(self.context.view.band[self.place]), "warning"
             )
         return KINDS[kind].severity
+
+    def _expire_facts(self) -> None:
+        for episode in list(self.book.episodes):
+            rule = RULE_OF.get(episode.kind)
+            if rule is not None and rule.days is not None and self.context.view.day - episode.opened_day >= rule.days:
+                self._resolve(episode, "expired")
 
     def _overdue_invoices(self) -> None:
         end_ms = self.context.view.end_ms

@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
+from pipeline.kind import Family, Kind, Play
+from pipeline.rules import RULES
 from schemas.event_types import ALERT_SEVERITIES
 
-Family = Literal["risk", "expansion", "advocacy", "data_quality", "system"]
-
-
-@dataclass(frozen=True, slots=True)
-class Play:
-    """The next step, due so many days after detection."""
-
-    id: str
-    title: str
-    days: int
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of alert. `summary` is formatted with `name`, `observed`, `expected`, `dimension` and `band`."""
-
-    family: Family
-    severity: str
-    level: str
-    unit: str
-    direction: str
-    method: str
-    play: Play
-    summary: str
-    evidence: Literal["log", "deviations", "fact"] = "fact"
-    immediate: bool = False
-
+__all__ = ["KINDS", "Family", "Kind", "Play", "alert_score"]
 
 KINDS: dict[str, Kind] = {
     "usage_drop": Kind(
@@ -90,28 +63,6 @@ KINDS: dict[str, Kind] = {
         Play("escalation", "Escalate the oldest P1 ticket", 1),
         "{name}: a P1 ticket has been open for {observed:.0f} hours",
     ),
-    "payment_failed": Kind(
-        "risk",
-        "warning",
-        "basic",
-        "failures",
-        "up",
-        "fact",
-        Play("payment-contact", "Contact the billing owner about the failed payment", 2),
-        "{name}: payment failed ({observed:.0f} times) for {dimension}",
-        immediate=True,
-    ),
-    "invoice_overdue": Kind(
-        "risk",
-        "error",
-        "basic",
-        "minor units",
-        "up",
-        "fact",
-        Play("payment-contact", "Contact the billing owner about the overdue invoice", 2),
-        "{name}: invoice {dimension} is overdue",
-        immediate=True,
-    ),
     "renewal_at_risk": Kind(
         "risk",
         "warning",
@@ -163,6 +114,7 @@ KINDS: dict[str, Kind] = {
         "{name}: usage grew from {expected:.0f} to {observed:.0f} actions in four weeks",
         "deviations",
     ),
+    **{rule.kind: rule.as_kind() for rule in RULES},
 }
 
 

@@ -16,6 +16,7 @@ from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.hashing import hash64
 from pipeline.members import ID_BYTES, RING_DAYS, Members
+from pipeline.memory import remembers
 from pipeline.seen import SeenChunk
 from pipeline.signals import context_of, same_context
 from pipeline.snapshot import (
@@ -243,8 +244,8 @@ def _restore_book(state: State, row: int, key: bytes, data: bytes) -> None:
     state.accounts.unsummarised.add(row)
     if book.next_survey is not None or book.next_pulse is not None:
         state.waiting_readings.add(row)
-    if book.closed_tickets:
-        state.closed_tickets.add(row)
+    if remembers(book):
+        state.remembering.add(row)
     if not same_context(book.context, context_of(book, 0)):
         state.stale_context.add(row)
     state.choose_profile(row)

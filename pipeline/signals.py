@@ -25,8 +25,9 @@ def reading_of(event: Mapping[str, Any]) -> Reading | None:
     if score is None or scale not in SCALES:
         return None
     low, high = SCALES[scale]
+    author, reasons = event["author"], event["reason_codes"]
     expires_at_ms = at_ms + SURVEY_DAYS * DAY_MS if kind in SURVEYS else event["expires_at"]
-    return Reading(min(1.0, max(0.0, (score - low) / (high - low))), at_ms, expires_at_ms)
+    return Reading(min(1.0, max(0.0, (score - low) / (high - low))), at_ms, expires_at_ms, author, reasons)
 
 
 def apply_signal(book: Book, event: Mapping[str, Any], today_end_ms: int) -> bool:

@@ -51,8 +51,8 @@ class State:
     """Rows with a reading of tomorrow."""
     stale_context: set[int] = field(default_factory=set)
     """Rows whose context must be copied again at the next close."""
-    closed_tickets: set[int] = field(default_factory=set)
-    """Rows that remember closing times."""
+    remembering: set[int] = field(default_factory=set)
+    """Rows that remember when things ended."""
     definitions: dict[int, Definition] = field(init=False)
     """By content, those that an account's standing may come from: of the plan, and of the one before it."""
     ahead: Ahead | None = None

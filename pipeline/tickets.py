@@ -5,30 +5,67 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.books import Book, Ticket
+from pipeline.books import Book, Reopening, Ticket
+from pipeline.config import DAY_MS
+from pipeline.facts import Fact
+from pipeline.memory import REOPENING_DAYS, bound
 
 OPENING = frozenset({"opened", "reopened"})
 CLOSING = frozenset({"resolved", "closed"})
 DEFAULT_PRIORITY = "p3"
+LOW_RATING = 2
+NEUTRAL_RATING = 3
 
 
-def apply_ticket(book: Book, event: Mapping[str, Any], limit: int) -> None:
-    """Bring the book up to date with one event; events not after a ticket's closing change nothing."""
+def apply_ticket(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
+    """Bring the book up to date with one event; events not after a ticket's closing change nothing.
+
+    Returns what immediate rules act on.
+    """
     book.tickets_seen = True
     key, kind, at_ms, priority = event["ticket_id"], event["type"], event["occurred_at"], event["priority"]
+    if kind == "csat_given":
+        return _rated(key, at_ms, event["csat"])
     if at_ms <= book.closed_tickets.get(key, -1):
-        return
+        return []
     ticket = book.tickets.get(key)
     if kind in CLOSING:
         book.tickets.pop(key, None)
         book.closed_tickets[key] = at_ms
-        _bound(book.closed_tickets, limit)
-    elif kind in OPENING and ticket is None:
+        bound(book.closed_tickets, limit)
+        return [Fact("ticket_closed", key, at_ms)]
+    if kind in OPENING and ticket is None:
         if len(book.tickets) >= limit:
             del book.tickets[min(book.tickets, key=lambda name: book.tickets[name].opened_at_ms)]
         book.tickets[key] = Ticket(at_ms, priority or DEFAULT_PRIORITY)
     elif ticket is not None:
         _update(ticket, kind, at_ms, priority)
+    if kind == "reopened":
+        return _reopened(book, key, at_ms, limit)
+    return [Fact(_ALARMING[kind], key, at_ms)] if kind in _ALARMING else []
+
+
+_ALARMING = {"escalated": "ticket_escalated", "sla_breached": "sla_breached"}
+
+
+def _rated(key: str, at_ms: int, points: int | None) -> list[Fact]:
+    if points is None:
+        return []
+    name = "ticket_rated_low" if points <= LOW_RATING else "ticket_rated_fine"
+    return [Fact(name, key, at_ms, float(points), float(NEUTRAL_RATING), float(NEUTRAL_RATING - points))]
+
+
+def _reopened(book: Book, key: str, at_ms: int, limit: int) -> list[Fact]:
+    """Count a ticket's reopenings; from the second on they are a fact."""
+    known = book.reopened.get(key)
+    if known is None or at_ms - known.at_ms > REOPENING_DAYS * DAY_MS:
+        if known is None and len(book.reopened) >= limit:
+            del book.reopened[min(book.reopened, key=lambda name: (book.reopened[name].at_ms, name))]
+        book.reopened[key] = Reopening(1, at_ms)
+        return []
+    known.count += 1
+    known.at_ms = max(known.at_ms, at_ms)
+    return [Fact("ticket_reopened", key, at_ms, float(known.count), 1.0, float(known.count))]
 
 
 def _update(ticket: Ticket, kind: str, at_ms: int, priority: str | None) -> None:
@@ -38,16 +75,3 @@ def _update(ticket: Ticket, kind: str, at_ms: int, priority: str | None) -> None
         ticket.escalated = True
     if kind in ("opened", "reopened", "priority_changed") and priority is not None:
         ticket.priority = priority
-
-
-def _bound(closed: dict[str, int], limit: int) -> None:
-    if len(closed) > limit:
-        del closed[min(closed, key=lambda key: (closed[key], key))]
-
-
-def forget_closed(book: Book, before_ms: int) -> bool:
-    """Drop closing times that no event young enough to be applied can be older than; tells whether any was."""
-    old = [key for key, at_ms in book.closed_tickets.items() if at_ms < before_ms]
-    for key in old:
-        del book.closed_tickets[key]
-    return bool(old)

@@ -95,8 +95,8 @@ RULES: dict[str, Rules] = {
     ),
     "customer_signal": Rules(
         ids=("event_id", "account_id"),
-        optional_ids=("contact_id",),
-        texts=("phase", "author"),
+        optional_ids=("contact_id", "subject"),
+        texts=("phase", "author", "role"),
         lists=("reason_codes",),
         bounds={
             "occurred_at": _TIME,

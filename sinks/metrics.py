@@ -12,6 +12,9 @@ from sinks.metric_defs import ALERT_KINDS, METRICS, OTHER, SEGMENTS, MetricSpec
 
 Collector = Counter | Gauge | Histogram
 
+USUAL_STATUSES = ("firing", "resolved")
+"""Alerts of these have their series from the start; of the rare others, once there is one."""
+
 
 class Metrics:
     """Counts what happens; safe to call from any thread.
@@ -159,8 +162,8 @@ class Metrics:
 
     def _known(self, spec: MetricSpec) -> Iterator[tuple[str, ...]]:
         if spec.name == "foreshock_alerts_total":
-            _family, _kind, severity, status = (label.values or () for label in spec.labels)
-            for (kind, family), *rest in product(self._kinds.items(), severity, status):
+            _family, _kind, severity, _status = (label.values or () for label in spec.labels)
+            for (kind, family), *rest in product(self._kinds.items(), severity, USUAL_STATUSES):
                 yield (family, kind, *rest)
             return
         yield from product(*(self._allowed(spec, label.name, label.values) or () for label in spec.labels))

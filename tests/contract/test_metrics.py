@@ -21,7 +21,7 @@ every_metric = pytest.mark.parametrize("spec", METRICS, ids=lambda spec: spec.na
 
 UNITS = ("_seconds", "_bytes", "_records", "_total", "_info", "_accounts", "_blocked")
 FORBIDDEN = {"account", "account_id", "user", "user_id", "alert_id", "event_type", "owner", "id"}
-MOST_SERIES = 300
+MOST_SERIES = 600
 
 
 def samples(metrics: Metrics, name: str) -> dict[tuple[tuple[str, str], ...], float]:

@@ -68,11 +68,13 @@ class Alerts:
         episode.evidence = finding.evidence
         self._write(account, episode, "firing", reason, at_ms, None)
 
-    def resolve(self, account: Account, episode: Episode, reason: str, at_ms: int) -> None:
-        """End an episode at `at_ms`."""
+    def resolve(
+        self, account: Account, episode: Episode, reason: str, at_ms: int, ends_at_ms: int | None = None
+    ) -> None:
+        """End an episode at `at_ms`, as of then or of `ends_at_ms`."""
         episode.revision += 1
         del account.episodes[episode.kind, episode.dimension]
-        self._write(account, episode, "resolved", reason, at_ms, at_ms)
+        self._write(account, episode, "resolved", reason, at_ms, at_ms if ends_at_ms is None else ends_at_ms)
 
     def retract(self, account: Account, episode: Episode, at_ms: int) -> None:
         """Withdraw an episode that should not have been opened."""

@@ -18,7 +18,13 @@ from tests.oracle.model import TOPICS, Record
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ARROW_TYPES = {"string": pa.string(), "int": pa.int64(), "long": pa.int64(), "double": pa.float64()}
+ARROW_TYPES = {
+    "string": pa.string(),
+    "int": pa.int64(),
+    "long": pa.int64(),
+    "double": pa.float64(),
+    "array": pa.list_(pa.string()),
+}
 KINDS = {
     "event": RecordKind.EVENT,
     "tick": RecordKind.TICK,

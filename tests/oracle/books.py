@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
+from tests.oracle.alerts import Alerts, Finding
+from tests.oracle.days import Days
 from tests.oracle.model import (
     BILLING,
     DAY_MS,
@@ -18,6 +19,8 @@ from tests.oracle.model import (
     Subscription,
     Ticket,
 )
+from tests.oracle.relations import Relations
+from tests.oracle.rules import Rules
 
 ACTIVATING = {
     "subscription_started",
@@ -49,6 +52,8 @@ class Books:
     def __init__(self, config: OracleConfig, alerts: Alerts) -> None:
         self._config = config
         self._alerts = alerts
+        self.rules = Rules(alerts, Days(config.timezone))
+        self.relations = Relations(self.rules)
 
     def apply(self, topic: str, account: Account, event: dict[str, Any], occurred_at_ms: int, day: int) -> None:
         """Apply one event of any topic but profiles."""
@@ -59,9 +64,10 @@ class Books:
         elif topic == BILLING:
             self._billing(account, event, occurred_at_ms)
         elif topic == TICKETS:
-            _ticket(account, event, occurred_at_ms, day)
+            self._ticket(account, event, occurred_at_ms, day)
         elif topic == SIGNALS:
-            _signal(account, event, occurred_at_ms, day)
+            value = _signal(account, event, occurred_at_ms, day)
+            self.relations.apply(account, event, occurred_at_ms, value)
 
     def _usage(self, account: Account, event: dict[str, Any], day: int) -> None:
         quantity = event.get("quantity")
@@ -77,7 +83,7 @@ class Books:
     def _billing(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
         kind = event["type"]
         if kind in ACTIVATING or kind in CANCELLING:
-            _subscription(account, event, at_ms)
+            self._subscription(account, event, at_ms)
         elif kind == "invoice_paid":
             self._paid(account, event, at_ms)
         elif kind in {"invoice_issued", "payment_failed", "invoice_overdue"}:
@@ -108,23 +114,54 @@ class Books:
     def _raise_failed(self, account: Account, key: str, invoice: Invoice, at_ms: int) -> None:
         severity = {1: "warning", 2: "error"}.get(invoice.failed, "critical")
         finding = Finding(severity, float(invoice.failed), 0.0, float(invoice.failed))
-        episode = account.episodes.get(("payment_failed", key))
-        if episode is None:
-            self._open_now(account, "payment_failed", key, finding, at_ms)
-            return
-        rises = SEVERITIES.index(severity) > SEVERITIES.index(episode.severity)
-        self._alerts.update(account, episode, finding, "worsened" if rises else "detected", at_ms)
+        self.rules.begin(account, "payment_failed", key, finding, at_ms, again=True)
 
     def _raise_overdue(self, account: Account, key: str, invoice: Invoice, event: dict[str, Any], at_ms: int) -> None:
-        if ("invoice_overdue", key) in account.episodes:
-            return
         amount = event.get("amount_minor")
         if amount is None:
             amount = invoice.amount_minor or 0
-        self._open_now(account, "invoice_overdue", key, Finding("error", float(amount), 0.0, 0.0), at_ms)
+        finding = Finding("error", float(amount), 0.0, 0.0)
+        self.rules.begin(account, "invoice_overdue", key, finding, at_ms, again=False)
 
-    def _open_now(self, account: Account, kind: str, key: str, finding: Finding, at_ms: int) -> None:
-        self._alerts.open(account, Opening(kind, key, "risk", at_ms, at_ms, day=0), finding)
+    def _subscription(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
+        known = account.subscriptions.setdefault(event.get("subscription_id") or "", Subscription(as_of_ms=at_ms))
+        if at_ms < known.as_of_ms:
+            return
+        self.rules.subscription(account, event, known, at_ms)
+        known.as_of_ms = at_ms
+        known.active = event["type"] in ACTIVATING
+        if known.active:
+            if event.get("mrr_minor_after") is not None:
+                known.mrr_minor = event["mrr_minor_after"]
+            if event.get("seats_after") is not None:
+                known.seats = event["seats_after"]
+
+    def _ticket(self, account: Account, event: dict[str, Any], at_ms: int, day: int) -> None:
+        kind, key, priority = event["type"], event["ticket_id"], event.get("priority")
+        if kind == "opened":
+            account.tickets_opened[day] += 1
+        if kind == "csat_given":
+            self.rules.rating(account, event, at_ms)
+            return
+        closed_at = account.closed_at_ms.get(key)
+        if closed_at is not None and at_ms <= closed_at:
+            return
+        self.rules.ticket(account, event, at_ms)
+        ticket = account.tickets.get(key)
+        if kind in {"resolved", "closed"}:
+            account.tickets.pop(key, None)
+            account.closed_at_ms[key] = at_ms
+        elif kind in {"opened", "reopened"}:
+            if ticket is None:
+                account.tickets[key] = Ticket(at_ms, priority or "p3")
+                return
+            ticket.priority = priority or ticket.priority
+            if kind == "reopened":
+                ticket.opened_at_ms = at_ms
+        elif ticket and kind == "priority_changed":
+            ticket.priority = priority or ticket.priority
+        elif ticket and kind == "escalated":
+            ticket.escalated = True
 
 
 def _mark(table: dict[str, set[int]], identifier: str, day: int, most: int) -> int:
@@ -135,58 +172,22 @@ def _mark(table: dict[str, set[int]], identifier: str, day: int, most: int) -> i
     return 0
 
 
-def _subscription(account: Account, event: dict[str, Any], at_ms: int) -> None:
-    key = event.get("subscription_id") or ""
-    known = account.subscriptions.setdefault(key, Subscription(as_of_ms=at_ms))
-    if at_ms < known.as_of_ms:
-        return
-    known.as_of_ms = at_ms
-    known.active = event["type"] in ACTIVATING
-    if known.active:
-        if event.get("mrr_minor_after") is not None:
-            known.mrr_minor = event["mrr_minor_after"]
-        if event.get("seats_after") is not None:
-            known.seats = event["seats_after"]
-
-
-def _ticket(account: Account, event: dict[str, Any], at_ms: int, day: int) -> None:
-    kind, key, priority = event["type"], event["ticket_id"], event.get("priority")
-    if kind == "opened":
-        account.tickets_opened[day] += 1
-    closed_at = account.closed_at_ms.get(key)
-    if closed_at is not None and at_ms <= closed_at:
-        return
-    ticket = account.tickets.get(key)
-    if kind in {"resolved", "closed"}:
-        account.tickets.pop(key, None)
-        account.closed_at_ms[key] = at_ms
-    elif kind in {"opened", "reopened"}:
-        if ticket is None:
-            account.tickets[key] = Ticket(at_ms, priority or "p3")
-            return
-        ticket.priority = priority or ticket.priority
-        if kind == "reopened":
-            ticket.opened_at_ms = at_ms
-    elif ticket and kind == "priority_changed":
-        ticket.priority = priority or ticket.priority
-    elif ticket and kind == "escalated":
-        ticket.escalated = True
-
-
-def _signal(account: Account, event: dict[str, Any], at_ms: int, day: int) -> None:
+def _signal(account: Account, event: dict[str, Any], at_ms: int, day: int) -> float | None:
+    """Take an answer, and return it in 0…1."""
     kind = event["type"]
-    if kind == "meeting_held":
+    if kind in {"meeting_held", "review_held"}:
         account.touches[day] += 1
     if kind not in PULSES | SURVEYS:
-        return
+        return None
     scale = event.get("scale")
     if scale is None:
         scale = "csat" if kind in PULSES else kind
     if event.get("score") is None or scale not in SCALES:
-        return
+        return None
     lowest, width = SCALES[scale]
-    value = min(1.0, max(0.0, (event["score"] - lowest) / width))
+    value: float = min(1.0, max(0.0, (event["score"] - lowest) / width))
     if kind in PULSES:
         account.pulses.append(Opinion(value, at_ms, event.get("expires_at")))
     else:
         account.surveys.append(Opinion(value, at_ms, at_ms + 180 * DAY_MS))
+    return value

@@ -88,6 +88,25 @@ class Ticket:
     escalated: bool = False
 
 
+@dataclass
+class Contact:
+    """A person of the customer."""
+
+    role: str | None = None
+    there: bool = False
+    as_of_ms: int = -1
+
+
+@dataclass
+class Goal:
+    """A milestone or an outcome."""
+
+    due_at_ms: int | None = None
+    planned_ms: int = -1
+    judged_ms: int = -1
+    reached: bool = False
+
+
 @dataclass(frozen=True)
 class Opinion:
     """A pulse or a survey, scaled to 0…1."""
@@ -159,6 +178,16 @@ class Account:
     pulses: list[Opinion] = field(default_factory=list)
     surveys: list[Opinion] = field(default_factory=list)
     profile: dict[str, Any] | None = None
+    ended_at_ms: dict[tuple[str, str], int] = field(default_factory=dict)
+    """When an immediate alert last ended, by kind and dimension."""
+    reopenings: dict[str, list[int]] = field(default_factory=dict)
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    meetings: list[tuple[int, int, bool]] = field(default_factory=list)
+    """Time, number in order of arrival, and whether it took place."""
+    nps_answers: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    goals: dict[tuple[str, str], Goal] = field(default_factory=dict)
+    integrations: dict[str, int] = field(default_factory=dict)
+    """Time of the newest event about each."""
     earliest_amended_day: int | None = None
     episodes: dict[tuple[str, str], Episode] = field(default_factory=dict)
     band: str = "grey"

@@ -174,9 +174,11 @@ class Oracle:
     def _close_account(self, account: Account, day: int) -> None:
         self._reevaluate(account, day)
         view = View(account, day, self.days, self.config)
+        self._books.rules.expire(account, day, view.end_ms)
         for detector in BEFORE_SCORE:
             self._evaluate(view, detector)
         self._raise_overdue(view)
+        self._books.relations.overdue(account, day, view.end_ms)
         self._judge(view)
         for detector in AFTER_SCORE:
             self._evaluate(view, detector)

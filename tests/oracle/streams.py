@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from schemas.event_types import BILLING_TYPES, TICKET_TYPES
+from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_TYPES
 from tests.oracle.batches import to_batches
 from tests.oracle.days import EPOCH, Days
 from tests.oracle.model import (
@@ -78,7 +78,8 @@ def _usage() -> SearchStrategy[dict[str, Any]]:
     )
 
 
-_BILLING_TYPES = [*sorted(BILLING_TYPES), "invoice_paid", "payment_failed", "payment_failed"]
+_BILLING_TYPES = [*sorted(BILLING_TYPES), "invoice_paid", "payment_failed", "payment_failed", "subscription_changed"]
+_MRR = st.sampled_from([0, 4_000, 5_000, 9_000])
 
 
 def _billing() -> SearchStrategy[dict[str, Any]]:
@@ -87,7 +88,8 @@ def _billing() -> SearchStrategy[dict[str, Any]]:
             "type": st.sampled_from(_BILLING_TYPES),
             "subscription_id": st.sampled_from([None, "s1", "s2"]),
             "invoice_id": st.sampled_from([None, "i1", "i2"]),
-            "mrr_minor_after": st.none() | st.integers(0, 90_000),
+            "mrr_minor_before": st.none() | _MRR,
+            "mrr_minor_after": st.none() | _MRR,
             "seats_after": st.none() | st.integers(0, 5),
             "amount_minor": st.none() | st.integers(-500, 90_000),
             "currency": st.just("EUR"),
@@ -96,7 +98,7 @@ def _billing() -> SearchStrategy[dict[str, Any]]:
     )
 
 
-_TICKET_TYPES = [*sorted(TICKET_TYPES), "opened"]
+_TICKET_TYPES = [*sorted(TICKET_TYPES), "opened", "reopened"]
 
 
 def _ticket() -> SearchStrategy[dict[str, Any]]:
@@ -105,11 +107,12 @@ def _ticket() -> SearchStrategy[dict[str, Any]]:
             "ticket_id": st.sampled_from(["t1", "t2", "t3", "t4", "t5"]),
             "type": st.sampled_from(_TICKET_TYPES),
             "priority": st.sampled_from(["p1", "p1", "p2", "p3", "p4"]),
+            "csat": st.none() | st.integers(1, 5),
         }
     )
 
 
-_SIGNAL_TYPES = ("meeting_held", "meeting_missed", "nps", "csat", "ces", "pulse", "risk_raised")
+_SIGNAL_TYPES = [*sorted(SIGNAL_TYPES), "meeting_missed", "meeting_missed", "nps", "nps", "nps", "milestone_planned"]
 
 
 def _signal() -> SearchStrategy[dict[str, Any]]:
@@ -119,6 +122,10 @@ def _signal() -> SearchStrategy[dict[str, Any]]:
             "score": st.none() | st.sampled_from([0.0, 1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 10.0, 60.0]),
             "scale": st.sampled_from([None, None, 10.0, 5.0, 7.0, 100.0, 4.0]),
             "expires_at": _DAYS_OFF,
+            "due_at": _DAYS_OFF,
+            "contact_id": st.sampled_from([None, "ida", "jo"]),
+            "role": st.sampled_from([None, "sponsor", "champion", "admin"]),
+            "subject": st.sampled_from([None, "launch", "crm"]),
         }
     )
 

@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 from pipeline.accounts import SUMMARIES, summary
-from pipeline.billing import MAX_PAID_INVOICES, Fact, InvoiceOverdue, Paid, PaymentFailed, apply_billing
+from pipeline.billing import MAX_PAID_INVOICES, apply_billing
 from pipeline.books import Book, Context, Episode, Invoice, Reading, Ticket, decode_book, encode_book
+from pipeline.facts import Fact
+from pipeline.memory import forget
 from pipeline.signals import (
     apply_profile,
     apply_signal,
@@ -18,24 +20,35 @@ from pipeline.signals import (
     reading_of,
     same_context,
 )
-from pipeline.tickets import apply_ticket, forget_closed
+from pipeline.tickets import apply_ticket
 
 LIMIT = 500
 DAY_MS = 86_400_000
-NOTHING = dict.fromkeys(("subscription_id", "invoice_id", "mrr_minor_after", "seats_after", "amount_minor", "due_at"))
+NOTHING = dict.fromkeys(
+    ("subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after", "amount_minor", "due_at")
+)
 
 
-def bill(book: Book, kind: str, at_ms: int, *, limit: int = LIMIT, **fields: Any) -> Fact | None:
+def bill(book: Book, kind: str, at_ms: int, *, limit: int = LIMIT, **fields: Any) -> list[Fact]:
     return apply_billing(book, NOTHING | {"type": kind, "occurred_at": at_ms} | fields, limit)
 
 
-def ticket(book: Book, kind: str, at_ms: int, key: str = "t", priority: str | None = None, limit: int = LIMIT) -> None:
-    apply_ticket(book, {"ticket_id": key, "type": kind, "occurred_at": at_ms, "priority": priority}, limit)
+def failed(key: str, at_ms: int, failures: int) -> list[Fact]:
+    return [Fact("payment_failed", key, at_ms, failures, 0.0, failures)]
+
+
+def ticket(book: Book, kind: str, at_ms: int, key: str = "t", priority: str | None = None, **more: Any) -> list[Fact]:
+    event = {"ticket_id": key, "type": kind, "occurred_at": at_ms, "priority": priority, "csat": more.get("csat")}
+    return apply_ticket(book, event, more.get("limit", LIMIT))
 
 
 def signal(book: Book, kind: str, at_ms: int, score: float | None = None, **fields: Any) -> bool:
-    event = {"type": kind, "occurred_at": at_ms, "score": score, "scale": None, "expires_at": None} | fields
-    return apply_signal(book, event, today_end_ms=1000)
+    return apply_signal(book, signal_event(kind, at_ms, score=score, **fields), today_end_ms=1000)
+
+
+def signal_event(kind: str, at_ms: int, **fields: Any) -> dict[str, Any]:
+    names = ("score", "scale", "expires_at", "due_at", "author", "reason_codes", "contact_id", "role", "subject")
+    return dict.fromkeys(names) | {"type": kind, "occurred_at": at_ms} | fields
 
 
 def profile(book: Book, updated_at: int | None, **fields: Any) -> None:
@@ -100,11 +113,11 @@ def test_of_too_many_subscriptions_the_oldest_ended_one_goes() -> None:
 
 def test_failures_are_counted_until_a_payment_that_is_not_older() -> None:
     book = Book()
-    assert bill(book, "payment_failed", 10, invoice_id="i") == PaymentFailed("i", 10, 1)
-    assert bill(book, "payment_failed", 20, invoice_id="i") == PaymentFailed("i", 20, 2)
-    assert bill(book, "invoice_paid", 20, invoice_id="i") == Paid(frozenset({"i", ""}), 20)
-    assert bill(book, "payment_failed", 20, invoice_id="i") is None
-    assert bill(book, "payment_failed", 21, invoice_id="i") == PaymentFailed("i", 21, 1)
+    assert bill(book, "payment_failed", 10, invoice_id="i") == failed("i", 10, 1)
+    assert bill(book, "payment_failed", 20, invoice_id="i") == failed("i", 20, 2)
+    assert bill(book, "invoice_paid", 20, invoice_id="i") == [Fact("invoice_paid", key, 20) for key in ("", "i")]
+    assert bill(book, "payment_failed", 20, invoice_id="i") == []
+    assert bill(book, "payment_failed", 21, invoice_id="i") == failed("i", 21, 1)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +128,7 @@ def test_a_failure_is_of_the_invoice_else_of_the_subscription_else_of_the_accoun
     fields: dict[str, Any], key: str
 ) -> None:
     book = Book()
-    assert bill(book, "payment_failed", 1, **fields) == PaymentFailed(key, 1, 1)
+    assert bill(book, "payment_failed", 1, **fields) == failed(key, 1, 1)
     assert summarised(book)["failed_unpaid"] is True
     bill(book, "invoice_paid", 2, **fields)
     assert summarised(book)["failed_unpaid"] is False
@@ -123,11 +136,13 @@ def test_a_failure_is_of_the_invoice_else_of_the_subscription_else_of_the_accoun
 
 def test_an_overdue_invoice_has_the_events_amount_else_the_issued_one_else_none() -> None:
     book = Book()
-    assert bill(book, "invoice_overdue", 1, invoice_id="a") == InvoiceOverdue("a", 1, 0)
+    assert bill(book, "invoice_overdue", 1, invoice_id="a") == [Fact("invoice_overdue", "a", 1, 0, 0.0, 0.0)]
     bill(book, "invoice_issued", 2, invoice_id="b", amount_minor=700, due_at=99)
     assert summarised(book)["first_due_ms"] == 99
-    assert bill(book, "invoice_overdue", 3, invoice_id="b") == InvoiceOverdue("b", 3, 700)
-    assert bill(book, "invoice_overdue", 4, invoice_id="b", amount_minor=-5) == InvoiceOverdue("b", 4, -5)
+    assert bill(book, "invoice_overdue", 3, invoice_id="b") == [Fact("invoice_overdue", "b", 3, 700, 0.0, 0.0)]
+    assert bill(book, "invoice_overdue", 4, invoice_id="b", amount_minor=-5) == [
+        Fact("invoice_overdue", "b", 4, -5, 0.0, 0.0)
+    ]
     assert summarised(book)["overdue_flagged"] is True
 
 
@@ -150,7 +165,35 @@ def test_of_too_many_invoices_the_one_due_first_goes() -> None:
     assert set(book.invoices) == {"i0", "i2", "new"}
 
 
+def test_a_change_of_recurring_revenue_is_a_fact_and_a_first_price_is_none() -> None:
+    book = Book()
+    assert "mrr_grew" not in [fact.name for fact in bill(book, "subscription_started", 1, mrr_minor_after=500)]
+    assert Fact("mrr_grew", "", 2, 800.0, 500.0, 0.6) in bill(book, "subscription_changed", 2, mrr_minor_after=800)
+    lower = bill(book, "subscription_changed", 3, mrr_minor_before=1000, mrr_minor_after=750)
+    assert Fact("mrr_fell", "", 3, 750.0, 1000.0, 0.25) in lower
+    assert bill(book, "subscription_changed", 2, mrr_minor_after=1) == []
+    assert bill(book, "subscription_cancelled", 4) == [Fact("subscription_cancelled", "", 4, 0.0, 750.0)]
+
+
 # Tickets
+
+
+def test_a_ticket_reopened_twice_is_a_fact_unless_a_season_lies_between() -> None:
+    book, later = Book(), 85 * DAY_MS
+    assert [ticket(book, "reopened", at_ms) for at_ms in (1, 5)] == [[], [Fact("ticket_reopened", "t", 5, 2, 1, 2)]]
+    assert ticket(book, "reopened", 3) == [Fact("ticket_reopened", "t", 3, 3, 1, 3)]
+    assert ticket(book, "reopened", 5 + later) == []
+    assert forget(book, 5 + later) is False
+    assert forget(book, 6 + 2 * later) is True
+
+
+def test_a_low_rating_counts_even_after_the_ticket_was_closed() -> None:
+    book = Book()
+    assert ticket(book, "closed", 20) == [Fact("ticket_closed", "t", 20)]
+    assert ticket(book, "escalated", 19) == []
+    assert ticket(book, "csat_given", 19, csat=2) == [Fact("ticket_rated_low", "t", 19, 2, 3, 1)]
+    assert ticket(book, "csat_given", 21, csat=3) == [Fact("ticket_rated_fine", "t", 21, 3, 3, 0)]
+    assert ticket(book, "csat_given", 22) == []
 
 
 def test_a_ticket_is_open_from_opened_to_closed() -> None:
@@ -187,9 +230,9 @@ def test_closing_times_are_bounded_and_forgotten_when_no_event_can_be_older() ->
     for number in range(5):
         ticket(book, "closed", 10 + number, key=f"t{number}", limit=3)
     assert book.closed_tickets == {"t2": 12, "t3": 13, "t4": 14}
-    assert forget_closed(book, 13)
+    assert forget(book, 13)
     assert book.closed_tickets == {"t3": 13, "t4": 14}
-    assert not forget_closed(book, 13)
+    assert not forget(book, 13)
 
 
 def test_of_too_many_open_tickets_the_oldest_goes() -> None:
@@ -217,7 +260,7 @@ def test_of_too_many_open_tickets_the_oldest_goes() -> None:
 def test_an_answer_is_scaled_between_the_worst_and_the_best(
     kind: str, score: float, scale: float | None, value: float
 ) -> None:
-    event = {"type": kind, "score": score, "scale": scale, "occurred_at": 0, "expires_at": None}
+    event = signal_event(kind, 0, score=score, scale=scale)
     reading = reading_of(event)
     assert reading is not None
     assert reading.value == pytest.approx(value)

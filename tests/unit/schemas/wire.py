@@ -83,6 +83,8 @@ RECORDS: dict[str, dict[str, Any]] = {
         "expires_at": None,
         "due_at": None,
         "attributes": {"channel": "in-app"},
+        "role": None,
+        "subject": None,
     },
     "account.profiles": {
         "account_id": "acme",

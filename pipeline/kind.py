@@ -1,0 +1,37 @@
+"""What a kind of alert is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Family = Literal["risk", "expansion", "advocacy", "data_quality", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """The next step, due so many days after detection."""
+
+    id: str
+    title: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of alert. `summary` is formatted with `name`, `observed`, `expected`, `dimension` and `band`."""
+
+    family: Family
+    severity: str
+    level: str
+    unit: str
+    direction: str
+    method: str
+    play: Play
+    summary: str
+    evidence: Literal["log", "deviations", "fact"] = "fact"
+    immediate: bool = False
+    condition: str = ""
+    """What raises it, in a customer success manager's words."""
+    resolution: str = ""
+    """What ends it."""

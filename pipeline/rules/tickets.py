@@ -1,0 +1,67 @@
+"""Immediate rules on support tickets."""
+
+from __future__ import annotations
+
+from pipeline.kind import Play
+from pipeline.rules.rule import TICKETS, Rule
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "ticket_escalated",
+        TICKETS,
+        "error",
+        opened_by="ticket_escalated",
+        condition="an open ticket is escalated",
+        key="ticket",
+        ended_by=("ticket_closed",),
+        resolution="the ticket is resolved or closed, or 84 days pass",
+        play=Play("escalation", "Name one person who answers for the escalation", 1),
+        summary="{name}: ticket {dimension} was escalated",
+        remembered=False,
+    ),
+    Rule(
+        "ticket_reopened",
+        TICKETS,
+        "warning",
+        opened_by="ticket_reopened",
+        condition="a ticket is reopened for the second time within 84 days; error at the third",
+        key="ticket",
+        ended_by=("ticket_closed",),
+        resolution="the ticket is resolved or closed, or 84 days pass",
+        play=Play("support-sync", "Find out with support why the ticket does not stay closed", 2),
+        summary="{name}: ticket {dimension} was reopened {observed:.0f} times",
+        level="intermediate",
+        unit="reopenings",
+        ladder=((3, "error"),),
+        repeats=True,
+        remembered=False,
+    ),
+    Rule(
+        "sla_breached",
+        TICKETS,
+        "error",
+        opened_by="sla_breached",
+        condition="the help desk reports that an open ticket missed its service level",
+        key="ticket",
+        ended_by=("ticket_closed",),
+        resolution="the ticket is resolved or closed, or 84 days pass",
+        play=Play("support-sync", "Agree with support on an answer today", 1),
+        summary="{name}: ticket {dimension} missed its service level",
+        remembered=False,
+    ),
+    Rule(
+        "ticket_dissatisfied",
+        TICKETS,
+        "warning",
+        opened_by="ticket_rated_low",
+        condition="a ticket is rated 1 or 2 of 5",
+        key="ticket",
+        ended_by=("ticket_rated_fine",),
+        resolution="the ticket is rated 3 or better, or 28 days pass",
+        play=Play("support-apology", "Call the person who was not helped", 2),
+        summary="{name}: ticket {dimension} was rated {observed:.0f} of 5",
+        unit="points",
+        direction="down",
+        days=28,
+    ),
+)
