@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agents.backtest import Alert
+from agents.backtest_charts import lead_time_chart, reliability_chart, series_chart
 from pipeline.kinds import KINDS
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 960, 220, 40, 20
@@ -70,6 +71,7 @@ def render(document: Mapping[str, Any], alerts: Sequence[Alert], *, title: str) 
         lstrip_blocks=True,
     )
     environment.filters["day"] = _day
+    environment.filters["day_before"] = lambda at_ms: _day(at_ms - 1)
     environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", " ")
     openings = [alert for alert in alerts if alert["revision"] == 1]
     return environment.get_template("backtest.html.j2").render(
@@ -77,9 +79,21 @@ def render(document: Mapping[str, Any], alerts: Sequence[Alert], *, title: str) 
         report=document,
         chart=chart(document["alerts"]["over_time"]),
         colours=COLOUR_OF,
+        charts=_outcome_charts(document["outcomes"]),
         openings=sorted(openings, key=lambda alert: -alert["score"])[:_SHOWN_ALERTS],
         openings_total=len(openings),
     )
+
+
+def _outcome_charts(outcomes: Mapping[str, Any] | None) -> dict[str, Any]:
+    if outcomes is None:
+        return {}
+    return {
+        "lead_times": lead_time_chart(outcomes["curve"]),
+        "reliability": reliability_chart(outcomes["reliability"]),
+        "misses": [series_chart(each) for each in outcomes["worst_misses"]],
+        "false_alarms": [series_chart(each) for each in outcomes["worst_false_alarms"]],
+    }
 
 
 def chart(over_time: Mapping[str, Any]) -> Chart | None:

@@ -36,6 +36,7 @@ def report(
     *,
     version: str,
     labels: Sequence[Label] | None = None,
+    outcomes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that is worth knowing of a replay; JSON types only.
 
@@ -45,6 +46,7 @@ def report(
         config: of the core.
         version: of this release.
         labels: what is known to have happened.
+        outcomes: of `backtest_outcomes`, when the labels have outcomes.
     """
     openings = [alert for alert in replayed.alerts if alert["revision"] == 1]
     first_ms, last_ms = _span(files)
@@ -82,6 +84,7 @@ def report(
             "events_per_s": round(files.rows / replayed.elapsed_s),
         },
         "labels": None if labels is None else label_report(match(labels, replayed.alerts)),
+        "outcomes": outcomes,
     }
 
 
@@ -193,4 +196,7 @@ def summary_of(document: Mapping[str, Any]) -> dict[str, Any]:
         short = {name: value for name, value in labels.items() if name not in {"findings", "unmatched"}}
         short["unmatched"] = len(labels["unmatched"])
     alerts = {name: value for name, value in document["alerts"].items() if name != "over_time"}
-    return {**document, "alerts": alerts, "labels": short}
+    outcomes = document["outcomes"]
+    if outcomes is not None:
+        outcomes = {name: value for name, value in outcomes.items() if not name.startswith("worst_")}
+    return {**document, "alerts": alerts, "labels": short, "outcomes": outcomes}

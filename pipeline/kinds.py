@@ -93,6 +93,16 @@ KINDS: dict[str, Kind] = {
         Play("data-check", "Check why the account can no longer be judged", 14),
         "{name}: health can no longer be judged; too little is known",
     ),
+    "scorecard_stale": Kind(
+        "system",
+        "error",
+        "advanced",
+        "share",
+        "down",
+        "backtest",
+        Play("scorecard-review", "Rework the scorecard: it has missed churn for two quarters", 14),
+        "{name}: {observed:.0%} of churned accounts had an alert 30 days before; the target is {expected:.0%}",
+    ),
     "seat_saturation": Kind(
         "expansion",
         "info",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.kinds import KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,20 +17,9 @@ DAY_MS = 86_400_000
 FLEET = "*"
 """The account id of a label that concerns every account."""
 
-RISK_KINDS = frozenset(
-    {
-        "usage_drop",
-        "power_user_decline",
-        "silence",
-        "ticket_surge",
-        "p1_open",
-        "payment_failed",
-        "invoice_overdue",
-        "renewal_at_risk",
-        "health_changed",
-    }
+RISK_KINDS, EXPANSION_KINDS = (
+    frozenset(name for name, kind in KINDS.items() if kind.family == family) for family in ("risk", "expansion")
 )
-EXPANSION_KINDS = frozenset({"seat_saturation", "sustained_growth"})
 
 CONSEQUENCE_KINDS = frozenset({"health_changed", "renewal_at_risk"})
 """Kinds that judge an account as a whole: they follow from an incident of the account, but do not name it."""

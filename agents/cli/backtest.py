@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,9 +14,12 @@ from agents.cli.failures import USAGE
 from agents.cli.options import ConfigFile, Json, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agents.backtest import Replayed
     from agents.eventfiles import EventFiles
     from pipeline.config import EngineConfig
+    from pipeline.labels import Label
 
 _SHOWN_REJECTS = 20
 
@@ -38,13 +42,17 @@ def backtest(
     partitions: Annotated[
         int, typer.Option(min=1, max=1024, help="Feeds to share the accounts; the result is the same.")
     ] = 1,
+    recall_target: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of churned accounts to be warned of 30 days before.")
+    ] = 0.5,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without the bad rows.")] = False,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
     """Replay event files through the detectors at full speed: alerts.jsonl, report.json, report.html.
 
-    With --labels the report says which were found, how soon, and which alerts nothing explains.
+    With --labels the report says which were found, how soon, and which alerts nothing explains. Labels of
+    churned, contracted and expanded accounts are scored: recall and precision by lead time, against chance, over time.
     Bad rows are listed in rejects.jsonl; unless --skip-bad is given, nothing is replayed then (exit code 2).
 
     Example: foreshock backtest --events sample --labels sample/labels.csv --out result
@@ -58,7 +66,8 @@ def backtest(
     to.mkdir(parents=True, exist_ok=True)
     _report_rejects(files, to / "rejects.jsonl", ignore=skip_bad)
     replayed = _replay(files, engine, partitions)
-    document = report(files, replayed, engine, version=version("foreshock"), labels=known)
+    replayed, outcomes = _score(files, replayed, engine, known or [], recall_target)
+    document = report(files, replayed, engine, version=version("foreshock"), labels=known, outcomes=outcomes)
     write_alerts(replayed.alerts, to / "alerts.jsonl")
     _write_json(document, to / "report.json")
     page = render(document, replayed.alerts, title=events.resolve().name)
@@ -82,6 +91,25 @@ def _replay(files: EventFiles, engine: EngineConfig, partitions: int) -> Replaye
     with progress() as bar:
         task = bar.add_task("replaying", total=files.rows)
         return replay(files, engine, partitions=partitions, on_window=lambda window: bar.advance(task, window.events))
+
+
+def _score(
+    files: EventFiles, replayed: Replayed, engine: EngineConfig, labels: Sequence[Label], recall_target: float
+) -> tuple[Replayed, dict[str, Any] | None]:
+    """What the alerts are worth against outcomes among the labels, and the alerts that this adds."""
+    from agents.backtest_outcomes import outcome_report, outcomes_of, score_outcomes, with_staleness
+    from pipeline.scoring.protocol import Protocol
+    from pipeline.scoring.scored import STEPS
+
+    outcomes = outcomes_of(labels, files)
+    if not outcomes:
+        return replayed, None
+    with progress() as bar:
+        task = bar.add_task("scoring", total=len(STEPS))
+        protocol = Protocol(recall_target=recall_target)
+        scored = score_outcomes(outcomes, files, replayed.alerts, protocol, lambda _step: bar.advance(task))
+    alerts = tuple(with_staleness(replayed.alerts, scored, engine))
+    return replace(replayed, alerts=alerts), outcome_report(scored, outcomes, replayed.alerts, files)
 
 
 def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:
@@ -134,4 +162,39 @@ def _show(document: dict[str, Any], to: Path) -> None:
         ]
         print_table(["label", "total", "found", "missed", "median delay (days)"], rows)
         out.print(f"{len(labels['unmatched'])} alerts that no label explains", highlight=False)
+    if document["outcomes"] is not None:
+        _show_outcomes(document["outcomes"])
     out.print(f"alerts.jsonl, report.json and report.html are in {to}", highlight=False, soft_wrap=True)
+
+
+def _show_outcomes(outcomes: dict[str, Any]) -> None:
+    rows = [
+        (
+            row["lead_days"],
+            f"{row['foreseen']} of {row['outcomes']}",
+            _share(row["recall"]),
+            _share(row["recall_by_worth"]),
+            _share(row["random_recall"]),
+            _share(row["precision"]),
+        )
+        for row in outcomes["leads"]
+    ]
+    columns = ["days before a loss", "foreseen", "recall", "by revenue", "at random", "precision"]
+    print_table(columns, rows)
+    down = outcomes["down"]
+    out.print(
+        f"{down['false_alarms']} false of {down['alerts']} risk warnings: "
+        f"{_plain(down['false_alarms_per_account_quarter'])} per account and quarter",
+        highlight=False,
+    )
+    for stale in outcomes["stale"]:
+        recalls = " and ".join(map(_share, stale["recalls"]))
+        out.print(f"scorecard stale: churn recall {recalls}, target {_share(stale['target'])}", highlight=False)
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _plain(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

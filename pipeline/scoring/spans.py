@@ -37,6 +37,7 @@ class Span:
 class Staleness:
     """Churn recall has been below the target in quarters running; said at the end of the last of them."""
 
+    starts_at_ms: int
     at_ms: int
     recalls: tuple[float, ...]
     target: float
@@ -81,13 +82,14 @@ def staleness(spans: Sequence[Span], protocol: Protocol) -> list[Staleness]:
         protocol: says what the target is and how many quarters are needed.
     """
     found: list[Staleness] = []
-    below: list[float] = []
+    below: list[Span] = []
     for span in spans:
         if span.churn_recall is None or span.churns < protocol.stale_churns:
             continue
-        below = [*below, span.churn_recall] if span.churn_recall < protocol.recall_target else []
+        below = [*below, span] if span.churn_recall < protocol.recall_target else []
         if len(below) == protocol.stale_quarters:
-            found.append(Staleness(span.ends_at_ms, tuple(below), protocol.recall_target))
+            recalls = tuple(each.churn_recall for each in below if each.churn_recall is not None)
+            found.append(Staleness(below[0].starts_at_ms, span.ends_at_ms, recalls, protocol.recall_target))
     return found
 
 

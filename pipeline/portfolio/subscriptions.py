@@ -1,0 +1,131 @@
+"""What customers pay, step by step: billing events as changes of recurring revenue, seats and paying subscriptions.
+
+A trial is no customer until it is converted. An event without revenue or seats keeps those known before. Events
+count in order of event time; the same event twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+I64 = npt.NDArray[np.int64]
+
+_ENDED, _TRIAL, _PAYING = 0, 1, 2
+_STAGE = {
+    "trial_started": _TRIAL,
+    "trial_expired": _ENDED,
+    "trial_converted": _PAYING,
+    "subscription_started": _PAYING,
+    "subscription_reactivated": _PAYING,
+    "subscription_cancelled": _ENDED,
+}
+SUBSCRIPTION_TYPES = frozenset(_STAGE) | {"subscription_changed"}
+"""Billing events that portfolio figures are made of."""
+BILLING_COLUMNS = (
+    "account_id",
+    "subscription_id",
+    "type",
+    "occurred_at",
+    "mrr_minor_after",
+    "seats_after",
+    "currency",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes in order of event time; sums up to a time are what holds then."""
+
+    at_ms: I64
+    account: I64
+    """Places in the list of accounts that was given."""
+    mrr_minor: I64
+    seats: I64
+    paying: I64
+    """Subscriptions that began (1) or ended (−1) to be paid."""
+
+    def of_accounts(self, accounts: int, at_ms: int) -> Standing:
+        """What every account pays just before an instant."""
+        until = int(np.searchsorted(self.at_ms, at_ms, side="left"))
+        standing = Standing.nothing(accounts)
+        standing.add(self, 0, until)
+        return standing
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What every account pays at one time."""
+
+    mrr_minor: I64
+    seats: I64
+    paying: I64
+
+    @classmethod
+    def nothing(cls, accounts: int) -> Standing:
+        """Nobody pays anything."""
+        return cls(*(np.zeros(accounts, dtype=np.int64) for _ in range(3)))
+
+    def add(self, changes: Changes, first: int, last: int) -> None:
+        """Take the changes from `first` to `last`, excluding `last`, into account."""
+        rows = slice(first, last)
+        for name in ("mrr_minor", "seats", "paying"):
+            np.add.at(getattr(self, name), changes.account[rows], getattr(changes, name)[rows])
+
+    def copy(self) -> Standing:
+        """The same, to be kept while the original moves on."""
+        return Standing(self.mrr_minor.copy(), self.seats.copy(), self.paying.copy())
+
+
+def places(account_ids: Iterable[str]) -> pl.DataFrame:
+    """`account_id` and `place` of each account, in the order given."""
+    ids = list(account_ids)
+    return pl.DataFrame(
+        {"account_id": ids, "place": range(len(ids))}, schema={"account_id": pl.String, "place": pl.Int64}
+    )
+
+
+def changes_of(billing: pa.Table, place_of: pl.DataFrame) -> Changes:
+    """The changes that billing events make.
+
+    Args:
+        billing: with `BILLING_COLUMNS`.
+        place_of: of `places`.
+    """
+    stage = pl.col("type").replace_strict(_STAGE, default=None, return_dtype=pl.Int64)
+    of = ["account_id", "subscription_id"]
+    frame = (
+        pl.DataFrame(pl.from_arrow(billing.select(BILLING_COLUMNS)))
+        .filter(pl.col("type").is_in(list(SUBSCRIPTION_TYPES)))
+        .with_columns(pl.col("subscription_id").fill_null(""), stage.alias("own"))
+        .sort(*of, "occurred_at", maintain_order=True)
+        .with_columns(pl.col("own").forward_fill().over(of).fill_null(_PAYING).alias("stage"))
+        # What is changed is active, unless it is still on trial.
+        .with_columns(
+            pl.when(pl.col("own").is_null() & (pl.col("stage") == _ENDED))
+            .then(_PAYING)
+            .otherwise("stage")
+            .alias("stage")
+        )
+        .with_columns((pl.col("stage") == _PAYING).cast(pl.Int64).alias("paying"))
+    )
+    for name, after in (("mrr_minor", "mrr_minor_after"), ("seats", "seats_after")):
+        known = pl.when(pl.col("stage") != _ENDED).then(after).forward_fill().over(of).fill_null(0)
+        frame = frame.with_columns((known * pl.col("paying")).alias(name))
+    deltas = [
+        (pl.col(name) - pl.col(name).shift(1).over(of).fill_null(0)).alias(name)
+        for name in ("mrr_minor", "seats", "paying")
+    ]
+    frame = (
+        frame.with_columns(deltas)
+        .filter((pl.col("mrr_minor") != 0) | (pl.col("seats") != 0) | (pl.col("paying") != 0))
+        .join(place_of, on="account_id", how="inner", maintain_order="left")
+        .sort("occurred_at", maintain_order=True)
+    )
+    names = ("occurred_at", "place", "mrr_minor", "seats", "paying")
+    return Changes(*(frame[name].to_numpy().astype(np.int64) for name in names))

@@ -1,0 +1,35 @@
+"""The alert that says that the scorecard no longer foresees churn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.alerts import Alerting, Change, Scene
+from pipeline.books import Book, Context, Episode
+from pipeline.config import EngineConfig
+from pipeline.kinds import KINDS
+from pipeline.labels import FLEET
+from pipeline.scoring.protocol import DAY_MS
+from pipeline.scoring.spans import Staleness
+
+KIND = "scorecard_stale"
+DIMENSION = "churn_recall"
+_EVERYBODY = Context(name="All accounts")
+
+
+def stale_alert(staleness: Staleness, config: EngineConfig) -> dict[str, Any]:
+    """The record, as in schemas/alert.avsc: of no account, detected when the last of the quarters has ended."""
+    at_ms = staleness.at_ms
+    episode = Episode(
+        kind=KIND,
+        dimension=DIMENSION,
+        opened_day=at_ms // DAY_MS,
+        starts_at_ms=at_ms,
+        detected_at_ms=at_ms,
+        severity=KINDS[KIND].severity,
+        observed=staleness.recalls[-1],
+        expected=staleness.target,
+        evidence=float(len(staleness.recalls)),
+    )
+    scene = Scene(window_start_ms=staleness.starts_at_ms, window_end_ms=at_ms)
+    return Alerting(config).record(FLEET, Book(context=_EVERYBODY), episode, Change("firing", "detected", at_ms), scene)
