@@ -39,7 +39,10 @@ class OracleConfig:
     arl_days: float = 2800.0
     max_users: int = 500
     max_features: int = 64
-    scorecard_id: str = "default"
+    cards: tuple[dict[str, Any], ...] = ()
+    """Scorecards beside `default` or in its place: id, version, criteria {dimension: weight}, bands, shadow."""
+    health_cards: tuple[str, ...] = ("default",)
+    profiles: tuple[dict[str, Any], ...] = ()
     id_hash: Callable[[str], int] = blake_hash
 
 
@@ -137,13 +140,29 @@ class Episode:
 
 @dataclass(frozen=True)
 class HealthDay:
-    """The scorecard of one account at the close of one day."""
+    """A scorecard of one account at the close of one day."""
 
     day: int
     score: float | None
     band: str
     coverage: float
     dimensions: dict[str, float]
+    version: int = 1
+    previous_band: str = "grey"
+    config_change: tuple[int, int, float | None, float | None] | None = None
+    """Former and present version, score of the day by the former and by the present definition."""
+
+
+@dataclass
+class Standing:
+    """Where an account stands on one scorecard."""
+
+    by: dict[str, Any]
+    """The definition that it was judged by last."""
+    band: str = "grey"
+    score: float | None = None
+    candidate: str = "grey"
+    candidate_days: int = 0
 
 
 def _counter() -> dict[int, int]:
@@ -190,7 +209,7 @@ class Account:
     """Time of the newest event about each."""
     earliest_amended_day: int | None = None
     episodes: dict[tuple[str, str], Episode] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
     band: str = "grey"
     score: float | None = None
-    candidate: str = "grey"
-    candidate_days: int = 0

@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.oracle.model import BILLING, DAY_MS, SIGNALS, TICKETS, Account, Opinion
+from tests.oracle.model import BILLING, DAY_MS, SIGNALS, TICKETS, Account, Opinion, OracleConfig, Standing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.oracle.view import View
 
-WEIGHTS = {
-    "usage_trend": 5,
-    "active_users": 4,
-    "seat_utilisation": 3,
-    "feature_breadth": 3,
-    "support": 4,
-    "billing": 5,
-    "sentiment": 3,
-    "engagement": 2,
+DEFAULT = {
+    "id": "default",
+    "version": 1,
+    "criteria": {
+        "usage_trend": 5,
+        "active_users": 4,
+        "seat_utilisation": 3,
+        "feature_breadth": 3,
+        "support": 4,
+        "billing": 5,
+        "sentiment": 3,
+        "engagement": 2,
+    },
 }
+BANDS = {
+    "red_below": 40,
+    "red_until": 50,
+    "green_from": 75,
+    "green_until": 65,
+    "hold_days": 3,
+    "min_coverage": 0.4,
+}
+EXPECTS = {"seat_share": 0.8, "touches": 3, "daily_actions": 0}
+NESTED = "scorecard:"
+Expects = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Scorecard:
+class Total:
     """Dimension values and what follows from them."""
 
     dimensions: dict[str, float]
@@ -36,32 +53,62 @@ def clip(x: float) -> float:
     return min(1.0, max(0.0, x))
 
 
-def scorecard(view: View) -> Scorecard:
-    """Compute all dimensions of an account as of a day."""
-    values = {
-        "usage_trend": _usage_trend(view),
-        "active_users": _active_users(view),
-        "seat_utilisation": _seat_utilisation(view),
-        "feature_breadth": _feature_breadth(view),
-        "support": _support(view.account),
-        "billing": _billing(view),
-        "sentiment": _sentiment(view),
-        "engagement": _engagement(view),
+def definition(name: str, config: OracleConfig, expects: dict[str, float]) -> dict[str, Any]:
+    """Write down all that decides a score by one scorecard."""
+    card = {each["id"]: each for each in (DEFAULT, *config.cards)}[name]
+    nested = [each.removeprefix(NESTED) for each in card["criteria"] if each.startswith(NESTED)]
+    return {
+        "version": card["version"],
+        "criteria": card["criteria"],
+        "bands": BANDS | card.get("bands", {}),
+        "nested": {each: definition(each, config, expects) for each in nested},
+        "expects": EXPECTS | expects,
     }
-    present = {name: value for name, value in values.items() if value is not None}
-    weight = sum(WEIGHTS[name] for name in present)
+
+
+def profile_of(account: Account, config: OracleConfig) -> tuple[list[str], dict[str, float]]:
+    """Return the scorecards that judge an account, the primary one first, and what is expected of it."""
+    shadows = {card["id"] for card in config.cards if card.get("shadow")}
+    names, expects = list(config.health_cards), {}
+    for profile in config.profiles:
+        wanted = {key: profile.get(f"{key}s") for key in ("segment", "lifecycle_stage", "touch_model")}
+        if all(not values or account.context.get(key) in values for key, values in wanted.items()):
+            names, expects = list(profile["scorecards"]), profile.get("expects", {})
+            break
+    primary = next(name for name in names if name not in shadows)
+    names.remove(primary)
+    return [primary, *names], expects
+
+
+def total(view: View, by: dict[str, Any]) -> Total:
+    """Score an account as of a day."""
+    values = {}
+    for name in by["criteria"]:
+        value = _total_of(view, by["nested"][name.removeprefix(NESTED)]) if name.startswith(NESTED) else None
+        if not name.startswith(NESTED):
+            value = DIMENSIONS[name](view, by["expects"])
+        if value is not None:
+            values[name] = value
+    weight = sum(by["criteria"][name] for name in values)
     score = None
     if weight:
-        exact = 100 * sum(WEIGHTS[name] * value for name, value in present.items()) / weight
+        exact = 100 * sum(by["criteria"][name] * value for name, value in values.items()) / weight
         score = round(10 * exact) / 10
-    return Scorecard(present, weight / 29, score)
+    return Total(values, weight / sum(by["criteria"].values()), score)
+
+
+def _total_of(view: View, by: dict[str, Any]) -> float | None:
+    inner = total(view, by)
+    if inner.score is None or inner.coverage < by["bands"]["min_coverage"]:
+        return None
+    return inner.score / 100
 
 
 def _judged(view: View) -> bool:
     return view.level is not None and 28 * view.level.mean >= 20 * view.level.dispersion
 
 
-def _usage_trend(view: View) -> float | None:
+def _usage_trend(view: View, expects: Expects) -> float | None:
     if not _judged(view):
         return None
     assert view.level is not None
@@ -69,7 +116,7 @@ def _usage_trend(view: View) -> float | None:
     return clip((ratio - 0.4) / 0.6)
 
 
-def _active_users(view: View) -> float | None:
+def _active_users(view: View, expects: Expects) -> float | None:
     base = view.user_days(view.base_days)
     if view.level is None or base == 0 or not _judged(view):
         return None
@@ -78,27 +125,28 @@ def _active_users(view: View) -> float | None:
     return clip((ratio - 0.4) / 0.6)
 
 
-def _seat_utilisation(view: View) -> float | None:
+def _seat_utilisation(view: View, expects: Expects) -> float | None:
     if view.seats <= 0:
         return None
-    return clip(view.users_active(view.day - 27, view.day) / (0.8 * view.seats))
+    return clip(view.users_active(view.day - 27, view.day) / (expects["seat_share"] * view.seats))
 
 
-def _feature_breadth(view: View) -> float | None:
+def _feature_breadth(view: View, expects: Expects) -> float | None:
     before = view.features_used(view.day - 55, view.day - 28)
     if before == 0 or not _judged(view):
         return None
     return clip(view.features_used(view.day - 27, view.day) / before)
 
 
-def _support(account: Account) -> float | None:
+def _support(view: View, expects: Expects) -> float | None:
+    account = view.account
     if TICKETS not in account.topics_seen:
         return None
     p1 = sum(1 for ticket in account.tickets.values() if ticket.priority == "p1")
     return max(0.0, 1 - 0.25 * p1 - 0.1 * max(0, len(account.tickets) - 2))
 
 
-def _billing(view: View) -> float | None:
+def _billing(view: View, expects: Expects) -> float | None:
     account = view.account
     if BILLING not in account.topics_seen:
         return None
@@ -113,7 +161,7 @@ def _billing(view: View) -> float | None:
     return 1 - 0.5 * failed - 0.5 * overdue
 
 
-def _sentiment(view: View) -> float | None:
+def _sentiment(view: View, expects: Expects) -> float | None:
     values = []
     for opinions in (view.account.pulses, view.account.surveys):
         last = _last_before(opinions, view.end_ms)
@@ -130,36 +178,48 @@ def _last_before(opinions: list[Opinion], end_ms: int) -> Opinion | None:
     return last
 
 
-def _engagement(view: View) -> float | None:
+def _engagement(view: View, expects: Expects) -> float | None:
     if SIGNALS not in view.account.topics_seen:
         return None
     touches = sum(view.account.touches.get(x, 0) for x in range(view.day - 83, view.day + 1))
-    return clip(touches / 3)
+    return clip(touches / expects["touches"])
 
 
-def candidate_band(band: str, card: Scorecard) -> str:
+DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
+    "usage_trend": _usage_trend,
+    "active_users": _active_users,
+    "seat_utilisation": _seat_utilisation,
+    "feature_breadth": _feature_breadth,
+    "support": _support,
+    "billing": _billing,
+    "sentiment": _sentiment,
+    "engagement": _engagement,
+}
+
+
+def candidate_band(band: str, found: Total, rule: dict[str, float]) -> str:
     """Return the band that the score calls for, given the present one."""
-    if card.score is None or card.coverage < 0.4:
+    if found.score is None or found.coverage < rule["min_coverage"]:
         return "grey"
-    if band == "red" and card.score < 50:
+    if band == "red" and found.score < rule["red_until"]:
         return "red"
-    if band == "green" and card.score >= 65:
+    if band == "green" and found.score >= rule["green_until"]:
         return "green"
-    if card.score < 40:
+    if found.score < rule["red_below"]:
         return "red"
-    return "green" if card.score >= 75 else "yellow"
+    return "green" if found.score >= rule["green_from"] else "yellow"
 
 
-def move_band(account: Account, candidate: str) -> bool:
-    """Take the candidate at once or on its third day; tell whether the band moved."""
-    if candidate == account.band:
-        account.candidate_days = 0
+def move_band(standing: Standing, candidate: str) -> bool:
+    """Take the candidate at once or when it has held; tell whether the band moved."""
+    if candidate == standing.band:
+        standing.candidate_days = 0
         return False
-    if candidate == account.candidate and account.candidate_days > 0:
-        account.candidate_days += 1
+    if candidate == standing.candidate and standing.candidate_days > 0:
+        standing.candidate_days += 1
     else:
-        account.candidate, account.candidate_days = candidate, 1
-    if "grey" in {account.band, candidate} or account.candidate_days >= 3:
-        account.band, account.candidate_days = candidate, 0
+        standing.candidate, standing.candidate_days = candidate, 1
+    if "grey" in {standing.band, candidate} or standing.candidate_days >= standing.by["bands"]["hold_days"]:
+        standing.band, standing.candidate_days = candidate, 0
         return True
     return False

@@ -135,6 +135,8 @@ def _profile() -> SearchStrategy[dict[str, Any]]:
         {
             "updated_at": st.sampled_from(["now", "now", "now", None]),
             "name": st.sampled_from(["Acme", "Böll & Söhne"]),
+            "segment": st.sampled_from([None, "smb", "large"]),
+            "lifecycle_stage": st.sampled_from([None, "onboarding"]),
             "seats": st.none() | st.integers(0, 6),
             "arr_minor": st.none() | st.integers(0, 10**9),
             "currency": st.just("EUR"),

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.hashing import hash_text
 from pipeline.records import Batch, Outcome
+from pipeline.scorecards.card import Scorecard
+from pipeline.scorecards.profiles import HealthProfile
 from tests.oracle.batches import to_batches
-from tests.oracle.model import DAY_MS, TOPICS, OracleConfig
+from tests.oracle.model import DAY_MS, TOPICS, HealthDay, OracleConfig
 from tests.oracle.oracle import Oracle
 from tests.oracle.streams import Log
 
@@ -31,7 +35,18 @@ def engine_config(config: OracleConfig) -> EngineConfig:
         arl_days=config.arl_days,
         max_users=config.max_users,
         max_features=config.max_features,
+        scorecards=tuple(_scorecard(card) for card in config.cards),
+        health_scorecards=config.health_cards,
+        profiles=tuple(
+            msgspec.convert({"name": f"p{number}", **profile}, HealthProfile)
+            for number, profile in enumerate(config.profiles)
+        ),
     )
+
+
+def _scorecard(card: dict[str, Any]) -> Scorecard:
+    criteria = [{"dimension": name, "weight": weight} for name, weight in card["criteria"].items()]
+    return msgspec.convert(card | {"criteria": criteria}, Scorecard)
 
 
 def batches_in_order(log: Log, order: Sequence[str], size: int) -> list[Batch]:
@@ -102,6 +117,33 @@ def _identity(record: dict[str, Any]) -> dict[str, Any]:
 def close(value: float, expected: float) -> bool:
     """Equal but for rounding in the sixth decimal."""
     return abs(value - expected) <= 1e-5 * max(1.0, abs(expected))
+
+
+def assert_same_health(oracle: Oracle, records: Iterable[dict[str, Any]]) -> None:
+    """Every record says what the oracle says of its day, and no move of a band goes without a record."""
+    published: set[tuple[str, int, str]] = set()
+    for record in records:
+        account_id, day = record["account_id"], record["day"]
+        parts = [record, *record["other_scorecards"]]
+        names = [part["scorecard"] for part in parts]
+        assert sorted(names) == sorted(name for who, at, name in oracle.verdicts if (who, at) == (account_id, day))
+        for part in parts:
+            _assert_same_card(oracle.verdicts[account_id, day, part["scorecard"]], part)
+            published.add((account_id, day, part["scorecard"]))
+    for key, entry in oracle.verdicts.items():
+        assert entry.band == entry.previous_band or key in published, (key, entry)
+        assert entry.config_change is None or key in published, (key, entry)
+
+
+def _assert_same_card(entry: HealthDay, part: dict[str, Any]) -> None:
+    said = (part["version"], part["band"], part["previous_band"], part["score"])
+    assert said == (entry.version, entry.band, entry.previous_band, entry.score), (entry, part)
+    assert close(part["coverage"], round(entry.coverage, 4))
+    values = {dimension["name"]: dimension["value"] for dimension in part["dimensions"]}
+    assert values.keys() == entry.dimensions.keys()
+    assert all(close(value, entry.dimensions[name]) for name, value in values.items()), (entry, part)
+    change = part["config_change"]
+    assert (None if change is None else tuple(change.values())) == entry.config_change, (entry, part)
 
 
 def assert_same_ledger(oracle: Oracle, feed: Feed) -> None:

@@ -10,6 +10,7 @@ from pipeline.feed import Feed
 from tests.oracle.streams import Case, interleavings, long_cases, short_cases
 from tests.property.agreement import (
     assert_same_alerts,
+    assert_same_health,
     assert_same_ledger,
     assert_same_windows,
     batches_in_order,
@@ -34,6 +35,7 @@ def check(case: Case, order: list[str], size: int) -> None:
     assert_same_ledger(oracle, feed)
     assert_same_windows(oracle, feed)
     assert_same_alerts(oracle, outcome.alerts)
+    assert_same_health(oracle, outcome.health)
 
 
 @pytest.mark.slow
