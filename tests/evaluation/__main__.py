@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tests.evaluation.plots import write_plots
 from tests.evaluation.report import markdown
 from tests.evaluation.run import FULL, PARTS, QUICK, as_document, evaluate
 
@@ -44,7 +45,8 @@ def main(
 
 def _write(document: dict[str, Any], out: Path) -> None:
     (out / "evaluation.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    (out / "evaluation.md").write_text(markdown(document), encoding="utf-8")
+    drawn = write_plots(document, out)
+    (out / "evaluation.md").write_text(markdown(document, [path.name for path in drawn]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tests.evaluation.budget import FalseAlerts
 from tests.evaluation.steps import OURS, Recall
+from tests.evaluation.streams import Quiet
 
 NEVER_DAYS = 1e9
 """Stands for a median delay of accounts most of which are not found."""
@@ -42,6 +43,9 @@ def _median(recall: Recall) -> float:
     return NEVER_DAYS if recall.median_days is None else recall.median_days
 
 
+_SYSTEM = ("feed_outage", "release_dip")
+"""Incidents of everybody that one alert tells of."""
+
 _PROMISES = (
     _Promise("found within 14 days", "power users", "−40 %, total flat", 10.0, lambda r: r.found_14, 0.85, True),
     _Promise("found within 14 days", "power users", "−70 %, total flat", 20 / 7, lambda r: r.found_14, 0.80, True),
@@ -51,9 +55,9 @@ _PROMISES = (
 )
 
 
-def gates(false_alerts: Sequence[FalseAlerts], recalls: Sequence[Recall]) -> list[Gate]:
+def gates(false_alerts: Sequence[FalseAlerts], recalls: Sequence[Recall], quiet: Sequence[Quiet]) -> list[Gate]:
     """Every gate of which something was measured."""
-    return [*_budgets(false_alerts), *_promises(recalls)]
+    return [*_budgets(false_alerts), *_promises(recalls), *_silences(quiet)]
 
 
 def _budgets(false_alerts: Sequence[FalseAlerts]) -> Iterator[Gate]:
@@ -72,3 +76,14 @@ def _promises(recalls: Sequence[Recall]) -> Iterator[Gate]:
                 where = f"{promise.volume:.3g} a day, dispersion {recall.dispersion:g}"
                 name = f"{promise.scenario} {promise.effect}: {promise.name} ({where})"
                 yield Gate(name, promise.read(recall), promise.limit, promise.at_least)
+
+
+def _silences(quiet: Sequence[Quiet]) -> Iterator[Gate]:
+    for row in quiet:
+        if row.method == OURS and row.incidents:
+            yield Gate(
+                f"{row.kind}: account alerts around {row.incidents} of them", row.account_alerts, 0, at_least=False
+            )
+            if row.kind in _SYSTEM:
+                yield Gate(f"{row.kind}: system alerts, one each", row.system_alerts, row.incidents, at_least=True)
+                yield Gate(f"{row.kind}: system alerts, no more", row.system_alerts, row.incidents, at_least=False)

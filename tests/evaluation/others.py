@@ -40,6 +40,17 @@ def rolling_z(counts: I64) -> Bools:
     return down
 
 
+def rolling_z_of_weeks(counts: I64) -> Bools:
+    """A run of seven days three standard deviations below such runs of the 28 days before it."""
+    weeks = _sums(counts, 7)
+    total, squares = _sums(weeks, _Z_DAYS), _sums(weeks * weeks, _Z_DAYS)
+    mean = total / _Z_DAYS
+    spread = np.sqrt(np.maximum(squares / _Z_DAYS - mean * mean, 1e-9))
+    down = np.zeros(counts.shape, dtype=np.bool_)
+    down[6 + _Z_DAYS :] = (weeks[_Z_DAYS:] - mean[:-1]) / spread[:-1] <= _Z_LIMIT
+    return down
+
+
 def adwin(counts: I64) -> Bools:
     """ADWIN with river's defaults, where its mean has fallen."""
     from river.drift import ADWIN
@@ -72,7 +83,8 @@ METHODS: Mapping[str, Method] = {
     "week over week −20 %": week_over_week(0.2),
     "week over week −30 %": week_over_week(0.3),
     "week over week −50 %": week_over_week(0.5),
-    "rolling z ≤ −3": rolling_z,
+    "daily z ≤ −3": rolling_z,
+    "weekly z ≤ −3": rolling_z_of_weeks,
     "ADWIN": adwin,
     "Page–Hinkley": page_hinkley,
 }

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.evaluation import cells, people, steps
+from tests.evaluation import cells, people, steps, streams
 from tests.evaluation.budget import FalseAlerts
 from tests.evaluation.gates import Gate, gates
 from tests.evaluation.steps import Recall
+from tests.evaluation.streams import Streams
 
-PARTS = ("cells", "people", "steps")
+PARTS = ("cells", "people", "steps", "streams")
 _SEED = 1
 
 
@@ -25,10 +26,11 @@ class Size:
     """A scenario of recall."""
     compared: int
     """Accounts of each on which the other methods are measured."""
+    streams: streams.Size
 
 
-FULL = Size(2000.0, 2000, 250)
-QUICK = Size(100.0, 400, 20)
+FULL = Size(2000.0, 2000, 250, streams.Size(4, 400, 250, 12))
+QUICK = Size(100.0, 400, 20, streams.Size(1, 120, 150, 3))
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Evaluation:
     size: Size
     false_alerts: list[FalseAlerts] = field(default_factory=list)
     recalls: list[Recall] = field(default_factory=list)
+    streams: Streams = field(default_factory=Streams)
 
 
 def evaluate(size: Size, parts: Sequence[str], tell: Callable[[str], None]) -> Evaluation:
@@ -50,6 +53,8 @@ def evaluate(size: Size, parts: Sequence[str], tell: Callable[[str], None]) -> E
         result.recalls += people.recalls(size.accounts, _SEED, tell)
     if "steps" in parts:
         result.recalls += steps.recalls(size.accounts, _SEED, size.compared, tell)
+    if "streams" in parts:
+        result.streams = streams.measure(size.streams, _SEED, tell)
     return result
 
 
@@ -57,9 +62,12 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
     """The figures, rounded, as JSON types."""
     return {
         "size": asdict(evaluation.size),
-        "gates": [_gate(gate) for gate in gates(evaluation.false_alerts, evaluation.recalls)],
+        "gates": [_gate(gate) for gate in gates(evaluation.false_alerts, evaluation.recalls, evaluation.streams.quiet)],
         "false_alerts": [_false_alerts(cell) for cell in evaluation.false_alerts],
         "recalls": [_rounded(asdict(recall)) for recall in evaluation.recalls],
+        "found": [_rounded(asdict(row)) for row in evaluation.streams.found],
+        "quiet": [asdict(row) for row in evaluation.streams.quiet],
+        "calm": [_rounded(asdict(row)) for row in evaluation.streams.calm],
     }
 
 
