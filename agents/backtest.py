@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from agents.backtest_stream import Stream, Window
 from agents.eventfiles import EventFiles
 from pipeline.bands import NAMES
@@ -33,13 +31,19 @@ class Replayed:
     """Of each topic, over all partitions."""
     dead_letters: Counter[tuple[str, str]]
     """By topic and reason."""
-    bands: dict[str, int]
-    """Accounts by band at the end."""
+    band_of: dict[str, str]
+    """Band of each account at the end."""
     accounts: int
     days_closed: int
     """Business days that ended, counted once."""
     elapsed_s: float
     """Without reading files."""
+
+    @property
+    def bands(self) -> dict[str, int]:
+        """Accounts by band at the end, best first."""
+        counts = Counter(self.band_of.values())
+        return {name: counts[name] for name in reversed(NAMES)}
 
 
 def replay(
@@ -82,7 +86,7 @@ def replay(
         fates=_fates(feeds),
         ticks=stream.days * partitions,
         dead_letters=dead_letters,
-        bands=_bands(feeds),
+        band_of=_band_of(feeds),
         accounts=sum(len(feed.state.accounts) for feed in feeds),
         days_closed=max(days_closed),
         elapsed_s=time.perf_counter() - began_s,
@@ -102,9 +106,11 @@ def _fates(feeds: list[Feed]) -> dict[str, dict[str, int]]:
     return {topic: dict(fates) for topic, fates in total.items()}
 
 
-def _bands(feeds: list[Feed]) -> dict[str, int]:
-    counts = sum(
-        (np.bincount(feed.state.accounts.band[1 : feed.state.accounts.size], minlength=len(NAMES)) for feed in feeds),
-        start=np.zeros(len(NAMES), dtype=np.int64),
-    )
-    return {name: int(count) for name, count in zip(reversed(NAMES), reversed(counts), strict=True)}
+def _band_of(feeds: list[Feed]) -> dict[str, str]:
+    return {
+        account_id: NAMES[band]
+        for feed in feeds
+        for account_id, band in zip(
+            feed.state.accounts.ids[1:], feed.state.accounts.band[1 : feed.state.accounts.size].tolist(), strict=True
+        )
+    }

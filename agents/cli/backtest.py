@@ -49,7 +49,7 @@ def backtest(
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
-    """Replay event files through the detectors at full speed: alerts.jsonl, report.json, report.html.
+    """Replay event files through the detectors at full speed: alerts.jsonl, report.json, report.html, portfolio.json.
 
     With --labels the report says which were found, how soon, and which alerts nothing explains. Labels of
     churned, contracted and expanded accounts are scored: recall and precision by lead time, against chance, over time.
@@ -60,6 +60,7 @@ def backtest(
     from agents.backtest_html import render
     from agents.backtest_report import report, summary_of, write_alerts
     from agents.eventfiles import read_labels
+    from agents.portfolio import portfolio_of, write_portfolio
 
     engine = settings(config).engine()
     files, known = _read(events), read_labels(labels) if labels is not None else None
@@ -72,6 +73,8 @@ def backtest(
     _write_json(document, to / "report.json")
     page = render(document, replayed.alerts, title=events.resolve().name)
     (to / "report.html").write_text(page, encoding="utf-8")
+    with err.status("computing portfolio figures"):
+        write_portfolio(portfolio_of(files, engine.timezone, bands=replayed.band_of), to)
     if json:
         print_json(summary_of(document))
     else:
@@ -164,7 +167,7 @@ def _show(document: dict[str, Any], to: Path) -> None:
         out.print(f"{len(labels['unmatched'])} alerts that no label explains", highlight=False)
     if document["outcomes"] is not None:
         _show_outcomes(document["outcomes"])
-    out.print(f"alerts.jsonl, report.json and report.html are in {to}", highlight=False, soft_wrap=True)
+    out.print(f"alerts.jsonl, report.json, report.html and portfolio.json are in {to}", highlight=False, soft_wrap=True)
 
 
 def _show_outcomes(outcomes: dict[str, Any]) -> None:
