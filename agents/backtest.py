@@ -13,6 +13,7 @@ from agents.eventfiles import EventFiles
 from pipeline.bands import NAMES
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
+from pipeline.fleet_day import FleetDay
 from pipeline.records import Outcome
 from schemas.topics import INPUT_TOPICS
 
@@ -67,19 +68,30 @@ def replay(
         seen_at_ms = time.time_ns() // 1_000_000
     began_s = time.perf_counter()
     stream = Stream(files, config, partitions, seen_at_ms)
-    feeds = [Feed(config, number) for number in range(partitions)]
+    feeds = [Feed(config, number, partitions) for number in range(partitions)]
     alerts: list[Alert] = []
     dead_letters: Counter[tuple[str, str]] = Counter()
     days_closed = [0] * partitions
+    told: list[FleetDay] = []
 
     def keep(partition: int, outcome: Outcome) -> None:
         alerts.extend(outcome.alerts)
         dead_letters.update((letter.topic, letter.reason) for letter in outcome.dead_letters)
         days_closed[partition] += outcome.days_closed
+        told.extend(outcome.fleet_days)
+
+    def tell() -> None:
+        """Let all partitions know what each has told, until none has more to tell."""
+        while told:
+            records = tuple(told)
+            told.clear()
+            for feed in feeds:
+                keep(feed.number, feed.learn(records))
 
     for window in stream.windows():
         for partition, batch in window.batches:
             keep(partition, feeds[partition].push(batch))
+            tell()
         on_window(window)
     return Replayed(
         alerts=tuple(sorted(alerts, key=in_order_of_detection)),

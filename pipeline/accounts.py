@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline import shutdowns
+from pipeline.belonging import Belonging
 from pipeline.books import Book
 from pipeline.hashing import U64, hash64
 from pipeline.index import HashIndex
@@ -62,6 +64,7 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     "renewal_at_ms": ("i8", -1),
     "next_goal_ms": ("i8", 2**62),
     "open_episodes": ("i4", 0),
+    "shutdown_until_ms": ("i8", -1),
 }
 """Columns derived from books; never stored."""
 
@@ -94,6 +97,7 @@ class Accounts:
     renewal_at_ms: I64
     next_goal_ms: I64
     open_episodes: I32
+    shutdown_until_ms: I64
 
     def __init__(self, capacity: int = 1024, cards: Sequence[int] = (), profile: int = 0) -> None:
         """`cards`: see `Standings`; `profile`: the health profile of an account without context."""
@@ -113,6 +117,7 @@ class Accounts:
         self._first_profile = profile
         self.profile = np.full(capacity, profile, dtype=np.uint8)
         """Number of the account's health profile as of its context; never stored."""
+        self.belonging = Belonging(capacity)
         self._index = HashIndex()
 
     def __len__(self) -> int:
@@ -123,7 +128,7 @@ class Accounts:
         """Bytes held in columns."""
         columns: int = sum(getattr(self, name).nbytes for name in SCALARS | SUMMARIES)
         panes = sum(pane.nbytes for pane in self.panes.values())
-        return columns + panes + self.bits.nbytes + self.standings.nbytes + self._index.nbytes
+        return columns + panes + self.bits.nbytes + self.standings.nbytes + self.belonging.nbytes + self._index.nbytes
 
     def _grow(self, needed: int) -> None:
         if needed <= self.capacity:
@@ -146,6 +151,7 @@ class Accounts:
             grown = np.zeros((RING, capacity), dtype=pane.dtype)
             grown[:, : self.size] = pane[:, : self.size]
             self.panes[name] = grown
+        self.belonging.grow(capacity)
         self.capacity = capacity
 
     def rows_of(self, ids: pa.Array, hashes: U64) -> I32:
@@ -188,6 +194,7 @@ class Accounts:
         figures = zip(*(summary(self.books[row]) for row in rows), strict=True)
         for name, values in zip(SUMMARIES, figures, strict=True):
             getattr(self, name)[rows] = values
+        self.belonging.put(rows, [self.books[row].context for row in rows])
         self.unsummarised.clear()
 
     def age(self, day: int, held: Bools | None) -> None:
@@ -228,6 +235,7 @@ def summary(book: Book) -> tuple[Any, ...]:
         profile.renewal_at_ms if profile and profile.renewal_at_ms is not None else -1,
         next_due_ms(book),
         len(book.episodes),
+        shutdowns.until_ms(book),
     )
 
 

@@ -45,7 +45,7 @@ def _opened_on(state: State, row: int, day: int) -> list[Episode]:
 
 def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: int, outcome: Outcome) -> None:
     counts = census_of(state.users, state.features, rows, opened)
-    view = View(state.accounts, rows, opened, state.days, state.config.arl_days, counts)
+    view = View(state.accounts, rows, opened, state.days, state.config.arl_days, counts, state.day_factors(opened))
     findings = {kind: evaluate(view) for kind, evaluate in AMENDABLE.items()}
     for place, row in enumerate(rows.tolist()):
         book = state.accounts.books[row]

@@ -18,6 +18,7 @@ from pipeline.people import MEETINGS, apply_people
 from pipeline.plans import apply_plans
 from pipeline.react import react
 from pipeline.records import I64, Outcome
+from pipeline.shutdowns import SHUTDOWN, apply_shutdown
 from pipeline.signals import apply_profile, apply_signal
 from pipeline.state import State
 from pipeline.tickets import apply_ticket
@@ -33,6 +34,17 @@ class Accepted:
     rows: I32
     account_hashes: U64
     days: I64
+
+
+def rows_at(events: pa.RecordBatch, places: npt.NDArray[np.integer]) -> pa.RecordBatch:
+    """Rows of a batch; without copying when they are consecutive."""
+    count = len(places)
+    if count == 0:
+        return events.slice(0, 0)
+    first = int(places[0])
+    if int(places[-1]) - first + 1 == count:
+        return events.slice(first, count)
+    return events.take(pa.array(places))
 
 
 _READ = {
@@ -124,6 +136,8 @@ def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> N
         zip(rows, accepted.events.select(_READ["customer.signals"]).to_pylist(), strict=True)
     ):
         book = accounts.book(row)
+        if event["type"] == SHUTDOWN:
+            apply_shutdown(book, event, limit)
         if apply_signal(book, event, today_end_ms):
             state.waiting_readings.add(row)
         facts = (*apply_people(book, event, limit), *apply_plans(book, event, limit))

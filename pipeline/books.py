@@ -92,6 +92,13 @@ class Link(msgspec.Struct, array_like=True):
     as_of_ms: int = -1
 
 
+class Shutdown(msgspec.Struct, array_like=True):
+    """A time in which nothing is expected of the account, as of the newest signal with its start."""
+
+    ends_at_ms: int
+    as_of_ms: int
+
+
 class Profile(msgspec.Struct, array_like=True):
     """The newest profile of the account."""
 
@@ -126,6 +133,7 @@ class Context(msgspec.Struct, array_like=True, frozen=True):
     parent_account_id: str | None = None
     renewal_at_ms: int | None = None
     day: int = -1
+    country: str | None = None
 
 
 class Episode(msgspec.Struct, array_like=True):
@@ -172,6 +180,8 @@ class Book(msgspec.Struct, array_like=True):
     milestones: dict[str, Goal] = {}
     outcomes: dict[str, Goal] = {}
     integrations: dict[str, Link] = {}
+    shutdowns: dict[int, Shutdown] = {}
+    """By start."""
 
     def episode(self, kind: str, dimension: str) -> Episode | None:
         """The open episode of this kind and dimension."""

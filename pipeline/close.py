@@ -12,8 +12,9 @@ from pipeline.alerts import Change, Scene
 from pipeline.amend import amend
 from pipeline.books import Book, Episode
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
-from pipeline.detectors.view import Census, View, census
+from pipeline.detectors.view import View, census
 from pipeline.health_records import publish_health
+from pipeline.inhibition import inhibitor
 from pipeline.judging import Verdict, judge
 from pipeline.kinds import KINDS
 from pipeline.memory import forget, remembers
@@ -25,6 +26,7 @@ from pipeline.scenes import DayContext, scene
 from pipeline.scorecards.relationship import OVERDUE_MS
 from pipeline.signals import context_of, promote_readings, same_context
 from pipeline.state import State
+from pipeline.tally import DayTally
 
 BLOCK = 8_192
 """Accounts evaluated at a time: their working columns fit in a processor's cache."""
@@ -39,14 +41,20 @@ def close_day(state: State, outcome: Outcome) -> None:
     """Close the open day and open the next; alerts and health records go to `outcome`."""
     day, accounts = state.open_day, state.accounts
     held = _held(state, day)
+    tally = DayTally(state, day)
     if len(accounts):
+        accounts.summarise()
         amend(state, day, held, outcome)
         accounts.summarise()
         counts = census(state.users, state.features, accounts.size, day)
+        factors = state.day_factors(day)
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))
-            _close_block(state, rows, day, counts.part(rows), held, outcome)
+            view = View(accounts, rows, day, state.days, state.config.arl_days, counts.part(rows), factors)
+            tally.add(view)
+            _close_block(state, view, rows, held, outcome)
         _age(state, day, held)
+    outcome.fleet_days.append(tally.record())
     _refresh_books(state, day, held)
     state.definitions = dict(state.plan.definitions)
     state.enter_day(day + 1)
@@ -93,6 +101,7 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
         if not same_context(book.context, fresh):
             book.context = fresh
             state.choose_profile(row)
+            accounts.unsummarised.add(row)
             accounts.dirty[row] = True
     before_ms = state.days.start_ms(state.first_amendable_day)
     for row in due(state.remembering):
@@ -104,9 +113,8 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
         rows.intersection_update([row for row in rows if held is not None and held[row]])
 
 
-def _close_block(state: State, rows: slice, day: int, counts: Census, held: Bools | None, outcome: Outcome) -> None:
+def _close_block(state: State, view: View, rows: slice, held: Bools | None, outcome: Outcome) -> None:
     accounts = state.accounts
-    view = View(accounts, rows, day, state.days, state.config.arl_days, counts)
     findings = {detector.KIND: detector.evaluate(view) for detector in BEFORE_SCORE}
     live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
     previous_primary = accounts.primary[rows].copy()
@@ -191,7 +199,12 @@ class _Closing:
         finding, place = self.context.findings[detector.KIND], self.place
         episode = self.book.episode(detector.KIND, detector.DIMENSION)
         if episode is None:
-            if finding.raised[place]:
+            if not finding.raised[place]:
+                return
+            by = inhibitor(self.state, self.row, self.book, detector.KIND)
+            if by is not None:
+                self.outcome.suppressed[by] += 1
+            else:
                 start_ms = self.state.days.start_ms(self.context.view.day)
                 severity = self._severity(detector.KIND)
                 self._open(detector.KIND, detector.DIMENSION, start_ms, severity, finding.values_at(place))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
+from pipeline.calendar import PlannedShutdown
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
 
@@ -34,6 +35,9 @@ class EngineConfig:
     """Ids of those that judge an account which no profile matches; the first that is not in shadow is primary."""
     profiles: tuple[HealthProfile, ...] = ()
     """The first that matches an account decides its scorecards."""
+    fleet_min_accounts: int = 20
+    """Accounts whose day must say something before the fleet or a segment has a factor of its own."""
+    shutdowns: tuple[PlannedShutdown, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.out_of_orderness_ms <= DAY_MS:
@@ -42,6 +46,8 @@ class EngineConfig:
             raise ValueError(f"allowed_lateness_days must be between 0 and {MAX_LATENESS_DAYS}")
         if self.arl_days <= 1:
             raise ValueError("arl_days must be above 1")
+        if self.fleet_min_accounts < 1:
+            raise ValueError("fleet_min_accounts must be at least 1")
 
     @property
     def allowed_lateness_ms(self) -> int:

@@ -7,15 +7,15 @@ a function of each topic's prefix, whatever the order in which topics are read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from pipeline.apply import APPLY, Accepted, clear_profile
+from pipeline.apply import APPLY, Accepted, clear_profile, rows_at
 from pipeline.close import close_day
 from pipeline.config import EngineConfig
+from pipeline.fleet_day import FleetDay
 from pipeline.hashing import combine, hash64
 from pipeline.records import I64, BadRecord, Batch, DeadLetter, Fate, Outcome, RecordKind
 from pipeline.state import State
@@ -24,6 +24,8 @@ from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 
 Bools = npt.NDArray[np.bool_]
+SPEAKER = 0
+"""The partition that publishes the alerts of the fleet; all of them know these."""
 
 
 class OffsetGapError(Exception):
@@ -36,10 +38,12 @@ class Feed:
     Called by one thread. After any exception the feed must be thrown away: its state is between two records.
     """
 
-    def __init__(self, config: EngineConfig, number: int, state: State | None = None) -> None:
+    def __init__(self, config: EngineConfig, number: int, partitions: int | None = None) -> None:
+        """`partitions`: of each topic; without it this one is alone and its fleet records need not come back."""
         self.config = config
         self.number = number
-        self.state = state if state is not None else State(config)
+        self.state = State(config, number, partitions or 1)
+        self._alone = partitions is None
         self.topics = {name: Topic(name, place) for place, name in enumerate(INPUT_TOPICS)}
 
     @property
@@ -95,6 +99,14 @@ class Feed:
         self._drain(outcome)
         return outcome
 
+    def learn(self, records: Iterable[FleetDay]) -> Outcome:
+        """Take fleet records of any partition, in the order of their log; those known already are ignored."""
+        outcome = Outcome()
+        for record in records:
+            self.state.fleet.take(record)
+        self._drain(outcome)
+        return outcome
+
     def _drain(self, outcome: Outcome) -> None:
         moved = True
         while moved:
@@ -132,17 +144,42 @@ class Feed:
         ledger.holes = ledger.position - (ledger.start or 0) - sum(ledger.fates.values())
 
     def _close_days(self, outcome: Outcome) -> bool:
+        """Close the days that the watermark has passed, each once all partitions have closed the one before it."""
         state = self.state
         watermark = min(topic.head_ms for topic in self.topics.values()) - self.config.out_of_orderness_ms
-        if watermark < state.days.end_ms(state.open_day):
-            return False
-        if not state.open_day or not len(state.accounts):
-            state.enter_day(state.days.of_one(watermark))
-            return True
+        moved = False
         while watermark >= state.days.end_ms(state.open_day):
-            close_day(state, outcome)
-        self._drop_ahead()
-        return True
+            told = len(outcome.fleet_days)
+            if not state.open_day or not len(state.accounts):
+                self._skip_to(state.days.of_one(watermark), outcome)
+            elif self._merge(outcome):
+                close_day(state, outcome)
+            else:
+                break
+            moved = True
+            if self._alone:
+                for record in outcome.fleet_days[told:]:
+                    state.fleet.take(record)
+        self._merge(outcome)
+        if moved:
+            self._drop_ahead()
+        return moved
+
+    def _skip_to(self, day: int, outcome: Outcome) -> None:
+        """Open a later day; there was no account to close the days before it for."""
+        outcome.fleet_days.append(FleetDay(self.number, self.state.open_day, day - 1))
+        self.state.enter_day(day)
+
+    def _merge(self, outcome: Outcome) -> bool:
+        """Merge what all partitions told of days before the open one; tells whether it is all of them."""
+        state = self.state
+        if not state.open_day:
+            return False
+        for merged in state.fleet.merge_through(state.open_day - 1):
+            records = state.fleet_alerts.advance(merged, state.fleet)
+            if self.number == SPEAKER:
+                outcome.alerts += records
+        return state.fleet.through >= state.open_day - 1
 
     def _drop_ahead(self) -> None:
         ahead = self.state.ahead
@@ -209,13 +246,13 @@ class Feed:
     def _apply_events(self, topic: Topic, pending: Pending, chosen: npt.NDArray[np.intp], outcome: Outcome) -> None:
         """Give each valid event its fate and apply those that count; `chosen` are places in the batch."""
         state, batch, fates = self.state, pending.batch, topic.ledger.fates
-        events = _rows(batch.events, pending.events_before[chosen])
+        events = rows_at(batch.events, pending.events_before[chosen])
         days = state.days.of(batch.occurred_at_ms[chosen])
         if topic.name in state.seen:
             old = days < state.first_amendable_day
             if old.any():
                 self._quarantine(topic, batch, chosen[old], outcome)
-                events, chosen, days = _rows(events, np.flatnonzero(~old)), chosen[~old], days[~old]
+                events, chosen, days = rows_at(events, np.flatnonzero(~old)), chosen[~old], days[~old]
         hashes = hash64(events.column("account_id"))
         if topic.name in state.seen:
             ids = combine(hashes, hash64(events.column("event_id")))
@@ -223,7 +260,7 @@ class Feed:
             if not new.all():
                 fates[Fate.DUPLICATE] += int((~new).sum())
                 kept = np.flatnonzero(new)
-                events, chosen, days, hashes = _rows(events, kept), chosen[kept], days[kept], hashes[kept]
+                events, chosen, days, hashes = rows_at(events, kept), chosen[kept], days[kept], hashes[kept]
             late = int((days < state.open_day).sum())
             fates[Fate.LATE_APPLIED] += late
             fates[Fate.APPLIED] += len(days) - late
@@ -246,7 +283,7 @@ class Feed:
             if not len(kept):
                 return
             accepted = Accepted(
-                _rows(accepted.events, kept), accepted.rows[kept], accepted.account_hashes[kept], accepted.days[kept]
+                rows_at(accepted.events, kept), accepted.rows[kept], accepted.account_hashes[kept], accepted.days[kept]
             )
         APPLY[topic.name](state, accepted, outcome)
 
@@ -255,14 +292,3 @@ class Feed:
             detail = f"occurred_at {int(batch.occurred_at_ms[place])}, open day {self.state.open_day}"
             outcome.dead_letters.append(self._letter(batch, place, BadRecord(place, Reason.TOO_LATE, detail)))
         topic.ledger.fates[Fate.TOO_LATE] += len(places)
-
-
-def _rows(events: pa.RecordBatch, places: npt.NDArray[np.integer]) -> pa.RecordBatch:
-    """Rows of a batch; without copying when they are consecutive."""
-    count = len(places)
-    if count == 0:
-        return events.slice(0, 0)
-    first = int(places[0])
-    if int(places[-1]) - first + 1 == count:
-        return events.slice(first, count)
-    return events.take(pa.array(places))

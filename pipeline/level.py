@@ -54,14 +54,22 @@ class Level:
         return np.asarray(self.mean * self.factors[weekdays], dtype=np.float64)
 
 
-def expected_level(values: npt.NDArray[np.integer], last_day: int, first_usage_day: I64) -> Level:
+def expected_level(
+    values: npt.NDArray[np.integer],
+    last_day: int,
+    first_usage_day: I64,
+    left_out: npt.NDArray[np.bool_] | None = None,
+) -> Level:
     """Level from a baseline window of 56 days that ends with `last_day`: thousandths, one row a day.
 
-    Days before an account's first usage day do not count. Weekday factors are shrunk by one mean day each;
-    dispersion (variance over mean) is its Pearson estimate with a 90 % upper bound.
+    Days before an account's first usage day and those `left_out` do not count. Weekday factors are shrunk by one
+    mean day each; dispersion (variance over mean) is its Pearson estimate with a 90 % upper bound.
     """
     first_day = last_day - BASELINE_DAYS + 1
     counted = np.arange(first_day, last_day + 1)[:, None] >= first_usage_day
+    if left_out is not None:
+        counted &= ~left_out
+        values = np.where(counted, values, 0)
     weeks = BASELINE_DAYS // 7
     # Row w of the folded window is weekday (first_day + w); rolled, row 0 is Monday.
     sums = np.roll(values.reshape(weeks, 7, -1).sum(axis=0), weekday(first_day), axis=0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
+from pipeline.fleet_day import FleetDay
 from schemas.batch import I64, U8, BadRecord, Batch, RecordKind
 
 __all__ = ["I64", "U8", "BadRecord", "Batch", "DeadLetter", "Fate", "Outcome", "RecordKind"]
@@ -35,6 +37,10 @@ class DeadLetter:
     seen_at_ms: int
 
 
+Inhibitor = Literal["feed", "fleet", "parent", "account"]
+"""What keeps an alert closed, the widest first."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """What applying records and closing days produced, in order."""
@@ -45,6 +51,10 @@ class Outcome:
     """Account health records as in schemas/account_health.avsc."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
     days_closed: int = 0
+    fleet_days: list[FleetDay] = field(default_factory=list)
+    """For all partitions."""
+    suppressed: Counter[Inhibitor] = field(default_factory=Counter)
+    """Alerts that stayed closed, by what kept them so; once for each day."""
 
     def extend(self, other: Outcome) -> None:
         """Append another outcome behind this one."""
@@ -52,3 +62,5 @@ class Outcome:
         self.health += other.health
         self.dead_letters += other.dead_letters
         self.days_closed += other.days_closed
+        self.fleet_days += other.fleet_days
+        self.suppressed.update(other.suppressed)

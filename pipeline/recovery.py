@@ -48,6 +48,8 @@ class Loader:
 
     config: EngineConfig
     number: int
+    partitions: int | None = None
+    """As the feed takes it."""
     stale: int = 0
     epoch: int = -1
     """Offset of the newest claim or the newest epoch of a value."""
@@ -82,7 +84,7 @@ class Loader:
 
     def finish(self) -> Feed:
         """The feed as of the last complete checkpoint, accounts of a cut one kept ahead of it."""
-        feed = Feed(self.config, self.number)
+        feed = Feed(self.config, self.number, self.partitions)
         position = self._values.pop(POSITION_KEY, None)
         record = read_partition_record(position) if position is not None else None
         if record is not None:
@@ -112,6 +114,8 @@ def _restore_topics(feed: Feed, record: PartitionRecord) -> None:
     for name, seen in state.seen.items():
         seen.evicted = record.evicted[name]
     state.definitions |= record.definitions
+    state.fleet.restore(record.fleet)
+    state.fleet_alerts.books.update(record.fleet_books)
     if record.open_day:
         state.enter_day(record.open_day)
 

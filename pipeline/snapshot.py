@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.accounts import PANES, RING, SCALARS
-from pipeline.books import encode_book
+from pipeline.books import Book, encode_book
 from pipeline.feed import Feed
+from pipeline.fleet import SavedFleet
 from pipeline.members import Members
 from pipeline.records import I64
 from pipeline.scorecards.score import Definition
@@ -69,6 +70,9 @@ class PartitionRecord(msgspec.Struct, array_like=True):
     evicted: dict[str, int]
     definitions: dict[int, Definition] = {}
     """By content: what the accounts' standings come from."""
+    fleet: SavedFleet = msgspec.field(default_factory=SavedFleet)
+    fleet_books: list[tuple[str | None, Book]] = []
+    """Open alerts of the fleet, by scope."""
 
 
 class TopicRecord(msgspec.Struct, array_like=True):
@@ -119,7 +123,17 @@ def _partition_record(feed: Feed, epoch: int) -> PartitionRecord:
         "untracked_features": state.features.untracked,
         **{topic: seen.evicted for topic, seen in state.seen.items()},
     }
-    return PartitionRecord(FORMAT, epoch, state.open_day, topics, feed.config.config_hash, evicted, state.definitions)
+    return PartitionRecord(
+        format=FORMAT,
+        epoch=epoch,
+        open_day=state.open_day,
+        topics=topics,
+        config_hash=feed.config.config_hash,
+        evicted=evicted,
+        definitions=state.definitions,
+        fleet=state.fleet.save(),
+        fleet_books=list(state.fleet_alerts.books.items()),
+    )
 
 
 def _seen_value(chunk: SeenChunk, epoch: int) -> bytes:

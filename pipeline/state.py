@@ -11,7 +11,10 @@ from pipeline.accounts import Accounts
 from pipeline.alerts import Alerting
 from pipeline.books import Context
 from pipeline.config import EngineConfig
+from pipeline.dayfactors import DayFactors
 from pipeline.days import Days
+from pipeline.fleet import Fleet
+from pipeline.fleet_alerts import FleetAlerts
 from pipeline.hashing import hash_text
 from pipeline.members import Members
 from pipeline.records import I64
@@ -38,6 +41,9 @@ class State:
     """The mutable state that applying records and closing days advance."""
 
     config: EngineConfig
+    number: int = 0
+    """Of the partition."""
+    partitions: int = 1
     days: Days = field(init=False)
     alerting: Alerting = field(init=False)
     plan: Plan = field(init=False)
@@ -56,6 +62,8 @@ class State:
     definitions: dict[int, Definition] = field(init=False)
     """By content, those that an account's standing may come from: of the plan, and of the one before it."""
     ahead: Ahead | None = None
+    fleet: Fleet = field(init=False)
+    fleet_alerts: FleetAlerts = field(init=False)
 
     def __post_init__(self) -> None:
         self.days = Days(self.config.timezone)
@@ -66,6 +74,8 @@ class State:
             cards=[hash_text(card.id) for card in self.plan.cards],
             profile=profile_of(self.plan.profiles, Context()),
         )
+        self.fleet = Fleet(self.partitions, self.config.fleet_min_accounts)
+        self.fleet_alerts = FleetAlerts(self.alerting, self.days)
         self.users = Members(self.config.max_users)
         self.features = Members(self.config.max_features)
         self.seen = {topic: Seen(self.config.max_dedup_ids) for topic in DEDUPLICATED}
@@ -80,6 +90,10 @@ class State:
         """Bring the account's health profile in line with its context."""
         if self.plan.profiles:
             self.accounts.profile[row] = profile_of(self.plan.profiles, self.accounts.books[row].context)
+
+    def day_factors(self, day: int) -> DayFactors:
+        """Of the calendar and the fleet, as of a day."""
+        return DayFactors(day, self.accounts.belonging, self.fleet, self.config.shutdowns)
 
     @property
     def nbytes(self) -> int:

@@ -62,6 +62,7 @@ SIGNAL_TYPES = SURVEY_TYPES | {
     "risk_cleared",
     "reference_given",
     "referral_given",
+    "shutdown",
 }
 
 ALERT_STATUSES = frozenset({"firing", "acknowledged", "snoozed", "resolved", "suppressed", "retracted"})

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.accounts import RING, Accounts
+from pipeline.dayfactors import DayFactors, shut_days
 from pipeline.days import Days
 from pipeline.hashing import U64
 from pipeline.level import BASELINE_DAYS, LAG_DAYS, Level, expected_level
@@ -18,6 +19,8 @@ from pipeline.records import I64
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Rows = slice | npt.NDArray[np.int32]
+FACTOR_DAYS = 28
+"""Days whose factors are computed together: what most detectors read."""
 
 
 @dataclass(slots=True)
@@ -163,12 +166,23 @@ def census_of(users: Members, features: Members, rows: npt.NDArray[np.int32], da
 class View:
     """Some accounts as of a day; what several detectors need is computed once."""
 
-    def __init__(self, accounts: Accounts, rows: Rows, day: int, days: Days, arl_days: float, counts: Census) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        rows: Rows,
+        day: int,
+        days: Days,
+        arl_days: float,
+        counts: Census,
+        day_factors: DayFactors | None = None,
+    ) -> None:
+        """`day_factors`: of the calendar and the fleet as of the day; without them every day is an ordinary one."""
         self.accounts = accounts
         self.rows = rows
         self.day = day
         self.end_ms = days.end_ms(day)
         self.days = days
+        self.day_factors = day_factors
         self.threshold = float(np.log(arl_days))
         self.users = counts.users
         self.features = counts.features
@@ -198,15 +212,57 @@ class View:
     def level(self) -> Level:
         """Expected daily actions."""
         last = self.day - LAG_DAYS
-        return expected_level(self.pane("actions", last - BASELINE_DAYS + 1, last), last, self.first_usage_day)
+        first = last - BASELINE_DAYS + 1
+        values = self.pane("actions", first, last)
+        return expected_level(values, last, self.first_usage_day, self.left_out(first, last))
 
     def means(self, level: Level, first: int, last: int) -> F64:
         """A level's expected values of the days from `first` to `last`, one row a day, one column an account."""
         return level.means(first, last) * self.factors(first, last)
 
     def factors(self, first: int, last: int) -> F64:
-        """What the calendar and the fleet leave of each account's expected values, one row a day."""
-        return np.ones((last - first + 1, 1))
+        """What the calendar and the fleet leave of each account's expected values, one row a day.
+
+        On a public holiday an account is expected to be as on its quietest weekday; while it is shut, not at all.
+        """
+        if first > self.day - FACTOR_DAYS:
+            recent = self._recent_factors
+            start = first - self.day + FACTOR_DAYS - 1
+            return recent[start : start + last - first + 1]
+        return self._factors(first, last)
+
+    @cached_property
+    def _recent_factors(self) -> F64:
+        return self._factors(self.day - FACTOR_DAYS + 1, self.day)
+
+    def _factors(self, first: int, last: int) -> F64:
+        ordinary = np.ones((last - first + 1, 1))
+        if self.day_factors is None:
+            return ordinary
+        fleet = self.day_factors.fleet(self.rows, first, last)
+        found = ordinary if fleet is None else fleet
+        holidays = self.day_factors.holidays(self.rows, first, last)
+        if holidays is not None:
+            weekdays = self.level.factors
+            quiet = weekdays.min(axis=0) / weekdays[(np.arange(first, last + 1) + 3) % 7]
+            found = np.where(holidays, quiet * found, found)
+        if self._shut is not None:
+            found = np.where(self._shut[self.day_factors.rows(first, last)], 0.0, found)
+        return found
+
+    def left_out(self, first: int, last: int) -> Bools | None:
+        """Days that enter no baseline, one row a day: holidays, shutdowns, short dips of the fleet."""
+        if self.day_factors is None:
+            return None
+        shut = self._shut if self._shut is None else self._shut[self.day_factors.rows(first, last)]
+        of_others = (self.day_factors.holidays, self.day_factors.dips)
+        known = [part for part in (shut, *(of(self.rows, first, last) for of in of_others)) if part is not None]
+        return np.logical_or.reduce(known) if known else None
+
+    @cached_property
+    def _shut(self) -> Bools | None:
+        """Days of `day_factors` on which each account is shut."""
+        return None if self.day_factors is None else shut_days(self.day_factors, self.accounts, self.rows, self.days)
 
     @cached_property
     def week_actions(self) -> F64:
@@ -217,6 +273,11 @@ class View:
     def week_expected(self) -> F64:
         """Expected actions of the last seven days."""
         return np.asarray(self.means(self.level, self.day - 6, self.day).sum(axis=0))
+
+    @cached_property
+    def four_weeks(self) -> F64:
+        """Days of the last 28, each counted by its factor."""
+        return np.asarray(self.factors(self.day - 27, self.day).sum(axis=0))
 
     @cached_property
     def active_bits(self) -> npt.NDArray[np.uint64]:

@@ -6,13 +6,16 @@ import numpy as np
 
 from pipeline.scorecards.reading import Reading, Sight, trend
 
+MIN_DAYS = 7
+"""Days of four weeks, each counted by its factor, below which nothing is said of usage."""
+
 
 def usage_trend(sight: Sight) -> Reading:
     """Actions of four weeks against the expected level."""
     view = sight.view
     observed = view.total("actions", view.day - 27, view.day) / 1000.0
-    expected = 28.0 * view.level.mean
-    present = view.level.judged
+    expected = view.four_weeks * view.level.mean
+    present = view.level.judged & (view.four_weeks >= MIN_DAYS)
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
 
 
@@ -20,9 +23,9 @@ def active_users(sight: Sight) -> Reading:
     """User-days of four weeks against the baseline's."""
     view = sight.view
     mean = view.users.days_base / np.maximum(view.level.days, 1)
-    present = view.level.judged & (view.users.days_base > 0)
+    present = view.level.judged & (view.users.days_base > 0) & (view.four_weeks >= MIN_DAYS)
     observed = view.users.days_28.astype(np.float64)
-    expected = 28.0 * mean
+    expected = view.four_weeks * mean
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
 
 

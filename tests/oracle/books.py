@@ -177,6 +177,10 @@ def _signal(account: Account, event: dict[str, Any], at_ms: int, day: int) -> fl
     kind = event["type"]
     if kind in {"meeting_held", "review_held"}:
         account.touches[day] += 1
+    if kind == "shutdown" and event.get("due_at") is not None:
+        start, end = event["due_at"], event.get("expires_at")
+        if start not in account.shutdowns or account.shutdowns[start][1] <= at_ms:
+            account.shutdowns[start] = (start + 1 if end is None else end, at_ms)
     if kind not in PULSES | SURVEYS:
         return None
     scale = event.get("scale")

@@ -95,14 +95,17 @@ def power_user_decline_is_clear(view: View, episode: Episode) -> bool:
 
 
 def silence(view: View) -> Finding | None:
-    n = len(view.base_days)
-    k = sum(1 for x in view.base_days if x in view.account.active_days)
+    n = len(view.window)
+    k = sum(1 for x in view.window if x in view.account.active_days)
     if n < 28 or k < 4:
         return None
     p = 0.9 * (k + 1) / (n + 2)
     gap = view.day - max(x for x in view.account.active_days if x <= view.day)
-    evidence = -gap * math.log(1 - p)
-    if gap < 7 or evidence < view.log_arl:
+    if gap < 7 or -gap * math.log(1 - p) < view.log_arl:
+        return None
+    counted = max(0, gap - 84) + sum(view.factor(view.day - back) for back in range(min(gap, 84)))
+    evidence = -counted * math.log(1 - p)
+    if counted < 7 - 1e-9 or evidence < view.log_arl:
         return None
     return Finding("error", float(gap), 1 / p, evidence)
 

@@ -43,6 +43,9 @@ class OracleConfig:
     """Scorecards beside `default` or in its place: id, version, criteria {dimension: weight}, bands, shadow."""
     health_cards: tuple[str, ...] = ("default",)
     profiles: tuple[dict[str, Any], ...] = ()
+    fleet_min_accounts: int = 20
+    shutdowns: tuple[tuple[int, int, str | None, str | None], ...] = ()
+    """First and last day, segment, country."""
     id_hash: Callable[[str], int] = blake_hash
 
 
@@ -207,9 +210,12 @@ class Account:
     goals: dict[tuple[str, str], Goal] = field(default_factory=dict)
     integrations: dict[str, int] = field(default_factory=dict)
     """Time of the newest event about each."""
+    context: dict[str, Any] = field(default_factory=dict)
+    """The profile as of the last close."""
+    shutdowns: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """End and time of the signal, by start."""
     earliest_amended_day: int | None = None
     episodes: dict[tuple[str, str], Episode] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)
-    context: dict[str, Any] = field(default_factory=dict)
     band: str = "grey"
     score: float | None = None

@@ -9,6 +9,7 @@ from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.books import Books
 from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
+from tests.oracle.fleet import USAGE_KINDS, FleetLog, alarmed, observed
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, HealthDay, OracleConfig, Record, Standing
 from tests.oracle.score import candidate_band, definition, move_band, profile_of, total
 from tests.oracle.view import View
@@ -24,9 +25,13 @@ HEALTH_KINDS = ("health_changed", "health_unknown")
 class Oracle:
     """The result that ARCHITECTURE.md defines for one partition."""
 
-    def __init__(self, config: OracleConfig | None = None) -> None:
+    def __init__(self, config: OracleConfig | None = None, number: int = 0, fleet: FleetLog | None = None) -> None:
+        """`fleet` is shared by the oracles of several partitions."""
         self.config = config or OracleConfig()
         self.days = Days(self.config.timezone)
+        self.fleet = fleet or FleetLog(self.config, self.days)
+        self.suppressed: Counter[str] = Counter()
+        self._number = number
         self.fates: dict[str, Counter[str]] = {topic: Counter() for topic in TOPICS}
         self.fate_of: dict[tuple[str, int], str] = {}
         self.positions: dict[str, int] = dict.fromkeys(TOPICS, 0)
@@ -44,8 +49,8 @@ class Oracle:
 
     @property
     def alerts(self) -> dict[tuple[str, int], dict[str, Any]]:
-        """Every revision of every alert, by id and revision."""
-        return self._log.records
+        """Every revision of every alert, by id and revision; those of the fleet with the first partition's."""
+        return self._log.records | (self.fleet.log.records if self._number == 0 else {})
 
     def feed(self, partition_log: Mapping[str, Iterable[Record]]) -> None:
         """Take more records of each topic and go as far as the barriers allow."""
@@ -58,6 +63,12 @@ class Oracle:
         self._waiting[topic].append(record)
         self._advance()
 
+    def go_on(self) -> bool:
+        """Go as far as the barriers and the other partitions allow; tell whether a day was closed."""
+        before = self.open_day
+        self._advance()
+        return self.open_day > before
+
     # Barriers
 
     def _advance(self) -> None:
@@ -65,9 +76,8 @@ class Oracle:
             for topic in TOPICS:
                 self._drain(topic)
             watermark = self.watermark_ms
-            if watermark is None or watermark < self.days.end(self.open_day):
+            if watermark is None or watermark < self.days.end(self.open_day) or not self._close(watermark):
                 return
-            self._close(watermark)
 
     @property
     def watermark_ms(self) -> int | None:
@@ -158,16 +168,25 @@ class Oracle:
 
     # Closing a day
 
-    def _close(self, watermark_ms: int) -> None:
+    def _close(self, watermark_ms: int) -> bool:
         if self.open_day == 0 or not self.accounts:
             self.open_day = self.days.of(watermark_ms)
-            return
+            self.fleet.publish(self._number, self.open_day - 1, [], [])
+            return True
+        if not self.fleet.covered(self.open_day - 1):
+            return False
+        seen = observed(self._view(account, self.open_day) for account in self.accounts.values())
         for account in self.accounts.values():
             self._close_account(account, self.open_day)
             account.context = dict(account.profile or {})
             self._forget(account.users, self.config.max_users)
             self._forget(account.features, self.config.max_features)
+        self.fleet.publish(self._number, self.open_day, seen, alarmed(self.accounts.values()))
         self.open_day += 1
+        return True
+
+    def _view(self, account: Account, day: int) -> View:
+        return View(account, day, self.days, self.config, self.fleet)
 
     def _forget(self, table: dict[str, set[int]], most: int) -> None:
         """Drop who was not active for 125 days, and beyond the maximum those whose last day is the oldest."""
@@ -178,7 +197,7 @@ class Oracle:
 
     def _close_account(self, account: Account, day: int) -> None:
         self._reevaluate(account, day)
-        view = View(account, day, self.days, self.config)
+        view = self._view(account, day)
         self._books.rules.expire(account, day, view.end_ms)
         for detector in BEFORE_SCORE:
             self._evaluate(view, detector)
@@ -197,7 +216,7 @@ class Oracle:
         for episode in list(account.episodes.values()):
             if episode.kind not in REEVALUATED or not earliest <= episode.opened_day < day:
                 continue
-            as_of_opening = View(account, episode.opened_day, self.days, self.config)
+            as_of_opening = self._view(account, episode.opened_day)
             finding = REEVALUATED[episode.kind](as_of_opening)
             if finding is None:
                 self._log.retract(account, episode, at_ms)
@@ -209,7 +228,12 @@ class Oracle:
         episode = account.episodes.get((detector.kind, detector.dimension))
         if episode is None:
             finding = detector.raises(view)
-            if finding is not None:
+            if finding is None:
+                return
+            by = self.fleet.inhibitor(account, day) if detector.kind in USAGE_KINDS else None
+            if by is not None:
+                self.suppressed[by] += 1
+            else:
                 self._open(view, detector.kind, detector.dimension, detector.family, finding)
             return
         episode.clear_days = episode.clear_days + 1 if detector.is_clear(view, episode) else 0

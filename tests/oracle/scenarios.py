@@ -30,6 +30,29 @@ class AccountPlan:
     renewal_day: int | None
     pays: bool
     opinion: float | None
+    segment: str | None = None
+    country: str | None = None
+    parent: str | None = None
+    shutdown_day: int | None = None
+    """The first of five days that a signal has announced."""
+
+
+@dataclass(frozen=True)
+class Dip:
+    """Days on which all accounts do less; of one segment, if it names one."""
+
+    first_day: int
+    days: int
+    left: float
+    segment: str | None = None
+
+    def factor(self, plan: AccountPlan, day: int) -> float:
+        """What is left of an account's usual activity."""
+        concerned = self.segment in (None, plan.segment)
+        return self.left if concerned and 0 <= day - self.first_day < self.days else 1.0
+
+
+NO_DIP = Dip(0, 0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -107,7 +130,9 @@ class _Player:
         return log
 
 
-def play(plans: list[AccountPlan], noise: Noise, start_ms: int, days: int) -> dict[str, list[Record]]:
+def play(
+    plans: list[AccountPlan], noise: Noise, start_ms: int, days: int, dip: Dip = NO_DIP
+) -> dict[str, list[Record]]:
     """Return the log of a partition with one account per plan."""
     player = _Player(noise, start_ms)
     for number, plan in enumerate(plans):
@@ -116,7 +141,7 @@ def play(plans: list[AccountPlan], noise: Noise, start_ms: int, days: int) -> di
         player.outage_ms = range(outage_ms, outage_ms + plan.outage_hours * HOUR_MS)
         _profile(player, account, plan)
         for day in range(plan.first_day, days):
-            _usage(player, account, plan, day)
+            _usage(player, account, plan, day, dip.factor(plan, day))
             _tickets(player, account, plan, day)
             _signals(player, account, plan, day)
             _billing(player, account, plan, day)
@@ -126,7 +151,7 @@ def play(plans: list[AccountPlan], noise: Noise, start_ms: int, days: int) -> di
     return player.log()
 
 
-def _usage(player: _Player, account: str, plan: AccountPlan, day: int) -> None:
+def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: float) -> None:
     power, other, quantity = 0.85, 0.3, plan.quantity
     changed = day >= plan.change_day
     if changed and plan.change == "silence":
@@ -142,7 +167,7 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int) -> None:
     if changed and plan.change == "handover":
         users = [(f"p{i}", 0.05) for i in range(plan.power_users)]
         users += [(f"n{i}", 0.7) for i in range(plan.power_users + plan.other_users)]
-    weekend = 0.3 if (day % 7) >= 5 else 1.0
+    weekend = left * (0.3 if (day % 7) >= 5 else 1.0)
     for user, share in users:
         if player.chance(share * weekend):
             feature = player.pick(["home", "export", "share", "api"])
@@ -174,6 +199,9 @@ def _tickets(player: _Player, account: str, plan: AccountPlan, day: int) -> None
 def _signals(player: _Player, account: str, plan: AccountPlan, day: int) -> None:
     if player.chance(0.04):
         player.send(SIGNALS, account, player.at(day), type="meeting_held")
+    if plan.shutdown_day is not None and day == plan.shutdown_day - 2:
+        from_ms, to_ms = player.at(plan.shutdown_day), player.at(plan.shutdown_day + 4)
+        player.send(SIGNALS, account, player.at(day), type="shutdown", due_at=from_ms, expires_at=to_ms)
     if plan.opinion is not None and player.chance(0.03):
         kind = player.pick(["pulse", "csat"])
         score = plan.opinion if day < plan.change_day else 6.0 - plan.opinion
@@ -221,4 +249,7 @@ def _profile(player: _Player, account: str, plan: AccountPlan) -> None:
             owner="ann",
             renewal_at=renewal_at,
             status="active",
+            segment=plan.segment,
+            country=plan.country,
+            parent_account_id=plan.parent,
         )

@@ -108,20 +108,24 @@ def _judged(view: View) -> bool:
     return view.level is not None and 28 * view.level.mean >= 20 * view.level.dispersion
 
 
+def _counted_days(view: View) -> float:
+    return sum(view.factor(x) for x in range(view.day - 27, view.day + 1))
+
+
 def _usage_trend(view: View, expects: Expects) -> float | None:
-    if not _judged(view):
+    if not _judged(view) or _counted_days(view) < 7:
         return None
     assert view.level is not None
-    ratio = view.actions(view.day - 27, view.day) / (28 * view.level.mean)
+    ratio = view.actions(view.day - 27, view.day) / (_counted_days(view) * view.level.mean)
     return clip((ratio - 0.4) / 0.6)
 
 
 def _active_users(view: View, expects: Expects) -> float | None:
-    base = view.user_days(view.base_days)
-    if view.level is None or base == 0 or not _judged(view):
+    base = view.user_days(view.window)
+    if view.level is None or base == 0 or not _judged(view) or _counted_days(view) < 7:
         return None
     mean = base / view.level.n
-    ratio = view.user_days(range(view.day - 27, view.day + 1)) / (28 * mean)
+    ratio = view.user_days(range(view.day - 27, view.day + 1)) / (_counted_days(view) * mean)
     return clip((ratio - 0.4) / 0.6)
 
 

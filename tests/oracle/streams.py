@@ -27,7 +27,7 @@ from tests.oracle.model import (
     OracleConfig,
     Record,
 )
-from tests.oracle.scenarios import CHANGES, AccountPlan, Noise, play
+from tests.oracle.scenarios import CHANGES, AccountPlan, Dip, Noise, play
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -48,6 +48,11 @@ ZONES_AND_DATES = (
     ("Australia/Lord_Howe", date(2024, 4, 5)),
 )
 """Year ends, clocks that change by 30 or 60 minutes, at midnight too."""
+
+
+_FIRST = (date(2024, 3, 4) - EPOCH).days
+PLANNED = (_FIRST, _FIRST + 60, "smb", "US")
+"""A shutdown in some of the logs."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,8 @@ def _profile() -> SearchStrategy[dict[str, Any]]:
             "arr_minor": st.none() | st.integers(0, 10**9),
             "currency": st.just("EUR"),
             "owner": st.sampled_from([None, "ann"]),
+            "country": st.sampled_from([None, "US", " de", "nowhere"]),
+            "parent_account_id": st.sampled_from([None, "acme"]),
             "renewal_at": _DAYS_OFF,
             "status": st.just("active"),
         }
@@ -263,6 +270,17 @@ _PLANS = st.builds(
     renewal_day=st.none() | st.integers(60, 220),
     pays=st.booleans(),
     opinion=st.sampled_from([None, 1.0, 3.0, 5.0]),
+    segment=st.sampled_from([None, "smb", "enterprise"]),
+    country=st.sampled_from([None, "US", "DE"]),
+    parent=st.sampled_from([None, "account-0"]),
+    shutdown_day=st.sampled_from([None, None, 95, 100]),
+)
+_DIPS = st.builds(
+    Dip,
+    first_day=st.sampled_from([70, 95, 100]),
+    days=st.sampled_from([0, 1, 3, 8, 25]),
+    left=st.sampled_from([0.5, 0.2, 0.0]),
+    segment=st.sampled_from([None, None, "smb"]),
 )
 
 
@@ -275,6 +293,8 @@ def long_cases(draw: DrawFn, accounts: int = 3, days: int = 150) -> Case:
         allowed_lateness_ms=draw(st.sampled_from([DAY_MS, 3 * DAY_MS])),
         arl_days=draw(st.sampled_from([30.0, 300.0, 2800.0])),
         max_users=draw(st.sampled_from([4, 500])),
+        fleet_min_accounts=draw(st.sampled_from([1, 2, 20])),
+        shutdowns=draw(st.sampled_from([(), (PLANNED,)])),
     )
     plans = draw(st.lists(_PLANS, min_size=1, max_size=accounts))
     noise = Noise(
@@ -284,4 +304,4 @@ def long_cases(draw: DrawFn, accounts: int = 3, days: int = 150) -> Case:
         damaged=draw(st.sampled_from([0.0, 0.01])),
     )
     start_ms = Days(zone).start((first_date - EPOCH).days)
-    return Case(config, play(plans, noise, start_ms, days))
+    return Case(config, play(plans, noise, start_ms, days, draw(_DIPS)))

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from datetime import timedelta
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+import holidays
+
+from tests.oracle.days import EPOCH
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tests.oracle.days import Days
+    from tests.oracle.fleet import FleetLog
     from tests.oracle.model import Account, OracleConfig
 
 Z = 1.2816
 """90 % quantile of the normal distribution, as the formulas quote it."""
+
+
+_COUNTRIES = set(holidays.list_supported_countries())
+
+
+@cache
+def _calendar(country: str) -> holidays.HolidayBase:
+    """Years are added to it as they are asked for."""
+    return holidays.country_holidays(country)
 
 
 def weekday(day: int) -> int:
@@ -30,10 +45,16 @@ class Level:
     mean: float
     factors: tuple[float, ...]
     dispersion: float
+    of_day: Callable[[int], float]
+    """What the calendar and the fleet leave of a day, given the weekday factors."""
+
+    def usual(self, day: int) -> float:
+        """Return what the weekday lets expect."""
+        return self.mean * self.factors[weekday(day)]
 
     def expected(self, day: int) -> float:
         """Return `μ` of the day."""
-        return self.mean * self.factors[weekday(day)]
+        return self.usual(day) * self.of_day(day)
 
     def safe(self, day: int) -> float:
         """Return `μ'` of the day: a level that the true one is very likely above."""
@@ -52,7 +73,10 @@ class Share:
 class View:
     """Reads one account as of day `day`; events of later days are invisible to its windows."""
 
-    def __init__(self, account: Account, day: int, days: Days, config: OracleConfig) -> None:
+    def __init__(
+        self, account: Account, day: int, days: Days, config: OracleConfig, fleet: FleetLog | None = None
+    ) -> None:
+        self._fleet = fleet
         self.account = account
         self.day = day
         self.days = days
@@ -70,9 +94,54 @@ class View:
         return first is not None and first <= day
 
     @cached_property
+    def window(self) -> list[int]:
+        """The days of use among those that a level may be learnt from."""
+        return [x for x in range(self.day - 83, self.day - 27) if self.used_since(x)]
+
+    @cached_property
     def base_days(self) -> list[int]:
         """`B`: the days that a level is learnt from."""
-        return [x for x in range(self.day - 83, self.day - 27) if self.used_since(x)]
+        return [x for x in self.window if not self.left_out(x)]
+
+    def is_holiday(self, day: int) -> bool:
+        """Tell whether the day is a public holiday where the account is."""
+        country = (self.account.context.get("country") or "").strip().upper()
+        if country not in _COUNTRIES:
+            return False
+        return EPOCH + timedelta(days=day) in _calendar(country)
+
+    def is_shut(self, day: int) -> bool:
+        """Tell whether nothing is expected on the day."""
+        for start_ms, (end_ms, _) in self.account.shutdowns.items():
+            if start_ms < end_ms and self.days.of(start_ms) <= day <= self.days.of(end_ms - 1):
+                return True
+        segment = self.account.context.get("segment")
+        country = (self.account.context.get("country") or "").strip().upper()
+        return any(
+            first <= day <= last and of_segment in (None, segment) and of_country in (None, country)
+            for first, last, of_segment, of_country in self.config.shutdowns
+        )
+
+    def left_out(self, day: int) -> bool:
+        """Tell whether the day enters no baseline."""
+        segment = self.account.context.get("segment")
+        short_dip = self._fleet is not None and self._fleet.left_out(segment, day, self.day)
+        return short_dip or self.is_holiday(day) or self.is_shut(day)
+
+    def factor(self, day: int) -> float:
+        """What the calendar and the fleet leave of the day."""
+        factors = self.level.factors if self.level else (1.0,) * 7
+        return self._factor(day, factors)
+
+    def _factor(self, day: int, factors: tuple[float, ...]) -> float:
+        if self.is_shut(day):
+            return 0.0
+        factor = 1.0
+        if self._fleet is not None and day < self.day:
+            factor = self._fleet.factor(self.account.context.get("segment"), day)
+        if self.is_holiday(day):
+            factor *= min(factors) / factors[weekday(day)]
+        return factor
 
     @cached_property
     def level(self) -> Level | None:
@@ -88,7 +157,7 @@ class View:
         actual = [self.account.actions.get(x, 0) / 1000.0 for x in base]
         scatter = sum((a - mu) ** 2 for a, mu in zip(actual, expected, strict=True)) / sum(expected)
         dispersion = min(100.0, max(1.0, scatter) * (1 + Z * math.sqrt(2 / (n - 1))))
-        return Level(n, mean, factors, dispersion)
+        return Level(n, mean, factors, dispersion, lambda x: self._factor(x, factors))
 
     def _weekday_factors(self, base: list[int], mean: float) -> tuple[float, ...]:
         if len(base) < 28:

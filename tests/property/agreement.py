@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.calendar import PlannedShutdown
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.hashing import hash_text
@@ -15,6 +16,8 @@ from pipeline.records import Batch, Outcome
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
 from tests.oracle.batches import to_batches
+from tests.oracle.days import Days
+from tests.oracle.fleet import FleetLog
 from tests.oracle.model import DAY_MS, TOPICS, HealthDay, OracleConfig
 from tests.oracle.oracle import Oracle
 from tests.oracle.streams import Log
@@ -41,6 +44,8 @@ def engine_config(config: OracleConfig) -> EngineConfig:
             msgspec.convert({"name": f"p{number}", **profile}, HealthProfile)
             for number, profile in enumerate(config.profiles)
         ),
+        fleet_min_accounts=config.fleet_min_accounts,
+        shutdowns=tuple(PlannedShutdown(*shutdown) for shutdown in config.shutdowns),
     )
 
 
@@ -82,6 +87,18 @@ def run_oracle(config: OracleConfig, log: Log) -> Oracle:
     return oracle
 
 
+def run_oracles(config: OracleConfig, logs: Sequence[Log]) -> list[Oracle]:
+    """Feed the logs of all partitions; each goes on when the others let it."""
+    config = replace(config, id_hash=hash_text)
+    fleet = FleetLog(config, Days(config.timezone), len(logs))
+    oracles = [Oracle(config, number, fleet) for number in range(len(logs))]
+    for oracle, log in zip(oracles, logs, strict=True):
+        oracle.feed(log)
+    while any(oracle.go_on() for oracle in oracles):
+        pass
+    return oracles
+
+
 def alerts_by_identity(alerts: Iterable[dict[str, Any]]) -> dict[tuple[str, int], dict[str, Any]]:
     """Alerts by id and revision; the same identity twice must be the same record."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
@@ -91,16 +108,19 @@ def alerts_by_identity(alerts: Iterable[dict[str, Any]]) -> dict[tuple[str, int]
     return found
 
 
-def assert_same_alerts(oracle: Oracle, alerts: Iterable[dict[str, Any]]) -> None:
+def assert_same_alerts(oracle: Oracle | Sequence[Oracle], alerts: Iterable[dict[str, Any]]) -> None:
     """Missing 0, unexpected 0, different 0."""
     found = alerts_by_identity(alerts)
     ours = {key: _identity(record) for key, record in found.items()}
-    theirs = {key: _identity(record) for key, record in oracle.alerts.items()}
+    expected_alerts: dict[tuple[str, int], dict[str, Any]] = {}
+    for each in [oracle] if isinstance(oracle, Oracle) else oracle:
+        expected_alerts |= each.alerts
+    theirs = {key: _identity(record) for key, record in expected_alerts.items()}
     unexpected = [record for key, record in ours.items() if theirs.get(key) != record]
     missing = [record for key, record in theirs.items() if ours.get(key) != record]
     assert not unexpected, f"unexpected {unexpected}\nmissing {missing}"
     assert not missing, f"missing {missing}"
-    for key, expected in oracle.alerts.items():
+    for key, expected in expected_alerts.items():
         signal, evidence = found[key]["signal"], found[key]["evidence"]
         for name, value in (
             ("observed", signal["observed"]),

@@ -15,7 +15,7 @@ from agents.eventfiles import EventFiles
 from agents.replay import plan, to_batches
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
-from pipeline.records import RecordKind
+from pipeline.records import Outcome, RecordKind
 from schemas.topics import DAY_MS, INPUT_TOPICS
 from tests.unit.backtest.streams import SEEN_AT_MS, files
 
@@ -51,12 +51,18 @@ def test_ticks_of_a_replay_end_the_days_of_the_business_time_zone() -> None:
 
 
 def _sent(config: EngineConfig, clock: Clock, partitions: int = 3) -> list[Alert]:
-    feeds = [Feed(config, number) for number in range(partitions)]
-    alerts: list[Alert] = []
+    feeds = [Feed(config, number, partitions) for number in range(partitions)]
+    outcome = Outcome()
     for step in plan(files(), partitions, clock):
         for rows, batch in zip(step.rows, to_batches(step, SEEN_AT_MS), strict=True):
-            alerts += feeds[rows.partition].push(batch).alerts
-    return sorted(alerts, key=in_order_of_detection)
+            outcome.extend(feeds[rows.partition].push(batch))
+        told = outcome.fleet_days
+        while told:
+            outcome.fleet_days = []
+            for feed in feeds:
+                outcome.extend(feed.learn(told))
+            told = outcome.fleet_days
+    return sorted(outcome.alerts, key=in_order_of_detection)
 
 
 def test_the_sample_has_what_makes_replays_differ(replayed: Replayed) -> None:

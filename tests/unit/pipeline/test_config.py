@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.calendar import PlannedShutdown
 from pipeline.config import DAY_MS, EngineConfig
 from pipeline.scorecards.card import Criterion, Scorecard
 from pipeline.scorecards.profiles import HealthProfile
@@ -40,6 +41,7 @@ def test_every_setting_enters_the_fingerprint(name: str) -> None:
     config = EngineConfig()
     others: dict[str, Any] = {
         "timezone": "Asia/Tokyo",
+        "shutdowns": (PlannedShutdown(1, 2),),
         "scorecards": (Scorecard("mine", 1, (Criterion("support", 1),)),),
         "health_scorecards": ("default", "mine"),
         "profiles": (HealthProfile("all", ("default",)),),

@@ -1,0 +1,66 @@
+"""Where each account belongs: its segment, country and parent, as of its context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.books import Context
+from pipeline.calendar import country_code
+from pipeline.hashing import U64, hash_text
+
+I32 = npt.NDArray[np.int32]
+
+
+class Names:
+    """Numbers given to names as they are met; 0 stands for no name."""
+
+    def __init__(self) -> None:
+        self.names: list[str | None] = [None]
+        self._numbers: dict[str | None, int] = {None: 0}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def number(self, name: str | None) -> int:
+        """The name's number."""
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return number
+
+
+class Belonging:
+    """One column entry per account row; never stored."""
+
+    def __init__(self, capacity: int) -> None:
+        self.segments = Names()
+        self.countries = Names()
+        self.segment: I32 = np.zeros(capacity, dtype=np.int32)
+        self.country: I32 = np.zeros(capacity, dtype=np.int32)
+        self.parent: U64 = np.zeros(capacity, dtype=np.uint64)
+        """Hash of the parent's id; 0 without one."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in columns."""
+        return self.segment.nbytes + self.country.nbytes + self.parent.nbytes
+
+    def grow(self, capacity: int) -> None:
+        """Make room for rows below `capacity`."""
+        for name in ("segment", "country", "parent"):
+            old = getattr(self, name)
+            column = np.zeros(capacity, dtype=old.dtype)
+            column[: len(old)] = old
+            setattr(self, name, column)
+
+    def put(self, rows: Sequence[int], contexts: Sequence[Context]) -> None:
+        """Take the place of some accounts from their contexts."""
+        for row, context in zip(rows, contexts, strict=True):
+            parent = context.parent_account_id
+            self.segment[row] = self.segments.number(context.segment)
+            self.country[row] = self.countries.number(country_code(context.country))
+            self.parent[row] = hash_text(parent) if parent else 0

@@ -1,0 +1,207 @@
+"""What all partitions know of each other: who did how on which day, and what follows for the fleet."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
+from tests.oracle.model import Account, Episode, OracleConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.oracle.days import Days
+    from tests.oracle.view import View
+
+ALL = None
+USAGE_KINDS = ("usage_drop", "silence")
+FEED, DIP = ("usage_feed_stopped", "total_usage"), ("fleet_dip", "total_usage")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One account's day against what the calendar let expect."""
+
+    segment: str | None
+    actions: int
+    """Thousandths."""
+    expected: float
+
+    @property
+    def bucket(self) -> int:
+        """Observed over expected in fiftieths, at most 100."""
+        return min(100, math.floor(50 * (self.actions / 1000) / self.expected + 0.4))
+
+    @property
+    def thousandths(self) -> int:
+        return math.floor(1000 * self.expected + 0.4567)
+
+
+def observed(views: Iterable[View]) -> list[Observation]:
+    """Observe the accounts whose day says something."""
+    found = []
+    for view in views:
+        level, day = view.level, view.day
+        if level is not None and not view.left_out(day) and level.usual(day) >= 4 * level.dispersion:
+            actions = view.account.actions.get(day, 0)
+            found.append(Observation(view.account.context.get("segment"), actions, level.usual(day)))
+    return found
+
+
+def alarmed(accounts: Iterable[Account]) -> list[str]:
+    """Name the accounts with an open alert on their usage as a whole."""
+    return [each.account_id for each in accounts if any(kind in USAGE_KINDS for kind, _ in each.episodes)]
+
+
+class FleetLog:
+    """Takes what partitions publish; shared by the oracles of all partitions."""
+
+    def __init__(self, config: OracleConfig, days: Days, partitions: int = 1) -> None:
+        self.log = Alerts()
+        self._config = config
+        self._days = days
+        self._final = dict.fromkeys(range(partitions), -1)
+        self._seen: dict[int, list[Observation]] = defaultdict(list)
+        self._alarmed: dict[int, set[str]] = defaultdict(set)
+        self._medians: dict[tuple[str | None, int], int] = {}
+        self._dips: dict[tuple[str | None, int], float] = {}
+        self._accounts: dict[str | None, Account] = {}
+        self._settled: int | None = None
+
+    def publish(self, partition: int, day: int, seen: Iterable[Observation], alarmed: Iterable[str]) -> None:
+        """Take one partition's closed day; all before it are closed too."""
+        self._final[partition] = day
+        self._seen[day] += seen
+        self._alarmed[day] |= set(alarmed)
+        self._settle_through(min(self._final.values()))
+
+    def covered(self, day: int) -> bool:
+        """Tell whether all partitions have closed the day."""
+        return min(self._final.values()) >= day
+
+    def _settle_through(self, day: int) -> None:
+        first = min(self._seen) if self._settled is None else self._settled + 1
+        for x in range(first, day + 1):
+            self._settle(x)
+            self._settled = x
+
+    # Factors
+
+    def _of(self, scope: str | None, day: int) -> list[Observation]:
+        seen = self._seen.get(day, [])
+        if scope is ALL:
+            return seen
+        names = sorted({each.segment for each in seen if each.segment is not None})[:32]
+        return [each for each in seen if each.segment == scope] if scope in names else []
+
+    def _learn(self, scope: str | None, day: int) -> None:
+        seen = self._of(scope, day)
+        if not seen or len(seen) < self._config.fleet_min_accounts:
+            return
+        buckets = sorted(each.bucket for each in seen)
+        median = buckets[(len(buckets) - 1) // 2]
+        usual = self._usual(scope, day)
+        self._medians[scope, day] = median
+        if median / usual < 1 - max(0.1, 0.45 * math.sqrt(self._config.fleet_min_accounts / len(seen))):
+            self._dips[scope, day] = median / usual
+
+    def _usual(self, scope: str | None, day: int) -> int:
+        before = [(scope, x) for x in range(day - 28, day)]
+        known = sorted(self._medians[key] for key in before if key in self._medians and key not in self._dips)
+        return min(50, max(1, known[(len(known) - 1) // 2])) if len(known) >= 7 else 50
+
+    def factor(self, segment: str | None, day: int) -> float:
+        """What is left of expected values in a segment on a day."""
+        for scope in (segment, ALL):
+            if (scope, day) in self._medians:
+                return self._dips.get((scope, day), 1.0)
+        return 1.0
+
+    def left_out(self, segment: str | None, day: int, as_of: int) -> bool:
+        """Tell whether the day enters no baseline, from what is known before `as_of`."""
+        ahead = [x for x in range(day, min(day + 28, as_of)) if self.factor(segment, x) < 1]
+        return day in ahead and len(ahead) <= 14
+
+    # Inhibition
+
+    def inhibitor(self, account: Account, day: int) -> str | None:
+        """What keeps an alert on the account's usage closed on a day."""
+        if self._episode(ALL, FEED):
+            return "feed"
+        if self._episode(ALL, DIP) or self._episode(account.context.get("segment"), DIP):
+            return "fleet"
+        parent = account.context.get("parent_account_id")
+        return "parent" if parent and parent in self._alarmed.get(day - 1, set()) else None
+
+    # Alerts of the fleet
+
+    def _episode(self, scope: str | None, key: tuple[str, str]) -> Episode | None:
+        return self._accounts[scope].episodes.get(key) if scope in self._accounts else None
+
+    def _settle(self, day: int) -> None:
+        scopes: list[Any] = sorted({each.segment for each in self._seen.get(day, []) if each.segment is not None})
+        for scope in [ALL, *scopes]:
+            self._learn(scope, day)
+        feed_was_open = self._episode(ALL, FEED) is not None
+        self._feed(day)
+        if self._episode(ALL, FEED) and not feed_was_open:
+            self._inhibit(day, list(self._accounts))
+        dip_was_open = self._episode(ALL, DIP) is not None
+        self._dip(ALL, day, inhibited=self._episode(ALL, FEED) is not None)
+        if self._episode(ALL, DIP) and not dip_was_open:
+            self._inhibit(day, [scope for scope in self._accounts if scope is not ALL])
+        for scope in sorted({*scopes, *(known for known in self._accounts if known is not ALL)}):
+            self._dip(scope, day, inhibited=bool(self._episode(ALL, FEED) or self._episode(ALL, DIP)))
+
+    def _feed(self, day: int) -> None:
+        seen = self._of(ALL, day)
+        raised, clear, finding = False, True, Finding("critical", 0.0, 0.0, 0.0)
+        if (ALL, day) in self._medians:
+            actions, expected = sum(each.actions for each in seen), sum(each.thousandths for each in seen)
+            raised, clear = actions < 0.1 * expected, actions >= 0.5 * expected
+            finding = Finding("critical", actions / 1000, expected / 1000, float(len(seen)))
+        self._live(ALL, FEED, day, (raised, clear), finding, inhibited=False)
+
+    def _dip(self, scope: str | None, day: int, *, inhibited: bool) -> None:
+        factor = self._dips.get((scope, day), 1.0)
+        severity = "error" if factor < 0.5 else "warning"
+        finding = Finding(severity, factor, 1.0, float(len(self._of(scope, day))))
+        self._live(scope, DIP, day, (factor < 0.8, factor >= 0.9), finding, inhibited=inhibited)
+
+    def _live(
+        self,
+        scope: str | None,
+        key: tuple[str, str],
+        day: int,
+        says: tuple[bool, bool],
+        finding: Finding,
+        *,
+        inhibited: bool,
+    ) -> None:
+        raised, clear = says
+        at_ms = self._days.end(day)
+        episode = self._episode(scope, key)
+        if episode is None:
+            if raised and not inhibited:
+                name = "fleet" if scope is ALL else f"fleet:{scope}"
+                account = self._accounts.setdefault(scope, Account(name))
+                family = "data_quality" if key == FEED else "system"
+                self.log.open(account, Opening(*key, family, self._days.start(day), at_ms, day), finding)
+            return
+        account = self._accounts[scope]
+        episode.clear_days = episode.clear_days + 1 if clear else 0
+        if episode.clear_days >= 5:
+            self.log.resolve(account, episode, "recovered", at_ms)
+        elif day - episode.opened_day >= 84:
+            self.log.resolve(account, episode, "expired", at_ms)
+        elif raised and SEVERITIES.index(finding.severity) > SEVERITIES.index(episode.severity):
+            self.log.update(account, episode, finding, "worsened", at_ms)
+
+    def _inhibit(self, day: int, scopes: list[str | None]) -> None:
+        for scope in scopes:
+            episode = self._episode(scope, DIP)
+            if episode is not None:
+                self.log.resolve(self._accounts[scope], episode, "inhibited", self._days.end(day))

@@ -1,0 +1,103 @@
+"""Several partitions that tell each other of their days, in any order and with any delay, give the oracle's alerts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.feed import Feed
+from pipeline.fleet_day import FleetDay
+from pipeline.records import Outcome
+from tests.oracle.batches import to_batches
+from tests.oracle.model import TOPICS
+from tests.oracle.partitions import split
+from tests.oracle.streams import Case, Log, long_cases, short_cases
+from tests.property.agreement import (
+    assert_same_alerts,
+    assert_same_ledger,
+    assert_same_windows,
+    engine_config,
+    run_oracles,
+)
+
+SLOW = (
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+)
+
+
+class Partitions:
+    """Feeds, what is left to push to each, and the log of what they have told each other."""
+
+    def __init__(self, case: Case, logs: list[Log], size: int) -> None:
+        count = len(logs)
+        self.feeds = [Feed(engine_config(case.config), number, count) for number in range(count)]
+        self.outcome = Outcome()
+        self.told: list[FleetDay] = []
+        self.heard = [0] * count
+        self.left: list[tuple[int, list[Any]]] = [
+            (number, to_batches(log, topic, [size])) for number, log in enumerate(logs) for topic in TOPICS
+        ]
+
+    def take(self, outcome: Outcome) -> None:
+        self.outcome.extend(outcome)
+        self.told += outcome.fleet_days
+
+    def push(self, random: Random) -> bool:
+        """Push the next batch of a random topic of a random partition; tells whether any was left."""
+        self.left = [(number, batches) for number, batches in self.left if batches]
+        if not self.left:
+            return False
+        number, batches = random.choice(self.left)
+        self.take(self.feeds[number].push(batches.pop(0)))
+        return True
+
+    def hear(self, number: int, most: int) -> None:
+        """Let a partition know some more of the log."""
+        begin = self.heard[number]
+        self.heard[number] = min(len(self.told), begin + most)
+        self.take(self.feeds[number].learn(self.told[begin : self.heard[number]]))
+
+    def run(self, random: Random) -> None:
+        """Everything, in random order."""
+        while self.push(random):
+            if random.random() < 0.3:
+                self.hear(random.randrange(len(self.feeds)), random.randrange(5))
+        while any(heard < len(self.told) for heard in self.heard):
+            self.hear(random.randrange(len(self.feeds)), 1 + random.randrange(5))
+
+
+def check(case: Case, count: int, random: Random, size: int) -> None:
+    logs = split(case.log, count)
+    oracles = run_oracles(case.config, logs)
+    partitions = Partitions(case, logs, size)
+    partitions.run(random)
+    for oracle, feed in zip(oracles, partitions.feeds, strict=True):
+        assert feed.open_day == oracle.open_day
+        assert_same_ledger(oracle, feed)
+        assert_same_windows(oracle, feed)
+    assert_same_alerts(oracles, partitions.outcome.alerts)
+    assert partitions.outcome.suppressed == sum((oracle.suppressed for oracle in oracles), Counter())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@given(short_cases(), st.integers(2, 3), st.randoms(use_true_random=False), st.integers(1, 5))
+def test_partitions_with_short_logs_give_the_oracles_result(case: Case, count: int, random: Random, size: int) -> None:
+    check(case, count, random, size)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+@given(long_cases(accounts=5), st.integers(1, 4), st.randoms(use_true_random=False), st.integers(20, 200))
+def test_partitions_over_months_give_the_oracles_alerts(case: Case, count: int, random: Random, size: int) -> None:
+    check(case, count, random, size)
