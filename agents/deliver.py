@@ -22,9 +22,10 @@ from agents.deliver_reader import Decode, DeliverReader, Item, Place, Publish, o
 from agents.exits import RefusedError
 from agents.failpoints import hit
 from agents.reach import SILENT, Complaints
+from pipeline.config import EngineConfig
 from schemas.errors import RegistryUnavailableError
 from sinks.backoff import Backoff
-from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, Projection, Sink, Written
+from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, Projection, Sink, Written, nothing
 from sinks.errors import CommitUnknownError, PositionConflictError, SinkRejectedError, SinkUnavailableError
 from sinks.metrics import Metrics
 
@@ -47,6 +48,8 @@ class DeliverConfig:
     batch_records: int = 2_000
     batch_wait_s: float = 0.25
     longest_backoff_s: float = 30.0
+    max_skew_ms: int = EngineConfig().max_skew_ms
+    """Events further in the future than this are left to the workers' quarantine."""
     accept_loss: bool = False
     """Go on from the oldest record when the topic no longer has the position; otherwise refuse."""
 
@@ -61,6 +64,7 @@ class Deliver:
         dead_letter: publishes a record that can never be written and returns once that is acknowledged.
         metrics: told what happens.
         failpoint: called in the transaction and after its COMMIT.
+        between: called between transactions; raises SinkUnavailableError when the destination is away.
     """
 
     def __init__(
@@ -72,12 +76,14 @@ class Deliver:
         metrics: Metrics,
         *,
         failpoint: Callable[[str], None] = hit,
+        between: Callable[[], None] = nothing,
     ) -> None:
         self._config = config
         self._sink = sink
-        self._reader = DeliverReader(config.topics, decode, dead_letter, metrics)
+        self._reader = DeliverReader(config.topics, decode, dead_letter, metrics, config.max_skew_ms)
         self._metrics = metrics
         self._failpoint = failpoint
+        self._between = between
         self._stop = threading.Event()
         self._assigned: list[TopicPartition] = []
         self._positions: dict[Place, int | None] = {}
@@ -145,6 +151,7 @@ class Deliver:
             if not self._placed:
                 self._place(consumer)
             self._take(consumer, consumer.consume(self._config.batch_records, self._config.batch_wait_s))
+            self._between()
         except SinkUnavailableError as error:
             unknown = isinstance(error, CommitUnknownError)
             self._metrics.sink_failed("commit_unknown" if unknown else "unavailable")
@@ -260,6 +267,7 @@ class Deliver:
         self._metrics.sink_written("alert", written.alerts)
         self._metrics.sink_written("health", written.health)
         self._metrics.sink_written("command", written.commands)
+        self._metrics.sink_written("fact", written.facts)
         for alert_id, revision in written.conflicts:
             logger.error("alert %s revision %d came again with other content", alert_id, revision)
             self._metrics.invariant("alert_conflict")

@@ -9,7 +9,8 @@ from pipeline.records import DeadLetter
 from schemas.encoder import RecordDecoder
 from schemas.errors import IncompatibleSchemaError, MalformedError, UnknownSchemaError
 from schemas.reasons import Reason
-from schemas.topics import TOPICS
+from schemas.topics import TICK_KEY, TOPICS
+from schemas.validation import row_is_valid
 from sinks.delivery import DeliveryRecord, Projection
 
 if TYPE_CHECKING:
@@ -49,8 +50,11 @@ def offset_of(message: Message) -> int:
 class DeliverReader:
     """Decodes messages of output topics."""
 
-    def __init__(self, topics: Mapping[str, Projection], decode: Decode, publish: Publish, metrics: Metrics) -> None:
+    def __init__(
+        self, topics: Mapping[str, Projection], decode: Decode, publish: Publish, metrics: Metrics, max_skew_ms: int
+    ) -> None:
         self._topics = topics
+        self._max_skew_ms = max_skew_ms
         self._decode = decode
         self._publish = publish
         self._metrics = metrics
@@ -65,6 +69,8 @@ class DeliverReader:
         if value is None:
             return None  # It ends a compacted key; the database keeps what was as history.
         topic, partition = place_of(message)
+        if self._topics[topic] is Projection.FACT:
+            return self._read_fact(message)
         try:
             record = self._decode(topic, _bytes(value))
         except MalformedError as error:
@@ -77,6 +83,23 @@ class DeliverReader:
             offset = offset_of(message)
             return DeliveryRecord(topic, partition, offset, self._topics[topic], record), message
         return None
+
+    def _read_fact(self, message: Message) -> Item | None:
+        """The event, or None for a tick and for what the workers quarantine."""
+        key, value = message.key(), message.value()
+        if key is None or value is None or _bytes(key) == TICK_KEY:
+            return None
+        topic, partition = place_of(message)
+        try:
+            record = self._decode(topic, _bytes(value))
+        except (MalformedError, UnknownSchemaError, IncompatibleSchemaError):
+            return None
+        early_ms = record["occurred_at"] - message.timestamp()[1]
+        if record["account_id"].encode() != _bytes(key) or early_ms > self._max_skew_ms:
+            return None
+        if not row_is_valid(TOPICS[topic].schema, record):
+            return None
+        return DeliveryRecord(topic, partition, offset_of(message), Projection.FACT, record), message
 
     def reject(self, message: Message, reason: str, detail: str) -> None:
         """Publish a message as a dead letter."""

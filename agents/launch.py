@@ -15,12 +15,14 @@ from agents.core import EngineCore
 from agents.deliver import Deliver, DeliverConfig
 from agents.deliver_reader import Publish, record_decoder
 from agents.exits import ExitCode
+from agents.portfolio_keeper import PortfolioKeeper
 from agents.reach import SILENT, Complaints
 from agents.registry import open_registry
 from agents.settings import ConfigError, Problem, Settings, masked_url
 from agents.wire import AvroWire
 from agents.worker import Worker
 from schemas.topics import INPUT_TOPICS, LARGEST_MESSAGE_BYTES
+from sinks.database.portfolio import PortfolioStore
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS
 from sinks.listener import Check, Listener
@@ -68,12 +70,20 @@ def run_deliver(settings: Settings, *, accept_loss: bool = False) -> int:
     registry = open_registry(settings)
     client = settings.kafka_client()
     sink = DatabaseSink(settings.database_url(), cluster=settings.app.group)
+    store = PortfolioStore(settings.database_url())
+    keeper = PortfolioKeeper(store, settings.app.timezone, metrics)
     deliver = Deliver(
-        DeliverConfig(client, group=f"{settings.app.group}-deliver", accept_loss=accept_loss),
+        DeliverConfig(
+            client,
+            group=f"{settings.app.group}-deliver",
+            max_skew_ms=settings.engine().max_skew_ms,
+            accept_loss=accept_loss,
+        ),
         sink,
         record_decoder(registry, PROJECTIONS),
         dead_letter_publisher(client, AvroWire(registry, source(settings))),
         metrics,
+        between=keeper.tick,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: deliver.stop())
@@ -81,7 +91,9 @@ def run_deliver(settings: Settings, *, accept_loss: bool = False) -> int:
     try:
         with _listening(settings, metrics, healthy=deliver.healthy, ready=deliver.ready):
             deliver.run()
+        keeper.refresh()
     finally:
+        store.close()
         sink.close()
     return ExitCode.OK
 

@@ -11,7 +11,7 @@ set -euo pipefail
 GROUP=${FORESHOCK_APP__GROUP:-foreshock}
 INPUTS=(usage.events billing.events ticket.events customer.signals account.profiles)
 OUTPUTS=(alerts.raw alerts.health alerts.expansion alerts.state account.health dead.letters ledger fleet.days)
-DELIVERED=(alerts.health alerts.expansion account.health alert.commands)
+DELIVERED=(alerts.health alerts.expansion account.health alert.commands billing.events ticket.events customer.signals)
 
 add() { # USER OPERATION... -- RESOURCE...
     local user=$1 operations=()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -150,6 +150,28 @@ def violations(rules: Rules, columns: pa.RecordBatch) -> dict[int, tuple[str, st
         detail = f"{name} is none of its symbols"
         _note(found, _unknown(columns.column(name), symbols), Reason.INVALID_TYPE, detail)
     return found
+
+
+def row_is_valid(schema: str, row: Mapping[str, Any]) -> bool:
+    """Whether one record breaks none of the rules of its schema."""
+    rules = RULES[schema]
+    texts = [
+        (row.get(name), least, most)
+        for names, least, most in (
+            (rules.ids, 1, MAX_ID_BYTES),
+            (rules.optional_ids, 0, MAX_ID_BYTES),
+            (rules.texts, 0, MAX_TEXT_BYTES),
+        )
+        for name in names
+    ]
+    texts += [(item, 0, MAX_TEXT_BYTES) for name in rules.lists for item in row.get(name) or ()]
+    numbers_of = [(row.get(name), bounds) for name, bounds in rules.bounds.items()]
+    symbols_of = [(row.get(name), symbols) for name, symbols in rules.symbols.items()]
+    return (
+        all(text is None or (least <= len(text.encode()) <= most and "\0" not in text) for text, least, most in texts)
+        and all(value is None or bounds.low <= value <= bounds.high for value, bounds in numbers_of)
+        and all(symbol is None or symbol in symbols for symbol, symbols in symbols_of)
+    )
 
 
 def key_mismatches(keys: pa.Array, ids: pa.Array) -> I64:

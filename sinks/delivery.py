@@ -16,6 +16,8 @@ class Projection(StrEnum):
     ALERT = "alert"
     HEALTH = "health"
     COMMAND = "command"
+    FACT = "fact"
+    """An input event that portfolio figures are made of."""
 
 
 PROJECTIONS = {
@@ -23,6 +25,9 @@ PROJECTIONS = {
     "alerts.expansion": Projection.ALERT,
     "account.health": Projection.HEALTH,
     "alert.commands": Projection.COMMAND,
+    "billing.events": Projection.FACT,
+    "ticket.events": Projection.FACT,
+    "customer.signals": Projection.FACT,
 }
 """The topics that a destination shows."""
 
@@ -67,6 +72,7 @@ class Written:
     alerts: int
     health: int
     commands: int = 0
+    facts: int = 0
     conflicts: tuple[tuple[str, int], ...] = ()
 
 

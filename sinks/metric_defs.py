@@ -12,11 +12,13 @@ from typing import Literal
 from pipeline.kinds import KINDS
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
-from sinks.delivery import PROJECTIONS
+from sinks.delivery import PROJECTIONS, Projection
 from sinks.errors import Refusal
 
 Kind = Literal["counter", "gauge", "histogram"]
 OTHER = "other"
+ALL = "all"
+"""The segment of what is of all accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,26 @@ INVARIANTS = (
     "stuck",
 )
 
+PORTFOLIO_RATIOS = (
+    "logo_churn",
+    "logo_retention",
+    "gross_mrr_churn",
+    "gross_revenue_retention",
+    "net_mrr_churn",
+    "net_revenue_retention",
+    "expansion_mrr",
+    "trial_to_paid",
+    "referral_ratio",
+    "csat",
+    "csat_above_3_5",
+    "ces_easy",
+    "green",
+    "green_revenue",
+)
+"""Portfolio figures that are exported; the database has all."""
+
 _INPUT = Label("topic", INPUT_TOPICS)
-_READ = Label("topic", (*INPUT_TOPICS, *PROJECTIONS))
+_READ = Label("topic", tuple(dict.fromkeys((*INPUT_TOPICS, *PROJECTIONS))))
 _PARTITION = Label("partition", None)
 _FATE = Label("fate", ("applied", "duplicate", "late_applied", "too_late", "dead_lettered"))
 _REASON = Label("reason", REASONS)
@@ -67,7 +87,9 @@ _STATUS = Label("status", ("firing", "acknowledged", "snoozed", "resolved", "sup
 _BAND = Label("band", ("green", "yellow", "red", "grey"))
 _SEGMENT = Label("segment", (*SEGMENTS, OTHER))
 _FAILURE = Label("kind", ("unavailable", "rejected", "conflict", "commit_unknown"))
-_WRITTEN = Label("projection", ("alert", "health", "command"))
+_WRITTEN = Label("projection", tuple(each.value for each in Projection))
+_RATIO = Label("metric", PORTFOLIO_RATIOS)
+_GROUP = Label("segment", (ALL, *SEGMENTS))
 
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LATENCY = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -103,6 +125,17 @@ METRICS: tuple[MetricSpec, ...] = (
         "counter",
         "Alert records acknowledged by the broker.",
         (_FAMILY, _KIND, _SEVERITY, _STATUS),
+    ),
+    MetricSpec(
+        "foreshock_portfolio_ratio",
+        "gauge",
+        "Portfolio figure of the last 30 days, as a fraction; 0 until it was computed, absent when it has no value.",
+        (_RATIO, _GROUP),
+    ),
+    MetricSpec(
+        "foreshock_portfolio_as_of_timestamp_seconds",
+        "gauge",
+        "Event time up to which portfolio figures were computed.",
     ),
     MetricSpec("foreshock_accounts", "gauge", "Accounts by band and segment.", (_BAND, _SEGMENT)),
     MetricSpec(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from sinks.metric_defs import ALERT_KINDS, METRICS, OTHER, SEGMENTS, MetricSpec
+from sinks.metric_defs import ALERT_KINDS, ALL, METRICS, OTHER, SEGMENTS, MetricSpec
 
 Collector = Counter | Gauge | Histogram
 
@@ -40,6 +41,7 @@ class Metrics:
         self._kinds = dict(kinds)
         self._values = {("kind", "foreshock_alerts_total"): tuple(kinds)}
         self._values["segment", "foreshock_accounts"] = (*dict.fromkeys((*segments, OTHER)),)
+        self._values["segment", "foreshock_portfolio_ratio"] = (*dict.fromkeys((ALL, *segments)),)
         self._specs = {spec.name: spec for spec in METRICS}
         self._collectors = {spec.name: _collector(spec, self.registry) for spec in METRICS}
         for spec in METRICS:
@@ -118,6 +120,17 @@ class Metrics:
             totals[labels if labels in totals else (band, OTHER)] += count
         for known, total in totals.items():
             self._gauge("foreshock_accounts", *known).set(total)
+
+    def portfolio(self, ratios: Mapping[tuple[str, str | None], float | None], as_of_ms: int) -> None:
+        """Portfolio figures by name and segment; those of all accounts are of the segment `all`."""
+        for metric, segment in self._known(self._specs["foreshock_portfolio_ratio"]):
+            value = ratios.get((metric, None if segment == ALL else segment))
+            if value is not None:
+                self._gauge("foreshock_portfolio_ratio", metric, segment).set(value)
+            else:
+                with suppress(KeyError):
+                    self._collectors["foreshock_portfolio_ratio"].remove(metric, segment)
+        self._gauge("foreshock_portfolio_as_of_timestamp_seconds").set(as_of_ms / 1000)
 
     def state(self, partition: int, accounts: int, size_bytes: int) -> None:
         """A partition's state holds so many accounts in so many bytes."""

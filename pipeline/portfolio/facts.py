@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from pipeline.days import Days
 from pipeline.portfolio.answers import Answer, answers_of
-from pipeline.portfolio.subscriptions import Changes, changes_of, places
+from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES, Changes, changes_of, places
 from pipeline.portfolio.usage import Usage
 from schemas.event_types import SURVEY_TYPES
 
@@ -22,6 +22,12 @@ Bools = npt.NDArray[np.bool_]
 NO_SEGMENT = -1
 TRIAL_DAYS = 90
 """A trial of which nothing more is heard has ended after so long."""
+KEPT_TYPES: Mapping[str, frozenset[str]] = {
+    "billing.events": SUBSCRIPTION_TYPES,
+    "ticket.events": frozenset({"opened", "csat_given"}),
+    "customer.signals": SURVEY_TYPES | {"reference_given", "meeting_held"},
+}
+"""Types of the events that figures are made of, by topic."""
 _DAY_MS = 86_400_000
 
 

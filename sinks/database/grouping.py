@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sinks.database.facts import fact_row
 from sinks.database.rows import Row, UnstorableError, alert_rows, command_row, health_rows
 from sinks.delivery import DeliveryRecord, Projection
 from sinks.errors import Rejection, SinkRejectedError
@@ -28,6 +29,7 @@ class BatchRows:
     alert_revisions: dict[Key, Row] = field(default_factory=dict)
     alert_evidence: dict[Key, Row] = field(default_factory=dict)
     alert_commands: dict[Key, Row] = field(default_factory=dict)
+    portfolio_facts: dict[Key, Row] = field(default_factory=dict)
     conflicts: set[Identity] = field(default_factory=set)
 
     def add_alert(self, record: DeliveryRecord) -> None:
@@ -63,6 +65,13 @@ class BatchRows:
         command = command_row(record.value)
         self.alert_commands.setdefault((command["command_id"],), command)
 
+    def add_fact(self, record: DeliveryRecord) -> None:
+        """Add the row of an event that portfolio figures are made of, if it is one; raises UnstorableError."""
+        fact = fact_row(record.topic, record.offset, record.value)
+        if fact is not None:
+            # Of an event that came twice, the first counts.
+            self.portfolio_facts.setdefault((fact["topic"], fact["account_id"], fact["event_id"]), fact)
+
 
 def batch_rows(records: Sequence[DeliveryRecord]) -> BatchRows:
     """Return the rows of all records.
@@ -75,6 +84,7 @@ def batch_rows(records: Sequence[DeliveryRecord]) -> BatchRows:
         Projection.ALERT: rows.add_alert,
         Projection.HEALTH: rows.add_health,
         Projection.COMMAND: rows.add_command,
+        Projection.FACT: rows.add_fact,
     }
     rejections = []
     for index, record in enumerate(records):

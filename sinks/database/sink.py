@@ -96,6 +96,7 @@ class DatabaseSink:
             alerts=len(rows.alert_revisions),
             health=len(rows.health_history),
             commands=len(rows.alert_commands),
+            facts=len(rows.portfolio_facts),
             conflicts=tuple(sorted(conflicts)),
         )
 
@@ -133,6 +134,7 @@ class DatabaseSink:
         self._execute(connection, of.alert_evidence, rows.alert_evidence)
         self._execute(connection, of.alerts, rows.alerts)
         self._execute(connection, of.alert_commands, rows.alert_commands)
+        self._execute(connection, of.portfolio_facts, rows.portfolio_facts)
         self._execute(connection, of.accounts_if_new, rows.accounts_if_new)
         self._execute(connection, of.accounts, rows.accounts)
         self._execute(connection, of.account_health, rows.account_health)

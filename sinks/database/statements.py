@@ -31,6 +31,7 @@ class Statements:
     alert_revisions: str
     alert_evidence: str
     alert_commands: str
+    portfolio_facts: str
     insert_position: str
     move_position: str
 
@@ -57,9 +58,18 @@ def statements(dialect: Dialect) -> Statements:
         alert_revisions=ignore(of.alert_revisions),
         alert_evidence=ignore(of.alert_evidence),
         alert_commands=ignore(of.alert_commands),
+        portfolio_facts=ignore(of.portfolio_facts),
         insert_position=ignore(of.sink_positions),
         move_position=_sql(dialect, _move_position()),
     )
+
+
+def insert_or_replace(dialect: Dialect, table: Table) -> str:
+    """SQL that writes a row whether or not its key is there."""
+    insert = _insert(dialect, table)
+    keys = list(table.primary_key)
+    changed = {column.name: insert.excluded[column.name] for column in table.columns if column not in keys}
+    return _sql(dialect, insert.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
 def _sql(dialect: Dialect, statement: ClauseElement) -> str:

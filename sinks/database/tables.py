@@ -174,6 +174,45 @@ alert_commands = Table(
     Index("ix_alert_commands_account_issued", "account_id", "issued_at_ms"),
 )
 
+portfolio_facts = Table(
+    "portfolio_facts",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("account_id", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("occurred_at_ms", BigInteger, nullable=False),
+    # Orders events of one time: all of an account are in one partition.
+    Column("arrival", BigInteger, nullable=False),
+    Column("subscription_id", Text),
+    Column("mrr_minor_after", BigInteger),
+    Column("seats_after", BigInteger),
+    Column("currency", Text),
+    Column("score", Double),
+    Column("scale", Double),
+    Column("phase", Text),
+    Column("csat", Integer),
+)
+
+portfolio_metrics = Table(
+    "portfolio_metrics",
+    metadata,
+    Column("period", Text, primary_key=True),
+    Column("starts_on", Text, primary_key=True),
+    # Empty: of all accounts, and of all phases.
+    Column("segment", Text, primary_key=True),
+    Column("metric", Text, primary_key=True),
+    Column("dimension", Text, primary_key=True),
+    Column("ends_on", Text, nullable=False),
+    Column("value", Double),
+    Column("n", BigInteger, nullable=False),
+    Column("low", Double),
+    Column("high", Double),
+    Column("currency", Text),
+    Column("as_of_ms", BigInteger, nullable=False),
+    Index("ix_portfolio_metrics_metric", "metric", "period", "starts_on"),
+)
+
 sink_positions = Table(
     "sink_positions",
     metadata,

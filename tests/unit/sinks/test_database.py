@@ -38,7 +38,13 @@ def test_the_migrations_build_the_tables_that_the_code_uses(url: str) -> None:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
         views = set(inspect(connection).get_view_names())
     engine.dispose()
-    assert views == {"v_open_alerts", "v_accounts_at_risk", "v_health_history", "v_portfolio_daily"}
+    assert views == {
+        "v_open_alerts",
+        "v_accounts_at_risk",
+        "v_health_history",
+        "v_portfolio_daily",
+        "v_portfolio_metrics",
+    }
 
 
 def test_check_tells_a_missing_an_empty_and_a_current_database_apart(path: Path) -> None:

@@ -22,6 +22,7 @@ def upgrade() -> None:
     _create_alert_revisions()
     _create_alert_evidence()
     _create_alert_commands()
+    _create_portfolio()
     _create_sink_positions()
     for name, select in _VIEWS.items():
         op.execute(f"CREATE VIEW {name} AS {_dated(select)}")
@@ -43,11 +44,18 @@ _TABLES = (
     "alert_revisions",
     "alert_evidence",
     "alert_commands",
+    "portfolio_facts",
+    "portfolio_metrics",
     "sink_positions",
 )
 
 # `{at:name}` stands for column `name_ms` as a timestamp, by the name `name`.
 _VIEWS = {
+    "v_portfolio_metrics": """
+        SELECT period, starts_on, ends_on, NULLIF(segment, '') AS segment, metric,
+               NULLIF(dimension, '') AS dimension, value, n, low, high, currency, {at:as_of}
+        FROM portfolio_metrics
+    """,
     "v_open_alerts": """
         SELECT alert_id, revision, status, account_id, parent_account_id, owner, family, kind, dimension,
                level, severity, score, metric, unit, direction, observed, expected, change_pct, evidence,
@@ -272,6 +280,42 @@ def _create_alert_commands() -> None:
     )
     op.create_index("ix_alert_commands_alert_issued", "alert_commands", ["alert_id", "issued_at_ms"])
     op.create_index("ix_alert_commands_account_issued", "alert_commands", ["account_id", "issued_at_ms"])
+
+
+def _create_portfolio() -> None:
+    op.create_table(
+        "portfolio_facts",
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("account_id", sa.Text, primary_key=True),
+        sa.Column("event_id", sa.Text, primary_key=True),
+        sa.Column("type", sa.Text, nullable=False),
+        sa.Column("occurred_at_ms", sa.BigInteger, nullable=False),
+        sa.Column("arrival", sa.BigInteger, nullable=False),
+        sa.Column("subscription_id", sa.Text),
+        sa.Column("mrr_minor_after", sa.BigInteger),
+        sa.Column("seats_after", sa.BigInteger),
+        sa.Column("currency", sa.Text),
+        sa.Column("score", sa.Double),
+        sa.Column("scale", sa.Double),
+        sa.Column("phase", sa.Text),
+        sa.Column("csat", sa.Integer),
+    )
+    op.create_table(
+        "portfolio_metrics",
+        sa.Column("period", sa.Text, primary_key=True),
+        sa.Column("starts_on", sa.Text, primary_key=True),
+        sa.Column("segment", sa.Text, primary_key=True),
+        sa.Column("metric", sa.Text, primary_key=True),
+        sa.Column("dimension", sa.Text, primary_key=True),
+        sa.Column("ends_on", sa.Text, nullable=False),
+        sa.Column("value", sa.Double),
+        sa.Column("n", sa.BigInteger, nullable=False),
+        sa.Column("low", sa.Double),
+        sa.Column("high", sa.Double),
+        sa.Column("currency", sa.Text),
+        sa.Column("as_of_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_portfolio_metrics_metric", "portfolio_metrics", ["metric", "period", "starts_on"])
 
 
 def _create_sink_positions() -> None:

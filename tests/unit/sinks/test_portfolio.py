@@ -1,0 +1,266 @@
+"""Portfolio figures of a live deployment: those of the same events in files, whatever is delivered twice or late."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from sqlalchemy import text
+
+from agents.embedded import EmbeddedBroker
+from agents.eventfiles import EventFiles
+from agents.portfolio import portfolio_of
+from agents.portfolio_keeper import PortfolioKeeper
+from pipeline.portfolio.facts import KEPT_TYPES
+from pipeline.portfolio.measure import Figure, Portfolio
+from pipeline.simulate import SimulationSettings, simulate
+from schemas.encoder import Encoder, TickEncoder
+from schemas.registry import FileRegistry
+from schemas.topics import TICK_KEY, TOPICS
+from schemas.validation import RULES, row_is_valid
+from sinks.database.engine import open_engine
+from sinks.database.migrate import upgrade
+from sinks.database.portfolio import PortfolioStore
+from sinks.database.sink import DatabaseSink
+from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, DeliveryRecord, Projection
+from sinks.metrics import Metrics
+from tests.unit.sinks.delivering import delivering, send, wait_for
+from tests.unit.sinks.records import health
+
+TOPIC_TABLES = {"billing.events": "billing", "ticket.events": "tickets", "customer.signals": "signals"}
+Value = Mapping[str, Any]
+
+
+@pytest.fixture(scope="module")
+def files() -> EventFiles:
+    return EventFiles.of(simulate(SimulationSettings(seed=5, accounts=12, days=100)))
+
+
+@pytest.fixture(scope="module")
+def records(files: EventFiles) -> list[DeliveryRecord]:
+    """Every event of the three topics, as one partition of each."""
+    return [
+        DeliveryRecord(topic, 0, offset, Projection.FACT, dict(row))
+        for topic, name in TOPIC_TABLES.items()
+        for offset, row in enumerate(getattr(files, name).to_pylist())
+    ]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    made = f"sqlite:///{tmp_path / 'foreshock.db'}"
+    upgrade(made)
+    return made
+
+
+@pytest.fixture
+def sink(url: str) -> Iterator[DatabaseSink]:
+    sink = DatabaseSink(url)
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[PortfolioStore]:
+    store = PortfolioStore(url)
+    yield store
+    store.close()
+
+
+def rows(url: str, query: str) -> list[dict[str, Any]]:
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(text(query))]
+    finally:
+        engine.dispose()
+
+
+def deliver(sink: DatabaseSink, given: list[DeliveryRecord]) -> None:
+    """Write records without positions, in pieces."""
+    for first in range(0, len(given), 50):
+        sink.write(DeliveryBatch(given[first : first + 50], []))
+
+
+def segments(sink: DatabaseSink, files: EventFiles) -> None:
+    """Bring the accounts' segments into the database, as their health does."""
+    for row in files.profiles.select(["account_id", "segment"]).to_pylist():
+        context = {**health()["context"], "segment": row["segment"]}
+        value = health(row["account_id"], 20_000, context=context, band="green")
+        sink.write(DeliveryBatch([DeliveryRecord("account.health", 0, 0, Projection.HEALTH, value)], []))
+
+
+def months(portfolio: Portfolio) -> list[Figure]:
+    """The figures of whole months that need no usage and no bands."""
+    usage = {"dau_mau", "dau_mau_week_days", "actions_per_user", "active_hours_per_user", "visits_per_user"}
+    return [each for each in portfolio.figures if each.period == "month" and each.metric not in usage]
+
+
+def stored(url: str) -> list[tuple[Any, ...]]:
+    names = "period, starts_on, ends_on, segment, metric, dimension, value, n, low, high"
+    found = rows(url, f"SELECT {names} FROM v_portfolio_metrics WHERE period = 'month'")
+    return sorted((tuple(row.values()) for row in found), key=str)
+
+
+def expected(files: EventFiles) -> list[tuple[Any, ...]]:
+    made = [
+        (e.period, e.starts_on, e.ends_on, e.segment, e.metric, e.dimension, e.value, e.n, e.low, e.high)
+        for e in months(portfolio_of(files, "UTC"))
+    ]
+    return sorted(made, key=str)
+
+
+def keeper(store: PortfolioStore, metrics: Metrics | None = None) -> PortfolioKeeper:
+    return PortfolioKeeper(store, "UTC", metrics or Metrics())
+
+
+def test_the_database_has_the_figures_of_the_same_events_in_files(
+    sink: DatabaseSink, store: PortfolioStore, url: str, files: EventFiles, records: list[DeliveryRecord]
+) -> None:
+    deliver(sink, records)
+    segments(sink, files)
+    keeper(store).refresh()
+    found = stored(url)
+    assert len(found) > 100
+    assert found == expected(files)
+
+
+def test_redelivery_in_any_order_changes_no_figure(
+    sink: DatabaseSink, store: PortfolioStore, url: str, files: EventFiles, records: list[DeliveryRecord]
+) -> None:
+    mixed = [*records, *records[::3]]
+    random.Random(4).shuffle(mixed)
+    deliver(sink, mixed)
+    segments(sink, files)
+    keeper(store).refresh()
+    assert stored(url) == expected(files)
+
+
+def test_a_late_event_changes_the_figures_of_its_month(
+    sink: DatabaseSink, store: PortfolioStore, url: str, files: EventFiles, records: list[DeliveryRecord]
+) -> None:
+    late = next(each for each in records if each.value["type"] == "nps")
+    deliver(sink, [each for each in records if each is not late])
+    segments(sink, files)
+    kept = keeper(store)
+    kept.refresh()
+    assert stored(url) != expected(files)
+    deliver(sink, [late])
+    kept.refresh()
+    assert stored(url) == expected(files)
+
+
+def test_nothing_is_written_again_while_nothing_changes(
+    sink: DatabaseSink, store: PortfolioStore, url: str, records: list[DeliveryRecord]
+) -> None:
+    deliver(sink, records)
+    kept = keeper(store)
+    kept.refresh()
+    engine = open_engine(url, writer=True)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM portfolio_metrics"))
+    engine.dispose()
+    kept.refresh()
+    assert stored(url) == []
+
+
+def test_figures_are_computed_once_a_minute_at_most(
+    sink: DatabaseSink, store: PortfolioStore, url: str, records: list[DeliveryRecord]
+) -> None:
+    now = [100.0]
+    kept = PortfolioKeeper(store, "UTC", Metrics(), lambda: now[0])
+    kept.tick()
+    deliver(sink, records)
+    now[0] += 59
+    kept.tick()
+    assert stored(url) == []
+    now[0] += 2
+    kept.tick()
+    assert stored(url)
+
+
+def test_ratios_of_the_last_thirty_days_are_exported_by_segment(
+    sink: DatabaseSink, store: PortfolioStore, files: EventFiles, records: list[DeliveryRecord]
+) -> None:
+    deliver(sink, records)
+    segments(sink, files)
+    metrics = Metrics(segments=["smb"])
+    value = metrics.registry.get_sample_value
+    assert value("foreshock_portfolio_ratio", {"metric": "logo_retention", "segment": "all"}) == 0.0
+    keeper(store, metrics).refresh()
+    assert value("foreshock_portfolio_ratio", {"metric": "green", "segment": "all"}) == 1.0
+    assert value("foreshock_portfolio_ratio", {"metric": "green", "segment": "smb"}) == 1.0
+    assert value("foreshock_portfolio_ratio", {"metric": "trial_to_paid", "segment": "all"}) is None
+    last_ms = max(each.value["occurred_at"] for each in records if each.value["type"] in KEPT_TYPES[each.topic])
+    assert value("foreshock_portfolio_as_of_timestamp_seconds") == last_ms / 1000
+
+
+def test_figures_without_facts_are_none(store: PortfolioStore, url: str) -> None:
+    keeper(store).refresh()
+    assert rows(url, "SELECT * FROM portfolio_metrics") == []
+
+
+def test_facts_and_positions_are_written_together(sink: DatabaseSink, url: str, records: list[DeliveryRecord]) -> None:
+    billing = [each for each in records if each.topic == "billing.events"]
+    sink.write(DeliveryBatch(billing, [Advance("billing.events", 0, None, len(billing))]))
+    kept = {each.value["event_id"] for each in billing if each.value["type"].startswith(("subscription", "trial"))}
+    assert {row["event_id"] for row in rows(url, "SELECT event_id FROM portfolio_facts")} == kept
+    assert sink.positions("billing.events") == {0: len(billing)}
+
+
+def test_a_delivery_takes_events_and_leaves_ticks_and_bad_records_to_the_workers(url: str) -> None:
+    now_ms = int(time.time() * 1000)
+    event: dict[str, Any] = {
+        "event_id": "b1", "account_id": "acme", "type": "subscription_started", "occurred_at": now_ms,
+        "mrr_minor_after": 500, "currency": "EUR",
+    }  # fmt: skip
+    bad: list[Value | bytes] = [
+        {**event, "event_id": "b2", "type": "given_away"},
+        {**event, "event_id": "b3", "occurred_at": now_ms + 10**9},
+        {**event, "event_id": "b4", "seats_after": -4},
+        b"\x00no avro",
+    ]
+    with EmbeddedBroker(PROJECTIONS) as broker, delivering(broker.bootstrap, url) as running:
+        producer = Producer({"bootstrap.servers": broker.bootstrap, "partitioner": "murmur2_random"})
+        tick = TickEncoder(FileRegistry()).encode(now_ms, "test")
+        for partition in range(4):
+            producer.produce("billing.events", tick, TICK_KEY, partition)
+        elsewhere = Encoder(TOPICS["billing.events"], FileRegistry()).encode({**event, "event_id": "b5"})
+        producer.produce("billing.events", elsewhere, b"another account")
+        assert producer.flush(10) == 0
+        send(broker.bootstrap, "billing.events", [*bad, event, event])
+        wait_for(lambda: running.metric("foreshock_sink_records_total", projection="fact") > 0)
+        wait_for(lambda: sum(row["next_offset"] for row in rows(url, POSITIONS)) == 4 + 1 + 6)
+    assert rows(url, "SELECT event_id, mrr_minor_after, topic FROM portfolio_facts") == [
+        {"event_id": "b1", "mrr_minor_after": 500, "topic": "billing.events"}
+    ]
+    assert running.dead_letters == []
+
+
+POSITIONS = "SELECT next_offset FROM sink_positions WHERE topic = 'billing.events'"
+
+
+@pytest.mark.parametrize(
+    ("changes", "valid"),
+    [
+        ({}, True),
+        ({"event_id": ""}, False),
+        ({"event_id": "x" * 129}, False),
+        ({"subscription_id": ""}, True),
+        ({"subscription_id": "a\0b"}, False),
+        ({"currency": "€" * 342}, False),
+        ({"mrr_minor_after": 10**15}, True),
+        ({"mrr_minor_after": 10**15 + 1}, False),
+        ({"occurred_at": -1}, False),
+        ({"type": "invoice_lost"}, False),
+    ],
+)
+def test_a_record_is_judged_as_a_column_of_them_is(changes: dict[str, Any], valid: bool) -> None:
+    row = {"event_id": "e", "account_id": "a", "type": "invoice_paid", "occurred_at": 1, "currency": "EUR", **changes}
+    assert row_is_valid("billing_event", row) is valid
+    assert set(RULES["billing_event"].symbols) == {"type"}
