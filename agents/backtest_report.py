@@ -108,6 +108,7 @@ def label_report(matched: MatchReport) -> dict[str, Any]:
         ],
         "consequences": len(matched.consequences),
         "improvements": len(matched.improvements),
+        "facts": _counts(matched.facts, "kind"),
         "unmatched": [{name: alert[name] for name in _FIELDS} for alert in matched.unmatched],
         "unmatched_by_kind": _counts(matched.unmatched, "kind"),
     }

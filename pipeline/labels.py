@@ -24,6 +24,9 @@ RISK_KINDS, EXPANSION_KINDS = (
 CONSEQUENCE_KINDS = frozenset({"health_changed", "renewal_at_risk"})
 """Kinds that judge an account as a whole: they follow from an incident of the account, but do not name it."""
 
+FACT_KINDS = frozenset(name for name, kind in KINDS.items() if kind.immediate)
+"""Kinds that say what an event said: true, whatever the labels tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -67,7 +70,7 @@ ACCOUNT_INCIDENTS: Mapping[str, LabelRule] = {
     "seat_saturation": _kinds("seat_saturation", "sustained_growth"),
     "sustained_growth": _kinds("sustained_growth", "seat_saturation"),
     # The person who did most of the work and spoke for the product leaves.
-    "champion_loss": _kinds("power_user_decline"),
+    "champion_loss": _kinds("champion_left", "power_user_silent", "power_user_decline"),
     "feature_abandonment": _kinds("feature_abandonment"),
     "new_team": _kinds("sustained_growth", "seat_saturation"),
 }
@@ -131,7 +134,7 @@ class QuietCheck:
 
 @dataclass(frozen=True, slots=True)
 class MatchReport:
-    """Labels against alerts. Every opening is in findings, or in one of the other three."""
+    """Labels against alerts. Every opening is in findings, or in one of the last four."""
 
     findings: tuple[Finding, ...]
     """One for each label that should be found, in the order of the labels."""
@@ -140,6 +143,8 @@ class MatchReport:
     """Openings of `CONSEQUENCE_KINDS` on an account in the time of an incident that they do not name."""
     improvements: tuple[Mapping[str, Any], ...]
     """Openings of `health_changed` that say an account became healthy: no alarm, so no false one."""
+    facts: tuple[Mapping[str, Any], ...]
+    """Openings of `FACT_KINDS` that no label names."""
     unmatched: tuple[Mapping[str, Any], ...]
     """Openings that no label explains: false alarms as far as the labels tell."""
 
@@ -183,7 +188,7 @@ def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> Match
     explained = {alert["alert_id"] for finding in findings for alert in finding.alerts}
     rest = [alert for alert in openings if alert["alert_id"] not in explained]
     follows = _consequence_ids(own, by_account)
-    unexplained = [alert for alert in rest if alert["alert_id"] not in follows]
+    unexplained = [alert for alert in rest if alert["alert_id"] not in follows and alert["kind"] not in FACT_KINDS]
     unmatched = tuple(alert for alert in unexplained if not _is_improvement(alert))
     return MatchReport(
         findings=findings,
@@ -194,6 +199,7 @@ def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> Match
         ),
         consequences=tuple(alert for alert in rest if alert["alert_id"] in follows),
         improvements=tuple(alert for alert in unexplained if _is_improvement(alert)),
+        facts=tuple(alert for alert in rest if alert["kind"] in FACT_KINDS),
         unmatched=unmatched,
     )
 

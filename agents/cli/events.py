@@ -37,6 +37,9 @@ def simulate(
         datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.", show_default="2026-01-05")
     ] = datetime(2026, 1, 5),  # noqa: DTZ001 - a date, which has no time zone
     incidents: Annotated[int, typer.Option(min=0, help="Accounts with an incident of each kind.")] = 4,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only incidents of this kind; may be repeated. By default all kinds.")
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="Kind of the files.")] = "parquet",
     json: Json = False,
 ) -> None:
@@ -45,12 +48,17 @@ def simulate(
     Example: foreshock simulate --seed 7 --accounts 200 --days 120 --out sample
     """
     from agents.eventfiles import write_events
-    from pipeline.simulate import SimulationSettings
+    from pipeline.simulate import ALL_KINDS, SimulationSettings
     from pipeline.simulate import simulate as draw
 
     try:
         wanted = SimulationSettings(
-            seed=seed, accounts=accounts, days=days, start_date=start.date(), incidents_per_kind=incidents
+            seed=seed,
+            accounts=accounts,
+            days=days,
+            start_date=start.date(),
+            incidents_per_kind=incidents,
+            kinds=tuple(kind) if kind else ALL_KINDS,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.simulate.incidents import ACCOUNT_KINDS, FLEET_KINDS
-from pipeline.simulate.settings import SimulationSettings
+from pipeline.simulate.settings import ALL_KINDS, SimulationSettings
 from pipeline.simulate.stream import SimulatedStream, simulate
 
-__all__ = ["ACCOUNT_KINDS", "FLEET_KINDS", "SimulatedStream", "SimulationSettings", "simulate"]
+__all__ = ["ACCOUNT_KINDS", "ALL_KINDS", "FLEET_KINDS", "SimulatedStream", "SimulationSettings", "simulate"]

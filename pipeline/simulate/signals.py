@@ -34,14 +34,17 @@ def signal_table(
 ) -> pa.Table:
     """All customer signals, in order of `occurred_at`."""
     rows = [row for account in range(settings.accounts) for row in _signals(settings, fleet, account, rng)]
-    rows += [_introduced(settings, fleet, account) for account in range(settings.accounts)]
+    rows += [row for account in range(settings.accounts) for row in _introduced(settings, fleet, account)]
     rows += [_departed(fleet, incident) for incident in incidents if incident.kind == "champion_loss"]
     return sorted_events(rows, SIGNALS, settings.seed, "s", settings.end_ms)
 
 
-def _introduced(settings: SimulationSettings, fleet: Fleet, account: int) -> Row:
+def _introduced(settings: SimulationSettings, fleet: Fleet, account: int) -> Iterator[Row]:
+    """Who matters at the customer is known from the first day on."""
     at_ms = settings.start_ms + int(fleet.start_day[account]) * DAY_MS + 9 * HOUR_MS
-    return {**_champion(fleet, account), "type": "contact_joined", "occurred_at": at_ms}
+    sponsor = {**_champion(fleet, account), "contact_id": f"sponsor-{account + 1:05d}", "role": "sponsor"}
+    for contact in (sponsor, _champion(fleet, account)):
+        yield {**contact, "type": "contact_joined", "occurred_at": at_ms}
 
 
 def _departed(fleet: Fleet, incident: Incident) -> Row:
@@ -55,6 +58,7 @@ def _champion(fleet: Fleet, account: int) -> Row:
         "account_id": fleet.account_ids[account],
         "contact_id": fleet.users.ids[fleet.users.champion(account)],
         "author": owner_of(account),
+        "role": "champion",
     }
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,16 @@ def records(broker: EmbeddedBroker, topic: str, partitions: int = 4) -> list[Mes
             ended += 1
     consumer.close()
     return found
+
+
+def test_a_simulation_may_have_incidents_of_one_kind_only(foreshock: Commands, tmp_path: Path) -> None:
+    size = ("--accounts", 12, "--days", 110, "--incidents", 2)
+    assert foreshock("simulate", "--out", tmp_path, *size, "--kind", "silence").exit_code == 0
+    lines = (tmp_path / "labels.csv").read_text(encoding="utf-8").splitlines()
+    assert [row["kind"] for row in csv.DictReader(lines)] == ["silence", "silence"]
+    ran = foreshock("simulate", "--out", tmp_path, *size, "--kind", "flood")
+    assert ran.exit_code == 2
+    assert "unknown incident kind 'flood'" in ran.err
 
 
 def test_a_simulated_stream_is_the_same_for_the_same_seed(foreshock: Commands, tmp_path: Path) -> None:

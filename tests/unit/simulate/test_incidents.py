@@ -98,6 +98,7 @@ def test_a_champion_who_leaves_is_heard_of_and_does_nothing_more(stream: Simulat
     for label in labels_of(stream, "champion_loss"):
         account, day = Account(stream, label["account_id"]), day_of(label)
         (left,) = [row for row in rows_of(stream, "signals", label["account_id"]) if row["type"] == "contact_left"]
+        assert left["role"] == "champion"
         before = [user for user, _day in account.user_days(day - 56, day)]
         assert before.count(left["contact_id"]) >= 0.8 * max(before.count(user) for user in set(before))
         assert left["contact_id"] not in {user for user, _day in account.user_days(day, SETTINGS.days)}

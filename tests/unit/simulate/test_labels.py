@@ -93,6 +93,13 @@ def test_an_account_that_becomes_healthy_is_no_false_alarm() -> None:
     assert len(report.unmatched) == 1
 
 
+def test_a_fact_that_no_label_names_is_no_false_alarm() -> None:
+    fact, other = alert("payment_failed", 5), alert("usage_drop", 5)
+    report = match([Label("a", "ticket_surge", AT)], [fact, other])
+    assert report.facts == (fact,)
+    assert report.unmatched == (other,)
+
+
 def test_a_health_change_does_not_follow_from_growth() -> None:
     report = match([Label("a", "sustained_growth", AT)], [alert("health_changed", 5)])
     assert len(report.unmatched) == 1
@@ -137,7 +144,7 @@ def test_every_opening_is_counted_once() -> None:
     alerts = [alert(kind, day) for kind in (*RISK_KINDS, *EXPANSION_KINDS) for day in (-40, 2, 30, 300)]
     report = match(labels, alerts)
     found = {a["alert_id"] for finding in report.findings for a in finding.alerts}
-    rest = [a["alert_id"] for a in (*report.consequences, *report.improvements, *report.unmatched)]
+    rest = [a["alert_id"] for a in (*report.consequences, *report.improvements, *report.facts, *report.unmatched)]
     assert len(rest) == len(set(rest))
     assert found.isdisjoint(rest)
     assert found | set(rest) == {a["alert_id"] for a in alerts}
