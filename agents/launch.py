@@ -21,6 +21,7 @@ from agents.registry import open_registry
 from agents.settings import ConfigError, Problem, Settings, masked_url
 from agents.wire import AvroWire
 from agents.worker import Worker
+from pipeline.kinds import enabled_by_level
 from schemas.topics import INPUT_TOPICS, LARGEST_MESSAGE_BYTES
 from sinks.database.portfolio import PortfolioStore
 from sinks.database.sink import DatabaseSink
@@ -42,6 +43,7 @@ def run_worker(settings: Settings, *, embedded: bool = False, accept_epoch: bool
         accept_epoch: start although positions do not fit the topics any more.
     """
     metrics = Metrics(version=version("foreshock"))
+    metrics.rules_enabled(enabled_by_level(settings.kinds.disabled))
     worker = Worker(
         settings.worker(embedded=embedded, accept_epoch=accept_epoch),
         topics=INPUT_TOPICS,

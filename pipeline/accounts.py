@@ -15,8 +15,8 @@ from pipeline.books import Book
 from pipeline.hashing import U64, hash64
 from pipeline.index import HashIndex
 from pipeline.members import clear_day
-from pipeline.plans import next_due_ms
 from pipeline.records import I64
+from pipeline.relations import RELATIONS, relations_of
 from pipeline.standings import Standings
 
 I32 = npt.NDArray[np.int32]
@@ -62,7 +62,7 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     "pulse": ("f8", np.nan),
     "pulse_until_ms": ("i8", -1),
     "renewal_at_ms": ("i8", -1),
-    "next_goal_ms": ("i8", 2**62),
+    **RELATIONS,
     "open_episodes": ("i4", 0),
     "shutdown_until_ms": ("i8", -1),
 }
@@ -96,6 +96,7 @@ class Accounts:
     pulse_until_ms: I64
     renewal_at_ms: I64
     next_goal_ms: I64
+    expanded_ms: I64
     open_episodes: I32
     shutdown_until_ms: I64
 
@@ -233,7 +234,7 @@ def summary(book: Book) -> tuple[Any, ...]:
         pulse.value if pulse else np.nan,
         until_ms(pulse),
         profile.renewal_at_ms if profile and profile.renewal_at_ms is not None else -1,
-        next_due_ms(book),
+        *relations_of(book),
         len(book.episodes),
         shutdowns.until_ms(book),
     )

@@ -56,7 +56,10 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], *, active: bool, l
         subscription.mrr_minor = event["mrr_minor_after"]
     if event["seats_after"] is not None:
         subscription.seats = event["seats_after"]
-    return [Fact("subscription_active", key, at_ms), *_revenue(key, at_ms, before, event["mrr_minor_after"])]
+    facts = [Fact("subscription_active", key, at_ms), *_revenue(key, at_ms, before, event["mrr_minor_after"])]
+    if any(fact.name == "mrr_grew" for fact in facts):
+        book.expanded_ms = max(book.expanded_ms, at_ms)
+    return facts
 
 
 def _revenue(key: str, at_ms: int, before: int | None, after: int | None) -> list[Fact]:

@@ -117,6 +117,8 @@ class Profile(msgspec.Struct, array_like=True):
     country: str | None = None
     renewal_at_ms: int | None = None
     status: str | None = None
+    entitled_features: list[str] | None = None
+    quota_actions: float | None = None
 
 
 class Context(msgspec.Struct, array_like=True, frozen=True):
@@ -177,6 +179,10 @@ class Book(msgspec.Struct, array_like=True):
     """The last ones, in order of time."""
     review_ms: int = -1
     """When the last business review took place."""
+    delight_ms: int = -1
+    """When somebody last answered with the best possible score or an outcome was reached."""
+    expanded_ms: int = -1
+    """When a subscription's recurring revenue last grew."""
     milestones: dict[str, Goal] = {}
     outcomes: dict[str, Goal] = {}
     integrations: dict[str, Link] = {}

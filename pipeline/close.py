@@ -11,6 +11,7 @@ from pipeline import bands
 from pipeline.alerts import Change, Scene
 from pipeline.amend import amend
 from pipeline.books import Book, Episode
+from pipeline.deadlines import ended, overdue
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
 from pipeline.detectors.view import View, census
 from pipeline.health_records import publish_health
@@ -18,10 +19,8 @@ from pipeline.inhibition import inhibitor
 from pipeline.judging import Verdict, judge
 from pipeline.kinds import KINDS
 from pipeline.memory import forget, remembers
-from pipeline.plans import overdue_goals
 from pipeline.react import severity_rises
 from pipeline.records import Outcome
-from pipeline.rules import RULE_OF
 from pipeline.scenes import DayContext, scene
 from pipeline.scorecards.relationship import OVERDUE_MS
 from pipeline.signals import context_of, promote_readings, same_context
@@ -151,13 +150,14 @@ class _Closing:
 
     def run(self) -> None:
         """Advance every kind, in the order of the detector tables."""
-        self._expire_facts()
+        for episode, reason in ended(self.book, self.context.view.day, self.state.config):
+            self._resolve(episode, reason)
         for detector in BEFORE_SCORE:
             self._advance(detector)
-        self._overdue_invoices()
-        for kind, key, starts_at_ms, days in overdue_goals(self.book, self.context.view.end_ms):
-            if self.book.episode(kind, key) is None:
-                self._open(kind, key, starts_at_ms, KINDS[kind].severity, (days, 0.0, days))
+        for late in overdue(self.book, self.context.view.end_ms):
+            if self.book.episode(late.kind, late.key) is None:
+                values = (late.observed, 0.0, late.days)
+                self._open(late.kind, late.key, late.starts_at_ms, KINDS[late.kind].severity, values)
         self._health()
         for detector in AFTER_SCORE:
             self._advance(detector)
@@ -185,6 +185,8 @@ class _Closing:
     def _open(
         self, kind: str, dimension: str, starts_at_ms: int, severity: str, values: tuple[float, float, float]
     ) -> None:
+        if kind in self.state.config.disabled_kinds:
+            return
         view = self.context.view
         episode = Episode(kind, dimension, view.day, starts_at_ms, view.end_ms, severity, *values)
         self.book.episodes.append(episode)
@@ -199,7 +201,7 @@ class _Closing:
         finding, place = self.context.findings[detector.KIND], self.place
         episode = self.book.episode(detector.KIND, detector.DIMENSION)
         if episode is None:
-            if not finding.raised[place]:
+            if not finding.raised[place] or self._held_back(detector.KIND):
                 return
             by = inhibitor(self.state, self.row, self.book, detector.KIND)
             if by is not None:
@@ -231,22 +233,9 @@ class _Closing:
             )
         return KINDS[kind].severity
 
-    def _expire_facts(self) -> None:
-        for episode in list(self.book.episodes):
-            rule = RULE_OF.get(episode.kind)
-            if rule is not None and rule.days is not None and self.context.view.day - episode.opened_day >= rule.days:
-                self._resolve(episode, "expired")
-
-    def _overdue_invoices(self) -> None:
-        end_ms = self.context.view.end_ms
-        for key, invoice in sorted(self.book.invoices.items()):
-            due_ms = invoice.due_at_ms
-            if due_ms is None or invoice.settled or due_ms + OVERDUE_MS > end_ms:
-                continue
-            if self.book.episode("invoice_overdue", key) is None:
-                starts_at_ms = due_ms if invoice.paid_at_ms is None else max(due_ms, invoice.paid_at_ms + 1)
-                days = (end_ms - due_ms) / 86_400_000
-                self._open("invoice_overdue", key, starts_at_ms, "error", (float(invoice.amount_minor or 0), 0.0, days))
+    def _held_back(self, kind: str) -> bool:
+        """Whether the kind is for quiet times, and a risk of the account is open."""
+        return KINDS[kind].calm and any(KINDS[episode.kind].family == "risk" for episode in self.book.episodes)
 
     def _health(self) -> None:
         """Follow the bands of the scorecards that apply, and end what was said by those that do not any more."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from pipeline.calendar import PlannedShutdown
+from pipeline.kinds import KINDS
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
 
@@ -38,12 +39,16 @@ class EngineConfig:
     fleet_min_accounts: int = 20
     """Accounts whose day must say something before the fleet or a segment has a factor of its own."""
     shutdowns: tuple[PlannedShutdown, ...] = ()
+    disabled_kinds: tuple[str, ...] = ()
+    """Kinds of alert that are not raised; open ones end at the next close."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.out_of_orderness_ms <= DAY_MS:
             raise ValueError("out_of_orderness_ms must be between 0 and one day")
         if not 0 <= self.allowed_lateness_days <= MAX_LATENESS_DAYS:
             raise ValueError(f"allowed_lateness_days must be between 0 and {MAX_LATENESS_DAYS}")
+        if unknown := [kind for kind in self.disabled_kinds if kind not in KINDS]:
+            raise ValueError(f"there are no kinds of alert called {', '.join(unknown)}")
         if self.arl_days <= 1:
             raise ValueError("arl_days must be above 1")
         if self.fleet_min_accounts < 1:

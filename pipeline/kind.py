@@ -31,6 +31,8 @@ class Kind:
     summary: str
     evidence: Literal["log", "deviations", "fact"] = "fact"
     immediate: bool = False
+    calm: bool = False
+    """Whether it is not raised while a risk of the account is open."""
     condition: str = ""
     """What raises it, in a customer success manager's words."""
     resolution: str = ""

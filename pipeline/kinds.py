@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pipeline.kind import Family, Kind, Play
+from pipeline.relationship_kinds import RELATIONSHIP_KINDS
 from pipeline.rules import RULES
 from schemas.event_types import ALERT_SEVERITIES
 
-__all__ = ["KINDS", "Family", "Kind", "Play", "alert_score"]
+__all__ = ["KINDS", "LEVELS", "Family", "Kind", "Play", "alert_score", "enabled_by_level"]
 
 KINDS: dict[str, Kind] = {
     "usage_drop": Kind(
@@ -145,7 +148,18 @@ KINDS: dict[str, Kind] = {
         "deviations",
     ),
     **{rule.kind: rule.as_kind() for rule in RULES},
+    **RELATIONSHIP_KINDS,
 }
+
+
+LEVELS = ("basic", "intermediate", "advanced")
+"""How demanding a kind is, in rising order."""
+
+
+def enabled_by_level(disabled: Collection[str]) -> dict[str, int]:
+    """Number of kinds of each level that are not switched off."""
+    levels = [kind.level for name, kind in KINDS.items() if name not in disabled]
+    return {level: levels.count(level) for level in LEVELS}
 
 
 def alert_score(kind: Kind, severity: str, evidence: float) -> float:

@@ -99,6 +99,8 @@ def _nps(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
     if at_ms < contact.nps_ms:
         return []
     before, contact.nps, contact.nps_ms = contact.nps, value, at_ms
+    if value >= PROMOTER:
+        book.delight_ms = max(book.delight_ms, at_ms)
     if value > DETRACTOR:
         contact.swung = False
         return [Fact("nps_fine", key, at_ms)]
@@ -112,6 +114,8 @@ def _csat(book: Book, event: Mapping[str, Any]) -> list[Fact]:
     if reading is None:
         return []
     key, at_ms = event["contact_id"] or "", event["occurred_at"]
+    if reading.value >= 1.0:
+        book.delight_ms = max(book.delight_ms, at_ms)
     if reading.value > DISSATISFIED:
         return [Fact("csat_fine", key, at_ms)]
     return [_low("csat_low", key, at_ms, 1.0 + 4.0 * reading.value, NEUTRAL_POINTS["csat"])]

@@ -24,7 +24,10 @@ def apply_plans(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
     kind, key, at_ms = event["type"], event["subject"] or "", event["occurred_at"]
     goal, _, step = kind.partition("_")
     if goal in GOALS:
-        return _goal(goals_of(book, goal), goal, step, event, limit)
+        facts = _goal(goals_of(book, goal), goal, step, event, limit)
+        if facts and kind == "outcome_reached":
+            book.delight_ms = max(book.delight_ms, at_ms)
+        return facts
     if goal == "integration":
         return _integration(book, key, at_ms, connected=step == "connected", limit=limit)
     return [Fact(_SIMPLE[kind], key, at_ms)] if kind in _SIMPLE else []

@@ -35,7 +35,7 @@ def severity_rises(old: str, new: str) -> bool:
 
 def _begin(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any]]:
     book = state.accounts.books[row]
-    if fact.at_ms <= book.settled.get(f"{rule.kind}|{fact.key}", -1):
+    if rule.kind in state.config.disabled_kinds or fact.at_ms <= book.settled.get(f"{rule.kind}|{fact.key}", -1):
         return []
     episode = book.episode(rule.kind, fact.key)
     severity, values = rule.severity_at(fact.observed), (fact.observed, fact.expected, fact.evidence)

@@ -70,7 +70,7 @@ ALERT_FAMILIES = frozenset({"risk", "expansion", "advocacy", "data_quality", "sy
 ALERT_SEVERITIES = ("info", "warning", "error", "critical")
 """In rising order."""
 TRANSITION_REASONS = frozenset(
-    {"detected", "worsened", "recovered", "late_data", "config_change", "human", "inhibited", "expired"}
+    {"detected", "worsened", "recovered", "late_data", "config_change", "human", "inhibited", "expired", "realised"}
 )
 BANDS = ("red", "yellow", "green", "grey")
 COMMAND_ACTIONS = frozenset({"acknowledge", "snooze", "resolve", "feedback"})

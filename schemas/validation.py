@@ -123,7 +123,13 @@ RULES: dict[str, Rules] = {
             "status",
         ),
         lists=("entitled_features",),
-        bounds={"updated_at": _TIME, "renewal_at": _TIME, "seats": _SEATS, "arr_minor": _MINOR},
+        bounds={
+            "updated_at": _TIME,
+            "renewal_at": _TIME,
+            "seats": _SEATS,
+            "arr_minor": _MINOR,
+            "quota_actions": Bounds(0, MAX_SCORE),
+        },
     ),
     "clock_tick": Rules(texts=("source",), bounds={"at_ms": _TIME}),
 }

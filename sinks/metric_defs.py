@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.kinds import KINDS
+from pipeline.kinds import KINDS, LEVELS
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 from sinks.delivery import PROJECTIONS, Projection
@@ -82,6 +82,7 @@ _FATE = Label("fate", ("applied", "duplicate", "late_applied", "too_late", "dead
 _REASON = Label("reason", REASONS)
 _FAMILY = Label("family", ("risk", "expansion", "advocacy", "data_quality", "system"))
 _KIND = Label("kind", tuple(ALERT_KINDS))
+_LEVEL = Label("level", LEVELS)
 _SEVERITY = Label("severity", ("critical", "error", "warning", "info"))
 _STATUS = Label("status", ("firing", "acknowledged", "snoozed", "resolved", "suppressed", "retracted"))
 _BAND = Label("band", ("green", "yellow", "red", "grey"))
@@ -137,6 +138,7 @@ METRICS: tuple[MetricSpec, ...] = (
         "gauge",
         "Event time up to which portfolio figures were computed.",
     ),
+    MetricSpec("foreshock_rules_enabled", "gauge", "Kinds of alert that are not switched off.", (_LEVEL,)),
     MetricSpec("foreshock_accounts", "gauge", "Accounts by band and segment.", (_BAND, _SEGMENT)),
     MetricSpec(
         "foreshock_event_to_alert_seconds",

@@ -48,6 +48,11 @@ class Metrics:
             self._initialise(spec)
         self._gauge("foreshock_build_info", version).set(1)
 
+    def rules_enabled(self, counts: Mapping[str, int]) -> None:
+        """So many kinds of alert of each level are not switched off."""
+        for level, count in counts.items():
+            self._gauge("foreshock_rules_enabled", level).set(count)
+
     # What the worker tells; see agents.ports.Observer.
 
     def records(self, topic: str, fate: str, count: int) -> None:

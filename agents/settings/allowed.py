@@ -12,6 +12,7 @@ _TYPES = {
     "number": "a number",
     "boolean": "true or false",
     "string": "text",
+    "array": "a list of texts",
 }
 
 

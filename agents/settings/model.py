@@ -29,6 +29,7 @@ class Settings(Section):
     time: sections.Time = Field(default_factory=sections.Time)
     limits: sections.Limits = Field(default_factory=sections.Limits)
     detection: sections.Detection = Field(default_factory=sections.Detection)
+    kinds: sections.Kinds = Field(default_factory=sections.Kinds)
     checkpoint: sections.Checkpoint = Field(default_factory=sections.Checkpoint)
     dead_letters: sections.DeadLetters = Field(default_factory=sections.DeadLetters)
     metrics: sections.Metrics = Field(default_factory=sections.Metrics)
@@ -48,6 +49,7 @@ class Settings(Section):
             max_features=self.limits.features_per_account,
             max_book_entries=self.limits.book_entries,
             max_dedup_ids=self.limits.dedup_ids,
+            disabled_kinds=self.kinds.disabled,
         )
 
     def worker(self, *, embedded: bool = False, accept_epoch: bool = False) -> WorkerConfig:

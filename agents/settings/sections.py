@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from pipeline.kinds import KINDS
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -145,6 +147,26 @@ class Detection(Section):
     arl_days: Annotated[float, Field(gt=1, le=1_000_000)] = Field(
         2_800.0,
         description="Average days between false alarms of one detector on one account; higher is quieter.",
+    )
+
+
+def _known_kinds(names: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [name for name in names if name not in KINDS]:
+        message = f"there are no kinds of alert called {', '.join(unknown)}; `foreshock rules list` prints them"
+        raise ValueError(message)
+    return names
+
+
+def _separated(value: object) -> object:
+    """Names separated by commas, as an environment variable has them."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+class Kinds(Section):
+    """Which kinds of alert are raised."""
+
+    disabled: Annotated[tuple[str, ...], BeforeValidator(_separated), AfterValidator(_known_kinds)] = Field(
+        (), description="Kinds that are switched off; `foreshock rules list` prints all of them."
     )
 
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from pipeline.detectors import (
+    advocacy,
     p1_open,
     power_user_decline,
+    quota_burn,
+    relationship,
     renewal_at_risk,
     seat_saturation,
+    sentiment_gap,
     silence,
     sustained_growth,
     ticket_surge,
@@ -34,10 +38,24 @@ class Detector(Protocol):
         """Whether an open episode of the account at `place` may count this day as recovered."""
 
 
-BEFORE_SCORE: tuple[Detector, ...] = (usage_drop, power_user_decline, silence, ticket_surge, p1_open)
+BEFORE_SCORE: tuple[Detector, ...] = (
+    usage_drop,
+    power_user_decline,
+    silence,
+    ticket_surge,
+    p1_open,
+    *relationship.DETECTORS,
+    sentiment_gap,
+)
 """Evaluated before the score of the day is known, in this order."""
 
-AFTER_SCORE: tuple[Detector, ...] = (renewal_at_risk, seat_saturation, sustained_growth)
+AFTER_SCORE: tuple[Detector, ...] = (
+    renewal_at_risk,
+    seat_saturation,
+    sustained_growth,
+    quota_burn,
+    *advocacy.DETECTORS,
+)
 """These read the new band."""
 
 AMENDABLE = {

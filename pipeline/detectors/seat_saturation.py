@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.bands import RED
+from pipeline.detectors.condition import ripe
 from pipeline.detectors.view import Finding, View
 
 KIND = "seat_saturation"
@@ -14,10 +14,10 @@ CLEAR_SHARE = 0.8
 
 
 def evaluate(view: View) -> Finding:
-    """Raised from 90 % of the seats, four weeks after the first usage, unless health is red."""
+    """Raised from 90 % of the seats, four weeks after the first usage, where more may be offered."""
     seats = view.accounts.seats[view.rows].astype(np.float64)
     users = view.users.active_28.astype(np.float64)
-    raised = (seats > 0) & (users >= RAISE_SHARE * seats) & (view.first_usage_day <= view.day - 27) & (view.band != RED)
+    raised = (seats > 0) & (users >= RAISE_SHARE * seats) & (view.first_usage_day <= view.day - 27) & ripe(view)
     return Finding(raised, users, seats, np.where(seats > 0, users / np.maximum(seats, 1.0), 0.0))
 
 

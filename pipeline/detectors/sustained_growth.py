@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.bands import RED
+from pipeline.detectors.condition import ripe
 from pipeline.detectors.view import Bools, Finding, View
 
 KIND = "sustained_growth"
@@ -15,14 +15,14 @@ MIN_DEVIATIONS = 4.0
 
 
 def evaluate(view: View) -> Finding:
-    """Raised on 30 % more than in the four weeks before, every week, unless health is red."""
+    """Raised on 30 % more than in the four weeks before, every week, where more may be offered."""
     finding = evaluate_ungated(view)
-    finding.raised &= view.band != RED
+    finding.raised &= ripe(view)
     return finding
 
 
 def evaluate_ungated(view: View) -> Finding:
-    """The same without the band, for days whose band is past."""
+    """The same without what is known of today only."""
     sums = view.pane("actions", view.day - 27, view.day).reshape(4, 7, -1).sum(axis=1, dtype=np.int64)
     weeks, now = sums / 1000.0, sums.sum(axis=0) / 1000.0
     before = view.total("actions", view.day - 55, view.day - 28) / 1000.0

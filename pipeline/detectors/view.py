@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -204,7 +205,7 @@ class View:
         """Sum over the days from `first` to `last`, both included."""
         return np.asarray(self.pane(name, first, last).sum(axis=0, dtype=np.int64))
 
-    def column(self, name: str) -> npt.NDArray[np.generic]:
+    def column(self, name: str) -> npt.NDArray[Any]:
         """A column of the accounts."""
         return np.asarray(getattr(self.accounts, name)[self.rows])
 

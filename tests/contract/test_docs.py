@@ -97,10 +97,9 @@ def test_a_setting_on_a_page_exists(page: str) -> None:
 
 
 def test_the_pages_name_every_command_group_and_every_kind_of_alert() -> None:
-    readme = text("README.md")
-    named = {command.split()[1] for command in re.findall(r"`(foreshock [^`]+)`", readme)}
+    described = text("README.md") + text("ARCHITECTURE.md")
+    named = {command.split()[1] for command in re.findall(r"`(foreshock [^`]+)`", described)}
     assert set(typer.main.get_group(app).commands) - {"version"} <= named
-    described = readme + text("ARCHITECTURE.md")
     assert {kind for kind in KINDS if f"`{kind}`" not in described} == set()
 
 

@@ -19,7 +19,7 @@ from tests.support.repository import PACKAGES, ROOT
 
 every_metric = pytest.mark.parametrize("spec", METRICS, ids=lambda spec: spec.name)
 
-UNITS = ("_seconds", "_bytes", "_records", "_total", "_info", "_accounts", "_blocked", "_ratio")
+UNITS = ("_seconds", "_bytes", "_records", "_total", "_info", "_accounts", "_blocked", "_ratio", "_enabled")
 FORBIDDEN = {"account", "account_id", "user", "user_id", "alert_id", "event_type", "owner", "id"}
 MOST_SERIES = 600
 

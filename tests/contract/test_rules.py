@@ -182,5 +182,28 @@ def test_a_rule_says_in_words_what_raises_and_what_ends_it(rule: Rule) -> None:
         assert f"{rule.days} days" in kind.resolution
 
 
+@each_rule
+def test_a_rule_that_is_switched_off_raises_nothing(rule: Rule) -> None:
+    stage = Stage(EngineConfig(disabled_kinds=(rule.kind,)))
+    for event in SCENES[rule.kind][0]:
+        stage.pass_hours(1)
+        stage.send(rule.topic, event)
+    stage.pass_days(3)
+    assert stage.of_kind(rule.kind) == []
+
+
+def test_what_is_open_when_its_kind_is_switched_off_ends_at_the_next_close() -> None:
+    stage = Stage()
+    stage.send("ticket.events", {"type": "escalated", "ticket_id": "t"})
+    stage.restart(EngineConfig(disabled_kinds=("ticket_escalated",)))
+    stage.pass_days(1)
+    assert statuses(stage, "ticket_escalated")[1:] == [(2, "resolved", "config_change")]
+
+
+def test_an_unknown_kind_cannot_be_switched_off() -> None:
+    with pytest.raises(ValueError, match="no kinds of alert called nonsense"):
+        EngineConfig(disabled_kinds=("nonsense",))
+
+
 def test_a_scene_runs_on_the_default_settings() -> None:
     assert Stage().config == EngineConfig()

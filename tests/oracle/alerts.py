@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.oracle.model import Account, Episode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://foreshock.example/alerts")
 SEVERITIES = ("info", "warning", "error", "critical")
@@ -37,11 +40,14 @@ class Opening:
 class Alerts:
     """Opens, updates and ends episodes and writes down each revision."""
 
-    def __init__(self) -> None:
+    def __init__(self, disabled_kinds: Collection[str] = ()) -> None:
+        self._disabled = disabled_kinds
         self.records: dict[tuple[str, int], dict[str, Any]] = {}
 
     def open(self, account: Account, opening: Opening, finding: Finding) -> None:
-        """Start an episode with revision 1."""
+        """Start an episode with revision 1, unless its kind is switched off."""
+        if opening.kind in self._disabled:
+            return
         name = f"{account.account_id}|{opening.kind}|{opening.dimension}|{opening.starts_at_ms}"
         episode = Episode(
             alert_id=str(uuid.uuid5(NAMESPACE, name)),

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.oracle import relationship
 from tests.oracle.alerts import Finding
 from tests.oracle.model import DAY_MS, HOUR_MS, Episode
 
@@ -24,6 +25,10 @@ class Detector:
     family: str
     raises: Callable[[View], Finding | None]
     is_clear: Callable[[View, Episode], bool]
+
+
+def _while_it_holds(kind: str, dimension: str, family: str, raises: Callable[[View], Finding | None]) -> Detector:
+    return Detector(kind, dimension, family, raises, lambda view, episode: raises(view) is None)
 
 
 def _log(x: float) -> float:
@@ -171,7 +176,7 @@ def renewal_at_risk_is_clear(view: View, episode: Episode) -> bool:
 
 
 def seat_saturation(view: View) -> Finding | None:
-    if view.seats <= 0 or view.account.band == "red" or not view.used_since(view.day - 27):
+    if view.seats <= 0 or not relationship.ripe(view) or not view.used_since(view.day - 27):
         return None
     users = view.users_active(view.day - 27, view.day)
     if users < 0.9 * view.seats:
@@ -184,7 +189,7 @@ def seat_saturation_is_clear(view: View, episode: Episode) -> bool:
 
 
 def sustained_growth(view: View) -> Finding | None:
-    """Evaluate without the band, which has no past."""
+    """Evaluate without what has no past."""
     d = view.day
     now, before = view.actions(d - 27, d), view.actions(d - 55, d - 28)
     if not view.used_since(d - 83) or before <= 0 or now < 1.3 * before or view.level is None:
@@ -198,8 +203,8 @@ def sustained_growth(view: View) -> Finding | None:
     return Finding("info", now, before, evidence)
 
 
-def sustained_growth_unless_red(view: View) -> Finding | None:
-    return None if view.account.band == "red" else sustained_growth(view)
+def sustained_growth_if_ripe(view: View) -> Finding | None:
+    return sustained_growth(view) if relationship.ripe(view) else None
 
 
 def sustained_growth_is_clear(view: View, episode: Episode) -> bool:
@@ -219,6 +224,11 @@ BEFORE_SCORE = (
     Detector("silence", "activity", "risk", silence, silence_is_clear),
     Detector("ticket_surge", "tickets", "risk", ticket_surge, ticket_surge_is_clear),
     Detector("p1_open", "tickets", "risk", p1_open, p1_open_is_clear),
+    _while_it_holds("onboarding_stalled", "onboarding", "risk", relationship.onboarding_stalled),
+    _while_it_holds("sponsor_missing", "sponsor", "data_quality", relationship.sponsor_missing),
+    _while_it_holds("key_contact_missing", "key_contacts", "data_quality", relationship.key_contact_missing),
+    _while_it_holds("review_overdue", "business_review", "risk", relationship.review_overdue),
+    Detector("sentiment_gap", "sentiment", "risk", relationship.sentiment_gap, relationship.sentiment_gap_is_clear),
 )
 AFTER_SCORE = (
     Detector("renewal_at_risk", "renewal", "risk", renewal_at_risk, renewal_at_risk_is_clear),
@@ -227,8 +237,17 @@ AFTER_SCORE = (
         "sustained_growth",
         "total_usage",
         "expansion",
-        sustained_growth_unless_red,
+        sustained_growth_if_ripe,
         sustained_growth_is_clear,
+    ),
+    Detector("quota_burn", "quota", "expansion", relationship.quota_burn, relationship.quota_burn_is_clear),
+    _while_it_holds("advocate_ready", "advocacy", "advocacy", relationship.advocate_ready),
+    Detector(
+        "advocacy_moment",
+        "delight",
+        "advocacy",
+        relationship.advocacy_moment_when_calm,
+        lambda view, episode: relationship.advocacy_moment(view) is None,
     ),
 )
 REEVALUATED: dict[str, Callable[[View], Finding | None]] = {

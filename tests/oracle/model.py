@@ -46,6 +46,7 @@ class OracleConfig:
     fleet_min_accounts: int = 20
     shutdowns: tuple[tuple[int, int, str | None, str | None], ...] = ()
     """First and last day, segment, country."""
+    disabled_kinds: tuple[str, ...] = ()
     id_hash: Callable[[str], int] = blake_hash
 
 
@@ -207,6 +208,10 @@ class Account:
     meetings: list[tuple[int, int, bool]] = field(default_factory=list)
     """Time, number in order of arrival, and whether it took place."""
     nps_answers: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    reviews_ms: list[int] = field(default_factory=list)
+    delights_ms: list[int] = field(default_factory=list)
+    expanded_ms: int | None = None
+    """When revenue last grew."""
     goals: dict[tuple[str, str], Goal] = field(default_factory=dict)
     integrations: dict[str, int] = field(default_factory=dict)
     """Time of the newest event about each."""

@@ -73,6 +73,8 @@ class Relations:
     def _meeting(self, account: Account, kind: str, at_ms: int) -> None:
         entry = (at_ms, len(account.meetings), kind in HELD)
         account.meetings.append(entry)
+        if kind == "review_held":
+            account.reviews_ms.append(at_ms)
         if kind in HELD:
             self._rules.end(account, "meetings_missed", "meetings", at_ms)
             return
@@ -90,6 +92,8 @@ class Relations:
         if answers and at_ms < answers[-1][0]:
             return
         answers.append((at_ms, value))
+        if value >= 0.9:
+            account.delights_ms.append(at_ms)
         if value > 0.6:
             self._rules.end(account, "survey_detractor", key, at_ms)
             self._rules.end(account, "promoter_lost", key, at_ms)
@@ -102,6 +106,8 @@ class Relations:
         self._once(account, kind, key, (severity, 10.0 * value, 7.0, 7.0 - 10.0 * value), at_ms)
 
     def _csat(self, account: Account, key: str, value: float, at_ms: int) -> None:
+        if value >= 1:
+            account.delights_ms.append(at_ms)
         if value > 0.25:
             self._rules.end(account, "csat_low", key, at_ms)
             return
@@ -124,6 +130,8 @@ class Relations:
             return
         goal.judged_ms = at_ms
         goal.reached = step == "reached"
+        if kind == "outcome_reached":
+            account.delights_ms.append(at_ms)
         if goal.reached:
             self._rules.end(account, alert, key, at_ms, backdated=True)
         else:

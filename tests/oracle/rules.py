@@ -73,6 +73,10 @@ class Rules:
     def expire(self, account: Account, day: int, at_ms: int) -> None:
         """Resolve what has been open for too long at the close of a day."""
         for episode in list(account.episodes.values()):
+            bought = account.expanded_ms is not None and episode.starts_at_ms <= account.expanded_ms
+            if bought and episode.family == "expansion" and episode.kind != "expansion_realised":
+                self._alerts.resolve(account, episode, "realised", at_ms)
+                continue
             most = ENDS_BY_ITSELF.get(episode.kind)
             if most is not None and day - episode.opened_day >= most:
                 self._alerts.resolve(account, episode, "expired", at_ms)
@@ -102,6 +106,8 @@ class Rules:
         if before is None or before <= 0 or before == after:
             return
         share = abs(after - before) / before
+        if after > before:
+            account.expanded_ms = max(at_ms, account.expanded_ms or at_ms)
         kind, severity = ("expansion_realised", "info") if after > before else ("subscription_downgraded", "error")
         self.begin(account, kind, key, Finding(severity, float(after), float(before), share), at_ms, again=True)
 

@@ -35,6 +35,10 @@ class AccountPlan:
     parent: str | None = None
     shutdown_day: int | None = None
     """The first of five days that a signal has announced."""
+    stage: str | None = None
+    quota: float | None = None
+    people: bool = False
+    """Whether contacts, plans, reviews and prices are known and change."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,7 @@ def play(
             _tickets(player, account, plan, day)
             _signals(player, account, plan, day)
             _billing(player, account, plan, day)
+            _people(player, account, plan, day)
     for topic in TOPICS:
         for day in range(days):
             player.tick(topic, day)
@@ -191,6 +196,12 @@ def _tickets(player: _Player, account: str, plan: AccountPlan, day: int) -> None
         ticket = {"ticket_id": f"t{day}-{number}", "priority": player.pick(["p1", "p2", "p3"])}
         opened_at = player.at(day)
         player.send(TICKETS, account, opened_at, type="opened", **ticket)
+        if player.chance(0.2):
+            later = opened_at + player.pick([1, 5, 60]) * HOUR_MS
+            step = player.pick(["reopened", "reopened", "escalated", "sla_breached", "csat_given"])
+            for _ in range(player.pick([1, 2, 3])):
+                player.send(TICKETS, account, later, type=step, csat=player.pick([1, 2, 4]), **ticket)
+                later += 2 * HOUR_MS
         if player.chance(0.8):
             closed_at = opened_at + player.pick([1, 10, 40, 100]) * HOUR_MS
             player.send(TICKETS, account, closed_at, type="closed", **ticket)
@@ -207,6 +218,40 @@ def _signals(player: _Player, account: str, plan: AccountPlan, day: int) -> None
         score = plan.opinion if day < plan.change_day else 6.0 - plan.opinion
         expires_at = player.at(day + 20) if player.chance(0.3) else None
         player.send(SIGNALS, account, player.at(day), type=kind, score=score, expires_at=expires_at)
+
+
+def _people(player: _Player, account: str, plan: AccountPlan, day: int) -> None:
+    if not plan.people:
+        return
+    for share, kind in (
+        (0.01, "contact_joined"), (0.01, "contact_changed"), (0.005, "contact_left"), (0.005, "sponsor_changed"),
+        (0.005, "sponsor_left"), (0.015, "milestone_planned"), (0.01, "milestone_reached"), (0.003, "milestone_missed"),
+        (0.01, "outcome_planned"), (0.01, "outcome_reached"), (0.008 if day < 50 else 0.002, "review_held"),
+        (0.03, "meeting_missed"),
+        (0.005, "integration_disconnected"), (0.005, "integration_connected"), (0.004, "risk_raised"),
+        (0.01, "risk_cleared"), (0.003, "referral_given"),
+    ):  # fmt: skip
+        if player.chance(share):
+            player.send(
+                SIGNALS,
+                account,
+                player.at(day),
+                type=kind,
+                contact_id=player.pick(["ida", "jo"]),
+                role=player.pick([None, "sponsor", "champion", "admin"]),
+                subject=player.pick(["launch", "crm"]),
+                due_at=player.at(day + player.pick([2, 10, 30])),
+            )
+    if player.chance(0.03):
+        score = player.pick([10.0, 9.0, 9.0, 8.0, 3.0])
+        player.send(SIGNALS, account, player.at(day), type="nps", contact_id=player.pick(["ida", "jo"]), score=score)
+    if player.chance(0.015):
+        price = player.pick([4000, 5000, 5000, 6000, 8000])
+        fields = {"type": "subscription_changed", "mrr_minor_after": price, "currency": "EUR"}
+        player.send(BILLING, account, player.at(day), subscription_id="s", **fields)
+    if player.chance(0.004):
+        kind = player.pick(["subscription_cancelled", "subscription_reactivated"])
+        player.send(BILLING, account, player.at(day), type=kind, subscription_id="s", currency="EUR")
 
 
 def _billing(player: _Player, account: str, plan: AccountPlan, day: int) -> None:
@@ -252,4 +297,6 @@ def _profile(player: _Player, account: str, plan: AccountPlan) -> None:
             segment=plan.segment,
             country=plan.country,
             parent_account_id=plan.parent,
+            lifecycle_stage=plan.stage,
+            quota_actions=plan.quota,
         )

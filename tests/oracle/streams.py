@@ -103,16 +103,16 @@ def _billing() -> SearchStrategy[dict[str, Any]]:
     )
 
 
-_TICKET_TYPES = [*sorted(TICKET_TYPES), "opened", "reopened"]
+_TICKET_TYPES = [*sorted(TICKET_TYPES), "opened", "reopened", "reopened", "reopened", "csat_given", "csat_given"]
 
 
 def _ticket() -> SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
-            "ticket_id": st.sampled_from(["t1", "t2", "t3", "t4", "t5"]),
+            "ticket_id": st.sampled_from(["t1", "t1", "t1", "t2", "t3", "t4", "t5"]),
             "type": st.sampled_from(_TICKET_TYPES),
             "priority": st.sampled_from(["p1", "p1", "p2", "p3", "p4"]),
-            "csat": st.none() | st.integers(1, 5),
+            "csat": st.sampled_from([None, 1, 2, 2, 3, 5]),
         }
     )
 
@@ -150,6 +150,7 @@ def _profile() -> SearchStrategy[dict[str, Any]]:
             "parent_account_id": st.sampled_from([None, "acme"]),
             "renewal_at": _DAYS_OFF,
             "status": st.just("active"),
+            "quota_actions": st.sampled_from([None, 0.0, 3.0, 2000.0]),
         }
     )
 
@@ -206,6 +207,7 @@ def short_cases(draw: DrawFn, most: int = 20) -> Case:
         allowed_lateness_ms=draw(st.sampled_from([0, DAY_MS, 3 * DAY_MS])),
         max_users=draw(st.sampled_from([2, 500])),
         max_features=draw(st.sampled_from([2, 64])),
+        disabled_kinds=draw(st.sampled_from([(), (), (), ("payment_failed", "p1_open", "health_changed")])),
     )
     start_ms = Days(zone).start((first_date - EPOCH).days)
     quiet_days = draw(st.sampled_from([0, 3, 8, 40, 100]))
@@ -274,6 +276,9 @@ _PLANS = st.builds(
     country=st.sampled_from([None, "US", "DE"]),
     parent=st.sampled_from([None, "account-0"]),
     shutdown_day=st.sampled_from([None, None, 95, 100]),
+    stage=st.sampled_from([None, "onboarding"]),
+    quota=st.sampled_from([None, 100.0, 400.0, 1000.0]),
+    people=st.booleans(),
 )
 _DIPS = st.builds(
     Dip,

@@ -46,6 +46,7 @@ def engine_config(config: OracleConfig) -> EngineConfig:
         ),
         fleet_min_accounts=config.fleet_min_accounts,
         shutdowns=tuple(PlannedShutdown(*shutdown) for shutdown in config.shutdowns),
+        disabled_kinds=config.disabled_kinds,
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
+from pipeline.recovery import Loader
+from pipeline.snapshot import checkpoint
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, HOUR_MS, TOPICS, Record
 
@@ -39,6 +41,13 @@ class Stage:
         else:
             complete |= {"event_id": f"e{self._offsets[topic]}", "occurred_at": at_ms}
         self._push(topic, "event", at_ms, complete)
+
+    def restart(self, config: EngineConfig) -> None:
+        """Go on from a checkpoint with other settings."""
+        loader = Loader(config, 0)
+        for offset, (key, value) in enumerate(checkpoint(self.feed, 0)):
+            loader.add(key, value, offset)
+        self.config, self.feed = config, loader.finish()
 
     def pass_hours(self, hours: int) -> None:
         """Let time go by."""

@@ -108,5 +108,16 @@ def varied_world() -> World:
     handed_over = world.account("handed-over", TODAY - 140)
     world.use(handed_over, range(TODAY - 119, TODAY - 20), 50.0, team[:4])
     world.use(handed_over, last(21), 50.0, ["n1", "n2", "n3", "n4"])
+    neglected = world.account("neglected", TODAY - 100, onboarding=True, milestones_left=True, roles_known=True)
+    known: dict[str, tuple[int, float]] = {
+        "review_ms": (neglected, (TODAY - 120) * day_ms),
+        "survey": (2, 1.0),
+        "survey_until_ms": (2, (TODAY + 9) * day_ms),
+        "quota": (1, 3_000.0),
+        "promoter_until_ms": (4, (TODAY + 9) * day_ms),
+        "delight_ms": (5, (TODAY - 2) * day_ms),
+    }
+    for column, (row, value) in known.items():
+        getattr(world.accounts, column)[row] = value
     world.accounts.band[1 : world.accounts.size] = np.arange(len(world.accounts)) % 4
     return world

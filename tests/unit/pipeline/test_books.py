@@ -54,7 +54,7 @@ def signal_event(kind: str, at_ms: int, **fields: Any) -> dict[str, Any]:
 def profile(book: Book, updated_at: int | None, **fields: Any) -> None:
     names = (
         "name", "segment", "touch_model", "lifecycle_stage", "plan", "seats", "arr_minor", "currency", "owner",
-        "parent_account_id", "timezone", "country", "renewal_at", "status",
+        "parent_account_id", "timezone", "country", "renewal_at", "status", "entitled_features", "quota_actions",
     )  # fmt: skip
     apply_profile(book, dict.fromkeys(names) | {"updated_at": updated_at} | fields)
 

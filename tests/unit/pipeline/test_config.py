@@ -45,6 +45,7 @@ def test_every_setting_enters_the_fingerprint(name: str) -> None:
         "scorecards": (Scorecard("mine", 1, (Criterion("support", 1),)),),
         "health_scorecards": ("default", "mine"),
         "profiles": (HealthProfile("all", ("default",)),),
+        "disabled_kinds": ("silence",),
     }
     value = others[name] if name in others else getattr(config, name) + 1
     assert replace(config, **{name: value}).config_hash != config.config_hash

@@ -104,6 +104,7 @@ RECORDS: dict[str, dict[str, Any]] = {
         "country": "DE",
         "renewal_at": AT_MS + 86_400_000,
         "status": "active",
+        "quota_actions": None,
     },
 }
 """One good record of each input topic."""

@@ -1,0 +1,57 @@
+"""`foreshock rules list`."""
+
+from __future__ import annotations
+
+import typer
+
+from agents.cli.console import out, print_json, print_table
+from agents.cli.options import ConfigFile, Json, settings
+
+group = typer.Typer(help="What alerts are raised for.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    app.add_typer(group, name="rules")
+
+
+@group.callback()
+def _group() -> None:
+    """Keep `list` a command of its own."""
+
+
+@group.command("list")
+def print_rules(config: ConfigFile = None, json: Json = False) -> None:
+    """Print every kind of alert: what raises it, what ends it, how bad it is and what to do."""
+    from pipeline.kinds import KINDS, enabled_by_level
+
+    disabled = settings(config).kinds.disabled
+    rows = [
+        {
+            "kind": name,
+            "family": kind.family,
+            "level": kind.level,
+            "severity": kind.severity,
+            "enabled": name not in disabled,
+            "immediate": kind.immediate,
+            "condition": kind.condition,
+            "resolution": kind.resolution,
+            "play": {"id": kind.play.id, "title": kind.play.title, "days": kind.play.days},
+        }
+        for name, kind in KINDS.items()
+    ]
+    if json:
+        print_json({"kinds": rows, "enabled": enabled_by_level(disabled)})
+        return
+    columns = ("kind", "family", "level", "severity", "enabled", "condition", "resolution")
+    cells = [
+        [_cell(row[column]) for column in columns] + [kind.play.title]
+        for row, kind in zip(rows, KINDS.values(), strict=True)
+    ]
+    print_table(["kind", "family", "level", "severity", "on", "raised when", "ends when", "next step"], cells)
+    levels = ", ".join(f"{count} {level}" for level, count in enabled_by_level(disabled).items())
+    out.print(f"enabled: {levels}", highlight=False)
+
+
+def _cell(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,38 @@
+"""Customers who may speak for us: promoters who use more, and moments of delight."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.bands import RED
+from pipeline.detectors.condition import DAY_MS, Condition, holds
+from pipeline.detectors.view import Finding, View
+
+GROWN = 1.1
+MIN_DEVIATIONS = 2.0
+DELIGHT_DAYS = 7
+
+
+def _ready(view: View) -> Finding:
+    """A contact promotes and none detracts, usage of four weeks has clearly grown, no P1 ticket is open."""
+    now = view.total("actions", view.day - 27, view.day) / 1000.0
+    before = view.total("actions", view.day - 55, view.day - 28) / 1000.0
+    promoted = (view.column("promoter_until_ms") > view.end_ms) & (view.column("detractor_until_ms") <= view.end_ms)
+    raised = promoted & (view.accounts.open_p1[view.rows] == 0) & (view.first_usage_day <= view.day - 55)
+    raised &= view.level.defined & (before > 0) & (now >= GROWN * before) & (view.band != RED)
+    spread = np.sqrt(np.maximum(view.level.dispersion * (now + before), 1e-300))
+    deviations = np.where(before > 0, (now - before) / spread, 0.0)
+    return Finding(raised & (deviations >= MIN_DEVIATIONS), now, before, deviations)
+
+
+def _moment(view: View) -> Finding:
+    """Somebody was delighted within the last week."""
+    delight_ms = view.column("delight_ms").astype(np.int64)
+    recent = (delight_ms >= 0) & (delight_ms > view.end_ms - DELIGHT_DAYS * DAY_MS)
+    return holds(recent & (view.band != RED), np.ones(len(view)), 1.0)
+
+
+DETECTORS = (
+    Condition("advocate_ready", "advocacy", _ready),
+    Condition("advocacy_moment", "delight", _moment),
+)

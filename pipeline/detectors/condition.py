@@ -1,0 +1,40 @@
+"""Detectors of a plain condition, raised while it holds; and a condition that several detectors share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.bands import RED
+from pipeline.detectors.view import F64, Bools, Finding, View
+
+DAY_MS = 86_400_000
+IDLE_AFTER_EXPANSION_MS = 28 * DAY_MS
+"""No further expansion is looked for so soon after one."""
+
+
+@dataclass(slots=True)
+class Condition:
+    """A kind whose condition is the whole method."""
+
+    KIND: str
+    DIMENSION: str
+    evaluate: Callable[[View], Finding]
+
+    def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+        """Whether the condition does not hold any more."""
+        return not finding.raised[place]
+
+
+def ripe(view: View) -> Bools:
+    """Where more may be offered: health is not red, and nothing was bought within four weeks."""
+    idle = view.column("expanded_ms") <= view.end_ms - IDLE_AFTER_EXPANSION_MS
+    return np.asarray((view.band != RED) & idle)
+
+
+def holds(raised: Bools, observed: F64, expected: float) -> Finding:
+    """A finding whose evidence is the share of what was expected."""
+    observed = np.where(raised, observed, 0.0)
+    return Finding(raised, observed, np.full(len(raised), expected), observed / expected)

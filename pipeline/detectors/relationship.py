@@ -1,0 +1,60 @@
+"""What is missing or overdue between the customer and us: progress, people, reviews."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.detectors.condition import Condition, holds
+from pipeline.detectors.view import Finding, View
+
+PROGRESS_DAYS = 21
+FIRST_LOGIN_DAYS = 14
+REVIEW_DAYS = 91
+REVIEW_GRACE_DAYS = 9
+KNOWN_DAYS = 30
+"""How long an account must be known before somebody can be missing."""
+
+
+def _stalled(view: View) -> Finding:
+    """In onboarding, milestones left, and none reached for three weeks; or nobody has logged in for two."""
+    first = view.column("first_day").astype(np.int64)
+    used = view.first_usage_day <= view.day
+    progress_ms = view.column("progress_ms").astype(np.int64)
+    reached = np.where(progress_ms >= 0, view.days.of(progress_ms), -1)
+    since = np.maximum(np.maximum(first, np.where(used, view.first_usage_day, -1)), reached)
+    waiting = (view.day - since).astype(np.float64)
+    idle = view.column("milestones_left").astype(np.bool_) & (waiting >= PROGRESS_DAYS)
+    absent = ~used & (waiting >= FIRST_LOGIN_DAYS)
+    raised = view.column("onboarding").astype(np.bool_) & (idle | absent)
+    most = np.where(idle, PROGRESS_DAYS, FIRST_LOGIN_DAYS).astype(np.float64)
+    return Finding(raised, np.where(raised, waiting, 0.0), most, np.where(raised, waiting / most, 0.0))
+
+
+def _without(view: View, column: str) -> Finding:
+    """Roles of contacts are known, and this one is not among them."""
+    known = view.column("roles_known").astype(np.bool_) & (view.column("first_day") <= view.day - KNOWN_DAYS + 1)
+    missing = known & ~view.column(column).astype(np.bool_)
+    return Finding(missing, np.zeros(len(view)), np.ones(len(view)), np.ones(len(view)))
+
+
+def _sponsor_missing(view: View) -> Finding:
+    return _without(view, "sponsor_known")
+
+
+def _key_contact_missing(view: View) -> Finding:
+    return _without(view, "key_contact")
+
+
+def _review_overdue(view: View) -> Finding:
+    """The last business review was more than a quarter and some days ago."""
+    review_ms = view.column("review_ms").astype(np.int64)
+    ago = view.day - np.where(review_ms >= 0, view.days.of(review_ms), view.day)
+    return holds(ago >= REVIEW_DAYS + REVIEW_GRACE_DAYS, ago.astype(np.float64), float(REVIEW_DAYS))
+
+
+DETECTORS = (
+    Condition("onboarding_stalled", "onboarding", _stalled),
+    Condition("sponsor_missing", "sponsor", _sponsor_missing),
+    Condition("key_contact_missing", "key_contacts", _key_contact_missing),
+    Condition("review_overdue", "business_review", _review_overdue),
+)

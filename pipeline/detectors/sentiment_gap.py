@@ -1,0 +1,42 @@
+"""People say that all is well while the account uses the product less: behaviour against sentiment."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.detectors.view import F64, Bools, Finding, View
+
+KIND = "sentiment_gap"
+DIMENSION = "sentiment"
+GREEN = 0.75
+"""Sentiment, in 0…1, from which on it is called good."""
+FALLEN, RECOVERED = 0.7, 0.85
+"""Shares of the expected usage of four weeks."""
+MIN_DEVIATIONS = 4.0
+
+
+def evaluate(view: View) -> Finding:
+    """Raised when four weeks are 30 % and four deviations below what was expected, and pulse and survey are good."""
+    content = _content(view)
+    observed = view.total("actions", view.day - 27, view.day) / 1000.0
+    expected = np.where(view.level.judged, view.means(view.level, view.day - 27, view.day).sum(axis=0), 0.0)
+    spread = np.sqrt(np.maximum(view.level.dispersion * expected, 1e-300))
+    deviations = np.where(expected > 0, (expected - observed) / spread, 0.0)
+    raised = content & (expected > 0) & (observed < FALLEN * expected) & (deviations >= MIN_DEVIATIONS)
+    return Finding(raised, observed, expected, deviations)
+
+
+def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+    """Whether usage is back, or people have come to say so."""
+    back = finding.observed[place] >= RECOVERED * finding.expected[place]
+    return bool(back or not _content(view)[place])
+
+
+def _content(view: View) -> Bools:
+    pulse, survey = (_unexpired(view, name) for name in ("pulse", "survey"))
+    both = (pulse + survey) / 2.0
+    return np.asarray(np.where(np.isnan(pulse), survey, np.where(np.isnan(survey), pulse, both)) >= GREEN)
+
+
+def _unexpired(view: View, name: str) -> F64:
+    return np.where(view.column(f"{name}_until_ms") > view.end_ms, view.column(name), np.nan).astype(np.float64)

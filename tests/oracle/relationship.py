@@ -1,0 +1,153 @@
+"""Daily kinds on people, plans and readiness for more."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tests.oracle.alerts import Finding
+from tests.oracle.model import DAY_MS
+
+if TYPE_CHECKING:
+    from tests.oracle.model import Account, Episode
+    from tests.oracle.view import View
+
+
+def ripe(view: View) -> bool:
+    """Tell whether more may be offered."""
+    bought = view.account.expanded_ms
+    return view.account.band != "red" and (bought is None or bought + 28 * DAY_MS <= view.end_ms)
+
+
+def _known_since(view: View, day: int) -> bool:
+    first = view.account.first_day
+    return first is not None and first <= day
+
+
+def onboarding_stalled(view: View) -> Finding | None:
+    account = view.account
+    if (account.profile or {}).get("lifecycle_stage") != "onboarding":
+        return None
+    steps = []
+    if account.first_day is not None:
+        steps.append(account.first_day)
+    used = view.used_since(view.day)
+    if used and account.first_usage_day is not None:
+        steps.append(account.first_usage_day)
+    milestones = [goal for (kind, _), goal in account.goals.items() if kind == "milestone"]
+    steps += [view.days.of(goal.judged_ms) for goal in milestones if goal.reached]
+    if account.first_day is None:
+        return None
+    waiting = view.day - max(steps)
+    if waiting >= 21 and not all(goal.reached for goal in milestones):
+        return Finding("warning", float(waiting), 21.0, waiting / 21)
+    if waiting >= 14 and not used:
+        return Finding("warning", float(waiting), 14.0, waiting / 14)
+    return None
+
+
+def _roles(account: Account, *, present: bool) -> set[str]:
+    return {each.role for each in account.contacts.values() if each.role and (each.there or not present)}
+
+
+def sponsor_missing(view: View) -> Finding | None:
+    roles = _roles(view.account, present=False)
+    if not roles or "sponsor" in roles or not _known_since(view, view.day - 29):
+        return None
+    return Finding("info", 0.0, 1.0, 1.0)
+
+
+def key_contact_missing(view: View) -> Finding | None:
+    here = _roles(view.account, present=True)
+    if not _roles(view.account, present=False) or here & {"champion", "decision_maker", "admin"}:
+        return None
+    return Finding("info", 0.0, 1.0, 1.0) if _known_since(view, view.day - 29) else None
+
+
+def review_overdue(view: View) -> Finding | None:
+    if not view.account.reviews_ms:
+        return None
+    ago = view.day - view.days.of(max(view.account.reviews_ms))
+    return Finding("warning", float(ago), 91.0, ago / 91) if ago >= 100 else None
+
+
+def _sentiment(view: View) -> float | None:
+    newest = []
+    for opinions in (view.account.pulses, view.account.surveys):
+        past = [each for each in opinions if each.occurred_at_ms < view.end_ms]
+        if past:
+            last = max(reversed(past), key=lambda each: each.occurred_at_ms)
+            if last.expires_at_ms is None or last.expires_at_ms > view.end_ms:
+                newest.append(last.value)
+    return sum(newest) / len(newest) if newest else None
+
+
+def _content(view: View) -> bool:
+    sentiment = _sentiment(view)
+    return sentiment is not None and sentiment >= 0.75
+
+
+def _four_weeks(view: View) -> tuple[float, float]:
+    """Return actions and expected actions; 0 expected if that cannot be said."""
+    level = view.level
+    if level is None or 28 * level.mean < 20 * level.dispersion:
+        return 0.0, 0.0
+    days = range(view.day - 27, view.day + 1)
+    return view.actions(days[0], days[-1]), sum(level.expected(x) for x in days)
+
+
+def sentiment_gap(view: View) -> Finding | None:
+    observed, expected = _four_weeks(view)
+    if expected <= 0 or view.level is None or not _content(view) or observed >= 0.7 * expected:
+        return None
+    deviations = (expected - observed) / math.sqrt(view.level.dispersion * expected)
+    return Finding("warning", observed, expected, deviations) if deviations >= 4 else None
+
+
+def sentiment_gap_is_clear(view: View, episode: Episode) -> bool:
+    _, expected = _four_weeks(view)
+    return not _content(view) or view.actions(view.day - 27, view.day) >= 0.85 * expected
+
+
+def _quota(view: View) -> float:
+    return (view.account.profile or {}).get("quota_actions") or 0.0
+
+
+def quota_burn(view: View) -> Finding | None:
+    used, quota = view.actions(view.day - 29, view.day), _quota(view)
+    if quota <= 0 or used < 0.9 * quota or not ripe(view):
+        return None
+    return Finding("info", used, quota, used / quota)
+
+
+def quota_burn_is_clear(view: View, episode: Episode) -> bool:
+    return _quota(view) <= 0 or view.actions(view.day - 29, view.day) < 0.8 * _quota(view)
+
+
+def advocate_ready(view: View) -> Finding | None:
+    valid = [
+        answers[-1][1] for answers in view.account.nps_answers.values() if answers[-1][0] + 180 * DAY_MS > view.end_ms
+    ]
+    if not any(value >= 0.9 for value in valid) or any(value <= 0.6 for value in valid):
+        return None
+    now, before = view.actions(view.day - 27, view.day), view.actions(view.day - 55, view.day - 28)
+    if any(ticket.priority == "p1" for ticket in view.account.tickets.values()) or view.account.band == "red":
+        return None
+    if not view.used_since(view.day - 55) or before <= 0 or now < 1.1 * before:
+        return None
+    if view.level is None:
+        return None
+    deviations = (now - before) / math.sqrt(view.level.dispersion * (now + before))
+    return Finding("info", now, before, deviations) if deviations >= 2 else None
+
+
+def advocacy_moment(view: View) -> Finding | None:
+    """Evaluate without looking at open risks."""
+    recent = [at_ms for at_ms in view.account.delights_ms if at_ms > view.end_ms - 7 * DAY_MS]
+    return Finding("info", 1.0, 1.0, 1.0) if recent and view.account.band != "red" else None
+
+
+def advocacy_moment_when_calm(view: View) -> Finding | None:
+    if any(episode.family == "risk" for episode in view.account.episodes.values()):
+        return None
+    return advocacy_moment(view)

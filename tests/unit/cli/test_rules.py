@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipeline.kinds import KINDS
+from tests.support.commands import Commands
+
+
+def test_every_kind_is_listed_with_what_raises_and_what_ends_it(foreshock: Commands) -> None:
+    result = foreshock("rules", "list", "--json")
+    listed = json.loads(result.out)
+    assert [row["kind"] for row in listed["kinds"]] == list(KINDS)
+    assert sum(listed["enabled"].values()) == len(KINDS)
+    (failed,) = [row for row in listed["kinds"] if row["kind"] == "payment_failed"]
+    assert failed["resolution"] == "the invoice is paid"
+    assert failed["play"]["id"] == "payment-contact"
+
+
+def test_a_kind_that_is_switched_off_is_marked(foreshock: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORESHOCK_KINDS__DISABLED", "silence, csat_low")
+    listed = json.loads(foreshock("rules", "list", "--json").out)
+    assert {row["kind"] for row in listed["kinds"] if not row["enabled"]} == {"silence", "csat_low"}
+    assert sum(listed["enabled"].values()) == len(KINDS) - 2
+
+
+def test_people_read_a_table(foreshock: Commands) -> None:
+    text = foreshock("rules", "list").out
+    assert "subscription_cancelled" in text
+    assert "raised when" in text
+
+
+def test_an_unknown_kind_is_a_problem_of_the_settings(foreshock: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORESHOCK_KINDS__DISABLED", "nonsense")
+    result = foreshock("config", "check")
+    assert result.exit_code == 2
+    assert "nonsense" in result.err
