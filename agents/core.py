@@ -19,9 +19,9 @@ class EngineCore:
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
 
-    def loader(self, number: int) -> Loader:
-        """Rebuilds the Feed of a partition."""
-        return cast("Loader", recovery.Loader(self._config, number))
+    def loader(self, number: int, partitions: int | None = None) -> Loader:
+        """Rebuilds the Feed of a partition, one of so many; without their number, of one that is alone."""
+        return cast("Loader", recovery.Loader(self._config, number, partitions))
 
     def checkpoint(self, feed: Feed, epoch: int) -> list[Entry]:
         """Changelog entries changed since the last checkpoint, the partition's record last."""

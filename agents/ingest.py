@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from time import monotonic
 
 from faust.types import TP
@@ -19,6 +20,7 @@ from agents.publisher import Publisher
 from agents.reporting import Part, Reporter
 from agents.runs import Run
 from agents.shard import Acknowledged, Shard
+from pipeline.fleet_day import FleetDay
 from pipeline.records import Outcome
 from schemas.errors import RegistryUnavailableError
 
@@ -166,7 +168,37 @@ class Ingest:
             self.wake.set()
         self._hold_back(shard)
 
+    async def hear(self, records: Sequence[FleetDay]) -> None:
+        """Give each partition the fleet records that it has not had: days that waited for them are closed.
+
+        Raises:
+            DeadLetterLimitError: too much is dead-lettered.
+            PublishError: an output could not be produced.
+        """
+        for number in list(self.shards):
+            async with self._gate:
+                shard = self.shards.get(number)
+                if not self._loaded or shard is None or shard.heard >= len(records):
+                    continue
+                new, shard.heard = records[shard.heard :], len(records)
+                hit("after_fleet_read")
+                outcome = shard.feed.learn(new)
+                if not outcome.days_closed and not outcome.alerts:
+                    continue
+                shard.moved = True
+                await self._publish(outcome, monotonic(), time.time_ns() // 1_000_000)
+                self._reporter.moved(shard)
+                self._hold_back(shard)
+                self.accepted_at = monotonic()
+                self.wake.set()
+
     async def _publish(self, outcome: Outcome, read_at: float, arrived_ms: int) -> None:
+        if outcome.fleet_days:
+            hit("before_fleet_send")
+            await self._publisher.publish(map(self._wire.fleet_day, outcome.fleet_days))
+            hit("after_fleet_send_unacked")
+            self.outputs_pending = True
+        self._reporter.suppressed(outcome)
         if outcome.alerts or outcome.health or outcome.dead_letters:
             hit("before_alert_send")
             await self._publisher.publish(self._wire.outcome(outcome))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from agents.runs import Run
+from pipeline.fleet_day import FleetDay
 from pipeline.records import Batch, DeadLetter, Outcome
 
 CLAIM_KEY = b"\x00claim"
@@ -36,6 +37,12 @@ class Feed(Protocol):
 
     def push(self, batch: Batch) -> Outcome:
         """Take a batch, apply what the day barriers permit in any topic, close days."""
+
+    def learn(self, records: Sequence[FleetDay]) -> Outcome:
+        """Take fleet records of all partitions in the order of their log; close the days that waited for them."""
+
+    def told_ms(self) -> int:
+        """End of the last day of which any partition has told; 0 before."""
 
     def queued(self, topic: str) -> int:
         """Records pushed and not yet applied."""
@@ -73,8 +80,8 @@ class Facts:
 class Core(Protocol):
     """Makes, saves and explains Feeds."""
 
-    def loader(self, number: int) -> Loader:
-        """Rebuilds the Feed of a partition."""
+    def loader(self, number: int, partitions: int | None = None) -> Loader:
+        """Rebuilds the Feed of a partition, one of so many; without their number, of one that is alone."""
 
     def checkpoint(self, feed: Feed, epoch: int) -> list[Entry]:
         """Changelog entries changed since the last checkpoint, the partition's record last."""
@@ -117,6 +124,16 @@ class Wire(Protocol):
     def outcome(self, outcome: Outcome) -> Iterable[Message]:
         """Alerts and health records as messages."""
 
+    @property
+    def fleet_topic(self) -> str | None:
+        """Where partitions tell each other of their days; nothing when they do not."""
+
+    def fleet_day(self, record: FleetDay) -> Message:
+        """A fleet record as a message."""
+
+    def read_fleet_day(self, value: bytes) -> FleetDay | None:
+        """What `fleet_day` made a message of; nothing when another deployment did, or when it cannot be read."""
+
     def dead_letter(self, letter: DeadLetter) -> Message:
         """A quarantined record as a message."""
 
@@ -153,6 +170,9 @@ class Observer(Protocol):
 
     def invariant(self, kind: str) -> None:
         """Something was seen that should not happen; `kind` from a fixed set."""
+
+    def suppressed(self, by: str, count: int) -> None:
+        """Alerts stayed closed on a day while a wider one was open."""
 
     def dead_letter(self, topic: str, reason: str, count: int = 1) -> None:
         """Records of a topic were dead-lettered."""

@@ -128,7 +128,8 @@ class BulkRecovery(Service):
         numbers = owned_partitions(assigned, runtime.topics, config.changelog_topic)
         kept = self._kept(generation, numbers)
         epochs = await self._claim(numbers - kept.keys())
-        loaders: dict[int, Loader] = {number: runtime.core.loader(number) for number in epochs}
+        partitions = self._partitions()
+        loaders: dict[int, Loader] = {number: runtime.core.loader(number, partitions) for number in epochs}
         if config.accept_epoch:
             loaders = {number: changelog.NotingLoader(loader) for number, loader in loaders.items()}
         count = await asyncio.to_thread(changelog.read, config, loaders, lambda: self._outdated(generation))
@@ -136,7 +137,6 @@ class BulkRecovery(Service):
         stale = sum(loader.stale for loader in loaders.values())
         if self._outdated(generation):
             raise changelog.Interrupted
-        partitions = self.app.consumer.thread.partitions(config.changelog_topic)
         runtime.ingest.install([*kept.values(), *shards], partitions)
         seconds = monotonic() - started_at
         runtime.observer.recovery(seconds, count, stale)
@@ -150,6 +150,15 @@ class BulkRecovery(Service):
             sorted(kept),
         )
         await self._resume(generation)
+
+    def _partitions(self) -> int:
+        """How many partitions each input topic has. Raises InvariantError."""
+        topic = self._runtime.config.changelog_topic
+        count: int = self.app.consumer.thread.partitions(topic)
+        if not count:
+            message = f"the number of partitions of {topic} is not known although some are assigned"
+            raise InvariantError(message)
+        return count
 
     def _kept(self, generation: int, numbers: Collection[int]) -> dict[int, Shard]:
         """Partitions still ours from the generation right before: nobody else can have owned them."""
@@ -206,7 +215,7 @@ class BulkRecovery(Service):
         topic = runtime.config.changelog_topic
         flight = await runtime.publisher.publish_entries(topic, number, tombstones)
         await flight.wait()
-        return runtime.core.loader(number).finish()
+        return runtime.core.loader(number, self._partitions()).finish()
 
     async def _resume(self, generation: int) -> None:
         """Seek to the positions of the state and let records flow."""

@@ -55,8 +55,17 @@ class Reporter:
     def applied(self, shard: Shard, records: int) -> None:
         """A batch of so many records was applied."""
         self._observer.batch(records)
+        self.moved(shard)
+
+    def moved(self, shard: Shard) -> None:
+        """Records of a partition have met their fates."""
         for topic, fate, count in shard.fates_since():
             self._observer.records(topic, fate, count)
+
+    def suppressed(self, outcome: Outcome) -> None:
+        """Count the alerts that stayed closed."""
+        for by, count in outcome.suppressed.items():
+            self._observer.suppressed(by, count)
 
     def misplaced(self, keys: Iterable[bytes | None], partition: int, partitions: int) -> None:
         """Count the records whose key belongs to another partition: their producer hashes otherwise."""

@@ -62,7 +62,13 @@ class Ticker:
             return told
         if self._settings.clock == "wall":
             return int(time.time() * 1000)
-        return max((other.event_ms for other in others), default=0)
+        # A partition in which nothing happens any more must not keep the others from closing their days.
+        return max(self._told_ms(shard), *(activity.event_ms for activity in shard.activity.values()))
+
+    def _told_ms(self, shard: Shard) -> int:
+        """Time that lets the partition come as far as others have told of."""
+        told_ms = shard.feed.told_ms()
+        return told_ms + self._runtime.config.engine.out_of_orderness_ms if told_ms else 0
 
     def _caught_up(self, shard: Shard, tp: TP) -> bool:
         """Whether everything that the partition holds was applied."""

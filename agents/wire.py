@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agents import fleet_wire
 from agents.ports import Headers, Message
 from agents.runs import Run
+from pipeline.fleet_day import FleetDay
 from pipeline.records import Batch, DeadLetter, Outcome
 from schemas import cloudevents
 from schemas.codec import MAX_RECORD_BYTES, Decoder
-from schemas.encoder import Encoder, TickEncoder
+from schemas.encoder import Encoder, RecordDecoder, TickEncoder
+from schemas.errors import MalformedError
 from schemas.registry import SchemaRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 
+logger = logging.getLogger(__name__)
+
+FLEET_DAYS = "fleet.days"
 _EXPANSION = frozenset({"expansion", "advocacy"})
 """Families that go to alerts.expansion; all others go to alerts.health."""
 
@@ -40,7 +47,14 @@ class AvroWire:
         self._health = Encoder(TOPICS["account.health"], registry)
         self._dead_letter = Encoder(TOPICS["dead.letters"], registry)
         self._ledger = Encoder(TOPICS["ledger"], registry)
+        self._fleet = Encoder(TOPICS[FLEET_DAYS], registry)
+        self._fleet_reader = RecordDecoder(TOPICS[FLEET_DAYS].schema, registry)
         self._tick = TickEncoder(registry)
+
+    @property
+    def fleet_topic(self) -> str:
+        """Where partitions tell each other of their days."""
+        return FLEET_DAYS
 
     def decode(self, run: Run) -> Batch:
         """Decode a run. Raises RegistryUnavailableError when a schema cannot be had now."""
@@ -60,6 +74,20 @@ class AvroWire:
             yield Message("alerts.state", alert["alert_id"].encode(), self._state.encode(alert), headers)
         for health in outcome.health:
             yield Message("account.health", health["account_id"].encode(), self._health.encode(health))
+
+    def fleet_day(self, record: FleetDay) -> Message:
+        """A fleet record; all stand in one partition, whose order decides."""
+        value = self._fleet.encode(fleet_wire.to_record(record, self._source))
+        return Message(FLEET_DAYS, str(record.partition).encode(), value, partition=0)
+
+    def read_fleet_day(self, value: bytes) -> FleetDay | None:
+        """A fleet record of this deployment. Raises RegistryUnavailableError when its schema cannot be had now."""
+        try:
+            record = self._fleet_reader.decode(value)
+        except MalformedError as error:
+            logger.error("a record of %s cannot be read and is left out: %s", FLEET_DAYS, error)
+            return None
+        return fleet_wire.from_record(record) if record["source"] == self._source else None
 
     def dead_letter(self, letter: DeadLetter) -> Message:
         """A quarantined record under its original key."""

@@ -20,6 +20,7 @@ from agents.checkpointer import Checkpointer
 from agents.config import WorkerConfig
 from agents.core import EngineCore
 from agents.exits import ExitCode, abandon
+from agents.fleet_tail import FleetTail
 from agents.ports import Core, Observer, Wire, unobserved
 from agents.preflight import require_topics
 from agents.runtime import Runtime
@@ -80,7 +81,7 @@ class Worker:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self._stop.set)
-        await asyncio.to_thread(require_topics, self.config, self._topics)
+        await asyncio.to_thread(require_topics, self.config, self._topics, self._wire.fleet_topic)
         runtime = Runtime.build(self.config, self._topics, self._core, self._wire, self._observer)
         self._runtime = runtime
         app = create_app(runtime)
@@ -93,6 +94,10 @@ class Worker:
             asyncio.create_task(Ticker(runtime, app).run(), name="ticks"),
             asyncio.create_task(Watchdog(runtime, app).run(), name="watchdog"),
         ]
+        fleet_topic = self._wire.fleet_topic
+        if fleet_topic is not None:
+            tail = FleetTail(self.config, fleet_topic, self._wire.read_fleet_day)
+            tasks.append(asyncio.create_task(tail.run(runtime.ingest.hear), name="fleet"))
         try:
             await self._wait(tasks)
             checkpointer.stop()

@@ -73,6 +73,11 @@ class Feed:
         """Own watermark of each topic, epoch ms; before all time until the topic was heard of."""
         return {name: topic.head_ms - self.config.out_of_orderness_ms for name, topic in self.topics.items()}
 
+    def told_ms(self) -> int:
+        """End of the last day of which any partition has told; 0 before."""
+        day = self.state.fleet.newest
+        return self.state.days.end_ms(day) if day > 0 else 0
+
     def start_at(self, positions: Mapping[str, int]) -> None:
         """Begin a partition without any state at these offsets instead of 0."""
         for name, position in positions.items():

@@ -100,6 +100,11 @@ class Fleet:
         self._final: dict[int, int] = {}
         self._ahead: dict[int, list[FleetDay]] = {}
 
+    @property
+    def newest(self) -> int:
+        """The last day of which any partition has told; −1 before."""
+        return max(self._final.values(), default=-1)
+
     def save(self) -> SavedFleet:
         """What is to be stored."""
         days = range(self.through - KEPT_DAYS + 1, self.through + 1)

@@ -93,6 +93,10 @@ class Metrics:
         """Something was seen that must not happen."""
         self._counter("foreshock_state_invariant_violations_total", kind).inc()
 
+    def suppressed(self, by: str, count: int) -> None:
+        """Alerts stayed closed on a day while a wider one was open."""
+        self._counter("foreshock_alerts_suppressed_total", by).inc(count)
+
     def dead_letter(self, topic: str, reason: str, count: int = 1) -> None:
         """A record of a topic was put into dead.letters."""
         self._counter("foreshock_dead_letters_total", topic, reason).inc(count)

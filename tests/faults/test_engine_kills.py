@@ -106,7 +106,7 @@ class Story:
 
 def uninterrupted(bootstrap: str, wire: AvroWire, core: EngineCore) -> tuple[set[tuple[bytes, bytes]], dict[int, Any]]:
     """Keys and values of alerts.state, and ledgers, of a run in this process."""
-    feeds: dict[int, Feed] = {number: core.loader(number).finish() for number in range(PARTITIONS)}
+    feeds: dict[int, Feed] = {number: core.loader(number, PARTITIONS).finish() for number in range(PARTITIONS)}
     outcome = Outcome()
     for topic in INPUT_TOPICS:
         by_partition = defaultdict(list)
@@ -117,6 +117,11 @@ def uninterrupted(bootstrap: str, wire: AvroWire, core: EngineCore) -> tuple[set
             seen = [10**13] * len(found)
             run = Run(topic, number, 0, offsets[-1] + 1, 0, offsets, seen, keys, values)
             outcome.extend(feeds[number].push(wire.decode(run)))
+    told = 0
+    while told < len(outcome.fleet_days):
+        new, told = outcome.fleet_days[told:], len(outcome.fleet_days)
+        for feed in feeds.values():
+            outcome.extend(feed.learn(new))
     messages = {
         (message.key or b"", message.value or b"")
         for message in wire.outcome(outcome)

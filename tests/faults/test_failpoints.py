@@ -15,7 +15,7 @@ from tests.support.workers import Source, WorkerProcess, alerts, await_counts, c
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.soak, pytest.mark.timeout(180)]
 
-PLACES = [name for name in NAMES if not name.startswith("sink_")]
+PLACES = [name for name in NAMES if not name.startswith("sink_") and "_fleet_" not in name]
 SESSION_MS = 3_000
 _groups = itertools.count()
 

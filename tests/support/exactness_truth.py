@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import Message
 
 from agents.deliver_reader import record_decoder
 from pipeline.feed import Feed
-from pipeline.hashing import hash_text
 from schemas.batch import Batch, RecordKind
 from schemas.codec import Decoder
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.oracle.model import OracleConfig, Record
 from tests.oracle.oracle import Oracle
-from tests.property.agreement import COMPARED, assert_same_ledger, assert_same_windows, close
+from tests.property.agreement import COMPARED, assert_same_ledger, assert_same_windows, close, run_oracles
 from tests.support.exactness_topics import everything
+from tests.support.fresh import PARTITIONS
 
 Identity = tuple[str, int]
 _KINDS = {
@@ -35,10 +34,7 @@ class Truth:
 
     def __init__(self, config: OracleConfig, bootstrap: str) -> None:
         logs = _logs(bootstrap)
-        self.oracles: dict[int, Oracle] = {}
-        for number, log in logs.items():
-            self.oracles[number] = Oracle(replace(config, id_hash=hash_text))
-            self.oracles[number].feed(log)
+        self.oracles: dict[int, Oracle] = dict(enumerate(run_oracles(config, [logs[n] for n in range(PARTITIONS)])))
 
     @property
     def alerts(self) -> dict[Identity, dict[str, Any]]:

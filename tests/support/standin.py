@@ -84,6 +84,12 @@ class CountingFeed:
     def queued(self, topic: str) -> int:
         return 0
 
+    def learn(self, records: Any) -> Outcome:
+        return Outcome()
+
+    def told_ms(self) -> int:
+        return 0
+
     def start_at(self, positions: Mapping[str, int]) -> None:
         for topic, position in positions.items():
             self.positions.setdefault(topic, position)
@@ -134,7 +140,7 @@ class CountingCore:
 
     new_loader: type[CountingLoader] = CountingLoader
 
-    def loader(self, number: int) -> CountingLoader:
+    def loader(self, number: int, partitions: int | None = None) -> CountingLoader:
         return self.new_loader(number)
 
     def checkpoint(self, feed: Any, epoch: int) -> list[Entry]:
@@ -176,6 +182,14 @@ class IdleCore(CountingCore):
 
 class PlainWire:
     """Decimal event times in, JSON out."""
+
+    fleet_topic: str | None = None
+
+    def fleet_day(self, record: Any) -> Message:
+        raise NotImplementedError
+
+    def read_fleet_day(self, value: bytes) -> None:
+        raise NotImplementedError
 
     def decode(self, run: Run) -> Batch:
         times = np.zeros(len(run), np.int64)
