@@ -137,6 +137,8 @@ METRICS: tuple[MetricSpec, ...] = (
         "foreshock_portfolio_as_of_timestamp_seconds",
         "gauge",
         "Event time up to which portfolio figures were computed.",
+    ),
+    MetricSpec(
         "foreshock_alerts_suppressed_total",
         "counter",
         "Alerts that stayed closed while a wider one was open, once for each closed day.",
