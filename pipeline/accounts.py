@@ -28,10 +28,21 @@ NEVER = np.int32(2**31 - 1)
 PANES: dict[str, str] = {
     "actions": "i8",
     "duration_ms": "i8",
-    "tickets_opened": "i4",
-    "touches": "i4",
+    "tickets_opened": "u2",
+    "touches": "u1",
+    "active_users": "u2",
+    "active_features": "u1",
+    "severity_points": "u2",
+    "complaints": "u1",
+    "payment_troubles": "u1",
 }
-"""Values summed per day; `actions` in thousandths."""
+"""Values summed per day, up to the largest of their type; `actions` in thousandths."""
+SCALES = {"actions": 1000.0, "duration_ms": 60_000.0}
+"""Panes that are judged in another unit: actions, minutes."""
+USAGE_PANES = frozenset({"actions", "duration_ms", "active_users", "active_features"})
+"""Panes whose days count from the first day of usage."""
+TOUCH_MODELS = {"digital": 1, "high_touch": 2, "strategic": 3}
+"""Codes of touch models; 0 for any other."""
 
 SCALARS: dict[str, tuple[str, Any]] = {
     "first_day": ("i4", NEVER),
@@ -65,6 +76,7 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     **RELATIONS,
     "open_episodes": ("i4", 0),
     "shutdown_until_ms": ("i8", -1),
+    "touch_model": ("u1", 0),
 }
 """Columns derived from books; never stored."""
 
@@ -99,6 +111,7 @@ class Accounts:
     expanded_ms: I64
     open_episodes: I32
     shutdown_until_ms: I64
+    touch_model: npt.NDArray[np.uint8]
 
     def __init__(self, capacity: int = 1024, cards: Sequence[int] = (), profile: int = 0) -> None:
         """`cards`: see `Standings`; `profile`: the health profile of an account without context."""
@@ -237,6 +250,7 @@ def summary(book: Book) -> tuple[Any, ...]:
         *relations_of(book),
         len(book.episodes),
         shutdowns.until_ms(book),
+        TOUCH_MODELS.get(profile.touch_model or "", 0) if profile else 0,
     )
 
 

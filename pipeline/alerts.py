@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pipeline.books import Book, Context, Episode
 from pipeline.config import DAY_MS, EngineConfig
+from pipeline.days import Days
 from pipeline.kinds import KINDS, Kind, alert_score
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
@@ -54,11 +55,13 @@ class Alerting:
 
     config: EngineConfig
     _hash: str = field(init=False)
+    _days: Days = field(init=False)
     _threshold: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._hash = self.config.config_hash
-        self._threshold = log(self.config.arl_days)
+        self._days = Days(self.config.timezone)
+        self._threshold = log(self.config.run_length_days)
 
     def record(self, account_id: str, book: Book, episode: Episode, change: Change, scene: Scene) -> dict[str, Any]:
         """The alert record of one change, as in schemas/alert.avsc."""
@@ -81,7 +84,7 @@ class Alerting:
             "ends_at": change.ends_at_ms,
             "detected_at": episode.detected_at_ms,
             "updated_at": change.at_ms,
-            "onset": None,
+            "onset": self._onset(episode),
             "signal": _signal(episode, scene),
             "dimensions": list(scene.dimensions),
             "evidence": self._evidence(kind, episode, scene),
@@ -99,6 +102,12 @@ class Alerting:
             "config_hash": self._hash,
         }
 
+    def _onset(self, episode: Episode) -> dict[str, int] | None:
+        if episode.onset is None:
+            return None
+        estimate, low, high = (self._days.start_ms(day) for day in episode.onset)
+        return {"estimate": estimate, "low": low, "high": high}
+
     def _evidence(self, kind: Kind, episode: Episode, scene: Scene) -> dict[str, Any]:
         statistical = kind.evidence == "log"
         return {
@@ -106,7 +115,10 @@ class Alerting:
             "method_version": 1,
             "value": _plain(episode.evidence),
             "threshold": round(self._threshold, 6) if statistical else None,
-            "arl_days": self.config.arl_days if statistical else None,
+            "arl_days": round(self.config.run_length_days, 6) if statistical else None,
+            "expected_false_alerts_per_owner_week": (
+                round(self.config.expected_false_per_owner_week, 6) if statistical else None
+            ),
             "baseline_days": scene.baseline_days,
             "provisional": scene.provisional,
         }

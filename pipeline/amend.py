@@ -9,7 +9,8 @@ from pipeline.accounts import NEVER
 from pipeline.alerts import Change, Scene
 from pipeline.books import Episode
 from pipeline.detectors import AMENDABLE
-from pipeline.detectors.view import View, census_of
+from pipeline.detectors.view import View
+from pipeline.evidence.census import census_of
 from pipeline.records import Outcome
 from pipeline.state import State
 
@@ -45,7 +46,7 @@ def _opened_on(state: State, row: int, day: int) -> list[Episode]:
 
 def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: int, outcome: Outcome) -> None:
     counts = census_of(state.users, state.features, rows, opened)
-    view = View(state.accounts, rows, opened, state.days, state.config.arl_days, counts, state.day_factors(opened))
+    view = View(state.accounts, rows, opened, state.days, state.config, counts, state.day_factors(opened))
     findings = {kind: evaluate(view) for kind, evaluate in AMENDABLE.items()}
     for place, row in enumerate(rows.tolist()):
         book = state.accounts.books[row]

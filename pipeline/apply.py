@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.accounts import RING
-from pipeline.billing import apply_billing
+from pipeline.billing import PAYMENT_TROUBLES, apply_billing
 from pipeline.hashing import U64, hash64
 from pipeline.members import by_day, mark_day
 from pipeline.memory import remembers
@@ -21,7 +21,7 @@ from pipeline.records import I64, Outcome
 from pipeline.shutdowns import SHUTDOWN, apply_shutdown
 from pipeline.signals import apply_profile, apply_signal
 from pipeline.state import State
-from pipeline.tickets import apply_ticket
+from pipeline.tickets import TICKET_PANES, apply_ticket
 
 I32 = npt.NDArray[np.int32]
 
@@ -52,7 +52,7 @@ _READ = {
         "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after",
         "amount_minor", "due_at",
     ),
-    "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "csat"),
+    "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "sentiment", "csat"),
     "customer.signals": (
         "type", "occurred_at", "contact_id", "score", "scale", "author", "reason_codes", "expires_at", "due_at", "role",
         "subject",
@@ -84,14 +84,20 @@ def apply_usage(state: State, accepted: Accepted, outcome: Outcome) -> None:
         mark_day(accounts.bits, chosen, day)
         accounts.first_usage_day[chosen] = np.minimum(accounts.first_usage_day[chosen], day)
     features = events.column("feature")
-    state.features.mark(rows, accepted.account_hashes, hash64(features), features, days)
+    for day, owners in state.features.mark(rows, accepted.account_hashes, hash64(features), features, days):
+        _count(accounts.panes["active_features"], day, owners)
     users = events.column("user_id")
     if users.null_count == 0:
-        state.users.mark(rows, accepted.account_hashes, hash64(users), users, days)
+        _mark_users(state, rows, accepted.account_hashes, users, days)
     elif users.null_count < len(users):
         known = np.flatnonzero(users.is_valid().to_numpy(zero_copy_only=False))
         named = users.take(pa.array(known))
-        state.users.mark(rows[known], accepted.account_hashes[known], hash64(named), named, days[known])
+        _mark_users(state, rows[known], accepted.account_hashes[known], named, days[known])
+
+
+def _mark_users(state: State, rows: I32, account_hashes: U64, users: pa.Array, days: I64) -> None:
+    for day, owners in state.users.mark(rows, account_hashes, hash64(users), users, days):
+        _count(state.accounts.panes["active_users"], day, owners)
 
 
 def _add(pane: npt.NDArray[np.generic], days: I64, rows: I32, values: npt.NDArray[np.generic]) -> None:
@@ -99,13 +105,34 @@ def _add(pane: npt.NDArray[np.generic], days: I64, rows: I32, values: npt.NDArra
     np.add.at(flat, (days % RING) * pane.shape[1] + rows, values.astype(pane.dtype, copy=False))
 
 
+def _count(pane: npt.NDArray[np.integer], day: int, rows: I32) -> None:
+    """Add one for each of the rows on a day, up to the pane's largest value."""
+    chosen, numbers = np.unique(rows, return_counts=True)
+    most = np.iinfo(pane.dtype).max
+    pane[day % RING, chosen] = np.minimum(most, pane[day % RING, chosen] + numbers)
+
+
+def _accumulate(state: State, name: str, accepted: Accepted, values: list[int]) -> None:
+    """Add one value per event to a small pane, up to its largest value."""
+    pane = state.accounts.panes[name]
+    most = int(np.iinfo(pane.dtype).max)
+    for row, day, value in zip(accepted.rows.tolist(), accepted.days.tolist(), values, strict=True):
+        if value:
+            slot = day % RING
+            pane[slot, row] = min(most, int(pane[slot, row]) + value)
+
+
 def apply_billing_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
     """Bring books up to date and let immediate rules react."""
     accounts, limit = state.accounts, state.config.max_book_entries
     note_days(state, accepted.rows, accepted.days)
     rows = accepted.rows.tolist()
-    for row, event in zip(rows, accepted.events.select(_READ["billing.events"]).to_pylist(), strict=True):
+    troubles = [0] * len(rows)
+    events = accepted.events.select(_READ["billing.events"]).to_pylist()
+    for place, (row, event) in enumerate(zip(rows, events, strict=True)):
+        troubles[place] = event["type"] in PAYMENT_TROUBLES
         outcome.alerts += react(state, row, apply_billing(accounts.book(row), event, limit))
+    _accumulate(state, "payment_troubles", accepted, troubles)
     _finish(state, rows)
     state.stale_context.update(rows)
 
@@ -115,13 +142,11 @@ def apply_ticket_events(state: State, accepted: Accepted, outcome: Outcome) -> N
     accounts, limit = state.accounts, state.config.max_book_entries
     note_days(state, accepted.rows, accepted.days)
     rows = accepted.rows.tolist()
-    opened = np.zeros(len(rows), dtype=np.int32)
-    for place, (row, event) in enumerate(
-        zip(rows, accepted.events.select(_READ["ticket.events"]).to_pylist(), strict=True)
-    ):
+    events = accepted.events.select(_READ["ticket.events"]).to_pylist()
+    for row, event in zip(rows, events, strict=True):
         outcome.alerts += react(state, row, apply_ticket(accounts.book(row), event, limit))
-        opened[place] = event["type"] == "opened"
-    _add(accounts.panes["tickets_opened"], accepted.days, accepted.rows, opened)
+    for name, count in TICKET_PANES.items():
+        _accumulate(state, name, accepted, [count(event) for event in events])
     _finish(state, rows)
 
 
@@ -131,7 +156,7 @@ def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> N
     note_days(state, accepted.rows, accepted.days)
     today_end_ms = state.days.end_ms(state.open_day)
     rows = accepted.rows.tolist()
-    touches = np.zeros(len(rows), dtype=np.int32)
+    touches = [0] * len(rows)
     for place, (row, event) in enumerate(
         zip(rows, accepted.events.select(_READ["customer.signals"]).to_pylist(), strict=True)
     ):
@@ -143,7 +168,7 @@ def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> N
         facts = (*apply_people(book, event, limit), *apply_plans(book, event, limit))
         outcome.alerts += react(state, row, facts)
         touches[place] = MEETINGS.get(event["type"], False)
-    _add(accounts.panes["touches"], accepted.days, accepted.rows, touches)
+    _accumulate(state, "touches", accepted, touches)
     _finish(state, rows)
 
 

@@ -18,6 +18,7 @@ ACTIVATING = frozenset(
     }
 )
 ENDING = frozenset({"subscription_cancelled", "trial_expired"})
+PAYMENT_TROUBLES = frozenset({"payment_failed", "invoice_overdue"})
 MAX_PAID_INVOICES = 24
 """Paid invoices are remembered only to ignore older events about them."""
 

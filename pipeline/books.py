@@ -152,6 +152,8 @@ class Episode(msgspec.Struct, array_like=True):
     evidence: float
     revision: int = 1
     clear_days: int = 0
+    onset: tuple[int, int, int] | None = None
+    """Day on which the change most likely began, and the first and last on which it may have."""
 
 
 class Book(msgspec.Struct, array_like=True):

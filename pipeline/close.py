@@ -13,7 +13,9 @@ from pipeline.amend import amend
 from pipeline.books import Book, Episode
 from pipeline.deadlines import ended, overdue
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
-from pipeline.detectors.view import View, census
+from pipeline.detectors.levels import LevelDetector
+from pipeline.detectors.view import View
+from pipeline.evidence.census import census
 from pipeline.health_records import publish_health
 from pipeline.inhibition import inhibitor
 from pipeline.judging import Verdict, judge
@@ -49,7 +51,7 @@ def close_day(state: State, outcome: Outcome) -> None:
         factors = state.day_factors(day)
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))
-            view = View(accounts, rows, day, state.days, state.config.arl_days, counts.part(rows), factors)
+            view = View(accounts, rows, day, state.days, state.config, counts.part(rows), factors)
             tally.add(view)
             _close_block(state, view, rows, held, outcome)
         _age(state, day, held)
@@ -114,7 +116,7 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
 
 def _close_block(state: State, view: View, rows: slice, held: Bools | None, outcome: Outcome) -> None:
     accounts = state.accounts
-    findings = {detector.KIND: detector.evaluate(view) for detector in BEFORE_SCORE}
+    findings = {detector.KIND: view.finding(detector) for detector in BEFORE_SCORE}
     live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
     previous_primary = accounts.primary[rows].copy()
     context = DayContext(view, findings, judge(state, view, rows, live), previous_primary)
@@ -183,12 +185,18 @@ class _Closing:
         return self.context.judgement.primary_of(self.place)
 
     def _open(
-        self, kind: str, dimension: str, starts_at_ms: int, severity: str, values: tuple[float, float, float]
+        self,
+        kind: str,
+        dimension: str,
+        starts_at_ms: int,
+        severity: str,
+        values: tuple[float, float, float],
+        onset: tuple[int, int, int] | None = None,
     ) -> None:
         if kind in self.state.config.disabled_kinds:
             return
         view = self.context.view
-        episode = Episode(kind, dimension, view.day, starts_at_ms, view.end_ms, severity, *values)
+        episode = Episode(kind, dimension, view.day, starts_at_ms, view.end_ms, severity, *values, onset=onset)
         self.book.episodes.append(episode)
         self._emit(episode, "firing", "detected")
 
@@ -209,7 +217,8 @@ class _Closing:
             else:
                 start_ms = self.state.days.start_ms(self.context.view.day)
                 severity = self._severity(detector.KIND)
-                self._open(detector.KIND, detector.DIMENSION, start_ms, severity, finding.values_at(place))
+                onset = detector.onset(self.context.view, place) if isinstance(detector, LevelDetector) else None
+                self._open(detector.KIND, detector.DIMENSION, start_ms, severity, finding.values_at(place), onset)
             return
         clear_days = episode.clear_days
         recovered = detector.cleared(self.context.view, finding, place, episode.expected)

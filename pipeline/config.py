@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from pipeline.calendar import PlannedShutdown
-from pipeline.kinds import KINDS
+from pipeline.kinds import KINDS, STREAMS
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
 
@@ -23,7 +23,17 @@ class EngineConfig:
     allowed_lateness_days: int = 3
     max_skew_ms: int = 600_000
     timezone: str = "UTC"
-    arl_days: float = 2800.0
+    false_per_owner_per_week: float = 1.0
+    """Alert budget: false alarms of all statistical detectors together that one account owner accepts."""
+    accounts_per_owner: int = 50
+    arl_days: float | None = None
+    """Average run length of each statistical detector instead of the budget's."""
+    prior_daily_actions: tuple[float, ...] = (10.0, 5.0, 30.0, 100.0)
+    """Daily actions to expect of an account in its first weeks: touch model unknown, digital, high-touch, strategic."""
+    basic_drop_pct: float = 0.0
+    """Fall of a week's actions against the week before that raises `weekly_drop`; 0 switches the rule off."""
+    basic_min_actions: float = 50.0
+    """Actions that the week before must have had for `weekly_drop`."""
     max_users: int = 500
     max_features: int = 64
     max_book_entries: int = 500
@@ -49,10 +59,33 @@ class EngineConfig:
             raise ValueError(f"allowed_lateness_days must be between 0 and {MAX_LATENESS_DAYS}")
         if unknown := [kind for kind in self.disabled_kinds if kind not in KINDS]:
             raise ValueError(f"there are no kinds of alert called {', '.join(unknown)}")
-        if self.arl_days <= 1:
+        if self.arl_days is not None and self.arl_days <= 1:
             raise ValueError("arl_days must be above 1")
         if self.fleet_min_accounts < 1:
             raise ValueError("fleet_min_accounts must be at least 1")
+        if self.accounts_per_owner < 1:
+            raise ValueError("accounts_per_owner must be at least 1")
+        if not 0 < self.false_per_owner_per_week <= self.streams_per_owner_week:
+            raise ValueError("false_per_owner_per_week must be above 0 and below one a day for each detector stream")
+        if len(self.prior_daily_actions) != 4 or min(self.prior_daily_actions) <= 0:
+            raise ValueError("prior_daily_actions must be four numbers above 0")
+        if not 0 <= self.basic_drop_pct < 100:
+            raise ValueError("basic_drop_pct must be between 0 and 100")
+
+    @property
+    def streams_per_owner_week(self) -> float:
+        """Decisions that the statistical detectors make about one owner's accounts in a week."""
+        return 7.0 * self.accounts_per_owner * STREAMS
+
+    @property
+    def run_length_days(self) -> float:
+        """Average days between false alarms of one statistical detector on one account."""
+        return self.arl_days or self.streams_per_owner_week / self.false_per_owner_per_week
+
+    @property
+    def expected_false_per_owner_week(self) -> float:
+        """False alarms that an owner sees at most in a week, on average."""
+        return self.streams_per_owner_week / self.run_length_days
 
     @property
     def allowed_lateness_ms(self) -> int:

@@ -12,7 +12,6 @@ from pipeline.bands import NAMES
 from pipeline.books import Context
 from pipeline.detectors.view import F64
 from pipeline.judging import Verdict
-from pipeline.level import SEASONAL_DAYS
 from pipeline.scenes import DayContext, smallest_visible_drops
 from pipeline.scorecards.score import Score, dimension_of
 from pipeline.state import State
@@ -47,7 +46,7 @@ def _records(state: State, day: DayContext, places: Places, first_row: int) -> l
     cards = [_card_records(state, day, verdict, places, rows) for verdict in day.judgement.verdicts]
     primary = day.judgement.primary[places].tolist()
     drops = _drops(day, places)
-    provisional = (level.defined[places] & (level.days[places] < SEASONAL_DAYS)).tolist()
+    provisional = level.provisional[places].tolist()
     records = []
     for number, row in enumerate(rows.tolist()):
         book = accounts.books.get(row)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from pipeline.books import Book
+from pipeline.kinds import KINDS
 from pipeline.records import Inhibitor
 from pipeline.state import State
 
 ACCOUNT_LEVEL = ("usage_drop", "silence")
 """Kinds on an account's usage as a whole; the first three of the order keep them closed."""
-FEATURE_LEVEL: tuple[str, ...] = ()
-"""Kinds on a part of an account's usage; an open one on the whole keeps them closed too."""
+FEATURE_LEVEL = ("users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence")
+"""Kinds on a part of an account's usage; those keep them closed too."""
 
 
 def inhibitor(state: State, row: int, book: Book, kind: str) -> Inhibitor | None:
-    """What keeps an alert of the kind closed on this close; nothing for kinds that are not about usage."""
-    if kind not in ACCOUNT_LEVEL and kind not in FEATURE_LEVEL:
-        return None
+    """What keeps an alert of the kind closed on this close: for kinds on usage a wider one, for any a stronger one."""
+    if kind in ACCOUNT_LEVEL or kind in FEATURE_LEVEL:
+        wider = _wider(state, row)
+        if wider is not None:
+            return wider
+    stronger = KINDS[kind].yields_to
+    return "account" if any(episode.kind in stronger for episode in book.episodes) else None
+
+
+def _wider(state: State, row: int) -> Inhibitor | None:
     belonging, alerts = state.accounts.belonging, state.fleet_alerts
     if alerts.stopped:
         return "feed"
@@ -23,6 +31,4 @@ def inhibitor(state: State, row: int, book: Book, kind: str) -> Inhibitor | None
         return "fleet"
     if int(belonging.parent[row]) in state.fleet.alarmed:
         return "parent"
-    if kind in FEATURE_LEVEL and any(episode.kind in ACCOUNT_LEVEL for episode in book.episodes):
-        return "account"
     return None

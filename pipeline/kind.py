@@ -33,6 +33,8 @@ class Kind:
     immediate: bool = False
     calm: bool = False
     """Whether it is not raised while a risk of the account is open."""
+    yields_to: tuple[str, ...] = ()
+    """Kinds of the same account that, while open, keep this one from opening."""
     condition: str = ""
     """What raises it, in a customer success manager's words."""
     resolution: str = ""

@@ -10,14 +10,32 @@ import numpy.typing as npt
 from pipeline.records import I64
 
 F64 = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 BASELINE_DAYS = 56
 LAG_DAYS = 28
 """The baseline ends this long before the day judged, so that it does not chase a slow decline."""
-MIN_DAYS = 14
+WINDOW_DAYS = BASELINE_DAYS + LAG_DAYS
+"""Days that a level is learnt from and judged on."""
+MIN_DAYS = 7
 SEASONAL_DAYS = 28
+"""Days of baseline from which on an account is judged by its own history alone."""
+SETTLED_AGE = 2 * LAG_DAYS
+"""Younger accounts have half of their days as baseline."""
 Z_90 = 1.2816
-"""Normal quantile of the one-sided 90 % bounds."""
-MAX_DISPERSION = 100.0
+"""Normal quantile of a one-sided 90 % bound: of all bounds in an account's first weeks, and of what it may rise to."""
+Z_MEAN, Z_DISPERSION = 0.1, 0.9
+OWN_DAYS = 42
+"""Normal quantiles of the bounds of an account with so many days of its own.
+
+Wider ones cost power and buy nothing: measured false alarms stay below the budget (tests/evaluation).
+"""
+SLACK = 0.03
+"""Left to days off that nobody announced."""
+PRIOR_DISPERSION = 4.0
+PRIOR_DISPERSION_DAYS = 14
+"""What a young account's dispersion is taken to be, and how many days of its own weigh as much."""
+PRIOR_SHAPE = 0.5
+"""Shape of the Gamma prior of a daily level, in units of dispersion: the levels of accounts differ widely."""
 MIN_INFORMATION = 20.0
 """Expected actions of four weeks over their dispersion, below which not even a drop by three quarters would show."""
 
@@ -27,65 +45,136 @@ def weekday(day: int) -> int:
     return (day + 3) % 7
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Level:
-    """Expected daily actions of each account.
+    """Expected daily values of each account.
 
-    `mean` is 0 where the level is not defined. `safe` is the share of it that the truth is above with 90 %
-    confidence, less 3 % for days off that nobody announced.
+    `mean` is 0 where the level is not defined. `safe` is the lower bound of it as a share,
+    less 3 % for days off that nobody announced; `upper` the upper bound of the daily mean, likewise, which
+    exists without any activity too. `lag` days behind the day judged do not belong to the baseline.
     """
 
-    defined: npt.NDArray[np.bool_]
+    defined: Bools
     days: I64
+    lag: I64
     mean: F64
     factors: F64
     """One row per weekday, one column per account."""
     dispersion: F64
     safe: F64
+    upper: F64
 
     @property
-    def judged(self) -> npt.NDArray[np.bool_]:
-        """Whether four weeks say enough to call them good or bad."""
-        return np.asarray(self.defined & (28.0 * self.mean >= MIN_INFORMATION * self.dispersion))
+    def judged(self) -> Bools:
+        """Whether four weeks say enough to call them good or bad, against four weeks at least."""
+        return np.asarray(
+            self.defined & (self.lag >= LAG_DAYS) & (28.0 * self.mean >= MIN_INFORMATION * self.dispersion)
+        )
+
+    @property
+    def provisional(self) -> Bools:
+        """Whether the level rests on less than four weeks."""
+        return np.asarray(self.defined & (self.days < SEASONAL_DAYS))
+
+    def weekday_factors(self, first: int, last: int) -> F64:
+        """Weekday factors of the days from `first` to `last`, one row a day."""
+        return self.factors[(np.arange(first, last + 1) + 3) % 7]
 
     def means(self, first: int, last: int) -> F64:
-        """Expected actions of the days from `first` to `last`, one row a day."""
-        weekdays = (np.arange(first, last + 1) + 3) % 7
-        return np.asarray(self.mean * self.factors[weekdays], dtype=np.float64)
+        """Expected values of the days from `first` to `last`, one row a day."""
+        return np.asarray(self.mean * self.weekday_factors(first, last), dtype=np.float64)
+
+    def at(self, places: npt.NDArray[np.intp]) -> Level:
+        """The levels of some of the accounts."""
+        columns = {name: getattr(self, name)[places] for name in _COLUMNS}
+        return Level(factors=self.factors[:, places], **columns)
 
 
 def expected_level(
     values: npt.NDArray[np.integer],
-    last_day: int,
-    first_usage_day: I64,
-    left_out: npt.NDArray[np.bool_] | None = None,
+    day: int,
+    first_day: I64,
+    scale: float = 1000.0,
+    prior_mean: F64 | None = None,
+    left_out: Bools | None = None,
 ) -> Level:
-    """Level from a baseline window of 56 days that ends with `last_day`: thousandths, one row a day.
+    """Level as of a day from the values of the 84 days that end with it, `scale` to the unit, one row a day.
 
-    Days before an account's first usage day and those `left_out` do not count. Weekday factors are shrunk by one
-    mean day each; dispersion (variance over mean) is its Pearson estimate with a 90 % upper bound.
+    Days before an account's `first_day` and those `left_out` do not count. From 56 days on an account is judged
+    against the 56 days that end 28 days ago; a younger one against the first half of its days, with what
+    `prior_mean` says for its first weeks.
     """
-    first_day = last_day - BASELINE_DAYS + 1
-    counted = np.arange(first_day, last_day + 1)[:, None] >= first_usage_day
+    age = day - first_day + 1
+    counted = np.arange(day - WINDOW_DAYS + 1, day - LAG_DAYS + 1)[:, None] >= first_day
     if left_out is not None:
-        counted &= ~left_out
-        values = np.where(counted, values, 0)
-    weeks = BASELINE_DAYS // 7
+        counted &= ~left_out[:BASELINE_DAYS]
+    level = _learn(values[:BASELINE_DAYS], day - LAG_DAYS, counted, np.full(len(age), LAG_DAYS), scale, prior_mean)
+    young = np.flatnonzero(age < SETTLED_AGE)
+    if len(young):
+        lag = np.maximum(age[young] // 2, 0)
+        days = np.arange(day - SETTLED_AGE + 1, day - MIN_DAYS + 1)[:, None]
+        window = values[LAG_DAYS : WINDOW_DAYS - MIN_DAYS, young]
+        prior = None if prior_mean is None else prior_mean[young]
+        counted = (days >= first_day[young]) & (days <= day - lag)
+        if left_out is not None:
+            counted &= ~left_out[LAG_DAYS : WINDOW_DAYS - MIN_DAYS, young]
+        _replace(level, young, _learn(window, day - MIN_DAYS, counted, lag, scale, prior))
+    return level
+
+
+_COLUMNS = ("defined", "days", "lag", "mean", "dispersion", "safe", "upper")
+
+
+def _replace(level: Level, places: npt.NDArray[np.intp], part: Level) -> None:
+    for name in _COLUMNS:
+        getattr(level, name)[places] = getattr(part, name)
+    level.factors[:, places] = part.factors
+
+
+def _learn(
+    values: npt.NDArray[np.integer], last_day: int, counted: Bools, lag: I64, scale: float, prior_mean: F64 | None
+) -> Level:
+    """Level from whole weeks of days that end with `last_day`, of which some count."""
+    first_day = last_day - len(values) + 1
+    weeks = len(values) // 7
+    values = np.where(counted, values, 0)
     # Row w of the folded window is weekday (first_day + w); rolled, row 0 is Monday.
-    sums = np.roll(values.reshape(weeks, 7, -1).sum(axis=0), weekday(first_day), axis=0)
+    sums = np.roll(values.reshape(weeks, 7, -1).sum(axis=0, dtype=np.int64), weekday(first_day), axis=0)
     numbers = np.roll(counted.reshape(weeks, 7, -1).sum(axis=0), weekday(first_day), axis=0)
     count = numbers.sum(axis=0)
-    total = sums.sum(axis=0) / 1000.0
+    total = sums.sum(axis=0) / scale
     defined = (count >= MIN_DAYS) & (total > 0)
-    mean = np.where(defined, total / np.maximum(count, 1), 0.0)
-    factors = (sums / 1000.0 + mean) / ((numbers + 1) * np.where(defined, mean, 1.0))
-    factors = np.where(defined & (count >= SEASONAL_DAYS), factors, 1.0)
+    known = np.maximum(count, 1)
+    mean = np.where(defined, total / known, 0.0)
+    weight = np.where(count < BASELINE_DAYS, 2.0, 1.0)
+    factors = (sums / scale + weight * mean) / ((numbers + weight) * np.where(defined, mean, 1.0))
+    factors = np.where(defined, factors, 1.0)
     means = mean * factors
-    deviations = values.reshape(weeks, 7, -1) / 1000.0 - np.roll(means, -weekday(first_day), axis=0)
-    squares = np.where(counted, (deviations * deviations).reshape(BASELINE_DAYS, -1), 0.0).sum(axis=0)
+    deviations = values.reshape(weeks, 7, -1) / scale - np.roll(means, -weekday(first_day), axis=0)
+    squares = np.where(counted, (deviations * deviations).reshape(len(values), -1), 0.0).sum(axis=0)
     expected = (means * numbers).sum(axis=0)
-    upper = 1.0 + Z_90 * np.sqrt(2.0 / np.maximum(count - 1, 1))
-    ratio = squares / np.where(defined, expected, 1.0)
-    dispersion = np.minimum(MAX_DISPERSION, np.maximum(1.0, ratio) * upper)
-    width = Z_90 * np.sqrt(dispersion / np.where(defined, mean * count, 1.0))
-    return Level(defined, count, mean, factors, dispersion, 0.97 * np.maximum(0.3, 1.0 - width))
+    dispersion = _dispersion(squares / np.where(defined, expected, 1.0), count)
+    safe = _lower_mean(total, count, dispersion, prior_mean) / np.where(defined, mean, 1.0)
+    upper = (total + dispersion + Z_90 * np.sqrt(dispersion * (total + dispersion))) / known
+    return Level(
+        defined, count, lag, mean, factors, dispersion, (1.0 - SLACK) * safe, np.asarray((1.0 + SLACK) * upper)
+    )
+
+
+def _dispersion(ratio: F64, count: I64) -> F64:
+    """Upper bound of variance over mean, from its Pearson estimate; with a prior in an account's first weeks."""
+    prior = np.where(count < SEASONAL_DAYS, PRIOR_DISPERSION_DAYS, 0)
+    quantile = np.where(count < OWN_DAYS, Z_90, Z_DISPERSION)
+    pooled = (prior * PRIOR_DISPERSION + count * ratio) / np.maximum(prior + count, 1)
+    return np.asarray(np.maximum(1.0, pooled) * (1.0 + quantile * np.sqrt(2.0 / np.maximum(prior + count - 1, 1))))
+
+
+def _lower_mean(total: F64, count: I64, dispersion: F64, prior_mean: F64 | None) -> F64:
+    """Lower quantile of the daily mean's Gamma posterior, by Wilson and Hilferty's approximation."""
+    quantile = np.where(count < OWN_DAYS, Z_90, Z_MEAN)
+    shape, rate = total / dispersion, count / dispersion
+    if prior_mean is not None:
+        shape, rate = shape + PRIOR_SHAPE, rate + PRIOR_SHAPE / prior_mean
+    bound = np.maximum(shape, 1e-9)
+    cube = np.maximum(0.0, 1.0 - 1.0 / (9.0 * bound) - quantile / (3.0 * np.sqrt(bound)))
+    return np.asarray(shape * cube**3 / np.where(rate > 0, rate, 1.0))

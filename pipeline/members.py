@@ -20,6 +20,12 @@ RING_DAYS = 128
 _ONE = np.uint64(1)
 
 
+def unmarked(bits: npt.NDArray[np.uint64], places: Places, day: int) -> Places:
+    """The places, each once, whose bit of a day is not set."""
+    slot = day % RING_DAYS
+    return np.unique(places[bits[places, slot >> 6] & (_ONE << np.uint64(slot & 63)) == 0])
+
+
 def mark_day(bits: npt.NDArray[np.uint64], places: Places, day: int) -> None:
     """Set the bit of a day in rows of a two-word day ring."""
     slot = day % RING_DAYS
@@ -115,8 +121,10 @@ class Members:
         arrays = (self.owner, self.hashes, self.keys, self.bits, self.last_day, self.ids, self._nexts)
         return sum(array.nbytes for array in arrays) + self._index.nbytes
 
-    def mark(self, rows: I32, account_hashes: U64, hashes: U64, ids: pa.Array, days: I64) -> None:
+    def mark(self, rows: I32, account_hashes: U64, hashes: U64, ids: pa.Array, days: I64) -> list[tuple[int, I32]]:
         """Record activity: one account row, account hash, member hash, member id and day per event.
+
+        Returns each day with the account rows of the members that became active on it, one entry a member.
 
         An account with twice the limit of members gets no further ones until the day closes.
         """
@@ -130,9 +138,12 @@ class Members:
             if not tracked.all():
                 self.untracked += int((~tracked).sum())
                 places, days = places[tracked], days[tracked]
+        fresh = []
         for day, chosen in by_day(days, places):
+            fresh.append((day, self.owner[unmarked(self.bits, chosen, day)]))
             mark_day(self.bits, chosen, day)
             self.last_day[chosen] = np.maximum(self.last_day[chosen], np.int32(day))
+        return fresh
 
     def _create(self, rows: I32, hashes: U64, keys: U64, ids: pa.Array, missing: npt.NDArray[np.intp]) -> None:
         ordered = np.sort(keys[missing])

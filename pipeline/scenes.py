@@ -10,11 +10,12 @@ import numpy as np
 
 from pipeline.alerts import Scene, change_pct, optional, state_of
 from pipeline.bands import NAMES
-from pipeline.detectors import power_user_decline, usage_drop
+from pipeline.detectors import power_user_decline
+from pipeline.detectors.levels import usage_drop
 from pipeline.detectors.view import F64, Finding, View
+from pipeline.evidence.power import MIN_POWER_USERS
 from pipeline.hashing import U64
 from pipeline.judging import Judgement, Verdict
-from pipeline.level import SEASONAL_DAYS
 from pipeline.members import last_days
 from pipeline.scorecards.score import Score, dimension_of
 from pipeline.state import State
@@ -45,7 +46,7 @@ def scene(state: State, day: DayContext, verdict: Verdict, row: int, place: int)
         contributors=contributors(state, row, day.view.day),
         health=verdict_record(state, verdict, row, place),
         baseline_days=int(level.days[place]),
-        provisional=bool(level.defined[place] and level.days[place] < SEASONAL_DAYS),
+        provisional=bool(level.provisional[place]),
     )
 
 
@@ -64,7 +65,7 @@ def verdict_record(state: State, verdict: Verdict, row: int, place: int) -> dict
 
 def _dimensions(day: DayContext, score: Score, place: int) -> list[dict[str, Any]]:
     entries = [_tested(usage_drop.DIMENSION, 5, day.findings[usage_drop.KIND], place)]
-    if day.view.power.count[place] >= power_user_decline.MIN_POWER_USERS:
+    if day.view.power.count[place] >= MIN_POWER_USERS:
         entries.append(_tested(power_user_decline.DIMENSION, 5, day.findings[power_user_decline.KIND], place))
     weights = score.weights[place]
     for criterion, reading in zip(score.card.criteria, score.readings, strict=True):

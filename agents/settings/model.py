@@ -28,6 +28,7 @@ class Settings(Section):
     app: sections.App = Field(default_factory=sections.App)
     time: sections.Time = Field(default_factory=sections.Time)
     limits: sections.Limits = Field(default_factory=sections.Limits)
+    alert_budget: sections.AlertBudget = Field(default_factory=sections.AlertBudget)
     detection: sections.Detection = Field(default_factory=sections.Detection)
     kinds: sections.Kinds = Field(default_factory=sections.Kinds)
     checkpoint: sections.Checkpoint = Field(default_factory=sections.Checkpoint)
@@ -44,7 +45,17 @@ class Settings(Section):
             allowed_lateness_days=self.time.allowed_lateness_d,
             max_skew_ms=self.time.max_skew_s * 1000,
             timezone=self.app.timezone,
+            false_per_owner_per_week=self.alert_budget.false_per_owner_per_week,
+            accounts_per_owner=self.alert_budget.accounts_per_owner,
             arl_days=self.detection.arl_days,
+            prior_daily_actions=(
+                self.detection.prior_actions,
+                self.detection.prior_actions_digital,
+                self.detection.prior_actions_high_touch,
+                self.detection.prior_actions_strategic,
+            ),
+            basic_drop_pct=self.detection.basic_drop_pct,
+            basic_min_actions=self.detection.basic_min_actions,
             max_users=self.limits.users_per_account,
             max_features=self.limits.features_per_account,
             max_book_entries=self.limits.book_entries,

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pipeline.kinds import KINDS
 
 Positive = Annotated[int, Field(ge=1)]
+PriorActions = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 class Section(BaseModel):
@@ -141,12 +142,33 @@ class Limits(Section):
     dedup_ids: Positive = Field(20_000_000, description="Event ids remembered per partition and topic.")
 
 
-class Detection(Section):
-    """How sensitive the detectors are."""
+class AlertBudget(Section):
+    """How many false alarms are accepted: the one knob of all statistical detectors."""
 
-    arl_days: Annotated[float, Field(gt=1, le=1_000_000)] = Field(
-        2_800.0,
-        description="Average days between false alarms of one detector on one account; higher is quieter.",
+    false_per_owner_per_week: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="False alarms that the owner of `accounts_per_owner` accounts accepts in a week."
+    )
+    accounts_per_owner: Positive = Field(50, description="Accounts of one owner.")
+
+
+class Detection(Section):
+    """What is detected, beside the alert budget."""
+
+    arl_days: Annotated[float, Field(gt=1, le=1_000_000)] | None = Field(
+        None,
+        description="Average days between false alarms of one detector on one account, instead of the budget's.",
+    )
+    prior_actions: PriorActions = Field(
+        10.0, description="Daily actions to expect of an account in its first weeks, before its own history counts."
+    )
+    prior_actions_digital: PriorActions = Field(5.0, description="The same for the touch model digital.")
+    prior_actions_high_touch: PriorActions = Field(30.0, description="The same for the touch model high_touch.")
+    prior_actions_strategic: PriorActions = Field(100.0, description="The same for the touch model strategic.")
+    basic_drop_pct: Annotated[float, Field(ge=0, lt=100)] = Field(
+        0.0, description="Alert when a week's actions fall by so many percent on the week before; 0 is off."
+    )
+    basic_min_actions: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
+        50.0, description="Actions that the week before must have had for that alert."
     )
 
 

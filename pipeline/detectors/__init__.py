@@ -6,10 +6,14 @@ A new detector is one module with `KIND`, `DIMENSION`, `evaluate` and `cleared`,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from pipeline.detectors import (
     advocacy,
+    combined_evidence,
+    feature_abandonment,
+    levels,
     p1_open,
     power_user_decline,
     quota_burn,
@@ -18,9 +22,9 @@ from pipeline.detectors import (
     seat_saturation,
     sentiment_gap,
     silence,
-    sustained_growth,
-    ticket_surge,
-    usage_drop,
+    single_user_dependence,
+    user_mix_shift,
+    weekly_drop,
 )
 from pipeline.detectors.view import Finding, View
 
@@ -39,10 +43,14 @@ class Detector(Protocol):
 
 
 BEFORE_SCORE: tuple[Detector, ...] = (
-    usage_drop,
+    *levels.BEFORE_SCORE,
     power_user_decline,
+    user_mix_shift,
+    feature_abandonment,
+    combined_evidence,
+    single_user_dependence,
     silence,
-    ticket_surge,
+    weekly_drop,
     p1_open,
     *relationship.DETECTORS,
     sentiment_gap,
@@ -52,17 +60,19 @@ BEFORE_SCORE: tuple[Detector, ...] = (
 AFTER_SCORE: tuple[Detector, ...] = (
     renewal_at_risk,
     seat_saturation,
-    sustained_growth,
+    *levels.AFTER_SCORE,
     quota_burn,
     *advocacy.DETECTORS,
 )
 """These read the new band."""
 
-AMENDABLE = {
-    usage_drop.KIND: usage_drop.evaluate,
+AMENDABLE: dict[str, Callable[[View], Finding]] = {
+    **{level.KIND: level.evaluate_ungated for level in (*levels.BEFORE_SCORE, *levels.AFTER_SCORE)},
     power_user_decline.KIND: power_user_decline.evaluate,
+    user_mix_shift.KIND: user_mix_shift.evaluate,
+    feature_abandonment.KIND: feature_abandonment.evaluate,
+    combined_evidence.KIND: combined_evidence.evaluate,
     silence.KIND: silence.evaluate,
-    ticket_surge.KIND: ticket_surge.evaluate,
-    sustained_growth.KIND: sustained_growth.evaluate_ungated,
+    weekly_drop.KIND: weekly_drop.evaluate,
 }
 """Kinds that read day values only: late data may update or retract them as of their opening day."""

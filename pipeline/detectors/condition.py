@@ -9,6 +9,10 @@ import numpy as np
 
 from pipeline.bands import RED
 from pipeline.detectors.view import F64, Bools, Finding, View
+from pipeline.evidence.share import REFERENCE_DAYS
+
+RECOVERED_SHARE = 0.9
+"""Of the power users' share, from which on they count as back."""
 
 DAY_MS = 86_400_000
 IDLE_AFTER_EXPANSION_MS = 28 * DAY_MS
@@ -38,3 +42,19 @@ def holds(raised: Bools, observed: F64, expected: float) -> Finding:
     """A finding whose evidence is the share of what was expected."""
     observed = np.where(raised, observed, 0.0)
     return Finding(raised, observed, np.full(len(raised), expected), observed / expected)
+
+
+def power_share_fallen(view: View, where: Bools) -> Finding:
+    """Findings of accounts whose power users' share has fallen, raised at some of them."""
+    power = view.power
+    observed = np.where(power.all_week > 0, power.week / np.maximum(power.all_week, 1), 0.0)
+    # When none of the reference's users is left, they were renamed or moved, and nothing is known of them.
+    known = (view.first_usage_day <= power.reference_start - REFERENCE_DAYS) & (power.known_week > 0)
+    evidence = np.where(known, power.evidence, -np.inf)
+    return Finding((evidence >= view.threshold) & where, observed, power.share, evidence)
+
+
+def power_share_back(view: View, place: int, expected_at_opening: float) -> bool:
+    """Whether last week's share is back near what was expected when the episode opened."""
+    part, whole = view.power.week[place], view.power.all_week[place]
+    return bool(whole > 0 and part >= RECOVERED_SHARE * expected_at_opening * whole)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.accounts import RING, Accounts
+from pipeline.accounts import RING, SCALES, USAGE_PANES, Accounts
+from pipeline.config import EngineConfig
 from pipeline.dayfactors import DayFactors, shut_days
 from pipeline.days import Days
+from pipeline.evidence.census import Census
 from pipeline.hashing import U64
-from pipeline.level import BASELINE_DAYS, LAG_DAYS, Level, expected_level
-from pipeline.members import Members, last_days
+from pipeline.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level, expected_level
+from pipeline.members import last_days
 from pipeline.records import I64
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Rows = slice | npt.NDArray[np.int32]
+Places = npt.NDArray[np.intp]
 FACTOR_DAYS = 28
 """Days whose factors are computed together: what most detectors read."""
 
@@ -39,129 +42,13 @@ class Finding:
         return float(self.observed[place]), float(self.expected[place]), float(self.evidence[place])
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """Members of each account counted as of a day; arrays with one entry per account."""
+class Evaluator(Protocol):
+    """What says where its condition holds."""
 
-    active_28: I64
-    """Members active in the last 28 days."""
-    active_before: I64
-    """Members active in the 28 days before."""
-    days_28: I64
-    """Member-days of the last 28 days."""
-    days_base: I64
-    """Member-days of the 56 days before."""
+    KIND: str
 
-
-@dataclass(frozen=True, slots=True)
-class PowerUsers:
-    """Users chosen in a reference period, and their share of activity since; arrays with one entry per account."""
-
-    reference_start: int
-    count: I64
-    days: I64
-    all_days: I64
-    """User-days of power users and of all users in the 56 days of the reference."""
-    weeks: tuple[I64, ...]
-    all_weeks: tuple[I64, ...]
-    """The same in the last four weeks, oldest first."""
-
-
-def _per_account(owners: npt.NDArray[np.int32], values: npt.NDArray[np.generic], accounts: int) -> I64:
-    return np.bincount(owners, weights=values.astype(np.float64), minlength=accounts).astype(np.int64)
-
-
-def activity(bits: npt.NDArray[np.uint64], owners: npt.NDArray[np.int32], accounts: int, day: int) -> Activity:
-    """Count members and member-days per account as of a day."""
-    recent = last_days(bits, day, 28)
-    base = last_days(bits, day - 28, 56)
-    return Activity(
-        _per_account(owners, recent != 0, accounts),
-        _per_account(owners, (base >> np.uint64(28)) != 0, accounts),
-        _per_account(owners, np.bitwise_count(recent), accounts),
-        _per_account(owners, np.bitwise_count(base), accounts),
-    )
-
-
-def reference_start(day: int) -> int:
-    """First day after the reference period in force: a multiple of 28, at least 27 days ago."""
-    return 28 * ((day - 27) // 28)
-
-
-def power_users(bits: npt.NDArray[np.uint64], owners: npt.NDArray[np.int32], accounts: int, day: int) -> PowerUsers:
-    """Choose each account's power users in the reference period and count their days since.
-
-    A power user was active in at least 6 of its 8 weeks and on at least 16 days. The choice is older than what is
-    judged, so that regression to the mean does not look like a decline.
-    """
-    start = reference_start(day)
-    reference = last_days(bits, start - 1, 56)
-    weeks = sum(((reference >> np.uint64(7 * j)) & np.uint64(127) != 0).astype(np.uint8) for j in range(8))
-    days = np.bitwise_count(reference)
-    power = (np.asarray(weeks) >= 6) & (days >= 16)
-    recent = last_days(bits, day, 28)
-    blocks = [np.bitwise_count(recent & np.uint64(127 << (7 * j))) for j in range(4)]
-    chosen = owners[power]
-    return PowerUsers(
-        start,
-        np.bincount(chosen, minlength=accounts),
-        _per_account(chosen, days[power], accounts),
-        _per_account(owners, days, accounts),
-        tuple(_per_account(chosen, block[power], accounts) for block in blocks),
-        tuple(_per_account(owners, block, accounts) for block in blocks),
-    )
-
-
-@dataclass(slots=True)
-class Census:
-    """Member counts of a set of accounts as of one day."""
-
-    users: Activity
-    features: Activity
-    power: PowerUsers
-
-    def part(self, rows: slice) -> Census:
-        """The same for some of the accounts."""
-
-        def cut(counts: Activity) -> Activity:
-            return Activity(
-                counts.active_28[rows], counts.active_before[rows], counts.days_28[rows], counts.days_base[rows]
-            )
-
-        power = self.power
-        return Census(
-            cut(self.users),
-            cut(self.features),
-            PowerUsers(
-                power.reference_start,
-                power.count[rows],
-                power.days[rows],
-                power.all_days[rows],
-                tuple(week[rows] for week in power.weeks),
-                tuple(week[rows] for week in power.all_weeks),
-            ),
-        )
-
-
-def census(users: Members, features: Members, accounts: int, day: int) -> Census:
-    """Count the members of all accounts of a partition."""
-    used, named = slice(1, users.size), slice(1, features.size)
-    return Census(
-        activity(users.bits[used], users.owner[used], accounts, day),
-        activity(features.bits[named], features.owner[named], accounts, day),
-        power_users(users.bits[used], users.owner[used], accounts, day),
-    )
-
-
-def census_of(users: Members, features: Members, rows: npt.NDArray[np.int32], day: int) -> Census:
-    """Count the members of a few accounts."""
-    places, owners = users.of(rows)
-    named, feature_owners = features.of(rows)
-    return Census(
-        activity(users.bits[places], owners, len(rows), day),
-        activity(features.bits[named], feature_owners, len(rows), day),
-        power_users(users.bits[places], owners, len(rows), day),
-    )
+    def evaluate(self, view: View) -> Finding:
+        """Where the condition holds as of the view's day."""
 
 
 class View:
@@ -173,7 +60,7 @@ class View:
         rows: Rows,
         day: int,
         days: Days,
-        arl_days: float,
+        config: EngineConfig,
         counts: Census,
         day_factors: DayFactors | None = None,
     ) -> None:
@@ -184,10 +71,13 @@ class View:
         self.end_ms = days.end_ms(day)
         self.days = days
         self.day_factors = day_factors
-        self.threshold = float(np.log(arl_days))
+        self.threshold = float(np.log(config.run_length_days))
+        self.config = config
         self.users = counts.users
         self.features = counts.features
         self.power = counts.power
+        self.abandonment = counts.abandonment
+        self._findings: dict[str, Finding] = {}
         self.first_usage_day = accounts.first_usage_day[rows].astype(np.int64)
         self.band = accounts.band[rows]
         """The band of the previous close, until the score of this one is known."""
@@ -209,17 +99,68 @@ class View:
         """A column of the accounts."""
         return np.asarray(getattr(self.accounts, name)[self.rows])
 
+    def columns(self, name: str, first: int, last: int, places: Places) -> npt.NDArray[np.integer]:
+        """Like `pane`, of the accounts at some places."""
+        days = np.arange(first, last + 1)[:, None] % RING
+        rows = self.rows.start + places if isinstance(self.rows, slice) else self.rows[places]
+        return np.asarray(self.accounts.panes[name][days, rows])
+
+    def scale(self, name: str) -> float:
+        """What a pane's values are divided by to be in the unit they are judged in."""
+        return SCALES.get(name, 1.0)
+
+    def first_day_of(self, name: str) -> I64:
+        """Each account's first day that counts for a pane: of usage, or of anything."""
+        return self.first_usage_day if name in USAGE_PANES else self.column("first_day").astype(np.int64)
+
+    def last(self, name: str, days: int) -> F64:
+        """Sum of a pane over the days that end with the view's."""
+        return np.asarray(self.total(name, self.day - days + 1, self.day) / self.scale(name))
+
+    def rough_mean(self, name: str) -> F64:
+        """Mean of a pane's 56 days of baseline; 0 for accounts without any such day."""
+        last = self.day - LAG_DAYS
+        values = self.pane(name, last - BASELINE_DAYS + 1, last)
+        count = np.clip(last + 1 - self.first_day_of(name), 0, BASELINE_DAYS)
+        if name in USAGE_PANES and self._left_out is not None:
+            left_out = self._left_out[:BASELINE_DAYS]
+            values = np.where(left_out, 0, values)
+            used = np.arange(last - BASELINE_DAYS + 1, last + 1)[:, None] >= self.first_usage_day
+            count = count - (left_out & used).sum(axis=0)
+        total = values.sum(axis=0, dtype=np.int64) / self.scale(name)
+        return np.asarray(np.where(count > 0, total / np.maximum(count, 1), 0.0))
+
+    def finding(self, detector: Evaluator) -> Finding:
+        """What a detector finds here, evaluated once."""
+        if detector.KIND not in self._findings:
+            self._findings[detector.KIND] = detector.evaluate(self)
+        return self._findings[detector.KIND]
+
     @cached_property
     def level(self) -> Level:
         """Expected daily actions."""
-        last = self.day - LAG_DAYS
-        first = last - BASELINE_DAYS + 1
-        values = self.pane("actions", first, last)
-        return expected_level(values, last, self.first_usage_day, self.left_out(first, last))
+        values = self.pane("actions", self.day - WINDOW_DAYS + 1, self.day)
+        priors = np.array(self.config.prior_daily_actions)[self.column("touch_model")]
+        return expected_level(values, self.day, self.first_usage_day, self.scale("actions"), priors, self._left_out)
 
-    def means(self, level: Level, first: int, last: int) -> F64:
-        """A level's expected values of the days from `first` to `last`, one row a day, one column an account."""
-        return level.means(first, last) * self.factors(first, last)
+    def level_of(self, name: str, places: Places) -> Level:
+        """Expected daily values of a pane, of the accounts at some places."""
+        if name == "actions":
+            return self.level.at(places)
+        values = self.columns(name, self.day - WINDOW_DAYS + 1, self.day, places)
+        left_out = self._left_out if name in USAGE_PANES else None
+        left_out = None if left_out is None else left_out[:, places]
+        return expected_level(values, self.day, self.first_day_of(name)[places], self.scale(name), None, left_out)
+
+    def means(self, level: Level, first: int, last: int, places: Places | None = None) -> F64:
+        """A level's expected values of the days from `first` to `last`, one row a day, one column an account.
+
+        With `places` the level is that of the accounts there.
+        """
+        factors = self.factors(first, last)
+        if places is not None and factors.shape[1] > 1:
+            factors = factors[:, places]
+        return level.means(first, last) * factors
 
     def factors(self, first: int, last: int) -> F64:
         """What the calendar and the fleet leave of each account's expected values, one row a day.
@@ -250,6 +191,12 @@ class View:
         if self._shut is not None:
             found = np.where(self._shut[self.day_factors.rows(first, last)], 0.0, found)
         return found
+
+    @cached_property
+    def _left_out(self) -> Bools | None:
+        """The same for all days that a level is learnt from and judged on."""
+        found = self.left_out(self.day - WINDOW_DAYS + 1, self.day)
+        return None if found is None else np.broadcast_to(found, (WINDOW_DAYS, len(self)))
 
     def left_out(self, first: int, last: int) -> Bools | None:
         """Days that enter no baseline, one row a day: holidays, shutdowns, short dips of the fleet."""

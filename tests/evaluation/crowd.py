@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from pipeline.accounts import NEVER, RING
 from pipeline.config import EngineConfig
-from pipeline.detectors.view import View, census, census_of
+from pipeline.detectors.view import View
+from pipeline.evidence.census import census, census_of
 from pipeline.hashing import combine
 from pipeline.members import clear_day, mark_day
 from pipeline.state import State
@@ -71,13 +72,16 @@ class Crowd:
         state, size = self.state, self.state.accounts.size
         counts = census(state.users, state.features, size, self.day)
         blocks = [slice(start, min(start + BLOCK, size)) for start in range(1, size, BLOCK)]
-        return [View(state.accounts, rows, self.day, state.days, arl_days, counts.part(rows)) for rows in blocks]
+        return [
+            View(state.accounts, rows, self.day, state.days, EngineConfig(arl_days=arl_days), counts.part(rows))
+            for rows in blocks
+        ]
 
     def view_of(self, rows: npt.NDArray[np.int32], arl_days: float) -> View:
         """The current day of a few accounts."""
         state = self.state
         counts = census_of(state.users, state.features, rows, self.day)
-        return View(state.accounts, rows, self.day, state.days, arl_days, counts)
+        return View(state.accounts, rows, self.day, state.days, EngineConfig(arl_days=arl_days), counts)
 
     def pass_midnight(self) -> None:
         """Go on to the next day."""

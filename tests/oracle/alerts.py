@@ -23,6 +23,7 @@ class Finding:
     observed: float
     expected: float
     evidence: float
+    onset: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Alerts:
             observed=finding.observed,
             expected=finding.expected,
             evidence=finding.evidence,
+            onset=finding.onset,
         )
         account.episodes[opening.kind, opening.dimension] = episode
         self._write(account, episode, "firing", "detected", opening.detected_at_ms, None)
@@ -112,4 +114,5 @@ class Alerts:
             "observed": episode.observed,
             "expected": episode.expected,
             "evidence": episode.evidence,
+            "onset": episode.onset,
         }

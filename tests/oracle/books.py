@@ -62,6 +62,8 @@ class Books:
         if topic == USAGE:
             self._usage(account, event, day)
         elif topic == BILLING:
+            if event["type"] in {"payment_failed", "invoice_overdue"}:
+                account.payment_troubles[day] = min(255, account.payment_troubles[day] + 1)
             self._billing(account, event, occurred_at_ms)
         elif topic == TICKETS:
             self._ticket(account, event, occurred_at_ms, day)
@@ -77,8 +79,12 @@ class Books:
         first = account.first_usage_day
         account.first_usage_day = day if first is None else min(first, day)
         if event.get("user_id") is not None:
-            account.untracked_users += _mark(account.users, event["user_id"], day, self._config.max_users)
-        account.untracked_features += _mark(account.features, event["feature"], day, self._config.max_features)
+            new, untracked = _mark(account.users, event["user_id"], day, self._config.max_users)
+            account.active_users[day] = min(65_535, account.active_users[day] + new)
+            account.untracked_users += untracked
+        new, untracked = _mark(account.features, event["feature"], day, self._config.max_features)
+        account.active_features[day] = min(255, account.active_features[day] + new)
+        account.untracked_features += untracked
 
     def _billing(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
         kind = event["type"]
@@ -139,7 +145,12 @@ class Books:
     def _ticket(self, account: Account, event: dict[str, Any], at_ms: int, day: int) -> None:
         kind, key, priority = event["type"], event["ticket_id"], event.get("priority")
         if kind == "opened":
-            account.tickets_opened[day] += 1
+            points = {"p1": 5, "p2": 3, "p3": 2, "p4": 1}[priority or "p3"]
+            account.tickets_opened[day] = min(65_535, account.tickets_opened[day] + 1)
+            account.severity_points[day] = min(65_535, account.severity_points[day] + points)
+        sentiment, csat = event.get("sentiment"), event.get("csat")
+        if (sentiment is not None and sentiment < 0) or (csat is not None and csat <= 2):
+            account.complaints[day] = min(255, account.complaints[day] + 1)
         if kind == "csat_given":
             self.rules.rating(account, event, at_ms)
             return
@@ -164,19 +175,21 @@ class Books:
             ticket.escalated = True
 
 
-def _mark(table: dict[str, set[int]], identifier: str, day: int, most: int) -> int:
-    """Set the bit of a user or feature, unless it is one too many; return how many were."""
+def _mark(table: dict[str, set[int]], identifier: str, day: int, most: int) -> tuple[int, int]:
+    """Set the bit of a user or feature, unless it is one too many; count new bits and what is not kept."""
     if identifier not in table and len(table) >= 2 * most:
-        return 1
-    table.setdefault(identifier, set()).add(day)
-    return 0
+        return 0, 1
+    known = table.setdefault(identifier, set())
+    new = day not in known
+    known.add(day)
+    return int(new), 0
 
 
 def _signal(account: Account, event: dict[str, Any], at_ms: int, day: int) -> float | None:
     """Take an answer, and return it in 0…1."""
     kind = event["type"]
     if kind in {"meeting_held", "review_held"}:
-        account.touches[day] += 1
+        account.touches[day] = min(255, account.touches[day] + 1)
     if kind == "shutdown" and event.get("due_at") is not None:
         start, end = event["due_at"], event.get("expires_at")
         if start not in account.shutdowns or account.shutdowns[start][1] <= at_ms:

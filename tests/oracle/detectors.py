@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.oracle import relationship
 from tests.oracle.alerts import Finding
+from tests.oracle.combined import WEIGHTS, combined_evidence, fewer_speak
+from tests.oracle.levels import (
+    FALLING,
+    GROWING,
+    RISING,
+    Plan,
+    falls,
+    has_fallen_back,
+    has_risen_back,
+    rises,
+    rises_if_ripe,
+)
 from tests.oracle.model import DAY_MS, HOUR_MS, Episode
+from tests.oracle.shares import (
+    dependence_is_over,
+    feature_abandonment,
+    features_are_back,
+    power_share_is_back,
+    power_user_decline,
+    single_user_dependence,
+    user_mix_shift,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.oracle.view import Level, View
+    from tests.oracle.view import View
 
 
 @dataclass(frozen=True)
@@ -25,78 +47,11 @@ class Detector:
     family: str
     raises: Callable[[View], Finding | None]
     is_clear: Callable[[View, Episode], bool]
+    yields_to: tuple[str, ...] = ()
 
 
 def _while_it_holds(kind: str, dimension: str, family: str, raises: Callable[[View], Finding | None]) -> Detector:
     return Detector(kind, dimension, family, raises, lambda view, episode: raises(view) is None)
-
-
-def _log(x: float) -> float:
-    return math.log(x) if x > 0 else -math.inf
-
-
-def usage_drop(view: View) -> Finding | None:
-    level = view.level
-    if level is None:
-        return None
-    last_week = range(view.day - 6, view.day + 1)
-    observed = view.actions(view.day - 6, view.day)
-    if observed == 0:
-        return None
-    expected = sum(level.expected(x) for x in last_week)
-    before, now = _drop_evidence(view, level)
-    if before < view.log_arl or now < view.log_arl or observed >= 0.85 * expected:
-        return None
-    return Finding("error", observed, expected, now)
-
-
-def _drop_evidence(view: View, level: Level) -> tuple[float, float]:
-    """Return `L` of the day before and of the day."""
-    phi = level.dispersion
-    evidence = []
-    sums = dict.fromkeys((0.75, 0.5, 0.25, 0.05), 0.0)
-    for x in range(view.day - 27, view.day + 1):
-        for rho, s in sums.items():
-            theta = -math.log(rho) / phi
-            log_mean = level.safe(x) / (phi - 1) * math.log(phi - (phi - 1) * math.exp(-theta))
-            sums[rho] = (1 + s) * math.exp(min(4.0, -theta * view.actions(x, x) + log_mean))
-        evidence.append(_log(sum(sums.values()) / 4))
-    return evidence[-2], evidence[-1]
-
-
-def usage_drop_is_clear(view: View, episode: Episode) -> bool:
-    return view.actions(view.day - 6, view.day) >= 0.85 * episode.expected
-
-
-def power_user_decline(view: View) -> Finding | None:
-    first = view.reference_start
-    if not view.used_since(first) or len(view.power_users) < 3:
-        return None
-    reference = view.share(first, first + 55)
-    p0 = reference.power / reference.all
-    q = min(0.98, 0.97 * (p0 - 1.2816 * math.sqrt(1.5 * p0 * (1 - p0) / reference.all)))
-    if q <= 0.05:
-        return None
-    d = view.day
-    blocks = [view.share(d - 7 * b - 6, d - 7 * b) for b in (3, 2, 1, 0)]
-    sums = dict.fromkeys((0.75, 0.5, 0.25), 0.0)
-    for block in blocks:
-        for rho, s in sums.items():
-            others = block.all - block.power
-            log_e = (block.power * math.log(rho) + others * math.log((1 - rho * q) / (1 - q))) / 1.5
-            sums[rho] = (1 + s) * math.exp(min(50.0, log_e))
-    evidence = _log(sum(sums.values()) / 3)
-    last = blocks[-1]
-    if evidence < view.log_arl or last.all < 0.85 * reference.all / 8 or last.power > 0.8 * p0 * last.all:
-        return None
-    if last.power > 0.85 * reference.power / 8:
-        return None
-    return Finding("error", last.power / last.all, p0, evidence)
-
-
-def power_user_decline_is_clear(view: View, episode: Episode) -> bool:
-    last = view.share(view.day - 6, view.day)
-    return last.all > 0 and last.power >= 0.9 * episode.expected * last.all
 
 
 def silence(view: View) -> Finding | None:
@@ -119,28 +74,17 @@ def silence_is_clear(view: View, episode: Episode) -> bool:
     return any(x in view.account.active_days for x in range(view.day - 2, view.day + 1))
 
 
-def _tickets_in(view: View, first: int, last: int) -> int:
-    return sum(view.account.tickets_opened.get(x, 0) for x in range(first, last + 1))
-
-
-def ticket_surge(view: View) -> Finding | None:
-    since = view.account.first_day
-    if since is None:
+def weekly_drop(view: View) -> Finding | None:
+    least, percent = view.config.basic_min_actions, view.config.basic_drop_pct
+    now, before = view.actions(view.day - 6, view.day), view.actions(view.day - 13, view.day - 7)
+    if percent == 0 or before == 0 or before < least:
         return None
-    first, last = max(since, view.day - 62), view.day - 7
-    n = last - first + 1
-    if n < 14:
-        return None
-    expected = 7 * (_tickets_in(view, first, last) + 1) / (n + 7)
-    opened = _tickets_in(view, view.day - 6, view.day)
-    if opened < 4 or opened < expected + 4 * math.sqrt(expected) + 1:
-        return None
-    return Finding("warning", float(opened), expected, (opened - expected) / math.sqrt(expected))
+    fall = 100 * (1 - now / before)
+    return Finding("warning", now, before, fall) if fall >= percent else None
 
 
-def ticket_surge_is_clear(view: View, episode: Episode) -> bool:
-    opened = _tickets_in(view, view.day - 6, view.day)
-    return opened <= episode.expected + math.sqrt(episode.expected) + 1
+def weekly_drop_is_clear(view: View, episode: Episode) -> bool:
+    return view.actions(view.day - 6, view.day) > (1 - view.config.basic_drop_pct / 100) * episode.expected
 
 
 def p1_open(view: View) -> Finding | None:
@@ -188,41 +132,42 @@ def seat_saturation_is_clear(view: View, episode: Episode) -> bool:
     return view.users_active(view.day - 27, view.day) < 0.8 * view.seats
 
 
-def sustained_growth(view: View) -> Finding | None:
-    """Evaluate without what has no past."""
-    d = view.day
-    now, before = view.actions(d - 27, d), view.actions(d - 55, d - 28)
-    if not view.used_since(d - 83) or before <= 0 or now < 1.3 * before or view.level is None:
-        return None
-    weeks = [view.actions(d - 7 * b - 6, d - 7 * b) for b in range(4)]
-    if min(weeks) < before / 4:
-        return None
-    evidence = (now - before) / math.sqrt(view.level.dispersion * (now + before))
-    if evidence < 4:
-        return None
-    return Finding("info", now, before, evidence)
+def _falling(plan: Plan) -> Detector:
+    raises, clear = partial(falls, plan=plan), partial(_is_clear, has_risen_back, plan)
+    return Detector(plan.kind, plan.dimension, plan.family, raises, clear, plan.yields_to)
 
 
-def sustained_growth_if_ripe(view: View) -> Finding | None:
-    return sustained_growth(view) if relationship.ripe(view) else None
+def _rising(plan: Plan) -> Detector:
+    raises, clear = partial(rises, plan=plan), partial(_is_clear, has_fallen_back, plan)
+    return Detector(plan.kind, plan.dimension, plan.family, raises, clear, plan.yields_to)
 
 
-def sustained_growth_is_clear(view: View, episode: Episode) -> bool:
-    d = view.day
-    return view.actions(d - 27, d) < 1.1 * view.actions(d - 55, d - 28)
+def _growing(plan: Plan) -> Detector:
+    raises, clear = partial(rises_if_ripe, plan=plan), partial(_is_clear, has_fallen_back, plan)
+    return Detector(plan.kind, plan.dimension, plan.family, raises, clear, plan.yields_to)
+
+
+def _is_clear(recovered: Callable[[View, Plan, Episode], bool], plan: Plan, view: View, episode: Episode) -> bool:
+    return recovered(view, plan, episode)
 
 
 BEFORE_SCORE = (
-    Detector("usage_drop", "total_usage", "risk", usage_drop, usage_drop_is_clear),
+    *(_falling(plan) for plan in FALLING),
+    *(_rising(plan) for plan in RISING),
+    Detector("power_user_decline", "power_user_share", "risk", power_user_decline, power_share_is_back),
+    Detector("user_mix_shift", "user_mix", "risk", user_mix_shift, power_share_is_back, ("power_user_decline",)),
     Detector(
-        "power_user_decline",
-        "power_user_share",
+        "feature_abandonment",
+        "feature_share",
         "risk",
-        power_user_decline,
-        power_user_decline_is_clear,
+        feature_abandonment,
+        features_are_back,
+        ("usage_drop", "breadth_drop"),
     ),
+    Detector("combined_evidence", "account", "risk", combined_evidence, fewer_speak, tuple(WEIGHTS)),
+    Detector("single_user_dependence", "top_user_share", "risk", single_user_dependence, dependence_is_over),
     Detector("silence", "activity", "risk", silence, silence_is_clear),
-    Detector("ticket_surge", "tickets", "risk", ticket_surge, ticket_surge_is_clear),
+    Detector("weekly_drop", "total_usage", "risk", weekly_drop, weekly_drop_is_clear),
     Detector("p1_open", "tickets", "risk", p1_open, p1_open_is_clear),
     _while_it_holds("onboarding_stalled", "onboarding", "risk", relationship.onboarding_stalled),
     _while_it_holds("sponsor_missing", "sponsor", "data_quality", relationship.sponsor_missing),
@@ -233,13 +178,7 @@ BEFORE_SCORE = (
 AFTER_SCORE = (
     Detector("renewal_at_risk", "renewal", "risk", renewal_at_risk, renewal_at_risk_is_clear),
     Detector("seat_saturation", "seats", "expansion", seat_saturation, seat_saturation_is_clear),
-    Detector(
-        "sustained_growth",
-        "total_usage",
-        "expansion",
-        sustained_growth_if_ripe,
-        sustained_growth_is_clear,
-    ),
+    *(_growing(plan) for plan in GROWING),
     Detector("quota_burn", "quota", "expansion", relationship.quota_burn, relationship.quota_burn_is_clear),
     _while_it_holds("advocate_ready", "advocacy", "advocacy", relationship.advocate_ready),
     Detector(
@@ -251,9 +190,12 @@ AFTER_SCORE = (
     ),
 )
 REEVALUATED: dict[str, Callable[[View], Finding | None]] = {
-    "usage_drop": usage_drop,
+    **{plan.kind: partial(falls, plan=plan) for plan in FALLING},
+    **{plan.kind: partial(rises, plan=plan) for plan in (*RISING, *GROWING)},
     "power_user_decline": power_user_decline,
+    "user_mix_shift": user_mix_shift,
+    "feature_abandonment": feature_abandonment,
+    "combined_evidence": combined_evidence,
     "silence": silence,
-    "ticket_surge": ticket_surge,
-    "sustained_growth": sustained_growth,
+    "weekly_drop": weekly_drop,
 }

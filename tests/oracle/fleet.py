@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ALL = None
 USAGE_KINDS = ("usage_drop", "silence")
+PART_KINDS = ("users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence")
 FEED, DIP = ("usage_feed_stopped", "total_usage"), ("fleet_dip", "total_usage")
 
 

@@ -37,6 +37,9 @@ class OracleConfig:
     max_skew_ms: int = 600_000
     timezone: str = "UTC"
     arl_days: float = 2800.0
+    prior_daily_actions: tuple[float, ...] = (10.0, 5.0, 30.0, 100.0)
+    basic_drop_pct: float = 0.0
+    basic_min_actions: float = 50.0
     max_users: int = 500
     max_features: int = 64
     cards: tuple[dict[str, Any], ...] = ()
@@ -140,6 +143,7 @@ class Episode:
     evidence: float
     revision: int = 1
     clear_days: int = 0
+    onset: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,11 @@ class Account:
     actions: dict[int, int] = field(default_factory=_counter)
     duration_ms: dict[int, int] = field(default_factory=_counter)
     tickets_opened: dict[int, int] = field(default_factory=_counter)
+    active_users: dict[int, int] = field(default_factory=_counter)
+    active_features: dict[int, int] = field(default_factory=_counter)
+    severity_points: dict[int, int] = field(default_factory=_counter)
+    complaints: dict[int, int] = field(default_factory=_counter)
+    payment_troubles: dict[int, int] = field(default_factory=_counter)
     touches: dict[int, int] = field(default_factory=_counter)
     active_days: set[int] = field(default_factory=set)
     users: dict[str, set[int]] = field(default_factory=_day_sets)

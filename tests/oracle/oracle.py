@@ -9,7 +9,7 @@ from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.books import Books
 from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
-from tests.oracle.fleet import USAGE_KINDS, FleetLog, alarmed, observed
+from tests.oracle.fleet import PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, HealthDay, OracleConfig, Record, Standing
 from tests.oracle.score import candidate_band, definition, move_band, profile_of, total
 from tests.oracle.view import View
@@ -230,7 +230,10 @@ class Oracle:
             finding = detector.raises(view)
             if finding is None:
                 return
-            by = self.fleet.inhibitor(account, day) if detector.kind in USAGE_KINDS else None
+            usage = detector.kind in USAGE_KINDS or detector.kind in PART_KINDS
+            by = self.fleet.inhibitor(account, day) if usage else None
+            if by is None and any(kind in detector.yields_to for kind, _ in account.episodes):
+                by = "account"
             if by is not None:
                 self.suppressed[by] += 1
             else:

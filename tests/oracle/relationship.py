@@ -90,10 +90,10 @@ def _content(view: View) -> bool:
 def _four_weeks(view: View) -> tuple[float, float]:
     """Return actions and expected actions; 0 expected if that cannot be said."""
     level = view.level
-    if level is None or 28 * level.mean < 20 * level.dispersion:
+    if level is None or level.lag < 28 or 28 * level.mean < 20 * level.dispersion:
         return 0.0, 0.0
     days = range(view.day - 27, view.day + 1)
-    return view.actions(days[0], days[-1]), sum(level.expected(x) for x in days)
+    return view.actions(days[0], days[-1]), sum(level.usual(x) * view.factor(x) for x in days)
 
 
 def sentiment_gap(view: View) -> Finding | None:

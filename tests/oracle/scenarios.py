@@ -9,7 +9,7 @@ from typing import Any
 from tests.oracle.model import BILLING, DAY_MS, HOUR_MS, PROFILES, SIGNALS, TICKETS, TOPICS, USAGE, Record
 
 OUTAGE_DAY = 65
-CHANGES = ("drop", "handover", "growth", "silence", "recovering drop", "none")
+CHANGES = ("drop", "handover", "rollout", "abandonment", "growth", "silence", "recovering drop", "none")
 
 
 @dataclass(frozen=True)
@@ -172,10 +172,16 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
     if changed and plan.change == "handover":
         users = [(f"p{i}", 0.05) for i in range(plan.power_users)]
         users += [(f"n{i}", 0.7) for i in range(plan.power_users + plan.other_users)]
+    elif changed and plan.change == "rollout":
+        users = [(f"p{i}", 0.3) for i in range(plan.power_users)]
+        users += [(f"n{i}", 0.7) for i in range(2 * plan.power_users + plan.other_users)]
+    features = ["home", "export", "share", "api"]
+    if changed and plan.change == "abandonment":
+        features = ["home", "share"]
     weekend = left * (0.3 if (day % 7) >= 5 else 1.0)
     for user, share in users:
         if player.chance(share * weekend):
-            feature = player.pick(["home", "export", "share", "api"])
+            feature = player.pick(features)
             user_id = None if player.chance(0.02) else user
             player.send(
                 USAGE,
@@ -202,6 +208,8 @@ def _tickets(player: _Player, account: str, plan: AccountPlan, day: int) -> None
             for _ in range(player.pick([1, 2, 3])):
                 player.send(TICKETS, account, later, type=step, csat=player.pick([1, 2, 4]), **ticket)
                 later += 2 * HOUR_MS
+        if burst:
+            player.send(TICKETS, account, player.at(day), type="commented", sentiment=-0.4, **ticket)
         if player.chance(0.8):
             closed_at = opened_at + player.pick([1, 10, 40, 100]) * HOUR_MS
             player.send(TICKETS, account, closed_at, type="closed", **ticket)
@@ -292,6 +300,7 @@ def _profile(player: _Player, account: str, plan: AccountPlan) -> None:
             arr_minor=1_000_000,
             currency="EUR",
             owner="ann",
+            touch_model=("digital", "high_touch", None)[plan.power_users % 3],
             renewal_at=renewal_at,
             status="active",
             segment=plan.segment,

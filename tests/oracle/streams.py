@@ -112,6 +112,7 @@ def _ticket() -> SearchStrategy[dict[str, Any]]:
             "ticket_id": st.sampled_from(["t1", "t1", "t1", "t2", "t3", "t4", "t5"]),
             "type": st.sampled_from(_TICKET_TYPES),
             "priority": st.sampled_from(["p1", "p1", "p2", "p3", "p4"]),
+            "sentiment": st.sampled_from([None, None, -0.5, 0.0, 0.7]),
             "csat": st.sampled_from([None, 1, 2, 2, 3, 5]),
         }
     )
@@ -142,6 +143,7 @@ def _profile() -> SearchStrategy[dict[str, Any]]:
             "name": st.sampled_from(["Acme", "Böll & Söhne"]),
             "segment": st.sampled_from([None, "smb", "large"]),
             "lifecycle_stage": st.sampled_from([None, "onboarding"]),
+            "touch_model": st.sampled_from([None, "digital", "high_touch", "strategic", "other"]),
             "seats": st.none() | st.integers(0, 6),
             "arr_minor": st.none() | st.integers(0, 10**9),
             "currency": st.just("EUR"),
@@ -300,6 +302,8 @@ def long_cases(draw: DrawFn, accounts: int = 3, days: int = 150) -> Case:
         max_users=draw(st.sampled_from([4, 500])),
         fleet_min_accounts=draw(st.sampled_from([1, 2, 20])),
         shutdowns=draw(st.sampled_from([(), (PLANNED,)])),
+        basic_drop_pct=draw(st.sampled_from([0.0, 35.0])),
+        basic_min_actions=draw(st.sampled_from([0.0, 20.0])),
     )
     plans = draw(st.lists(_PLANS, min_size=1, max_size=accounts))
     noise = Noise(

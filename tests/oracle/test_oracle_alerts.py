@@ -25,16 +25,17 @@ def test_the_level_of_steady_usage_is_its_mean() -> None:
     assert level is not None
     assert (level.n, level.mean) == (56, 10.0)
     assert level.factors == pytest.approx((1.0,) * 7)
-    assert level.dispersion == pytest.approx(1.2443915)  # 1 + 1.2816 √(2/55)
-    assert level.safe(FIRST_DAY) == pytest.approx(9.1139850)  # 9.7 (1 − 1.2816 √(1.2443915/560))
+    assert level.dispersion == pytest.approx(1.1716233)  # 1 + .9 √(2/55)
+    # s = 560/φ + .5 = 478.47, r = 56/φ + .05 = 47.847: .97 · s (1 − 1/(9s) − .1/(3√s))³ / r
+    assert level.safe_share * level.usual(FIRST_DAY) == pytest.approx(9.6489, abs=1e-3)
 
 
-def test_a_level_needs_fourteen_days() -> None:
+def test_a_level_needs_seven_days_and_as_many_to_judge() -> None:
     story = _steady(42)
-    views = [View(story.account, FIRST_DAY + d, story.oracle.days, story.oracle.config) for d in (40, 41)]
+    views = [View(story.account, FIRST_DAY + d, story.oracle.days, story.oracle.config) for d in (12, 13)]
     assert views[0].level is None
     assert views[1].level is not None
-    assert views[1].level.factors == (1.0,) * 7
+    assert (views[1].level.n, views[1].level.lag) == (7, 7)
 
 
 def test_a_drop_by_nine_tenths_is_seen_on_its_fourth_day_and_resolved_after_five_good_days() -> None:
@@ -87,18 +88,17 @@ def test_late_usage_after_the_opening_day_retracts_nothing() -> None:
 def test_late_tickets_update_an_open_surge() -> None:
     story = Story()
     story.ticket(0, "commented")
-    story.close(19)
-    for number in range(4):
-        story.ticket(20, "opened", ticket_id=f"t{number}")
-    story.close(20)
-    story.ticket(20, "opened", ticket_id="late")
-    story.close(21)
+    story.close(59)
+    for number in range(9):
+        story.ticket(60, "opened", ticket_id=f"t{number}")
+    story.close(60)
+    story.ticket(60, "opened", ticket_id="late")
+    story.close(61)
     opened, updated = story.alerts("ticket_surge")
-    expected = 7 / (14 + 7)  # 14 days from the first one to a week ago, without tickets
-    assert (opened["observed"], opened["expected"]) == (4.0, pytest.approx(expected))
-    assert opened["evidence"] == pytest.approx((4 - expected) / math.sqrt(expected))
-    assert (updated["observed"], updated["transition_reason"]) == (5.0, "late_data")
+    assert (opened["observed"], opened["expected"]) == (9.0, 0.0)
+    assert (updated["observed"], updated["transition_reason"]) == (10.0, "late_data")
     assert (updated["revision"], updated["detected_at"]) == (2, opened["detected_at"])
+    assert updated["evidence"] > opened["evidence"] > math.log(story.oracle.config.arl_days)
 
 
 def test_three_tickets_are_no_surge() -> None:
@@ -207,16 +207,17 @@ def test_seats_are_saturated_at_nine_tenths() -> None:
     assert (opened["family"], opened["observed"], opened["expected"]) == ("expansion", 10.0, 10.0)
 
 
-def test_growth_is_sustained_once_the_evidence_is_four() -> None:
+def test_growth_is_sustained_once_four_weeks_are_three_tenths_more() -> None:
     story = _steady(84)
     for day in range(84, 112):
         story.use(day, quantity=20.0)
         story.close(day)
     opened = story.alerts("sustained_growth")[0]
-    # After k days of 20: 10 k / √(1.24439 (560 + 10 k)) is 3.81 for k = 11 and 4.125 for k = 12.
-    assert opened["starts_at"] == story.start(95)
-    assert (opened["observed"], opened["expected"]) == (400.0, 280.0)
-    assert opened["evidence"] == pytest.approx(120 / math.sqrt(1.2443915 * 680))
+    # After k days of 20 there are 280 + 10 k: 1.3 times as much from k = 9 on.
+    assert opened["starts_at"] == story.start(92)
+    assert (opened["observed"], opened["expected"]) == (370.0, 280.0)
+    assert opened["evidence"] > math.log(story.oracle.config.arl_days)
+    assert opened["onset"][0] == FIRST_DAY + 84
 
 
 def test_power_users_who_leave_are_seen_though_the_total_is_flat() -> None:

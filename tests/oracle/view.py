@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import holidays
 
 from tests.oracle.days import EPOCH
+from tests.oracle.level import Level, base_days, learn, weekday
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from tests.oracle.fleet import FleetLog
     from tests.oracle.model import Account, OracleConfig
 
-Z = 1.2816
-"""90 % quantile of the normal distribution, as the formulas quote it."""
-
-
 _COUNTRIES = set(holidays.list_supported_countries())
 
 
@@ -30,36 +27,6 @@ _COUNTRIES = set(holidays.list_supported_countries())
 def _calendar(country: str) -> holidays.HolidayBase:
     """Years are added to it as they are asked for."""
     return holidays.country_holidays(country)
-
-
-def weekday(day: int) -> int:
-    """Return 0 for Monday to 6 for Sunday."""
-    return (day + 3) % 7
-
-
-@dataclass(frozen=True)
-class Level:
-    """Expected actions of a day, and how far they scatter."""
-
-    n: int
-    mean: float
-    factors: tuple[float, ...]
-    dispersion: float
-    of_day: Callable[[int], float]
-    """What the calendar and the fleet leave of a day, given the weekday factors."""
-
-    def usual(self, day: int) -> float:
-        """Return what the weekday lets expect."""
-        return self.mean * self.factors[weekday(day)]
-
-    def expected(self, day: int) -> float:
-        """Return `μ` of the day."""
-        return self.usual(day) * self.of_day(day)
-
-    def safe(self, day: int) -> float:
-        """Return `μ'` of the day: a level that the true one is very likely above."""
-        shrink = max(0.3, 1 - Z * math.sqrt(self.dispersion / (self.mean * self.n)))
-        return 0.97 * shrink * self.expected(day)
 
 
 @dataclass(frozen=True)
@@ -100,8 +67,9 @@ class View:
 
     @cached_property
     def base_days(self) -> list[int]:
-        """`B`: the days that a level is learnt from."""
-        return [x for x in self.window if not self.left_out(x)]
+        """`B`: the days that the level of actions is learnt from."""
+        base = base_days(self.day, self.account.first_usage_day)[0]
+        return [x for x in base if not self.left_out(x)]
 
     def is_holiday(self, day: int) -> bool:
         """Tell whether the day is a public holiday where the account is."""
@@ -143,31 +111,26 @@ class View:
             factor *= min(factors) / factors[weekday(day)]
         return factor
 
+    @property
+    def prior_daily_actions(self) -> float:
+        """What to expect of an account of its touch model before anything is known."""
+        models = (None, "digital", "high_touch", "strategic")
+        model = (self.account.profile or {}).get("touch_model")
+        return self.config.prior_daily_actions[models.index(model) if model in models else 0]
+
     @cached_property
     def level(self) -> Level | None:
-        """The expected level, or nothing if there is too little to learn from."""
-        base = self.base_days
-        n = len(base)
-        total = sum(self.account.actions.get(x, 0) for x in base)
-        if n < 14 or total <= 0:
-            return None
-        mean = total / 1000.0 / n
-        factors = self._weekday_factors(base, mean)
-        expected = [mean * factors[weekday(x)] for x in base]
-        actual = [self.account.actions.get(x, 0) / 1000.0 for x in base]
-        scatter = sum((a - mu) ** 2 for a, mu in zip(actual, expected, strict=True)) / sum(expected)
-        dispersion = min(100.0, max(1.0, scatter) * (1 + Z * math.sqrt(2 / (n - 1))))
-        return Level(n, mean, factors, dispersion, lambda x: self._factor(x, factors))
+        """The expected level of actions, or nothing if there is too little to learn from."""
+        level = self.learn(
+            lambda x: self.account.actions.get(x, 0) / 1000, of_usage=True, prior=self.prior_daily_actions
+        )
+        return None if level is None or level.mean <= 0 else level
 
-    def _weekday_factors(self, base: list[int], mean: float) -> tuple[float, ...]:
-        if len(base) < 28:
-            return (1.0,) * 7
-        factors = []
-        for k in range(7):
-            same = [x for x in base if weekday(x) == k]
-            total = sum(self.account.actions.get(x, 0) for x in same) / 1000.0
-            factors.append((total + mean) / ((len(same) + 1) * mean))
-        return tuple(factors)
+    def learn(self, value: Callable[[int], float], *, of_usage: bool, prior: float | None = None) -> Level | None:
+        """Learn a level of values by day; those of usage leave out what the calendar and the fleet explain."""
+        first = self.account.first_usage_day if of_usage else self.account.first_day
+        left_out = self.left_out if of_usage else None
+        return learn(value, self.day, first, prior, left_out)
 
     def user_days(self, days: Iterable[int]) -> int:
         """Count pairs of a user and one of the days on which the user was active."""
@@ -184,18 +147,18 @@ class View:
 
     @cached_property
     def reference_start(self) -> int:
-        """First day of the 56 days that power users are taken from."""
-        return 28 * ((self.day - 27) // 28) - 56
+        """First day of the 84 days that power users are taken from."""
+        return 7 * ((self.day - 20) // 7) - 84
 
     @cached_property
     def power_users(self) -> set[str]:
-        """Users active in 6 of the 8 weeks of the reference and on 16 of its days."""
+        """Users active in 8 of the 12 weeks of the reference and on 24 of its days."""
         first = self.reference_start
         found = set()
         for user, active in self.account.users.items():
-            days = [x for x in range(first, first + 56) if x in active]
+            days = [x for x in range(first, first + 84) if x in active]
             weeks = {(x - first) // 7 for x in days}
-            if len(days) >= 16 and len(weeks) >= 6:
+            if len(days) >= 24 and len(weeks) >= 8:
                 found.add(user)
         return found
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.accounts import PANES
 from pipeline.calendar import PlannedShutdown
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
@@ -36,6 +37,8 @@ def engine_config(config: OracleConfig) -> EngineConfig:
         max_skew_ms=config.max_skew_ms,
         timezone=config.timezone,
         arl_days=config.arl_days,
+        basic_drop_pct=config.basic_drop_pct,
+        basic_min_actions=config.basic_min_actions,
         max_users=config.max_users,
         max_features=config.max_features,
         scorecards=tuple(_scorecard(card) for card in config.cards),
@@ -113,8 +116,10 @@ def assert_same_alerts(oracle: Oracle | Sequence[Oracle], alerts: Iterable[dict[
     """Missing 0, unexpected 0, different 0."""
     found = alerts_by_identity(alerts)
     ours = {key: _identity(record) for key, record in found.items()}
+    oracles = [oracle] if isinstance(oracle, Oracle) else list(oracle)
+    days = oracles[0].days
     expected_alerts: dict[tuple[str, int], dict[str, Any]] = {}
-    for each in [oracle] if isinstance(oracle, Oracle) else oracle:
+    for each in oracles:
         expected_alerts |= each.alerts
     theirs = {key: _identity(record) for key, record in expected_alerts.items()}
     unexpected = [record for key, record in ours.items() if theirs.get(key) != record]
@@ -129,10 +134,15 @@ def assert_same_alerts(oracle: Oracle | Sequence[Oracle], alerts: Iterable[dict[
             ("evidence", evidence["value"]),
         ):
             assert close(value, expected[name]), (key, name, value, expected)
+        assert _onset(found[key]["onset"], days) == expected["onset"], (key, found[key]["onset"], expected)
 
 
 def _identity(record: dict[str, Any]) -> dict[str, Any]:
     return {name: record[name] for name in COMPARED}
+
+
+def _onset(onset: dict[str, int] | None, days: Days) -> tuple[int, ...] | None:
+    return None if onset is None else tuple(days.of(onset[name]) for name in ("estimate", "low", "high"))
 
 
 def close(value: float, expected: float) -> bool:
@@ -184,7 +194,7 @@ def assert_same_windows(oracle: Oracle, feed: Feed) -> None:
     for account_id, row in known.items():
         account = oracle.accounts[account_id]
         for day in range(max(0, feed.open_day - 84), feed.open_day + 1):
-            for pane in ("actions", "duration_ms", "tickets_opened", "touches"):
+            for pane in PANES:
                 assert accounts.panes[pane][day % 96, row] == getattr(account, pane).get(day, 0), (
                     account_id,
                     pane,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.accounts import RING, SUMMARIES
+from pipeline.bands import GREEN
 from pipeline.config import EngineConfig
-from pipeline.detectors.view import View, census, census_of
+from pipeline.detectors.view import View
+from pipeline.evidence.census import census, census_of
 from pipeline.hashing import hash64
 from pipeline.members import Members, mark_day
 from pipeline.state import State
@@ -26,7 +29,7 @@ class World:
     """The state of a partition whose open day is TODAY."""
 
     def __init__(self, config: EngineConfig | None = None) -> None:
-        self.state = State(config or EngineConfig())
+        self.state = State(config or EngineConfig(basic_drop_pct=50.0))
         self.state.enter_day(TODAY)
         self.accounts = self.state.accounts
 
@@ -62,13 +65,13 @@ class World:
 
     def view(self, rows: npt.NDArray[np.int32] | None = None, day: int = TODAY, arl_days: float = 2800.0) -> View:
         """All accounts as of a day, or some."""
-        state = self.state
+        state, config = self.state, replace(self.state.config, arl_days=arl_days)
         if rows is not None:
             counts = census_of(state.users, state.features, rows, day)
-            return View(self.accounts, rows, day, state.days, arl_days, counts)
+            return View(self.accounts, rows, day, state.days, config, counts)
         every = slice(1, self.accounts.size)
         counts = census(state.users, state.features, self.accounts.size, day).part(every)
-        return View(self.accounts, every, day, state.days, arl_days, counts)
+        return View(self.accounts, every, day, state.days, config, counts)
 
     def _mark(self, members: Members, row: int, day: int, names: Sequence[str]) -> None:
         if not names:
@@ -107,7 +110,6 @@ def varied_world() -> World:
     world.pane("tickets_opened", troubled, last(2), 4)
     handed_over = world.account("handed-over", TODAY - 140)
     world.use(handed_over, range(TODAY - 119, TODAY - 20), 50.0, team[:4])
-    world.use(handed_over, last(21), 50.0, ["n1", "n2", "n3", "n4"])
     neglected = world.account("neglected", TODAY - 100, onboarding=True, milestones_left=True, roles_known=True)
     known: dict[str, tuple[int, float]] = {
         "review_ms": (neglected, (TODAY - 120) * day_ms),
@@ -119,5 +121,27 @@ def varied_world() -> World:
     }
     for column, (row, value) in known.items():
         getattr(world.accounts, column)[row] = value
+    world.use(handed_over, last(21), 50.0, ["u0", "n1", "n2", "n3"])
+    rolled_out = world.account("rolled-out", TODAY - 140)
+    world.use(rolled_out, range(TODAY - 119, TODAY - 20), 50.0, team[:5])
+    world.use(rolled_out, last(21), 50.0, [team[0], *(f"n{n}" for n in range(12))])
+    abandoning = world.account("abandoning", TODAY - 140, seats=5)
+    world.use(abandoning, range(TODAY - 119, TODAY + 1), 50.0, ["only"])
+    world.feature(abandoning, range(TODAY - 119, TODAY - 20), "home", "export", "share")
+    world.feature(abandoning, last(21), "home", "share", "api")
+    waning = world.account("waning", MONTHS.start)
+    world.use(waning, MONTHS, 100.0)
+    for pane, before, after in (("active_users", 30, 6), ("active_features", 25, 5), ("touches", 2, 0)):
+        world.pane(pane, waning, range(MONTHS.start, TODAY - 27), before)
+        world.pane(pane, waning, last(28), after)
+    world.pane("duration_ms", waning, range(MONTHS.start, TODAY - 13), 6_000_000)
+    world.pane("duration_ms", waning, last(14), 900_000)
+    for pane, value in (("severity_points", 15), ("complaints", 5), ("payment_troubles", 4)):
+        world.pane(pane, waning, last(3), value)
+    joining = world.account("joining", MONTHS.start)
+    world.use(joining, MONTHS, 100.0)
+    world.pane("active_users", joining, range(MONTHS.start, TODAY - 27), 20)
+    world.pane("active_users", joining, last(28), 40)
     world.accounts.band[1 : world.accounts.size] = np.arange(len(world.accounts)) % 4
+    world.accounts.band[joining] = GREEN
     return world

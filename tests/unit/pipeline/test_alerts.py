@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -82,7 +84,10 @@ def test_a_record_says_what_was_seen_what_was_expected_and_how_sure_it_is() -> N
         "window_start": AT_MS - 7 * DAY_MS,
         "window_end": AT_MS,
     }
-    assert (alert["evidence"]["value"], alert["evidence"]["threshold"]) == (9.5, 7.937375)
+    assert (alert["evidence"]["value"], alert["evidence"]["threshold"]) == (
+        9.5,
+        round(math.log(EngineConfig().run_length_days), 6),
+    )
     assert (alert["score"], alert["owner"], alert["family"]) == (9.5, "ann", "risk")
     assert (alert["context"]["days_to_renewal"], alert["context"]["arr_at_risk_minor"]) == (30, 100)
     assert alert["play"]["due_at"] == AT_MS + 3 * DAY_MS
@@ -104,6 +109,19 @@ def test_other_settings_are_named_in_the_record() -> None:
     alert = record(drop(), config=config)
     assert (alert["config_hash"], alert["evidence"]["arl_days"]) == (config.config_hash, 300.0)
     assert alert["config_hash"] != record(drop())["config_hash"]
+
+
+def test_a_statistical_alert_tells_what_false_alarms_cost() -> None:
+    config = EngineConfig(false_per_owner_per_week=0.5)
+    evidence = record(drop(), config=config)["evidence"]
+    assert evidence["expected_false_alerts_per_owner_week"] == 0.5
+    assert evidence["arl_days"] == config.run_length_days == 2 * EngineConfig().run_length_days
+
+
+def test_the_onset_of_a_change_is_told_in_days() -> None:
+    alert = record(drop(onset=(20_000, 19_998, 20_001)))
+    assert alert["onset"] == {"estimate": 20_000 * DAY_MS, "low": 19_998 * DAY_MS, "high": 20_001 * DAY_MS}
+    assert record(drop())["onset"] is None
 
 
 def test_facts_have_no_threshold() -> None:
@@ -137,7 +155,8 @@ def test_a_fact_scores_by_its_severity() -> None:
 
 
 def test_four_deviations_score_like_a_log_evidence_of_eight() -> None:
-    assert alert_score(KINDS["ticket_surge"], "warning", 4.0) == alert_score(KINDS["silence"], "error", 8.0) == 8.0
+    deviating = replace(KINDS["ticket_surge"], evidence="deviations")
+    assert alert_score(deviating, "warning", 4.0) == alert_score(KINDS["silence"], "error", 8.0) == 8.0
 
 
 @pytest.mark.parametrize(

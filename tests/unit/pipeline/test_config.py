@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.calendar import PlannedShutdown
 from pipeline.config import DAY_MS, EngineConfig
+from pipeline.kinds import STREAMS
 from pipeline.scorecards.card import Criterion, Scorecard
 from pipeline.scorecards.profiles import HealthProfile
 
@@ -21,6 +22,9 @@ from pipeline.scorecards.profiles import HealthProfile
         ("allowed_lateness_days", -1),
         ("allowed_lateness_days", 8),
         ("arl_days", 1.0),
+        ("accounts_per_owner", 0),
+        ("false_per_owner_per_week", 0.0),
+        ("basic_drop_pct", 100.0),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(name: str, value: Any) -> None:
@@ -42,6 +46,8 @@ def test_every_setting_enters_the_fingerprint(name: str) -> None:
     others: dict[str, Any] = {
         "timezone": "Asia/Tokyo",
         "shutdowns": (PlannedShutdown(1, 2),),
+        "arl_days": 300.0,
+        "prior_daily_actions": (1.0, 2.0, 3.0, 4.0),
         "scorecards": (Scorecard("mine", 1, (Criterion("support", 1),)),),
         "health_scorecards": ("default", "mine"),
         "profiles": (HealthProfile("all", ("default",)),),
@@ -49,6 +55,18 @@ def test_every_setting_enters_the_fingerprint(name: str) -> None:
     }
     value = others[name] if name in others else getattr(config, name) + 1
     assert replace(config, **{name: value}).config_hash != config.config_hash
+
+
+def test_the_budget_gives_the_average_run_length() -> None:
+    config = EngineConfig(false_per_owner_per_week=0.5, accounts_per_owner=50)
+    assert config.run_length_days == 50 * STREAMS * 7 / 0.5
+    assert config.expected_false_per_owner_week == pytest.approx(0.5)
+
+
+def test_a_run_length_that_is_set_wins_and_tells_what_it_costs() -> None:
+    config = EngineConfig(arl_days=2800.0, accounts_per_owner=50)
+    assert config.run_length_days == 2800.0
+    assert config.expected_false_per_owner_week == pytest.approx(50 * STREAMS * 7 / 2800)
 
 
 def test_equal_settings_have_equal_fingerprints() -> None:

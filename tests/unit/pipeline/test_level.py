@@ -7,16 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.level import BASELINE_DAYS, Level, expected_level, weekday
+from pipeline.level import BASELINE_DAYS, LAG_DAYS, Z_90, Z_DISPERSION, Z_MEAN, Level, expected_level, weekday
 
-LAST = 20_000
+TODAY = 20_000
+LAST = TODAY - LAG_DAYS
 FIRST = LAST - BASELINE_DAYS + 1
-UPPER = 1 + 1.2816 * (2 / 55) ** 0.5
+UPPER = 1 + Z_DISPERSION * (2 / 55) ** 0.5
 
 
 def level_of(values: list[float], first_usage_day: int = FIRST) -> Level:
-    column = np.rint(np.array(values)[:, None] * 1000).astype(np.int64)
-    return expected_level(column, LAST, np.array([first_usage_day], dtype=np.int64))
+    """Level as of TODAY: the values end on LAST, the days since have none."""
+    column = np.rint(np.array(values + [0.0] * (84 - len(values)))[:, None] * 1000).astype(np.int64)
+    return expected_level(column, TODAY, np.array([first_usage_day], dtype=np.int64))
+
+
+def gamma_quantile(shape: float, z: float) -> float:
+    return shape * float(max(0.0, 1 - 1 / (9 * shape) - z / (3 * shape**0.5)) ** 3)
 
 
 def test_a_constant_baseline_is_its_own_mean() -> None:
@@ -25,7 +31,7 @@ def test_a_constant_baseline_is_its_own_mean() -> None:
     assert (level.days[0], level.mean[0]) == (56, 10.0)
     assert level.factors[:, 0] == pytest.approx([1.0] * 7)
     assert level.dispersion[0] == pytest.approx(UPPER)
-    assert level.safe[0] == pytest.approx(0.97 * (1 - 1.2816 * (UPPER / 560) ** 0.5))
+    assert level.safe[0] == pytest.approx(0.97 * gamma_quantile(560 / UPPER, Z_MEAN) / (560 / UPPER))
     assert level.means(LAST + 1, LAST + 2)[:, 0] == pytest.approx([10.0, 10.0])
 
 
@@ -40,12 +46,40 @@ def test_weekday_factors_are_shrunk_by_one_mean_day() -> None:
     assert level.means(monday, monday + 6)[:, 0] == pytest.approx([mean * workday] * 5 + [mean * weekend] * 2)
 
 
-@pytest.mark.parametrize(("days", "defined"), [(13, False), (14, True), (27, True), (28, True)])
-def test_a_level_needs_two_weeks_and_weekdays_need_four(days: int, defined: bool) -> None:
-    values = [0.0] * (BASELINE_DAYS - days) + [1.0 + (n % 7 == 0) for n in range(days)]
-    level = level_of(values, LAST - days + 1)
-    assert (level.defined[0], level.days[0]) == (defined, days)
-    assert bool((level.factors[:, 0] == 1.0).all()) == (days < 28)
+@pytest.mark.parametrize(
+    ("age", "days", "lag"),
+    [(13, 6, 6), (14, 7, 7), (28, 14, 14), (55, 28, 27), (56, 28, 28), (84, 56, 28), (200, 56, 28)],
+)
+def test_a_young_account_is_judged_against_the_first_half_of_its_days(age: int, days: int, lag: int) -> None:
+    first = TODAY - age + 1
+    values = np.array([[0 if day < first else 5000] for day in range(TODAY - 83, TODAY + 1)], dtype=np.int64)
+    level = expected_level(values, TODAY, np.array([first], dtype=np.int64))
+    assert (level.days[0], level.lag[0], level.defined[0]) == (days, lag, days >= 7)
+    assert level.mean[0] == (5.0 if days >= 7 else 0.0)
+    assert level.provisional[0] == (7 <= days < 28)
+
+
+def test_the_days_that_are_judged_do_not_teach_what_to_expect() -> None:
+    first = TODAY - 19
+    values = np.array([[0 if day < first else 5000] for day in range(TODAY - 83, TODAY + 1)], dtype=np.int64)
+    expected = expected_level(values, TODAY, np.array([first], dtype=np.int64)).mean[0]
+    values[-10:] = 0
+    assert expected_level(values, TODAY, np.array([first], dtype=np.int64)).mean[0] == expected == 5.0
+
+
+def test_an_account_of_two_weeks_is_expected_to_do_less_than_its_own_mean() -> None:
+    first = TODAY - 13
+    values = np.array([[0 if day < first else 5000] for day in range(TODAY - 83, TODAY + 1)], dtype=np.int64)
+    level = expected_level(values, TODAY, np.array([first], dtype=np.int64), prior_mean=np.array([10.0]))
+    phi = (14 * 4) / (14 + 7) * (1 + Z_90 * (2 / 20) ** 0.5)
+    shape, rate = 35 / phi + 0.5, 7 / phi + 0.05
+    assert level.dispersion[0] == pytest.approx(phi)
+    assert level.safe[0] == pytest.approx(0.97 * gamma_quantile(shape, Z_90) / rate / 5.0)
+    assert level.safe[0] < 0.7
+
+
+def test_the_upper_level_exists_without_any_activity() -> None:
+    assert level_of([0.0] * BASELINE_DAYS).upper[0] == pytest.approx(1.03 * UPPER * (1 + Z_90) / 56)
 
 
 def test_days_without_any_action_define_no_level() -> None:
@@ -58,22 +92,18 @@ def test_an_account_that_is_not_yet_used_has_no_days() -> None:
     assert level_of([0.0] * BASELINE_DAYS, 2**31 - 1).days.tolist() == [0]
 
 
-def test_dispersion_is_bounded() -> None:
-    assert level_of([100_000.0] + [0.0] * 55).dispersion.tolist() == [100.0]
+@pytest.mark.parametrize(("factor", "judged"), [(1.01, True), (0.99, False)])
+def test_a_level_is_judged_when_four_weeks_say_enough(factor: float, judged: bool) -> None:
+    # 28 m ≥ 20 φ with φ at its least.
+    assert level_of([round(20 * UPPER / 28 * factor, 3)] * BASELINE_DAYS).judged.tolist() == [judged]
 
 
-@pytest.mark.parametrize(("actions", "judged"), [(1.0, True), (0.88, False), (0.9, True)])
-def test_a_level_is_judged_when_four_weeks_say_enough(actions: float, judged: bool) -> None:
-    # 28 m ≥ 20 φ with φ at its least, 1.244: from m = 0.889 on.
-    assert level_of([actions] * BASELINE_DAYS).judged.tolist() == [judged]
-
-
-@given(st.lists(st.integers(0, 5000), min_size=56, max_size=56), st.integers(0, 60), st.integers(19_000, 19_006))
-def test_accounts_side_by_side_have_the_levels_they_have_alone(values: list[int], begun: int, last_day: int) -> None:
-    columns = np.stack([np.array(values), np.full(56, 1000), np.array(values[::-1])], axis=1).astype(np.int64)
-    begin = np.array([last_day - begun, last_day - 55, last_day - 55], dtype=np.int64)
-    together = expected_level(columns, last_day, begin)
+@given(st.lists(st.integers(0, 5000), min_size=84, max_size=84), st.integers(0, 90), st.integers(19_000, 19_006))
+def test_accounts_side_by_side_have_the_levels_they_have_alone(values: list[int], begun: int, day: int) -> None:
+    columns = np.stack([np.array(values), np.full(84, 1000), np.array(values[::-1])], axis=1).astype(np.int64)
+    begin = np.array([day - begun, day - 83, day - 83], dtype=np.int64)
+    together = expected_level(columns, day, begin)
     for place in range(3):
-        alone = expected_level(columns[:, place : place + 1], last_day, begin[place : place + 1])
-        for name in ("defined", "days", "mean", "dispersion", "safe"):
+        alone = expected_level(columns[:, place : place + 1], day, begin[place : place + 1])
+        for name in ("defined", "days", "lag", "mean", "dispersion", "safe", "upper"):
             assert getattr(together, name)[place] == pytest.approx(getattr(alone, name)[0], rel=1e-12)

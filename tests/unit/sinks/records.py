@@ -75,6 +75,7 @@ def alert(account_id: str = "acme", revision: int = 1, **changes: Any) -> dict[s
             "value": 9.5,
             "threshold": 7.94,
             "arl_days": 2800.0,
+            "expected_false_alerts_per_owner_week": 1.0,
             "baseline_days": 56,
             "provisional": False,
         },

@@ -1,0 +1,152 @@
+"""Daily values below or above their expected level: one table of dimensions.
+
+A value that falls is judged on its last week (or weeks) against the expected level, and only where it is below that
+is the e-detector computed; the same for a value that rises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.detectors.condition import ripe
+from pipeline.detectors.view import F64, Bools, Finding, View
+from pipeline.evidence import esr
+from pipeline.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SEASONAL_DAYS, SETTLED_AGE, Level
+
+Places = npt.NDArray[np.intp]
+FALLS = (0.8, 0.6, 0.3)
+RISES = (1.5, 2.0, 4.0, 16.0)
+FALL_CAP = 4.0
+"""Log evidence of one day for a fall, so that no single day can raise the alarm."""
+RISE_CAP = 50.0
+
+
+@dataclass(slots=True)
+class LevelDetector:
+    """One daily value in one direction."""
+
+    KIND: str
+    DIMENSION: str
+    pane: str
+    direction: Literal["down", "up"]
+    weight: int
+    """Of the dimension in the composite, 1–5."""
+    ratio: float
+    """What the last `days` must be below (above) against the expected level."""
+    days: int = 7
+    least: float = 0.0
+    """What a rise must reach in the last `days`."""
+    silence: bool = False
+    """Whether `days` without anything are another kind's matter."""
+    steady: bool = False
+    """Whether each of the last four weeks must be at the expected level, and the baseline complete."""
+    gated: bool = False
+    """Whether it is raised only where more may be offered."""
+    recovered: float | None = None
+    """What the last `days` must reach (fall to) against the opening's expectation; for a rise without it, a standard
+    deviation of a count."""
+
+    def evaluate(self, view: View) -> Finding:
+        """Raised when the evidence exceeds the threshold and the last days are materially off their level."""
+        finding = self.evaluate_ungated(view)
+        if self.gated:
+            finding.raised &= ripe(view)
+        return finding
+
+    def evaluate_ungated(self, view: View) -> Finding:
+        """The same without what is known of today only."""
+        observed = view.last(self.pane, self.days)
+        expected = self.days * view.rough_mean(self.pane)
+        finding = Finding(np.zeros(len(view), dtype=np.bool_), observed, expected, np.full(len(view), -np.inf))
+        places = np.flatnonzero(self._concerned(view, observed, expected))
+        if len(places):
+            level = view.level_of(self.pane, places)
+            (self._falls if self.direction == "down" else self._rises)(view, level, places, finding)
+        return finding
+
+    def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+        """Whether the last days are back near what was expected when the episode opened."""
+        observed = finding.observed[place]
+        if self.direction == "down":
+            return bool(observed >= (self.recovered or self.ratio) * expected_at_opening)
+        if self.recovered is not None:
+            return bool(observed < self.recovered * expected_at_opening)
+        return bool(observed <= expected_at_opening + np.sqrt(expected_at_opening) + 1.0)
+
+    def onset(self, view: View, place: int) -> tuple[int, int, int]:
+        """First day of the change and the range it may lie in, for an account that raised."""
+        places = np.array([place])
+        level = view.level_of(self.pane, places)
+        live = LAG_DAYS if self.direction == "up" else int(level.lag[0])
+        best, longest, shortest = esr.onset(self._log_e(view, level, places)[:, :, 0], min(live, LAG_DAYS))
+        return view.day - best, view.day - longest, view.day - shortest
+
+    def _concerned(self, view: View, observed: F64, expected: F64) -> Bools:
+        age = view.day - view.first_day_of(self.pane) + 1
+        if self.direction == "down":
+            low = (observed < self.ratio * expected) & (expected > 0)
+            near = np.where(age < SETTLED_AGE, age >= 2 * MIN_DAYS - 1, low)
+            return np.asarray(near & ~(self.silence & (observed == 0)))
+        enough = (observed >= self.least) & (observed >= self.ratio * expected) & (observed > 0)
+        return np.asarray(enough & (age >= LAG_DAYS + (BASELINE_DAYS if self.steady else SEASONAL_DAYS)))
+
+    def _falls(self, view: View, level: Level, places: Places, finding: Finding) -> None:
+        """Write the findings of accounts whose value may have fallen."""
+        before, now = esr.last_two(self._log_e(view, level, places), level.lag)
+        expected = view.means(level, view.day - self.days + 1, view.day, places).sum(axis=0)
+        observed = finding.observed[places]
+        low = level.defined & (observed < self.ratio * expected) & (observed < self.ratio * self.days * level.mean)
+        finding.expected[places] = expected
+        finding.evidence[places] = np.where(low, now, -np.inf)
+        finding.raised[places] = low & (before >= view.threshold) & (now >= view.threshold)
+
+    def _rises(self, view: View, level: Level, places: Places, finding: Finding) -> None:
+        """Write the findings of accounts whose value may have risen."""
+        now = esr.last_two(self._log_e(view, level, places), np.full(len(places), LAG_DAYS))[1]
+        expected, observed = self.days * level.mean, finding.observed[places]
+        high = observed > expected + np.sqrt(expected) + 1.0
+        if self.steady:
+            weeks = view.columns(self.pane, view.day - LAG_DAYS + 1, view.day, places).reshape(4, 7, -1).sum(axis=1)
+            high &= (weeks / view.scale(self.pane) >= 7.0 * level.mean).all(axis=0)
+        finding.expected[places] = expected
+        finding.evidence[places] = np.where(high, now, -np.inf)
+        finding.raised[places] = high & (now >= view.threshold)
+
+    def _log_e(self, view: View, level: Level, places: Places) -> F64:
+        first = view.day - LAG_DAYS + 1
+        values = view.columns(self.pane, first, view.day, places) / view.scale(self.pane)
+        if self.direction == "down":
+            means = level.safe * view.means(level, first, view.day, places)
+            tilts, cap = esr.falling_tilts(FALLS, level.dispersion), FALL_CAP
+        else:
+            # The calendar only lowers what is expected; a rise must be one without it too.
+            means = level.upper * level.weekday_factors(first, view.day)
+            tilts, cap = esr.rising_tilts(RISES, level.dispersion), RISE_CAP
+        return esr.log_e_values(values, means, tilts, level.dispersion, cap)
+
+
+usage_drop = LevelDetector("usage_drop", "total_usage", "actions", "down", 5, 0.85, silence=True)
+users_drop = LevelDetector("users_drop", "daily_users", "active_users", "down", 4, 0.85, silence=True)
+time_drop = LevelDetector("time_drop", "time_in_product", "duration_ms", "down", 3, 0.85, silence=True)
+breadth_drop = LevelDetector("breadth_drop", "daily_features", "active_features", "down", 3, 0.85, silence=True)
+touch_drop = LevelDetector("touch_drop", "touches", "touches", "down", 2, 0.5, days=28, recovered=0.85)
+ticket_surge = LevelDetector("ticket_surge", "tickets", "tickets_opened", "up", 3, 1.5, least=4)
+severity_surge = LevelDetector("severity_surge", "ticket_severity", "severity_points", "up", 3, 1.5, least=8)
+negative_sentiment = LevelDetector("negative_sentiment", "ticket_sentiment", "complaints", "up", 3, 1.5, least=3)
+payment_trouble = LevelDetector("payment_trouble", "payments", "payment_troubles", "up", 4, 1.5, least=2)
+sustained_growth = LevelDetector(
+    "sustained_growth", "total_usage", "actions", "up", 5, 1.3, days=28, steady=True, gated=True, recovered=1.1
+)
+users_growth = LevelDetector(
+    "users_growth", "daily_users", "active_users", "up", 4, 1.3, days=28, steady=True, gated=True, recovered=1.1
+)
+
+BEFORE_SCORE = (
+    usage_drop, users_drop, time_drop, breadth_drop, touch_drop,
+    ticket_surge, severity_surge, negative_sentiment, payment_trouble,
+)  # fmt: skip
+AFTER_SCORE = (sustained_growth, users_growth)

@@ -1,0 +1,1 @@
+"""What the detectors weigh: members counted, shares of activity, e-detectors."""

@@ -1,0 +1,91 @@
+"""Members of accounts counted as of a day: users and features, and the power users among the users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evidence.features import Features, abandoned
+from pipeline.evidence.power import PowerUsers, power_users
+from pipeline.evidence.share import per_account
+from pipeline.hashing import U64
+from pipeline.members import Members, last_days
+from pipeline.records import I64
+
+I32 = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Members of each account counted as of a day; arrays with one entry per account."""
+
+    active_28: I64
+    """Members active in the last 28 days."""
+    active_before: I64
+    """Members active in the 28 days before."""
+    days_28: I64
+    """Member-days of the last 28 days."""
+    days_base: I64
+    """Member-days of the 56 days before."""
+    most_28: I64
+    """Days of the last 28 on which the most active member was."""
+
+    def part(self, rows: slice) -> Activity:
+        """The same for some of the accounts."""
+        return Activity(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+
+def activity(bits: npt.NDArray[np.uint64], owners: npt.NDArray[np.int32], accounts: int, day: int) -> Activity:
+    """Count members and member-days per account as of a day."""
+    recent = last_days(bits, day, 28)
+    base = last_days(bits, day - 28, 56)
+    most = np.zeros(accounts, dtype=np.int64)
+    np.maximum.at(most, owners, np.bitwise_count(recent))
+    return Activity(
+        per_account(owners, recent != 0, accounts),
+        per_account(owners, (base >> np.uint64(28)) != 0, accounts),
+        per_account(owners, np.bitwise_count(recent), accounts),
+        per_account(owners, np.bitwise_count(base), accounts),
+        most,
+    )
+
+
+@dataclass(slots=True)
+class Census:
+    """Member counts of a set of accounts as of one day."""
+
+    users: Activity
+    features: Activity
+    power: PowerUsers
+    abandonment: Features
+
+    def part(self, rows: slice) -> Census:
+        """The same for some of the accounts."""
+        return Census(
+            self.users.part(rows), self.features.part(rows), self.power.part(rows), self.abandonment.part(rows)
+        )
+
+
+def census(users: Members, features: Members, accounts: int, day: int) -> Census:
+    """Count the members of all accounts of a partition."""
+    used, named = slice(1, users.size), slice(1, features.size)
+    return _count((users.bits[used], users.owner[used]), (features.bits[named], features.owner[named]), accounts, day)
+
+
+def census_of(users: Members, features: Members, rows: npt.NDArray[np.int32], day: int) -> Census:
+    """Count the members of a few accounts."""
+    places, owners = users.of(rows)
+    named, feature_owners = features.of(rows)
+    return _count((users.bits[places], owners), (features.bits[named], feature_owners), len(rows), day)
+
+
+def _count(users: tuple[U64, I32], features: tuple[U64, I32], accounts: int, day: int) -> Census:
+    """Count members given as day rings and the accounts that they belong to."""
+    return Census(
+        activity(*users, accounts, day),
+        activity(*features, accounts, day),
+        power_users(*users, accounts, day),
+        abandoned(*features, accounts, day),
+    )

@@ -1,0 +1,59 @@
+"""Shiryaev–Roberts e-detectors on daily counts, as mixtures of effect sizes.
+
+Method: for counts with conditional mean at least (for rises: at most) μ and variance at most φμ, `exp(θx) / M(θ)` with
+M the negative binomial's moment generating function is an e-value, and `S ← (1 + S) e` an e-detector: the expected
+time until `S ≥ A` is at least A when nothing changes (Shin, Ramdas, Rinaldo: E-detectors). A capped e-value is still
+one, so a cap costs power and never the run length.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+F64 = npt.NDArray[np.float64]
+ONSET_SUPPORT = 2.0
+"""Log evidence that a start of the change may lack against the best one and still be in its range."""
+
+
+def falling_tilts(effects: tuple[float, ...], dispersion: F64) -> F64:
+    """θ for falls to each share of the level, one row an effect."""
+    return np.stack([np.log(effect) / dispersion for effect in effects])
+
+
+def rising_tilts(effects: tuple[float, ...], dispersion: F64) -> F64:
+    """θ for rises to each multiple of the level: the likelihood ratio's own, for which M is always finite."""
+    return np.stack([np.log(effect * dispersion / (1.0 + effect * (dispersion - 1.0))) for effect in effects])
+
+
+def log_e_values(values: F64, means: F64, tilts: F64, dispersion: F64, cap: float) -> F64:
+    """Log e-values, one block a day, one row an effect, one column an account."""
+    excess = dispersion - 1.0
+    scales = np.log(dispersion - excess * np.exp(tilts)) / excess
+    return np.asarray(np.minimum(cap, tilts * values[:, None, :] + scales * means[:, None, :]))
+
+
+def last_two(log_e: F64, live_days: npt.NDArray[np.int64]) -> tuple[F64, F64]:
+    """Log of the mixture's e-detector on the last day but one and on the last; only the last `live_days` count."""
+    count = len(log_e)
+    factors = np.exp(log_e)
+    ragged = bool((live_days < count).any())
+    sums = np.zeros(log_e.shape[1:])
+    before = sums
+    for place in range(count):
+        before, sums = sums, (1.0 + sums) * factors[place]
+        if ragged:
+            sums = np.where(count - place <= live_days, sums, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.log(before.mean(axis=0)), np.log(sums.mean(axis=0))
+
+
+def onset(log_e: F64, live_days: int) -> tuple[int, int, int]:
+    """Where the change of one account most likely began and the range that may be, as days before the last.
+
+    `log_e` has one row a day and one column an effect.
+    """
+    suffixes = np.cumsum(log_e[::-1], axis=0)[:live_days].max(axis=1)
+    best = int(suffixes.argmax())
+    near = np.flatnonzero(suffixes >= suffixes[best] - ONSET_SUPPORT)
+    return best, int(near[-1]), int(near[0])

@@ -1,0 +1,68 @@
+"""Features that an account has stopped using while it uses the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evidence import share
+from pipeline.hashing import U64
+from pipeline.members import last_days
+from pipeline.records import I64
+
+F64 = npt.NDArray[np.float64]
+MIN_REFERENCE_DAYS = 12
+"""Days of the reference's 84 on which a feature must have been used to be judged."""
+MATERIAL_SHARE = 0.5
+ALIVE_WEEK = 0.7
+"""What the last 7 days' feature-days must reach against the usual ones: else all usage falls."""
+DISPERSION = 1.5
+MAX_SHARE = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """One entry per account."""
+
+    reference_start: int
+    judged: I64
+    """Features that the reference knows well enough."""
+    abandoned: I64
+    """Of these, features used half as much as expected or less in the last 14 days."""
+    evidence: F64
+    """Log of the mean e-detector of the judged features, −∞ where none is abandoned."""
+
+    def part(self, rows: slice) -> Features:
+        """The same for some of the accounts."""
+        return Features(self.reference_start, self.judged[rows], self.abandoned[rows], self.evidence[rows])
+
+
+def abandoned(bits: U64, owners: npt.NDArray[np.int32], accounts: int, day: int) -> Features:
+    """Judge each feature's share of its account's feature-days against the reference period."""
+    start = share.reference_start(day)
+    early, late = share.reference_of(bits, day)
+    days = (np.bitwise_count(early) + np.bitwise_count(late)).astype(np.int64)
+    recent = last_days(bits, day, share.DAYS)
+    lately = np.bitwise_count(recent >> np.uint64(7)).astype(np.int64)
+    all_days, all_lately = share.per_account(owners, days, accounts), share.per_account(owners, lately, accounts)
+    week = share.per_account(owners, np.bitwise_count(recent >> np.uint64(14)), accounts)
+    known = days >= MIN_REFERENCE_DAYS
+    judged = np.bincount(owners[known], minlength=accounts)
+    alive = (judged >= 2) & (week >= ALIVE_WEEK * all_days / 12.0)
+    low = known & alive[owners] & (lately * all_days[owners] <= MATERIAL_SHARE * days * all_lately[owners])
+    places = np.flatnonzero(low)
+    evidence = np.full(accounts, -np.inf)
+    if len(places):
+        concerned, among = np.unique(owners[places], return_inverse=True)
+        number = np.full(accounts, -1, dtype=np.int32)
+        number[concerned] = np.arange(len(concerned))
+        theirs = number[owners] >= 0
+        whole = share.by_day(recent[theirs], number[owners[theirs]], len(concerned), share.DAYS)[:, among]
+        part = (recent[places] >> np.arange(share.DAYS, dtype=np.uint64)[:, None] & np.uint64(1)).astype(np.int64)
+        usual = np.minimum(MAX_SHARE, days[places] / all_days[owners[places]])
+        sums = np.exp(np.minimum(600.0, share.fallen(part, whole, usual, DISPERSION)))
+        total = np.bincount(among, weights=sums, minlength=len(concerned))
+        evidence[concerned] = np.log(total / judged[concerned])
+    return Features(start, judged, np.bincount(owners[places], minlength=accounts), evidence)

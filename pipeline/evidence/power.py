@@ -1,0 +1,173 @@
+"""Power users: who they are, what they do since, and whether their share of all user-days has fallen.
+
+A power user was active in at least 8 of the reference's 12 weeks and on at least 24 days. The choice is older than
+what is judged, so that regression to the mean does not look like a decline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evidence import share
+from pipeline.hashing import U64
+from pipeline.members import last_days
+from pipeline.records import I64
+
+F64 = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+I32 = npt.NDArray[np.int32]
+MIN_POWER_USERS = 3
+MIN_WEEKS, MIN_DAYS = 8, 24
+MATERIAL_WEEK, MATERIAL_FORTNIGHT = 0.75, 0.8
+"""What their last 7 and 14 days must be below against their own usual ones, and their share in the last 7."""
+MIN_DISPERSION = 1.35
+PRIOR_DISPERSION, PRIOR_WEEKS = 1.5, 4
+SHARE_QUANTILE = 0.5
+MAX_SHARE, MIN_SHARE = 0.98, 0.05
+FLAT_RATIO, FLAT_POINT = 1.5, 0.2
+"""The total is flat when it is within this ratio with 90 % confidence both ways, and its log ratio is within a
+fifth (or its own noise)."""
+Z_90, Z_95 = 1.2816, 1.6449
+FLAT_WEEK = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class PowerUsers:
+    """One entry per account; user-days."""
+
+    reference_start: int
+    count: I64
+    days: I64
+    all_days: I64
+    """Of power users and of all users in the 84 days of the reference."""
+    week: I64
+    all_week: I64
+    fortnight: I64
+    known_week: I64
+    """Of the last 7 days, by users who were active in the reference."""
+    all_window: I64
+    """Of all users in the 21 days that are judged."""
+    concerned: Bools
+    """Where power users do materially less; the evidence is computed for these."""
+    evidence: F64
+    """Log evidence that the share has fallen, −∞ where not concerned."""
+
+    def part(self, rows: slice) -> PowerUsers:
+        """The same for some of the accounts."""
+        names = [name for name in self.__dataclass_fields__ if name != "reference_start"]
+        return PowerUsers(self.reference_start, **{name: getattr(self, name)[rows] for name in names})
+
+    @property
+    def share(self) -> F64:
+        """Of power users in the reference."""
+        return np.asarray(self.days / np.maximum(self.all_days, 1))
+
+    @property
+    def total_change(self) -> tuple[F64, F64]:
+        """Log ratio of the last three weeks' user-days to the reference's, and its standard error."""
+        now, then = np.maximum(self.all_window, 1), np.maximum(self.all_days, 1)
+        return np.log(4.0 * now / then), np.sqrt(1.0 / now + 1.0 / then)
+
+    @property
+    def flat(self) -> Bools:
+        """Whether the total is the same as in the reference, by two one-sided tests."""
+        change, error = self.total_change
+        equivalent = np.abs(change) + Z_90 * error < np.log(FLAT_RATIO)
+        near = np.abs(change) <= np.maximum(FLAT_POINT, Z_95 * error)
+        return np.asarray(equivalent & near & (self.all_week >= FLAT_WEEK * self.all_days / 12.0))
+
+    @property
+    def rising(self) -> Bools:
+        """Whether the total is above that of the reference and not flat."""
+        return np.asarray(~self.flat & (self.total_change[0] > 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    """Users, one entry each: the days of the reference and those since."""
+
+    early: U64
+    late: U64
+    recent: U64
+    owners: I32
+    power: Bools
+
+    def of(self, chosen: Bools) -> _Users:
+        """Some of them."""
+        return _Users(
+            self.early[chosen], self.late[chosen], self.recent[chosen], self.owners[chosen], self.power[chosen]
+        )
+
+    def weekly(self, places: I32, accounts: int) -> I64:
+        """User-days of the reference, one row a week; `places` says whose."""
+        early = share.by_day(self.early, places, accounts, 28, 7)
+        return np.concatenate([early, share.by_day(self.late, places, accounts, 56, 7)])
+
+
+def power_users(bits: U64, owners: I32, accounts: int, day: int) -> PowerUsers:
+    """Choose each account's power users in the reference period and judge their days since."""
+    early, late = share.reference_of(bits, day)
+    days = np.bitwise_count(early) + np.bitwise_count(late)
+    power = (_weeks(early, 4) + _weeks(late, 8) >= MIN_WEEKS) & (days >= MIN_DAYS)
+    recent = last_days(bits, day, share.DAYS)
+    chosen, week = owners[power], np.bitwise_count(recent >> np.uint64(14))
+    count = np.bincount(chosen, minlength=accounts)
+    own, all_days = share.per_account(chosen, days[power], accounts), share.per_account(owners, days, accounts)
+    own_week, all_week = share.per_account(chosen, week[power], accounts), share.per_account(owners, week, accounts)
+    fortnight = share.per_account(chosen, np.bitwise_count(recent[power] >> np.uint64(7)), accounts)
+    concerned = (count >= MIN_POWER_USERS) & (own_week <= MATERIAL_WEEK * own / 12.0)
+    concerned &= (fortnight <= MATERIAL_FORTNIGHT * own / 6.0) & (own_week * all_days <= MATERIAL_WEEK * own * all_week)
+    return PowerUsers(
+        share.reference_start(day),
+        count,
+        own,
+        all_days,
+        own_week,
+        all_week,
+        fortnight,
+        share.per_account(owners, np.where(days > 0, week, 0), accounts),
+        share.per_account(owners, np.bitwise_count(recent), accounts),
+        concerned,
+        _evidence(_Users(early, late, recent, owners, power).of(concerned[owners]), concerned),
+    )
+
+
+def _weeks(words: U64, weeks: int) -> npt.NDArray[np.uint8]:
+    """Weeks with any active day."""
+    active = [(words >> np.uint64(7 * week)) & np.uint64(127) != 0 for week in range(weeks)]
+    return np.asarray(np.sum(active, axis=0), dtype=np.uint8)
+
+
+def _evidence(users: _Users, concerned: Bools) -> F64:
+    """Log evidence of the accounts concerned, whose users these are; −∞ elsewhere."""
+    evidence = np.full(len(concerned), -np.inf)
+    places = np.flatnonzero(concerned)
+    if not len(places):
+        return evidence
+    number = np.zeros(len(concerned), dtype=np.int32)
+    number[places] = np.arange(len(places))
+    among, few = number[users.owners], len(places)
+    own, own_among = users.of(users.power), among[users.power]
+    usual, dispersion = _usual(own.weekly(own_among, few), users.weekly(among, few))
+    judged = usual > MIN_SHARE
+    part = share.by_day(own.recent, own_among, few, share.DAYS)
+    whole = share.by_day(users.recent, among, few, share.DAYS)
+    found = share.fallen(part, whole, np.where(judged, usual, 0.5), dispersion)
+    evidence[places] = np.where(judged, found, -np.inf)
+    return evidence
+
+
+def _usual(part: I64, whole: I64) -> tuple[F64, F64]:
+    """Lower bound of the share in the reference's weeks, and its dispersion against a binomial."""
+    days, everyone = part.sum(axis=0), np.maximum(whole.sum(axis=0), 1)
+    mean = days / everyone
+    spread = mean * (1.0 - mean)
+    expected = whole * spread
+    squares = (part - whole * mean) ** 2 / np.where(expected > 0, expected, np.inf)
+    dispersion = (squares.sum(axis=0) + PRIOR_WEEKS * PRIOR_DISPERSION) / (len(part) - 1 + PRIOR_WEEKS)
+    dispersion = np.maximum(MIN_DISPERSION, dispersion)
+    safe = mean - SHARE_QUANTILE * np.sqrt(dispersion * spread / everyone)
+    return np.minimum(MAX_SHARE, safe), dispersion

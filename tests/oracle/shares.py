@@ -1,0 +1,155 @@
+"""Shares of activity that fall: power users among users, a feature among features."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.oracle.alerts import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.oracle.model import Episode
+    from tests.oracle.view import View
+
+
+def _log(x: float) -> float:
+    return math.log(x) if x > 0 else -math.inf
+
+
+def _fallen(days: Iterable[tuple[int, int]], share: float, dispersion: float) -> float:
+    """Sum up what the days (part, whole) say against a share, for falls to .6 and .3 of it."""
+    sums = dict.fromkeys((0.6, 0.3), 0.0)
+    for part, whole in days:
+        for rho, s in sums.items():
+            ratio = (1 - rho * share) / (1 - share)
+            log_e = (part * math.log(rho) + (whole - part) * math.log(ratio)) / dispersion
+            sums[rho] = (1 + s) * math.exp(min(50.0, log_e))
+    return sum(sums.values()) / 2
+
+
+@dataclass(frozen=True)
+class _Shift:
+    """How the power users' share has moved, where they do materially less."""
+
+    observed: float
+    expected: float
+    evidence: float
+    log_ratio: float
+    flat: bool
+
+
+def _shift(view: View) -> _Shift | None:
+    d, first = view.day, view.reference_start
+    if not view.used_since(first) or len(view.power_users) < 3:
+        return None
+    then, week, window = view.share(first, first + 83), view.share(d - 6, d), view.share(d - 20, d)
+    fortnight = view.share(d - 13, d).power
+    if week.power > 0.75 * then.power / 12 or fortnight > 0.8 * then.power / 6:
+        return None
+    if week.power * then.all > 0.75 * then.power * week.all:
+        return None
+    known = [active for active in view.account.users.values() if any(first <= x < first + 84 for x in active)]
+    if not any(d - 6 <= x <= d for active in known for x in active):
+        return None
+    weeks = [view.share(first + 7 * k, first + 7 * k + 6) for k in range(12)]
+    p = then.power / then.all
+    squares = sum((w.power - w.all * p) ** 2 / (w.all * p * (1 - p)) for w in weeks if w.all and p < 1)
+    phi = max(1.35, (squares + 4 * 1.5) / 15)
+    q = min(0.98, p - 0.5 * math.sqrt(phi * p * (1 - p) / then.all))
+    if q <= 0.05:
+        return None
+    days = [view.share(x, x) for x in range(d - 20, d + 1)]
+    evidence = _log(_fallen([(x.power, x.all) for x in days], q, phi))
+    now = max(window.all, 1)
+    change, error = math.log(4 * now / then.all), math.sqrt(1 / now + 1 / then.all)
+    flat = abs(change) + 1.2816 * error < math.log(1.5) and abs(change) <= max(0.2, 1.6449 * error)
+    flat = flat and week.all >= 0.7 * then.all / 12
+    observed = week.power / week.all if week.all else 0.0
+    return _Shift(observed, p, evidence, change, flat)
+
+
+def power_user_decline(view: View) -> Finding | None:
+    shift = _shift(view)
+    if shift is None or not shift.flat or shift.evidence < view.log_arl:
+        return None
+    return Finding("error", shift.observed, shift.expected, shift.evidence)
+
+
+def user_mix_shift(view: View) -> Finding | None:
+    shift = _shift(view)
+    if shift is None or shift.flat or shift.log_ratio <= 0 or shift.evidence < view.log_arl:
+        return None
+    return Finding("warning", shift.observed, shift.expected, shift.evidence)
+
+
+def power_share_is_back(view: View, episode: Episode) -> bool:
+    last = view.share(view.day - 6, view.day)
+    return last.all > 0 and last.power >= 0.9 * episode.expected * last.all
+
+
+@dataclass(frozen=True)
+class _Abandonment:
+    judged: int
+    abandoned: int
+    evidence: float
+
+
+def _abandonment(view: View) -> _Abandonment:
+    d, first, table = view.day, view.reference_start, view.account.features
+
+    def count(active: set[int], since: int, until: int) -> int:
+        return sum(1 for x in active if since <= x <= until)
+
+    then = {name: count(active, first, first + 83) for name, active in table.items()}
+    lately = {name: count(active, d - 13, d) for name, active in table.items()}
+    known = [name for name in table if then[name] >= 12]
+    week = sum(count(active, d - 6, d) for active in table.values())
+    if len(known) < 2 or week < 0.7 * sum(then.values()) / 12:
+        return _Abandonment(len(known), 0, -math.inf)
+    low = [name for name in known if lately[name] * sum(then.values()) <= 0.5 * then[name] * sum(lately.values())]
+    total = 0.0
+    for name in low:
+        days = [(int(x in table[name]), sum(x in active for active in table.values())) for x in range(d - 20, d + 1)]
+        total += _fallen(days, min(0.98, then[name] / sum(then.values())), 1.5)
+    return _Abandonment(len(known), len(low), _log(total / len(known)) if low else -math.inf)
+
+
+def feature_abandonment(view: View) -> Finding | None:
+    found = abandonment_evidence(view)
+    return None if found is None or found.evidence < view.log_arl else found
+
+
+def abandonment_evidence(view: View) -> Finding | None:
+    """What is known of abandoned features, if anything can be."""
+    if not view.used_since(view.reference_start):
+        return None
+    found = _abandonment(view)
+    return Finding("warning", float(found.abandoned), float(found.judged), found.evidence)
+
+
+def features_are_back(view: View, episode: Episode) -> bool:
+    return _abandonment(view).abandoned == 0
+
+
+def single_user_dependence(view: View) -> Finding | None:
+    days = range(view.day - 27, view.day + 1)
+    total = view.user_days(days)
+    share = max((len(active & set(days)) for active in view.account.users.values()), default=0) / max(total, 1)
+    if total < 16 or view.seats < 3 or share < 0.6:
+        return None
+    return Finding("info", share, 0.5, share)
+
+
+def dependence_is_over(view: View, episode: Episode) -> bool:
+    days = range(view.day - 27, view.day + 1)
+    most = max((len(active & set(days)) for active in view.account.users.values()), default=0)
+    return most / max(view.user_days(days), 1) < 0.5
+
+
+def power_evidence(view: View) -> float:
+    """Return the evidence that the power users' share has fallen, whatever the total does."""
+    shift = _shift(view)
+    return -math.inf if shift is None else shift.evidence
