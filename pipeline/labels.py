@@ -96,6 +96,9 @@ OUTCOMES: Mapping[str, LabelRule] = {
 }
 LABEL_RULES: Mapping[str, LabelRule] = {**ACCOUNT_INCIDENTS, **QUIET_INCIDENTS, **FLEET_INCIDENTS, **OUTCOMES}
 
+_CLAIMS = (RISK_KINDS | EXPANSION_KINDS).union(*(rule.alert_kinds for rule in LABEL_RULES.values()))
+"""Kinds that say something of what happens to an account, or that a label asks for."""
+
 
 class UnknownLabelKindError(ValueError):
     """A label names a kind that no rule knows."""
@@ -134,7 +137,7 @@ class QuietCheck:
 
 @dataclass(frozen=True, slots=True)
 class MatchReport:
-    """Labels against alerts. Every opening is in findings, or in one of the last four."""
+    """Labels against alerts. Every opening that is looked at is in findings, or in one of the last four."""
 
     findings: tuple[Finding, ...]
     """One for each label that should be found, in the order of the labels."""
@@ -166,6 +169,9 @@ class MatchReport:
 def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> MatchReport:
     """Match labels with the openings (revision 1, status firing) among `alerts`, whose order does not matter.
 
+    Only kinds of the families risk and expansion are looked at, and those that labels ask for: others, such as
+    that an account cannot be judged, say nothing of what happens to it.
+
     Alerts are records of alert.avsc; read are `alert_id`, `account_id`, `kind`, `severity`, `revision`,
     `status` and `detected_at` (ms).
 
@@ -177,7 +183,7 @@ def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> Match
         msg = f"unknown label kinds {', '.join(unknown)}; known are {', '.join(LABEL_RULES)}"
         raise UnknownLabelKindError(msg)
     openings = sorted(
-        (a for a in alerts if a["revision"] == 1 and a["status"] == "firing"),
+        (a for a in alerts if a["revision"] == 1 and a["status"] == "firing" and a["kind"] in _CLAIMS),
         key=lambda a: (a["detected_at"], a["alert_id"]),
     )
     by_account: dict[str, list[Mapping[str, Any]]] = {}

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -71,6 +72,28 @@ def test_the_database_holds_what_a_backtest_of_the_same_files_finds(
     found = [canonical(alert) for alert in stored_alerts(f"sqlite:///{result['database']}")]
     assert len(expected) > 10
     assert found == expected
+
+
+def test_portfolio_figures_of_the_database_are_those_of_the_same_files(result: dict[str, Any], tmp_path: Path) -> None:
+    ran = foreshock("portfolio", "--events", result["events"], "--out", tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    columns = "starts_on, segment, metric, dimension, value, n"
+    with sqlite3.connect(result["database"]) as database:
+        rows = database.execute(f"SELECT {columns} FROM v_portfolio_metrics WHERE period = 'month'").fetchall()
+    found = {row[:4]: row[4:] for row in rows}
+    figures = json.loads((tmp_path / "portfolio.json").read_bytes())["figures"]
+    months = {
+        (each["starts_on"], each["segment"], each["metric"], each["dimension"]): (each["value"], each["n"])
+        for each in figures
+        if each["period"] == "month"
+    }
+    assert len(found) > 50
+    of_usage = {name[2] for name in months.keys() - found.keys()}
+    assert of_usage == {"dau_mau", "dau_mau_week_days", "actions_per_user", "active_hours_per_user", "visits_per_user"}
+    for name, (value, n) in found.items():
+        expected, of = months[name]
+        assert n == of
+        assert value == (None if expected is None else pytest.approx(expected, abs=1e-6)), name
 
 
 def test_incidents_are_told_with_what_found_them(result: dict[str, Any]) -> None:
