@@ -23,6 +23,11 @@ EXPIRE_DAYS = 84
 _RANK = {severity: rank for rank, severity in enumerate(ALERT_SEVERITIES)}
 
 
+def of_fleet(account_id: str) -> bool:
+    """Whether alerts under this id are those of the fleet or of a segment: there is no such account."""
+    return account_id.partition(":")[0] == FLEET
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What a day says of a kind."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from pipeline.fleet_alerts import of_fleet
 from sinks.database import tables
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
@@ -47,6 +48,8 @@ def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]
 def _profile(connection: Connection, account_id: str) -> dict[str, Any] | None:
     query = select(tables.accounts).where(tables.accounts.c.account_id == account_id)
     row = connection.execute(query).mappings().one_or_none()
+    if row is None and of_fleet(account_id):
+        return dict.fromkeys(tables.accounts.columns.keys()) | {"account_id": account_id}
     return None if row is None else dict(row)
 
 

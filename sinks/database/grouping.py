@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pipeline.fleet_alerts import of_fleet
 from sinks.database.facts import fact_row
 from sinks.database.rows import Row, UnstorableError, alert_rows, command_row, health_rows
 from sinks.delivery import DeliveryRecord, Projection
@@ -46,7 +47,8 @@ class BatchRows:
         known = self.alerts.get((alert["alert_id"],))
         if known is None or alert["revision"] > known["revision"]:
             self.alerts[(alert["alert_id"],)] = alert
-        self.accounts_if_new.setdefault((account["account_id"],), account)
+        if not of_fleet(account["account_id"]):
+            self.accounts_if_new.setdefault((account["account_id"],), account)
 
     def add_health(self, record: DeliveryRecord) -> None:
         """Add the rows of an account's health; raises UnstorableError and then adds nothing."""

@@ -7,6 +7,7 @@ import pytest
 from agents.runs import Run
 from agents.settings import load
 from agents.wire import AvroWire
+from pipeline.fleet_day import BUCKETS, FleetDay, Tally
 from schemas.codec import MAX_RECORD_BYTES
 from schemas.registry import FileRegistry
 from tests.support.hostile import good_value
@@ -31,3 +32,20 @@ def test_a_record_of_more_bytes_than_the_setting_allows_is_bad(over: int, reason
 
 def test_without_a_setting_it_is_64_kib() -> None:
     assert load(None, {}).limits.record_bytes == MAX_RECORD_BYTES == 65_536
+
+
+def test_a_fleet_record_is_read_as_it_was_written_by_its_own_deployment_alone() -> None:
+    tallies: dict[str | None, Tally] = {
+        None: Tally((1, *[0] * 48, 7, 2, *[0] * 50), 12_345, 2**40),
+        "smb": Tally((0,) * BUCKETS, 0, 0),
+    }
+    day = FleetDay(3, 19_999, 20_000, tallies, (1, 2**64 - 1))
+    wire, other = (AvroWire(FileRegistry(), f"/foreshock/{group}") for group in ("here", "there"))
+    message = wire.fleet_day(day)
+    assert (message.topic, message.partition, message.key) == (wire.fleet_topic, 0, b"3")
+    assert wire.read_fleet_day(message.value or b"") == day
+    assert other.read_fleet_day(message.value or b"") is None
+
+
+def test_bytes_that_are_no_fleet_record_are_left_out() -> None:
+    assert AvroWire(FileRegistry(), "/foreshock/here").read_fleet_day(b"nonsense") is None

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from sqlalchemy import select
 
 from agents.explain import explain, render
+from sinks.database import tables
+from sinks.database.engine import open_engine
 from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink
 from sinks.errors import SinkUnavailableError, UnknownAccountError
@@ -134,3 +137,22 @@ def test_text_from_outside_cannot_steer_the_terminal(url: str) -> None:
 def test_a_database_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SinkUnavailableError, match="foreshock db upgrade"):
         explain(f"sqlite:///{tmp_path / 'none.db'}", "acme")
+
+
+def test_alerts_of_the_fleet_are_explained_although_it_is_no_account(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'fleet.db'}"
+    upgrade(url)
+    sink = DatabaseSink(url)
+    sink.write(batch(alert("fleet", kind="fleet_dip", family="system"), alert("fleet:smb", kind="fleet_dip")))
+    sink.close()
+    found = explain(url, "fleet")
+    assert [each["kind"] for each in found["open_alerts"]] == ["fleet_dip"]
+    assert "1 open alert" in shown(found)
+    assert len(explain(url, "fleet:smb")["open_alerts"]) == 1
+    with pytest.raises(UnknownAccountError):
+        explain(url, "fleets")
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        ids = connection.scalars(select(tables.accounts.c.account_id)).all()
+    engine.dispose()
+    assert not [each for each in ids if each.startswith("fleet")]

@@ -1,0 +1,163 @@
+"""Partitions that crash, freeze and come back while they tell each other of their days: the oracle's alerts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline import snapshot
+from pipeline.config import EngineConfig
+from pipeline.feed import Feed
+from pipeline.fleet_day import FleetDay
+from pipeline.records import Outcome
+from pipeline.recovery import Loader
+from pipeline.snapshot import CLAIM_KEY
+from tests.oracle.batches import to_batches
+from tests.oracle.model import TOPICS
+from tests.oracle.partitions import split
+from tests.oracle.streams import Case, Log, long_cases, short_cases
+from tests.property.agreement import (
+    assert_same_alerts,
+    assert_same_ledger,
+    assert_same_windows,
+    engine_config,
+    run_oracles,
+)
+
+SLOW = (
+    HealthCheck.too_slow,
+    HealthCheck.data_too_large,
+    HealthCheck.filter_too_much,
+    HealthCheck.large_base_example,
+)
+
+
+@dataclass
+class Cluster:
+    """What is durable of all partitions: input, changelogs, the log of fleet records, alerts."""
+
+    config: EngineConfig
+    batches: list[dict[str, list[Any]]]
+    changelogs: list[list[tuple[bytes, bytes | None]]]
+    told: list[FleetDay] = field(default_factory=list)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
+
+    def take_over(self, number: int) -> Owner:
+        """Append a claim, read the changelog up to it; the fleet's log is heard from its beginning."""
+        changelog = self.changelogs[number]
+        epoch = len(changelog)
+        changelog.append((CLAIM_KEY, b""))
+        loader = Loader(self.config, number, len(self.batches))
+        for offset, (key, value) in enumerate(changelog):
+            loader.add(key, value, offset)
+        return Owner(self, number, loader.finish(), epoch)
+
+
+@dataclass
+class Owner:
+    """A worker's hold of one partition."""
+
+    cluster: Cluster
+    number: int
+    feed: Feed
+    epoch: int
+    heard: int = 0
+
+    def step(self, random: Random) -> bool:
+        """Push the next batch of a random topic, or hear some of the others; tells whether anything was left."""
+        left = [batch for topic in TOPICS if (batch := self._next(topic)) is not None]
+        hears = self.heard < len(self.cluster.told)
+        if hears and (not left or random.random() < 0.5):
+            until = min(len(self.cluster.told), self.heard + 1 + random.randrange(8))
+            self._publish(self.feed.learn(self.cluster.told[self.heard : until]))
+            self.heard = until
+            return True
+        if left:
+            self._publish(self.feed.push(random.choice(left)))
+        return bool(left)
+
+    def _publish(self, outcome: Outcome) -> None:
+        self.cluster.alerts += outcome.alerts
+        self.cluster.told += outcome.fleet_days
+
+    def _next(self, topic: str) -> Any:
+        end = self.feed.next_offset(topic)
+        return next((batch for batch in self.cluster.batches[self.number][topic] if batch.end > end), None)
+
+    def checkpoint(self, share: float = 1.0) -> None:
+        """Write a checkpoint, or only a share of its entries."""
+        entries = snapshot.checkpoint(self.feed, self.epoch)
+        self.cluster.changelogs[self.number] += entries[: len(entries) if share >= 1 else int(share * len(entries))]
+
+
+def cluster_of(case: Case, logs: list[Log], size: int) -> Cluster:
+    batches = [{topic: to_batches(log, topic, [size]) for topic in TOPICS} for log in logs]
+    return Cluster(engine_config(case.config), batches, [[] for _ in logs])
+
+
+def disturb(cluster: Cluster, random: Random) -> list[Owner]:
+    """Run to the end with crashes, cut checkpoints and frozen owners of any partition."""
+    owners = [cluster.take_over(number) for number in range(len(cluster.batches))]
+    frozen: list[Owner] = []
+    idle = 0
+    while idle < 3 * len(owners):
+        number = random.randrange(len(owners))
+        deed = random.random()
+        if deed < 0.03:
+            owners[number].checkpoint()
+        elif deed < 0.05:
+            owners[number].checkpoint(random.random())
+            owners[number] = cluster.take_over(number)
+        elif deed < 0.06:
+            owners[number] = cluster.take_over(number)
+        elif deed < 0.07:
+            frozen.append(owners[number])
+            owners[number] = cluster.take_over(number)
+        elif deed < 0.10 and frozen:
+            woken = random.choice(frozen)
+            woken.step(random)
+            woken.checkpoint(random.random())
+        if any([owner.step(random) for owner in owners]):  # noqa: C419 - each goes on
+            idle = 0
+        else:
+            idle += 1
+    for owner in owners:
+        owner.checkpoint()
+    return [cluster.take_over(number) for number in range(len(owners))]
+
+
+def check(case: Case, count: int, random: Random, size: int) -> None:
+    logs = split(case.log, count)
+    oracles = run_oracles(case.config, logs)
+    cluster = cluster_of(case, logs, size)
+    owners = disturb(cluster, random)
+    for oracle, owner in zip(oracles, owners, strict=True):
+        assert owner.feed.open_day == oracle.open_day
+        assert_same_ledger(oracle, owner.feed)
+        assert_same_windows(oracle, owner.feed)
+    assert_same_alerts(oracles, cluster.alerts)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
+@given(short_cases(), st.integers(1, 3), st.randoms(use_true_random=False), st.integers(1, 5))
+def test_crashes_change_nothing_of_what_partitions_tell_in_short_logs(
+    case: Case, count: int, random: Random, size: int
+) -> None:
+    check(case, count, random, size)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@settings(max_examples=8, deadline=None, suppress_health_check=SLOW)
+@given(long_cases(accounts=4), st.integers(1, 3), st.randoms(use_true_random=False), st.integers(20, 200))
+def test_crashes_change_nothing_of_what_partitions_tell_over_months(
+    case: Case, count: int, random: Random, size: int
+) -> None:
+    check(case, count, random, size)

@@ -1,0 +1,97 @@
+"""One alert for the fleet instead of one for each account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.alerts import Alerting
+from pipeline.config import EngineConfig
+from pipeline.days import Days
+from pipeline.fleet import Fleet
+from pipeline.fleet_alerts import FleetAlerts
+from pipeline.fleet_day import BUCKETS, USUAL, FleetDay, Tally
+
+DAY_MS = 86_400_000
+
+
+def tally(bucket: int, actions_share: float | None = None) -> Tally:
+    counts = [0] * BUCKETS
+    counts[bucket] = 400
+    share = bucket / USUAL if actions_share is None else actions_share
+    return Tally(tuple(counts), int(share * 4_000_000), 4_000_000)
+
+
+def lived(days: list[dict[str | None, Tally]]) -> tuple[FleetAlerts, list[dict[str, Any]]]:
+    """Alert records of days told from day 10 on."""
+    fleet, config = Fleet(1, 20), EngineConfig()
+    alerts = FleetAlerts(Alerting(config), Days("UTC"))
+    fleet.take(FleetDay(0, 0, 9))
+    for day, tallies in enumerate(days, 10):
+        fleet.take(FleetDay(0, day, day, tallies))
+    records = [record for merged in fleet.merge_through(10 + len(days)) for record in alerts.advance(merged, fleet)]
+    return alerts, records
+
+
+def steps(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    names = ("account_id", "kind", "status", "transition_reason")
+    return [tuple(record[name] for name in names) for record in records]
+
+
+USUAL_DAY = {None: tally(USUAL), "smb": tally(USUAL)}
+
+
+def test_a_dip_of_the_fleet_is_one_alert_that_ends_after_five_usual_days() -> None:
+    low = {None: tally(35), "smb": tally(35)}
+    _, records = lived([USUAL_DAY, low, low, *[USUAL_DAY] * 6])
+    assert steps(records) == [
+        ("fleet", "fleet_dip", "firing", "detected"),
+        ("fleet", "fleet_dip", "resolved", "recovered"),
+    ]
+    opened, resolved = records
+    assert (opened["starts_at"], opened["detected_at"]) == (11 * DAY_MS, 12 * DAY_MS)
+    assert (opened["severity"], opened["family"], opened["signal"]["observed"]) == ("warning", "system", 0.7)
+    assert resolved["ends_at"] == 18 * DAY_MS
+
+
+def test_a_dip_of_one_segment_is_that_segments() -> None:
+    _, records = lived([USUAL_DAY, {None: tally(USUAL), "smb": tally(20)}])
+    assert steps(records) == [("fleet:smb", "fleet_dip", "firing", "detected")]
+    assert records[0]["severity"] == "error"
+    assert records[0]["summary"].startswith("Segment smb: ")
+
+
+def test_a_dip_that_deepens_rises_in_severity() -> None:
+    _, records = lived([USUAL_DAY, {None: tally(35)}, {None: tally(20)}])
+    assert [(record["revision"], record["severity"]) for record in records] == [(1, "warning"), (2, "error")]
+
+
+def test_a_stopped_feed_is_the_only_alert() -> None:
+    stopped = {None: tally(0), "smb": tally(0)}
+    alerts, records = lived([USUAL_DAY, stopped, stopped])
+    assert steps(records) == [("fleet", "usage_feed_stopped", "firing", "detected")]
+    assert alerts.stopped
+    assert not alerts.dipped(None)
+    assert (records[0]["family"], records[0]["severity"]) == ("data_quality", "critical")
+
+
+def test_a_feed_that_stops_after_a_half_day_takes_over_the_dip() -> None:
+    half, stopped = {None: tally(25), "smb": tally(25)}, {None: tally(0), "smb": tally(0)}
+    _, records = lived([USUAL_DAY, {None: tally(USUAL), "smb": tally(25)}, half, stopped, *[USUAL_DAY] * 5])
+    assert steps(records) == [
+        ("fleet:smb", "fleet_dip", "firing", "detected"),
+        ("fleet", "fleet_dip", "firing", "detected"),
+        ("fleet:smb", "fleet_dip", "resolved", "inhibited"),
+        ("fleet", "usage_feed_stopped", "firing", "detected"),
+        ("fleet", "fleet_dip", "resolved", "inhibited"),
+        ("fleet", "usage_feed_stopped", "resolved", "recovered"),
+    ]
+
+
+def test_one_large_account_that_stops_is_no_matter_of_the_fleet() -> None:
+    _, records = lived([USUAL_DAY, {None: tally(USUAL, actions_share=0.5)}])
+    assert records == []
+
+
+def test_an_alert_of_the_fleet_ends_when_too_few_accounts_are_left_to_tell() -> None:
+    _, records = lived([USUAL_DAY, {None: tally(20)}, *[{}] * 5])
+    assert steps(records)[-1] == ("fleet", "fleet_dip", "resolved", "recovered")
