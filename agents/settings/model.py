@@ -31,6 +31,7 @@ class Settings(Section):
     alert_budget: sections.AlertBudget = Field(default_factory=sections.AlertBudget)
     detection: sections.Detection = Field(default_factory=sections.Detection)
     kinds: sections.Kinds = Field(default_factory=sections.Kinds)
+    calendar: sections.Calendar = Field(default_factory=sections.Calendar)
     checkpoint: sections.Checkpoint = Field(default_factory=sections.Checkpoint)
     dead_letters: sections.DeadLetters = Field(default_factory=sections.DeadLetters)
     metrics: sections.Metrics = Field(default_factory=sections.Metrics)
@@ -38,6 +39,7 @@ class Settings(Section):
 
     def engine(self) -> EngineConfig:
         """What decides the result of a given input."""
+        from agents.settings.shutdowns import planned_shutdown
         from pipeline.config import EngineConfig
 
         return EngineConfig(
@@ -60,6 +62,7 @@ class Settings(Section):
             max_features=self.limits.features_per_account,
             max_book_entries=self.limits.book_entries,
             max_dedup_ids=self.limits.dedup_ids,
+            shutdowns=tuple(planned_shutdown(text) for text in self.calendar.shutdowns),
             disabled_kinds=self.kinds.disabled,
         )
 

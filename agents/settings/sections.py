@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from agents.settings.shutdowns import valid_shutdowns
 from pipeline.kinds import KINDS
 
 Positive = Annotated[int, Field(ge=1)]
@@ -189,6 +190,14 @@ class Kinds(Section):
 
     disabled: Annotated[tuple[str, ...], BeforeValidator(_separated), AfterValidator(_known_kinds)] = Field(
         (), description="Kinds that are switched off; `foreshock rules list` prints all of them."
+    )
+
+
+class Calendar(Section):
+    """Days off, beside the public holidays of each account's country and what signals announce."""
+
+    shutdowns: Annotated[tuple[str, ...], BeforeValidator(_separated), AfterValidator(valid_shutdowns)] = Field(
+        (), description='Times in which nothing is expected, such as "2026-12-24/2027-01-01; segment=smb; country=DE".'
     )
 
 
