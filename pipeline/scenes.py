@@ -10,8 +10,7 @@ import numpy as np
 
 from pipeline.alerts import Scene, change_pct, optional, state_of
 from pipeline.bands import NAMES
-from pipeline.detectors import power_user_decline
-from pipeline.detectors.levels import usage_drop
+from pipeline.detectors import combined_evidence, power_user_decline
 from pipeline.detectors.view import F64, Finding, View
 from pipeline.evidence.power import MIN_POWER_USERS
 from pipeline.hashing import U64
@@ -64,9 +63,11 @@ def verdict_record(state: State, verdict: Verdict, row: int, place: int) -> dict
 
 
 def _dimensions(day: DayContext, score: Score, place: int) -> list[dict[str, Any]]:
-    entries = [_tested(usage_drop.DIMENSION, 5, day.findings[usage_drop.KIND], place)]
-    if day.view.power.count[place] >= MIN_POWER_USERS:
-        entries.append(_tested(power_user_decline.DIMENSION, 5, day.findings[power_user_decline.KIND], place))
+    entries = [
+        _tested(detector.DIMENSION, weight, day.findings[detector.KIND], place)
+        for detector, weight in combined_evidence.COMPONENTS
+        if _speaks(day, detector.KIND, place)
+    ]
     weights = score.weights[place]
     for criterion, reading in zip(score.card.criteria, score.readings, strict=True):
         value = float(reading.value[place])
@@ -88,6 +89,14 @@ def _dimensions(day: DayContext, score: Score, place: int) -> list[dict[str, Any
             }
         )
     return entries
+
+
+def _speaks(day: DayContext, kind: str, place: int) -> bool:
+    """Whether there is anything to say of what a kind judges, flat or not."""
+    if kind == power_user_decline.KIND:
+        return bool(day.view.power.count[place] >= MIN_POWER_USERS)
+    finding = day.findings[kind]
+    return bool(finding.expected[place] > 0 or finding.observed[place] > 0)
 
 
 def _tested(name: str, weight: int, finding: Finding, place: int) -> dict[str, Any]:

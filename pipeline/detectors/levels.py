@@ -111,7 +111,7 @@ class LevelDetector:
         high = observed > expected + np.sqrt(expected) + 1.0
         if self.steady:
             weeks = view.columns(self.pane, view.day - LAG_DAYS + 1, view.day, places).reshape(4, 7, -1).sum(axis=1)
-            high &= (weeks / view.scale(self.pane) >= 7.0 * level.mean).all(axis=0)
+            high &= level.defined & (weeks / view.scale(self.pane) >= 7.0 * level.mean).all(axis=0)
         finding.expected[places] = expected
         finding.evidence[places] = np.where(high, now, -np.inf)
         finding.raised[places] = high & (now >= view.threshold)

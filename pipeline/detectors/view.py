@@ -46,6 +46,7 @@ class Evaluator(Protocol):
     """What says where its condition holds."""
 
     KIND: str
+    DIMENSION: str
 
     def evaluate(self, view: View) -> Finding:
         """Where the condition holds as of the view's day."""

@@ -71,11 +71,20 @@ def _draw_history(feed: Feed, rng: np.random.Generator) -> None:
         actions = rng.poisson(level * weekly[(day + 3) % 7])
         accounts.panes["actions"][day % RING, rows] = actions * 1000
         accounts.panes["duration_ms"][day % RING, rows] = actions * 30_000
+        _draw_members(feed, day, rng)
     accounts.bits[rows] |= _days(rng, accounts.size - 1, 0.875)
     accounts.first_day[rows] = accounts.first_usage_day[rows] = _OPEN_DAY - 120
     for members in (feed.state.users, feed.state.features):
         _draw_days(members, rng)
     accounts.dirty[rows] = True
+
+
+def _draw_members(feed: Feed, day: int, rng: np.random.Generator) -> None:
+    """Numbers of active users and features of a day."""
+    accounts = feed.state.accounts
+    for pane, members in (("active_users", feed.state.users), ("active_features", feed.state.features)):
+        each = round((members.size - 1) / max(1, len(accounts)))
+        accounts.panes[pane][day % RING, 1 : accounts.size] = rng.binomial(each, _ACTIVE_SHARE, len(accounts))
 
 
 def draw_open_day(feed: Feed, rng: np.random.Generator) -> None:
@@ -85,6 +94,7 @@ def draw_open_day(feed: Feed, rng: np.random.Generator) -> None:
     before = [accounts.panes["actions"][(day - 7 * week) % RING, rows] for week in range(1, 5)]
     actions = rng.poisson(np.mean(before, axis=0) / 1000)
     accounts.panes["actions"][day % RING, rows] = actions * 1000
+    _draw_members(feed, day, rng)
     mark_day(accounts.bits, 1 + np.flatnonzero(actions), day)
     for members in (feed.state.users, feed.state.features):
         active = np.flatnonzero(rng.random(members.size - 1) < _ACTIVE_SHARE)

@@ -158,7 +158,7 @@ def rise_evidence(view: View, plan: Plan) -> Finding | None:
         return None
     if observed <= expected + math.sqrt(expected) + 1:
         return None
-    if steady and any(values.last(7, 7 * week) < 7 * level.mean for week in range(4)):
+    if steady and (level.mean <= 0 or any(values.last(7, 7 * week) < 7 * level.mean for week in range(4))):
         return None
     phi = level.dispersion
     days: dict[int, list[float]] = {}
