@@ -42,7 +42,7 @@ def activity(bits: npt.NDArray[np.uint64], owners: npt.NDArray[np.int32], accoun
     recent = last_days(bits, day, 28)
     base = last_days(bits, day - 28, 56)
     most = np.zeros(accounts, dtype=np.int64)
-    np.maximum.at(most, owners, np.bitwise_count(recent))
+    np.maximum.at(most, owners.astype(np.intp), np.bitwise_count(recent).astype(np.int64))
     return Activity(
         per_account(owners, recent != 0, accounts),
         per_account(owners, (base >> np.uint64(28)) != 0, accounts),

@@ -11,7 +11,8 @@ from pipeline.accounts import SCALARS, SUMMARIES
 from pipeline.alerts import MAX_SUMMARY
 from pipeline.detectors import AFTER_SCORE, AMENDABLE, BEFORE_SCORE, Detector
 from pipeline.detectors.view import Finding
-from pipeline.kinds import KINDS, Kind
+from pipeline.kinds import KINDS, STREAMS, Kind
+from pipeline.statistical_kinds import STATISTICAL_KINDS
 from schemas.event_types import ALERT_SEVERITIES
 from tests.support.repository import text
 from tests.unit.pipeline.handmade import TODAY, World, varied_world
@@ -55,6 +56,18 @@ def test_a_detectors_kind_is_described(detector: Detector) -> None:
     assert detector.KIND in KINDS
     assert not KINDS[detector.KIND].immediate
     assert detector.DIMENSION
+
+
+def test_the_statistical_kinds_are_those_with_a_log_e_value() -> None:
+    assert set(STATISTICAL_KINDS) == {name for name, kind in KINDS.items() if kind.evidence == "log"}
+    assert len(STATISTICAL_KINDS) == STREAMS
+
+
+@each_kind
+def test_a_kind_yields_to_kinds_that_are_advanced_before_it(name: str) -> None:
+    order = [detector.KIND for detector in DETECTORS]
+    for stronger in KINDS[name].yields_to:
+        assert stronger in order
 
 
 def test_no_two_detectors_are_of_one_kind() -> None:

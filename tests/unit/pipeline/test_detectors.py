@@ -22,7 +22,7 @@ from pipeline.detectors import (
     user_mix_shift,
     weekly_drop,
 )
-from pipeline.detectors.levels import sustained_growth, ticket_surge, usage_drop, users_drop
+from pipeline.detectors.levels import sustained_growth, ticket_surge, usage_drop, users_drop, users_growth
 from pipeline.level import Z_90, Z_DISPERSION, Z_MEAN
 from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
 
@@ -376,6 +376,12 @@ def test_growth_waits_for_health_that_is_not_red() -> None:
     world.accounts.band[1] = RED
     assert not result(sustained_growth, world)[0]
     assert sustained_growth.evaluate_ungated(world.view()).raised.tolist() == [True]
+
+
+def test_there_is_no_growth_from_nothing() -> None:
+    world = used(100.0, 100.0, 28)
+    world.pane("active_users", 1, [TODAY], 20)
+    assert not result(users_growth, world)[0]
 
 
 @pytest.mark.parametrize(("after", "expected"), [(109.0, True), (111.0, False)])
