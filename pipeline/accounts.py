@@ -17,6 +17,7 @@ from pipeline.index import HashIndex
 from pipeline.members import clear_day
 from pipeline.records import I64
 from pipeline.relations import RELATIONS, relations_of
+from pipeline.shares import SHARES, shares_of
 from pipeline.standings import Standings
 
 I32 = npt.NDArray[np.int32]
@@ -74,6 +75,7 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     "pulse_until_ms": ("i8", -1),
     "renewal_at_ms": ("i8", -1),
     **RELATIONS,
+    **SHARES,
     "open_episodes": ("i4", 0),
     "shutdown_until_ms": ("i8", -1),
     "touch_model": ("u1", 0),
@@ -109,6 +111,13 @@ class Accounts:
     renewal_at_ms: I64
     next_goal_ms: I64
     expanded_ms: I64
+    milestones: npt.NDArray[np.float64]
+    outcomes: npt.NDArray[np.float64]
+    sponsor: npt.NDArray[np.float64]
+    attendance: npt.NDArray[np.float64]
+    integrations: npt.NDArray[np.float64]
+    reference_ms: I64
+    entitled: I32
     open_episodes: I32
     shutdown_until_ms: I64
     touch_model: npt.NDArray[np.uint8]
@@ -248,6 +257,7 @@ def summary(book: Book) -> tuple[Any, ...]:
         until_ms(pulse),
         profile.renewal_at_ms if profile and profile.renewal_at_ms is not None else -1,
         *relations_of(book),
+        *shares_of(book),
         len(book.episodes),
         shutdowns.until_ms(book),
         TOUCH_MODELS.get(profile.touch_model or "", 0) if profile else 0,

@@ -190,6 +190,8 @@ class Book(msgspec.Struct, array_like=True):
     integrations: dict[str, Link] = {}
     shutdowns: dict[int, Shutdown] = {}
     """By start."""
+    reference_ms: int = -1
+    """When the customer last gave a reference or a referral."""
 
     def episode(self, kind: str, dimension: str) -> Episode | None:
         """The open episode of this kind and dimension."""

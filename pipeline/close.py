@@ -24,6 +24,7 @@ from pipeline.memory import forget, remembers
 from pipeline.react import severity_rises
 from pipeline.records import Outcome
 from pipeline.scenes import DayContext, scene
+from pipeline.scorecards.reach import Reach
 from pipeline.scorecards.relationship import OVERDUE_MS
 from pipeline.signals import context_of, promote_readings, same_context
 from pipeline.state import State
@@ -48,12 +49,13 @@ def close_day(state: State, outcome: Outcome) -> None:
         amend(state, day, held, outcome)
         accounts.summarise()
         counts = census(state.users, state.features, accounts.size, day)
+        reach = Reach(state.users, state.features, accounts.size, day)
         factors = state.day_factors(day)
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))
             view = View(accounts, rows, day, state.days, state.config, counts.part(rows), factors)
             tally.add(view)
-            _close_block(state, view, rows, held, outcome)
+            _close_block(state, view, reach, rows, held, outcome)
         _age(state, day, held)
     outcome.fleet_days.append(tally.record())
     _refresh_books(state, day, held)
@@ -114,12 +116,14 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
         rows.intersection_update([row for row in rows if held is not None and held[row]])
 
 
-def _close_block(state: State, view: View, rows: slice, held: Bools | None, outcome: Outcome) -> None:
+def _close_block(
+    state: State, view: View, reach: Reach, rows: slice, held: Bools | None, outcome: Outcome
+) -> None:
     accounts = state.accounts
     findings = {detector.KIND: view.finding(detector) for detector in BEFORE_SCORE}
     live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
     previous_primary = accounts.primary[rows].copy()
-    context = DayContext(view, findings, judge(state, view, rows, live), previous_primary)
+    context = DayContext(view, findings, judge(state, view, rows, live, reach), previous_primary)
     view.band = accounts.band[rows]
     findings |= {detector.KIND: detector.evaluate(view) for detector in AFTER_SCORE}
     concerned = accounts.open_episodes[rows] > 0

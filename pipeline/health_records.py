@@ -13,7 +13,8 @@ from pipeline.books import Context
 from pipeline.detectors.view import F64
 from pipeline.judging import Verdict
 from pipeline.scenes import DayContext, smallest_visible_drops
-from pipeline.scorecards.score import Score, dimension_of
+from pipeline.scorecards.dimensions import dimension_of
+from pipeline.scorecards.score import Score
 from pipeline.state import State
 
 Places = npt.NDArray[np.intp]

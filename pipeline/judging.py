@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pipeline import bands
 from pipeline.detectors.view import View
 from pipeline.scorecards.card import Scorecard
+from pipeline.scorecards.reach import Reach
 from pipeline.scorecards.reading import Expected, Sight
 from pipeline.scorecards.score import Reader, Score
 from pipeline.state import State
@@ -73,12 +74,12 @@ class Judgement:
         return self.verdicts[int(self.primary[place])]
 
 
-def judge(state: State, view: View, rows: slice, live: Bools) -> Judgement:
+def judge(state: State, view: View, rows: slice, live: Bools, reach: Reach) -> Judgement:
     """Score the accounts, move their bands; `live` ones only, others have closed this day already."""
     plan, accounts = state.plan, state.accounts
     profile = accounts.profile[rows]
-    scores = Reader(Sight(view, Expected.of(plan.expects).at(profile))).scores(plan.order)
-    former = _Former(state, view)
+    scores = Reader(Sight(view, Expected.of(plan.expects).at(profile), reach)).scores(plan.order)
+    former = _Former(state, view, reach)
     verdicts = tuple(_verdict(state, rows, live, slot, scores[card.id], former) for slot, card in enumerate(plan.cards))
     primary = plan.primary[profile]
     standings, every = accounts.standings, np.arange(rows.start, rows.stop)
@@ -148,6 +149,7 @@ class _Former:
 
     state: State
     view: View
+    reach: Reach
     _scores: dict[int, F64] = field(default_factory=dict)
 
     def switch(self, content: int, card_id: str, place: int, last_score: float) -> Switch:
@@ -156,6 +158,6 @@ class _Former:
         if definition is None:
             return Switch(0, last_score)
         if content not in self._scores:
-            sight = Sight(self.view, Expected.of((definition.expects,)))
+            sight = Sight(self.view, Expected.of((definition.expects,)), self.reach)
             self._scores[content] = Reader(sight).scores(definition.cards)[card_id].score
         return Switch(definition.card.version, float(self._scores[content][place]))

@@ -16,7 +16,8 @@ from pipeline.evidence.power import MIN_POWER_USERS
 from pipeline.hashing import U64
 from pipeline.judging import Judgement, Verdict
 from pipeline.members import last_days
-from pipeline.scorecards.score import Score, dimension_of
+from pipeline.scorecards.dimensions import dimension_of
+from pipeline.scorecards.score import Score
 from pipeline.state import State
 
 MAX_CONTRIBUTORS = 5

@@ -15,6 +15,7 @@ SCALES: dict[float, tuple[float, float]] = {10: (0.0, 10.0), 5: (1.0, 5.0), 7: (
 """Lowest and highest answer of a scale, named by its best possible score."""
 SURVEYS: dict[str, float] = {"nps": 10, "csat": 5, "ces": 7}
 """Signal types that answer a survey, and the scale each has unless it says otherwise."""
+REFERENCES = frozenset({"reference_given", "referral_given"})
 PULSES: dict[str, float] = {"pulse": 5}
 
 
@@ -37,6 +38,8 @@ def apply_signal(book: Book, event: Mapping[str, Any], today_end_ms: int) -> boo
     """
     book.signals_seen = True
     kind, at_ms = event["type"], event["occurred_at"]
+    if kind in REFERENCES:
+        book.reference_ms = max(book.reference_ms, at_ms)
     if kind not in SURVEYS and kind not in PULSES:
         return False
     reading = reading_of(event)

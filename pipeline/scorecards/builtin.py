@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.bands import BandRule
 from pipeline.scorecards.card import Criterion, Scorecard
 
 DEFAULT = Scorecard(
@@ -19,4 +20,44 @@ DEFAULT = Scorecard(
     ),
 )
 
-BUILTIN: dict[str, Scorecard] = {card.id: card for card in (DEFAULT,)}
+ONBOARDING = Scorecard(
+    "onboarding",
+    1,
+    (
+        Criterion("first_use", 5),
+        Criterion("milestones", 5),
+        Criterion("seats_activated", 4),
+        Criterion("feature_adoption", 3),
+        Criterion("sponsor", 2),
+        Criterion("attendance", 2),
+    ),
+    BandRule(red_below=30.0, red_until=40.0),
+)
+
+ADOPTION = Scorecard(
+    "adoption",
+    1,
+    (
+        Criterion("feature_adoption", 5),
+        Criterion("feature_breadth", 3),
+        Criterion("seat_utilisation", 4),
+        Criterion("active_users", 3),
+        Criterion("integrations", 2),
+    ),
+)
+
+REFERENCEABILITY = Scorecard(
+    "referenceability",
+    1,
+    (
+        Criterion("survey", 5),
+        Criterion("reference", 4),
+        Criterion("outcomes", 3),
+        Criterion("usage_trend", 3),
+        Criterion("support", 2),
+        Criterion("billing", 2),
+        Criterion("sponsor", 2),
+    ),
+)
+
+BUILTIN: dict[str, Scorecard] = {card.id: card for card in (DEFAULT, ONBOARDING, ADOPTION, REFERENCEABILITY)}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.scorecards.card import NESTED, Scorecard
-from pipeline.scorecards.dimensions import DIMENSIONS
+from pipeline.scorecards.dimensions import DIMENSIONS, FEATURE, dimension_of
 from pipeline.scorecards.profiles import HealthProfile
 
 MAX_CARDS = 8
@@ -42,7 +42,7 @@ def warnings(cards: Mapping[str, Scorecard]) -> list[str]:
     found = []
     for card in cards.values():
         dimensions = set(_leaves(card, cards))
-        sources = {DIMENSIONS[name].source for name in dimensions}
+        sources = {dimension_of(name).source for name in dimensions}
         if len(dimensions) < MIN_DIMENSIONS:
             found.append(f"scorecards.{card.id}: {len(dimensions)} dimensions; health is seldom told by fewer than 3")
         if len(sources) < MIN_SOURCES:
@@ -78,8 +78,12 @@ def _criterion(name: str, weight: int, cards: Mapping[str, Scorecard]) -> Iterat
         inner = name.removeprefix(NESTED)
         if inner not in cards:
             yield f"{name}: there is no such scorecard{_near(inner, cards)}"
-    elif name not in DIMENSIONS:
+    elif name not in DIMENSIONS and not _is_feature(name):
         yield f"{name}: there is no such dimension{_near(name, DIMENSIONS)}"
+
+
+def _is_feature(name: str) -> bool:
+    return name.startswith(FEATURE) and len(name) > len(FEATURE)
 
 
 def _near(name: str, known: Mapping[str, object]) -> str:

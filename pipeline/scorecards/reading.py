@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pipeline.detectors.view import View
 from pipeline.scorecards.profiles import Expectations
+from pipeline.scorecards.reach import Reach
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -51,6 +52,7 @@ class Sight:
 
     view: View
     expected: Expected
+    reach: Reach
 
     def __len__(self) -> int:
         return len(self.view)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pipeline.scorecards.reading import Reading, Sight
 
+REFERENCE_MS = 365 * 86_400_000
+"""How long a reference counts."""
 OVERDUE_MS = 3 * 86_400_000
 """An unpaid invoice counts as overdue this long after it was due."""
 
@@ -28,13 +32,25 @@ def billing(sight: Sight) -> Reading:
     return Reading(np.where(accounts.billing_seen[rows], value, np.nan), failed + overdue, np.zeros(len(sight)))
 
 
+def pulse(sight: Sight) -> Reading:
+    """What the account's owner thinks, until it expires."""
+    accounts, rows = sight.view.accounts, sight.view.rows
+    value = np.where(accounts.pulse_until_ms[rows] > sight.view.end_ms, accounts.pulse[rows], np.nan)
+    return Reading(value, value, np.ones(len(sight)))
+
+
+def survey(sight: Sight) -> Reading:
+    """The last survey answer, until it expires."""
+    accounts, rows = sight.view.accounts, sight.view.rows
+    value = np.where(accounts.survey_until_ms[rows] > sight.view.end_ms, accounts.survey[rows], np.nan)
+    return Reading(value, value, np.ones(len(sight)))
+
+
 def sentiment(sight: Sight) -> Reading:
-    """Mean of the last pulse and the last survey that have not expired."""
-    accounts, rows, end_ms = sight.view.accounts, sight.view.rows, sight.view.end_ms
-    last_pulse = np.where(accounts.pulse_until_ms[rows] > end_ms, accounts.pulse[rows], np.nan)
-    last_survey = np.where(accounts.survey_until_ms[rows] > end_ms, accounts.survey[rows], np.nan)
-    both = (last_pulse + last_survey) / 2.0
-    value = np.where(np.isnan(last_pulse), last_survey, np.where(np.isnan(last_survey), last_pulse, both))
+    """Mean of pulse and survey."""
+    owner, customer = pulse(sight).value, survey(sight).value
+    both = (owner + customer) / 2.0
+    value = np.where(np.isnan(owner), customer, np.where(np.isnan(customer), owner, both))
     return Reading(value, value, np.ones(len(sight)))
 
 
@@ -44,3 +60,21 @@ def engagement(sight: Sight) -> Reading:
     touches = view.total("touches", view.day - 83, view.day).astype(np.float64)
     value = np.where(view.accounts.signals_seen[view.rows], np.clip(touches / wanted, 0.0, 1.0), np.nan)
     return Reading(value, touches, np.broadcast_to(wanted, (len(view),)))
+
+
+def share(column: str) -> Callable[[Sight], Reading]:
+    """A share that the account's book gives: what is reached, held or connected of what is known."""
+
+    def read(sight: Sight) -> Reading:
+        value = getattr(sight.view.accounts, column)[sight.view.rows]
+        return Reading(value, value, np.ones(len(sight)))
+
+    return read
+
+
+def reference(sight: Sight) -> Reading:
+    """Whether the customer has spoken for us within a year."""
+    accounts, rows, end_ms = sight.view.accounts, sight.view.rows, sight.view.end_ms
+    given = accounts.reference_ms[rows]
+    recent = ((given >= 0) & (given + REFERENCE_MS > end_ms)).astype(np.float64)
+    return Reading(np.where(accounts.signals_seen[rows], recent, np.nan), recent, np.ones(len(sight)))

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from pipeline.scorecards.card import NESTED, Scorecard
-from pipeline.scorecards.dimensions import DIMENSIONS
+from pipeline.scorecards.dimensions import dimension_of
 from pipeline.scorecards.profiles import Expectations
-from pipeline.scorecards.reading import F64, Dimension, Reading, Sight
+from pipeline.scorecards.reading import F64, Reading, Sight
 
 
 class Definition(msgspec.Struct, frozen=True, array_like=True):
@@ -78,15 +78,3 @@ class Reader:
         if reading is None:
             reading = self._readings[name] = dimension_of(name).read(self.sight)
         return reading
-
-
-def dimension_of(name: str) -> Dimension:
-    """What a criterion's dimension is. Raises `KeyError` for a name that is none."""
-    return NESTED_TOTAL if name.startswith(NESTED) else DIMENSIONS[name]
-
-
-def _not_read(sight: Sight) -> Reading:
-    raise TypeError("the total of a scorecard is taken from its score")
-
-
-NESTED_TOTAL = Dimension("total", "", _not_read)

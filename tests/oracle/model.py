@@ -223,6 +223,8 @@ class Account:
     """When revenue last grew."""
     goals: dict[tuple[str, str], Goal] = field(default_factory=dict)
     integrations: dict[str, int] = field(default_factory=dict)
+    connected: dict[str, bool] = field(default_factory=dict)
+    references: list[int] = field(default_factory=list)
     """Time of the newest event about each."""
     context: dict[str, Any] = field(default_factory=dict)
     """The profile as of the last close."""

@@ -44,6 +44,7 @@ class Relations:
         elif kind == "risk_cleared":
             self._rules.end(account, "risk_opened", subject, at_ms)
         elif kind in {"reference_given", "referral_given"}:
+            account.references.append(at_ms)
             self._once(account, "referral_given", subject, ("info", 1.0, 0.0, 1.0), at_ms)
 
     def _once(
@@ -154,6 +155,7 @@ class Relations:
         if at_ms < account.integrations.get(key, -1):
             return
         account.integrations[key] = at_ms
+        account.connected[key] = connected
         if connected:
             self._rules.end(account, "integration_disconnected", key, at_ms)
         else:

@@ -113,11 +113,14 @@ def _counted_days(view: View) -> float:
 
 
 def _usage_trend(view: View, expects: Expects) -> float | None:
+    used = view.actions(view.day - 27, view.day)
+    first = view.account.first_usage_day
+    if view.level is None and expects["daily_actions"] > 0 and first is not None and first <= view.day - 6:
+        return clip((used / (min(28, view.day - first + 1) * expects["daily_actions"]) - 0.4) / 0.6)
     if not _judged(view) or _counted_days(view) < 7:
         return None
     assert view.level is not None
-    ratio = view.actions(view.day - 27, view.day) / (_counted_days(view) * view.level.mean)
-    return clip((ratio - 0.4) / 0.6)
+    return clip((used / (_counted_days(view) * view.level.mean) - 0.4) / 0.6)
 
 
 def _active_users(view: View, expects: Expects) -> float | None:
@@ -166,12 +169,21 @@ def _billing(view: View, expects: Expects) -> float | None:
 
 
 def _sentiment(view: View, expects: Expects) -> float | None:
-    values = []
-    for opinions in (view.account.pulses, view.account.surveys):
-        last = _last_before(opinions, view.end_ms)
-        if last and (last.expires_at_ms is None or last.expires_at_ms > view.end_ms):
-            values.append(last.value)
+    values = [value for value in (_pulse(view, expects), _survey(view, expects)) if value is not None]
     return sum(values) / len(values) if values else None
+
+
+def _pulse(view: View, expects: Expects) -> float | None:
+    return _last_valid(view.account.pulses, view.end_ms)
+
+
+def _survey(view: View, expects: Expects) -> float | None:
+    return _last_valid(view.account.surveys, view.end_ms)
+
+
+def _last_valid(opinions: list[Opinion], end_ms: int) -> float | None:
+    last = _last_before(opinions, end_ms)
+    return last.value if last and (last.expires_at_ms is None or last.expires_at_ms > end_ms) else None
 
 
 def _last_before(opinions: list[Opinion], end_ms: int) -> Opinion | None:
@@ -189,6 +201,57 @@ def _engagement(view: View, expects: Expects) -> float | None:
     return clip(touches / expects["touches"])
 
 
+def _first_use(view: View, expects: Expects) -> float | None:
+    return float(view.used_since(view.day))
+
+
+def _seats_activated(view: View, expects: Expects) -> float | None:
+    return clip(view.users_active(view.day - 83, view.day) / view.seats) if view.seats > 0 else None
+
+
+def _feature_adoption(view: View, expects: Expects) -> float | None:
+    four_weeks = set(range(view.day - 27, view.day + 1))
+    adopted = sum(1 for days in view.account.features.values() if len(days & four_weeks) >= 4)
+    entitled = len((view.account.profile or {}).get("entitled_features") or ())
+    wanted = entitled or view.features_used(view.day - 83, view.day)
+    return clip(adopted / wanted) if wanted else None
+
+
+def _feature_home(view: View, expects: Expects) -> float | None:
+    used = view.account.features.get("home", set()) & set(range(view.day - 27, view.day + 1))
+    return clip(len(used) / 4) if view.used_since(view.day) else None
+
+
+def _goals(kind: str) -> Callable[[View, Expects], float | None]:
+    def reached(view: View, expects: Expects) -> float | None:
+        return _share([goal.reached for (of, _), goal in view.account.goals.items() if of == kind])
+
+    return reached
+
+
+def _share(done: list[bool]) -> float | None:
+    return done.count(True) / len(done) if done else None
+
+
+def _sponsor(view: View, expects: Expects) -> float | None:
+    contacts = view.account.contacts.values()
+    return float(any(each.there and each.role == "sponsor" for each in contacts)) if contacts else None
+
+
+def _attendance(view: View, expects: Expects) -> float | None:
+    return _share([held for _, _, held in sorted(view.account.meetings)[-12:]])
+
+
+def _integrations(view: View, expects: Expects) -> float | None:
+    return _share(list(view.account.connected.values()))
+
+
+def _reference(view: View, expects: Expects) -> float | None:
+    if SIGNALS not in view.account.topics_seen:
+        return None
+    return float(any(at_ms + 365 * DAY_MS > view.end_ms for at_ms in view.account.references))
+
+
 DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
     "usage_trend": _usage_trend,
     "active_users": _active_users,
@@ -198,6 +261,18 @@ DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
     "billing": _billing,
     "sentiment": _sentiment,
     "engagement": _engagement,
+    "first_use": _first_use,
+    "seats_activated": _seats_activated,
+    "feature_adoption": _feature_adoption,
+    "feature:home": _feature_home,
+    "pulse": _pulse,
+    "survey": _survey,
+    "milestones": _goals("milestone"),
+    "outcomes": _goals("outcome"),
+    "sponsor": _sponsor,
+    "attendance": _attendance,
+    "integrations": _integrations,
+    "reference": _reference,
 }
 
 

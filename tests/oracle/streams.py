@@ -144,6 +144,7 @@ def _profile() -> SearchStrategy[dict[str, Any]]:
             "segment": st.sampled_from([None, "smb", "large"]),
             "lifecycle_stage": st.sampled_from([None, "onboarding"]),
             "touch_model": st.sampled_from([None, "digital", "high_touch", "strategic", "other"]),
+            "entitled_features": st.sampled_from([None, None, ["home"], ["home", "export", "audit"]]),
             "seats": st.none() | st.integers(0, 6),
             "arr_minor": st.none() | st.integers(0, 10**9),
             "currency": st.just("EUR"),
