@@ -43,6 +43,7 @@ class AvroWire:
         self._decoders = {name: Decoder(TOPICS[name], registry, max_record_bytes) for name in INPUT_TOPICS}
         self._alert = Encoder(TOPICS["alerts.health"], registry)
         self._expansion = Encoder(TOPICS["alerts.expansion"], registry)
+        self._shadow = Encoder(TOPICS["alerts.shadow"], registry)
         self._state = Encoder(TOPICS["alerts.state"], registry)
         self._health = Encoder(TOPICS["account.health"], registry)
         self._dead_letter = Encoder(TOPICS["dead.letters"], registry)
@@ -63,10 +64,13 @@ class AvroWire:
         )
 
     def outcome(self, outcome: Outcome) -> Iterator[Message]:
-        """Alerts to their family's topic and to alerts.state, health to account.health."""
+        """Alerts to their family's topic and to alerts.state, or to alerts.shadow; health to account.health."""
         for alert in outcome.alerts:
             account = alert["account_id"].encode()
             headers: Headers = [*cloudevents.headers(alert, self._source)]
+            if alert["shadow"]:
+                yield Message("alerts.shadow", account, self._shadow.encode(alert), headers)
+                continue
             if alert["family"] in _EXPANSION:
                 yield Message("alerts.expansion", account, self._expansion.encode(alert), headers)
             else:

@@ -10,8 +10,8 @@ set -euo pipefail
 
 GROUP=${FORESHOCK_APP__GROUP:-foreshock}
 INPUTS=(usage.events billing.events ticket.events customer.signals account.profiles)
-OUTPUTS=(alerts.raw alerts.health alerts.expansion alerts.state account.health dead.letters ledger fleet.days)
-DELIVERED=(alerts.health alerts.expansion account.health alert.commands billing.events ticket.events customer.signals)
+OUTPUTS=(alerts.raw alerts.health alerts.expansion alerts.shadow alerts.state account.health dead.letters ledger fleet.days)
+DELIVERED=(alerts.health alerts.expansion alerts.shadow account.health alert.commands billing.events ticket.events customer.signals)
 
 add() { # USER OPERATION... -- RESOURCE...
     local user=$1 operations=()
@@ -55,7 +55,7 @@ add foreshock-ops Create Alter AlterConfigs DescribeConfigs Describe -- --cluste
 add foreshock-ops Write Describe -- --topic alert.commands
 
 # A subscriber, as an example: reads alerts, in a group of its own.
-for topic in alerts.health alerts.expansion alerts.state account.health; do
+for topic in alerts.health alerts.expansion alerts.shadow alerts.state account.health; do
     add subscriber-crm Read Describe -- --topic "$topic"
 done
 add subscriber-crm Read Describe -- --group subscriber-crm --resource-pattern-type prefixed

@@ -18,6 +18,8 @@ from pipeline.days import Days
 from pipeline.kinds import KINDS, Kind, alert_score
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
+CARD_KINDS = ("health_changed", "health_unknown")
+"""Kinds that tell of one scorecard, which is their dimension."""
 MAX_SUMMARY = 140
 
 
@@ -54,6 +56,8 @@ class Alerting:
     """Turns changes of episodes into alert records."""
 
     config: EngineConfig
+    shadow_cards: frozenset[str] = frozenset()
+    """Scorecards whose alerts go to `alerts.shadow` only."""
     _hash: str = field(init=False)
     _days: Days = field(init=False)
     _threshold: float = field(init=False)
@@ -100,6 +104,7 @@ class Alerting:
             "summary": summary[:MAX_SUMMARY],
             "description": f"{summary}. {kind.play.title}.",
             "config_hash": self._hash,
+            "shadow": self._in_shadow(episode),
         }
 
     def _onset(self, episode: Episode) -> dict[str, int] | None:
@@ -107,6 +112,10 @@ class Alerting:
             return None
         estimate, low, high = (self._days.start_ms(day) for day in episode.onset)
         return {"estimate": estimate, "low": low, "high": high}
+
+    def _in_shadow(self, episode: Episode) -> bool:
+        card = episode.dimension if episode.kind in CARD_KINDS else ""
+        return episode.kind in self.config.shadow_kinds or card in self.shadow_cards
 
     def _evidence(self, kind: Kind, episode: Episode, scene: Scene) -> dict[str, Any]:
         statistical = kind.evidence == "log"

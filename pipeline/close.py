@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline import bands
-from pipeline.alerts import Change, Scene
+from pipeline.alerts import CARD_KINDS, Change, Scene
 from pipeline.amend import amend
 from pipeline.books import Book, Episode
 from pipeline.deadlines import ended, overdue
@@ -32,7 +32,6 @@ from pipeline.tally import DayTally
 
 BLOCK = 8_192
 """Accounts evaluated at a time: their working columns fit in a processor's cache."""
-HEALTH_KINDS = ("health_changed", "health_unknown")
 CLEAR_DAYS = 5
 EXPIRE_DAYS = 84
 Bools = npt.NDArray[np.bool_]
@@ -182,7 +181,7 @@ class _Closing:
 
     def _verdict_of(self, episode: Episode) -> Verdict:
         """The scorecard that an alert is about; the primary one unless it says otherwise."""
-        if episode.kind in HEALTH_KINDS:
+        if episode.kind in CARD_KINDS:
             for verdict in self.context.judgement.verdicts:
                 if verdict.card.id == episode.dimension:
                     return verdict
@@ -254,7 +253,7 @@ class _Closing:
         """Follow the bands of the scorecards that apply, and end what was said by those that do not any more."""
         applied = {verdict.card.id for verdict in self.context.judgement.verdicts if verdict.applies[self.place]}
         for episode in list(self.book.episodes):
-            if episode.kind in HEALTH_KINDS and episode.dimension not in applied:
+            if episode.kind in CARD_KINDS and episode.dimension not in applied:
                 self._resolve(episode, "expired")
         for verdict in self.context.judgement.verdicts:
             if verdict.applies[self.place]:
@@ -263,7 +262,7 @@ class _Closing:
     def _follow_band(self, verdict: Verdict) -> None:
         """Alert on the move of a band: for the worse opens or worsens, for the better eases or resolves."""
         day, card = self.context.view.day, verdict.card.id
-        changed, unknown = (self.book.episode(kind, card) for kind in HEALTH_KINDS)
+        changed, unknown = (self.book.episode(kind, card) for kind in CARD_KINDS)
         band, before = verdict.bands_at(self.state, self.row, self.place)
         if self.place in verdict.switches:
             if changed is not None and band in (bands.GREEN, bands.GREY):

@@ -51,6 +51,8 @@ class EngineConfig:
     shutdowns: tuple[PlannedShutdown, ...] = ()
     disabled_kinds: tuple[str, ...] = ()
     """Kinds of alert that are not raised; open ones end at the next close."""
+    shadow_kinds: tuple[str, ...] = ()
+    """Kinds of alert that are evaluated and told to nobody: they go to `alerts.shadow` only."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.out_of_orderness_ms <= DAY_MS:

@@ -69,7 +69,7 @@ class State:
         self.days = Days(self.config.timezone)
         self.plan = Plan(self.config)
         self.definitions = dict(self.plan.definitions)
-        self.alerting = Alerting(self.config)
+        self.alerting = Alerting(self.config, self.plan.shadowed)
         self.accounts = Accounts(
             cards=[hash_text(card.id) for card in self.plan.cards],
             profile=profile_of(self.plan.profiles, Context()),

@@ -63,6 +63,7 @@ _ALL = (
     TopicSpec("fleet.days", "fleet_day", "partition", 1, "delete", 120 * DAY_MS, "internal"),
     _log("alerts.health", "alert", "output", 90),
     _log("alerts.expansion", "alert", "output", 90),
+    _log("alerts.shadow", "alert", "output", 90),
     _state("alerts.state", "alert", "output", key="alert_id"),
     _state("account.health", "account_health", "output"),
     _log("dead.letters", "dead_letter", "output", 14, key="source key"),

@@ -23,6 +23,7 @@ class Projection(StrEnum):
 PROJECTIONS = {
     "alerts.health": Projection.ALERT,
     "alerts.expansion": Projection.ALERT,
+    "alerts.shadow": Projection.ALERT,
     "account.health": Projection.HEALTH,
     "alert.commands": Projection.COMMAND,
     "billing.events": Projection.FACT,

@@ -145,6 +145,12 @@ METRICS: tuple[MetricSpec, ...] = (
         (Label("by", ("feed", "fleet", "parent", "account")),),
     ),
     MetricSpec("foreshock_rules_enabled", "gauge", "Kinds of alert that are not switched off.", (_LEVEL,)),
+    MetricSpec(
+        "foreshock_shadow_alerts_total",
+        "counter",
+        "Alert records of kinds and scorecards in shadow; not in foreshock_alerts_total.",
+        (_KIND,),
+    ),
     MetricSpec("foreshock_accounts", "gauge", "Accounts by band and segment.", (_BAND, _SEGMENT)),
     MetricSpec(
         "foreshock_event_to_alert_seconds",

@@ -39,7 +39,9 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # not annotated by its library
         self.registry = CollectorRegistry(auto_describe=True) if registry is None else registry
         self._kinds = dict(kinds)
-        self._values = {("kind", "foreshock_alerts_total"): tuple(kinds)}
+        self._values = {
+            ("kind", name): tuple(kinds) for name in ("foreshock_alerts_total", "foreshock_shadow_alerts_total")
+        }
         self._values["segment", "foreshock_accounts"] = (*dict.fromkeys((*segments, OTHER)),)
         self._values["segment", "foreshock_portfolio_ratio"] = (*dict.fromkeys((ALL, *segments)),)
         self._specs = {spec.name: spec for spec in METRICS}
@@ -62,6 +64,9 @@ class Metrics:
     def alert(self, record: Mapping[str, Any]) -> None:
         """An alert record was acknowledged by the broker."""
         kind = record["kind"] if record["kind"] in self._kinds else OTHER
+        if record.get("shadow"):
+            self._counter("foreshock_shadow_alerts_total", kind).inc()
+            return
         family = self._kinds.get(kind, OTHER)
         self._counter("foreshock_alerts_total", family, kind, record["severity"], record["status"]).inc()
 

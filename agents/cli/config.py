@@ -12,6 +12,8 @@ from agents.cli.console import out, print_json, print_table
 from agents.cli.failures import UsageError
 from agents.cli.options import ConfigFile, Json, settings
 from agents.settings import masked, sample
+from agents.settings.cards import card_warnings
+from agents.settings.cards import shown as cards_shown
 from agents.settings.load import read
 
 group = typer.Typer(help="Look at the settings.", no_args_is_help=True)
@@ -28,7 +30,8 @@ def check(config: ConfigFile = None) -> None:
 
     Example: foreshock config check --config deploy/foreshock.toml
     """
-    settings(config)
+    for warning in card_warnings(settings(config).scorecards):
+        out.print(f"warning: {warning}", highlight=False)
     out.print("the settings are valid")
 
 
@@ -38,12 +41,17 @@ def show(config: ConfigFile = None, json: Json = False) -> None:
     loaded = read(config, os.environ)
     shown = masked(loaded.settings)
     if json:
-        print_json(shown)
+        print_json(shown | cards_shown(loaded.settings.scorecards, loaded.settings.profiles))
         return
     rows = [
         (f"{section}.{name}", "" if value is None else value, loaded.origins[f"{section}.{name}"])
         for section, values in shown.items()
         for name, value in values.items()
+    ]
+    rows += [
+        (f"{table}.{name}", ", ".join(f"{key} {value}" for key, value in entry.items()), "file")
+        for table, entries in cards_shown(loaded.settings.scorecards, loaded.settings.profiles).items()
+        for name, entry in entries.items()
     ]
     print_table(["setting", "value", "set by"], rows)
 

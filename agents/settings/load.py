@@ -12,10 +12,11 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from agents.settings.allowed import allowed
+from agents.settings.cards import card_problems, read_cards
 from agents.settings.conflicts import conflicts
 from agents.settings.model import SECTIONS, Settings
 from agents.settings.problems import ConfigError, Problem
-from agents.settings.sections import Section
+from agents.settings.sections import Health, Section
 from agents.settings.show import masked_value
 from agents.settings.sources import CONFIG_VARIABLE, Found, read_environment, read_file, variable
 
@@ -64,6 +65,19 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
                 Problem(_origin(name, setting, found), f"{name}.{setting}", _shown(name, setting, found), why)
                 for setting, why in conflicts(name, sections[name])
             ]
+    cards, profiles, wrong = read_cards(found)
+    problems += wrong
+    health = sections.get("health")
+    problems += (
+        []
+        if wrong
+        else card_problems(
+            cards,
+            profiles,
+            health if isinstance(health, Health) else None,
+                found.file,
+        )
+    )
     if problems:
         raise ConfigError(problems)
     origins = {
@@ -71,7 +85,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         for section, kind in SECTIONS.items()
         for name in kind.model_fields
     }
-    return Loaded(Settings(**sections), origins)
+    return Loaded(Settings(**sections, scorecards=cards, profiles=profiles), origins)
 
 
 def _problem(section: str, name: str, said: object, found: Found) -> Problem:

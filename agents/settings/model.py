@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from pydantic import Field, SecretStr
+from pydantic import Field, InstanceOf, SecretStr
 from sqlalchemy import make_url
 
 from agents.settings import sections
 from agents.settings.sections import Section
+from pipeline.scorecards.card import Scorecard
+from pipeline.scorecards.profiles import HealthProfile
 
 if TYPE_CHECKING:
     from agents.config import WorkerConfig
@@ -30,12 +32,15 @@ class Settings(Section):
     limits: sections.Limits = Field(default_factory=sections.Limits)
     alert_budget: sections.AlertBudget = Field(default_factory=sections.AlertBudget)
     detection: sections.Detection = Field(default_factory=sections.Detection)
+    health: sections.Health = Field(default_factory=sections.Health)
     kinds: sections.Kinds = Field(default_factory=sections.Kinds)
     calendar: sections.Calendar = Field(default_factory=sections.Calendar)
     checkpoint: sections.Checkpoint = Field(default_factory=sections.Checkpoint)
     dead_letters: sections.DeadLetters = Field(default_factory=sections.DeadLetters)
     metrics: sections.Metrics = Field(default_factory=sections.Metrics)
     log: sections.Log = Field(default_factory=sections.Log)
+    scorecards: tuple[InstanceOf[Scorecard], ...] = ()
+    profiles: tuple[InstanceOf[HealthProfile], ...] = ()
 
     def engine(self) -> EngineConfig:
         """What decides the result of a given input."""
@@ -64,6 +69,10 @@ class Settings(Section):
             max_dedup_ids=self.limits.dedup_ids,
             shutdowns=tuple(planned_shutdown(text) for text in self.calendar.shutdowns),
             disabled_kinds=self.kinds.disabled,
+            scorecards=self.scorecards,
+            health_scorecards=self.health.scorecards,
+            profiles=self.profiles,
+            shadow_kinds=self.kinds.shadow,
         )
 
     def worker(self, *, embedded: bool = False, accept_epoch: bool = False) -> WorkerConfig:

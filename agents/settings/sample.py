@@ -18,6 +18,34 @@ _HEADER = """\
 # `foreshock config check` lists every problem; `foreshock config show` prints what is in force.
 """
 
+_CARDS = """\
+# Scorecards beside the built-in ones (default, onboarding, adoption, referenceability), or in their place by the same
+# id. Raise `version` with every change: it is marked in the history and alerts nobody. A criterion may be
+# "feature:NAME", the adoption of one feature, or "scorecard:ID", the total of another scorecard. With shadow = true its
+# alerts go to alerts.shadow and to nobody else.
+# [[scorecards]]
+# id = "enterprise"
+# version = 1
+# shadow = false
+# criteria = [
+#     { dimension = "usage_trend", weight = 5 },
+#     { dimension = "sponsor", weight = 4 },
+#     { dimension = "outcomes", weight = 3, group = "value" },
+#     { dimension = "scorecard:adoption", weight = 3, group = "value" },
+# ]
+# bands = { red_below = 40, red_until = 50, green_until = 65, green_from = 75, hold_days = 3, min_coverage = 0.4 }
+
+# Health profiles: the first that matches an account decides by which scorecards it is judged, and what is expected of
+# it. A list that is left out takes all.
+# [[profiles]]
+# name = "enterprise-onboarding"
+# segments = ["enterprise"]
+# lifecycle_stages = ["onboarding"]
+# touch_models = ["high"]
+# scorecards = ["onboarding", "enterprise"]
+# expects = { seat_share = 0.6, touches = 6, daily_actions = 50 }
+"""
+
 
 def sample() -> str:
     """Text of deploy/foreshock.toml."""
@@ -28,7 +56,7 @@ def sample() -> str:
         for name, field in kind.model_fields.items():
             lines += _setting(section, name, field)
         blocks.append("\n".join(lines) + "\n")
-    return "\n".join(blocks)
+    return "\n".join([*blocks, _CARDS])
 
 
 def _setting(section: str, name: str, field: FieldInfo) -> list[str]:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from agents.settings.shutdowns import valid_shutdowns
 from pipeline.kinds import KINDS
 
+
 Positive = Annotated[int, Field(ge=1)]
 PriorActions = Annotated[float, Field(gt=0, le=1_000_000)]
 
@@ -185,11 +186,26 @@ def _separated(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(_separated)]
+
+
+class Health(Section):
+    """Which scorecards judge the accounts; scorecards and profiles themselves stand at the end of the file."""
+
+    scorecards: Names = Field(
+        ("default",),
+        description="Scorecards of accounts that no profile matches; the first that is not in shadow is primary.",
+    )
+
+
 class Kinds(Section):
     """Which kinds of alert are raised."""
 
-    disabled: Annotated[tuple[str, ...], BeforeValidator(_separated), AfterValidator(_known_kinds)] = Field(
+    disabled: Annotated[Names, AfterValidator(_known_kinds)] = Field(
         (), description="Kinds that are switched off; `foreshock rules list` prints all of them."
+    )
+    shadow: Annotated[Names, AfterValidator(_known_kinds)] = Field(
+        (), description="Kinds on trial: their alerts go to alerts.shadow and to nobody else."
     )
 
 

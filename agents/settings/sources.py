@@ -15,6 +15,7 @@ from agents.settings.problems import Problem
 PREFIX = "FORESHOCK_"
 DELIMITER = "__"
 FILE_SUFFIX = "_FILE"
+TABLES = ("scorecards", "profiles")
 CONFIG_VARIABLE = "FORESHOCK_CONFIG"
 FOREIGN = ("FORESHOCK_CONFIG", "FORESHOCK_FAILPOINT", "FORESHOCK_TEST_")
 """Variables (or prefixes of them) that are no settings."""
@@ -27,6 +28,9 @@ class Found:
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
     origins: dict[tuple[str, str], str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    tables: dict[str, list[Any]] = field(default_factory=dict)
+    """Raw entries of the tables that a file may repeat."""
+    file: str = ""
 
     def put(self, section: str, name: str, value: object, origin: str) -> None:
         """Set a value; a later one wins."""
@@ -50,9 +54,14 @@ def read_file(path: Path, found: Found) -> None:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         found.problems.append(Problem(source, "", None, f"is not valid TOML: {error}"))
         return
+    found.file = source
     for section, entries in content.items():
-        if section not in SECTIONS:
-            found.problems.append(Problem(source, section, None, _unknown("section", section, SECTIONS)))
+        if section in TABLES and isinstance(entries, list):
+            found.tables[section] = entries
+        elif section in TABLES:
+            found.problems.append(Problem(source, section, None, f"is a list of tables; write [[{section}]]"))
+        elif section not in SECTIONS:
+            found.problems.append(Problem(source, section, None, _unknown("section", section, [*SECTIONS, *TABLES])))
         elif not isinstance(entries, dict):
             found.problems.append(Problem(source, section, None, f"is a section; write [{section}]"))
         else:

@@ -65,7 +65,7 @@ def _open_alerts(connection: Connection, account_id: str) -> list[dict[str, Any]
     query = (
         select(revisions.c.payload)
         .join_from(alerts, revisions, same)
-        .where(alerts.c.account_id == account_id, alerts.c.status.in_(OPEN))
+        .where(alerts.c.account_id == account_id, alerts.c.status.in_(OPEN), ~alerts.c.shadow)
         .order_by(alerts.c.score.desc(), alerts.c.detected_at_ms.desc(), alerts.c.alert_id)
     )
     return [json.loads(payload) for payload in connection.scalars(query)]

@@ -156,6 +156,7 @@ def _alert(record: Record) -> Row:
         "play_due_at_ms": play["due_at"],
         "summary": record["summary"],
         "config_hash": record["config_hash"],
+        "shadow": bool(record.get("shadow", False)),
     }
 
 

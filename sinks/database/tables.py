@@ -121,6 +121,7 @@ alerts = Table(
     Column("play_due_at_ms", BigInteger),
     Column("summary", Text, nullable=False),
     Column("config_hash", Text, nullable=False),
+    Column("shadow", Boolean, nullable=False),
     Index("ix_alerts_account_status", "account_id", "status"),
     Index("ix_alerts_status_severity_detected", "status", "severity", "detected_at_ms"),
     Index("ix_alerts_owner_status", "owner", "status"),

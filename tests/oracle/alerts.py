@@ -6,10 +6,10 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.oracle.model import Account, Episode
+from tests.oracle.model import Account, Episode, OracleConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://foreshock.example/alerts")
 SEVERITIES = ("info", "warning", "error", "critical")
@@ -41,13 +41,13 @@ class Opening:
 class Alerts:
     """Opens, updates and ends episodes and writes down each revision."""
 
-    def __init__(self, disabled_kinds: Collection[str] = ()) -> None:
-        self._disabled = disabled_kinds
+    def __init__(self, config: Callable[[], OracleConfig]) -> None:
+        self._config = config
         self.records: dict[tuple[str, int], dict[str, Any]] = {}
 
     def open(self, account: Account, opening: Opening, finding: Finding) -> None:
         """Start an episode with revision 1, unless its kind is switched off."""
-        if opening.kind in self._disabled:
+        if opening.kind in self._config().disabled_kinds:
             return
         name = f"{account.account_id}|{opening.kind}|{opening.dimension}|{opening.starts_at_ms}"
         episode = Episode(
@@ -115,4 +115,11 @@ class Alerts:
             "expected": episode.expected,
             "evidence": episode.evidence,
             "onset": episode.onset,
+            "shadow": self._in_shadow(episode),
         }
+
+    def _in_shadow(self, episode: Episode) -> bool:
+        config = self._config()
+        cards = [card["id"] for card in config.cards if card.get("shadow")]
+        of_a_card = episode.kind in {"health_changed", "health_unknown"} and episode.dimension in cards
+        return of_a_card or episode.kind in config.shadow_kinds

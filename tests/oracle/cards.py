@@ -48,5 +48,6 @@ def scored(draw: DrawFn, config: OracleConfig) -> OracleConfig:
         config,
         cards=tuple(cards),
         health_cards=draw(chosen),
+        shadow_kinds=draw(st.sampled_from([(), ("payment_failed", "renewal_at_risk")])),
         profiles=tuple(draw(st.lists(profile, max_size=2))),
     )

@@ -50,6 +50,7 @@ class OracleConfig:
     shutdowns: tuple[tuple[int, int, str | None, str | None], ...] = ()
     """First and last day, segment, country."""
     disabled_kinds: tuple[str, ...] = ()
+    shadow_kinds: tuple[str, ...] = ()
     id_hash: Callable[[str], int] = blake_hash
 
 

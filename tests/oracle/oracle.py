@@ -41,7 +41,7 @@ class Oracle:
         """Of the primary scorecards."""
         self.verdicts: dict[tuple[str, int, str], HealthDay] = {}
         """By account, day and scorecard."""
-        self._log = Alerts(self.config.disabled_kinds)
+        self._log = Alerts(lambda: self.config)
         self._books = Books(self.config, self._log)
         self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in TOPICS}
         self._newest_ms: dict[str, int | None] = dict.fromkeys(TOPICS)

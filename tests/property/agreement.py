@@ -25,7 +25,7 @@ from tests.oracle.streams import Log
 
 COMPARED = (
     "alert_id", "revision", "account_id", "family", "kind", "dimension", "severity", "status", "transition_reason",
-    "starts_at", "ends_at", "detected_at", "updated_at",
+    "starts_at", "ends_at", "detected_at", "updated_at", "shadow",
 )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ def engine_config(config: OracleConfig) -> EngineConfig:
         max_features=config.max_features,
         scorecards=tuple(_scorecard(card) for card in config.cards),
         health_scorecards=config.health_cards,
+        shadow_kinds=config.shadow_kinds,
         profiles=tuple(
             msgspec.convert({"name": f"p{number}", **profile}, HealthProfile)
             for number, profile in enumerate(config.profiles)

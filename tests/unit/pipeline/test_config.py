@@ -50,6 +50,7 @@ def test_every_setting_enters_the_fingerprint(name: str) -> None:
         "prior_daily_actions": (1.0, 2.0, 3.0, 4.0),
         "scorecards": (Scorecard("mine", 1, (Criterion("support", 1),)),),
         "health_scorecards": ("default", "mine"),
+        "shadow_kinds": ("silence",),
         "profiles": (HealthProfile("all", ("default",)),),
         "disabled_kinds": ("silence",),
     }

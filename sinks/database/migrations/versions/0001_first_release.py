@@ -63,7 +63,7 @@ _VIEWS = {
                play_title, summary,
                {at:starts_at}, {at:detected_at}, {at:updated_at}, {at:renewal_at}, {at:play_due_at}
         FROM alerts
-        WHERE status IN ('firing', 'acknowledged', 'snoozed')
+        WHERE status IN ('firing', 'acknowledged', 'snoozed') AND NOT shadow
     """,
     "v_accounts_at_risk": """
         SELECT a.account_id, a.parent_account_id, a.owner, a.segment, a.lifecycle_stage, a.plan, a.arr_minor,
@@ -75,7 +75,7 @@ _VIEWS = {
             SELECT account_id, COUNT(*) AS open_alerts,
                    SUM(CASE WHEN severity IN ('critical', 'error') THEN 1 ELSE 0 END) AS urgent_alerts
             FROM alerts
-            WHERE family = 'risk' AND status IN ('firing', 'acknowledged', 'snoozed')
+            WHERE family = 'risk' AND status IN ('firing', 'acknowledged', 'snoozed') AND NOT shadow
             GROUP BY account_id
         ) o ON o.account_id = a.account_id
         WHERE a.band IN ('red', 'yellow') OR o.open_alerts > 0
@@ -225,6 +225,7 @@ def _create_alerts() -> None:
         sa.Column("play_due_at_ms", sa.BigInteger),
         sa.Column("summary", sa.Text, nullable=False),
         sa.Column("config_hash", sa.Text, nullable=False),
+        sa.Column("shadow", sa.Boolean, nullable=False),
     )
     op.create_index("ix_alerts_account_status", "alerts", ["account_id", "status"])
     op.create_index("ix_alerts_status_severity_detected", "alerts", ["status", "severity", "detected_at_ms"])
