@@ -115,9 +115,7 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
         rows.intersection_update([row for row in rows if held is not None and held[row]])
 
 
-def _close_block(
-    state: State, view: View, reach: Reach, rows: slice, held: Bools | None, outcome: Outcome
-) -> None:
+def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bools | None, outcome: Outcome) -> None:
     accounts = state.accounts
     findings = {detector.KIND: view.finding(detector) for detector in BEFORE_SCORE}
     live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]

@@ -61,7 +61,7 @@ class FleetLog:
     """Takes what partitions publish; shared by the oracles of all partitions."""
 
     def __init__(self, config: OracleConfig, days: Days, partitions: int = 1) -> None:
-        self.log = Alerts()
+        self.log = Alerts(lambda: config)
         self._config = config
         self._days = days
         self._final = dict.fromkeys(range(partitions), -1)
