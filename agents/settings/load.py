@@ -75,7 +75,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
             cards,
             profiles,
             health if isinstance(health, Health) else None,
-                found.file,
+            found.file,
         )
     )
     if problems:

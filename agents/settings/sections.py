@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from agents.settings.shutdowns import valid_shutdowns
 from pipeline.kinds import KINDS
 
-
 Positive = Annotated[int, Field(ge=1)]
 PriorActions = Annotated[float, Field(gt=0, le=1_000_000)]
 
