@@ -19,6 +19,7 @@ _COLOURS = {"red": "red", "yellow": "yellow", "green": "green", "grey": "bright_
 _SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "cyan"}
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _NONE = "–"
+_WORST = 5
 _DAY_MS = 86_400_000
 # ISO 4217 currencies whose minor unit is not a hundredth.
 _WHOLE = frozenset(
@@ -68,6 +69,7 @@ def render(explanation: Mapping[str, Any]) -> RenderableType:
             _monitorability(health),
             _history(rows),
         ]
+    parts += [_family(rolled_up) for rolled_up in explanation["family"]]
     alerts = explanation["open_alerts"]
     parts.append(Text(f"{len(alerts)} open alert{'' if len(alerts) == 1 else 's'}", "bold"))
     parts += [_alert(alert) for alert in alerts]
@@ -101,6 +103,16 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
         f" scorecard {health['scorecard']} {health['version']},",
         f" {health['coverage']:.0%} of the weight known",
     )
+    groups = ", ".join(f"{group['name']} {_number(group['score'])}" for group in health.get("groups", ()))
+    if groups:
+        text.append(f"; {groups}")
+    if health.get("shadow"):
+        text.append("; in shadow: alerts nobody", "bright_black")
+    if change := health.get("config_change"):
+        text.append(
+            f"; version {change['from_version']} would have said {_number(change['score_before'])} on this day",
+            "yellow",
+        )
     if health["provisional"]:
         text.append(", provisional: less than 28 days of history", "yellow")
     if band == "grey":
@@ -111,6 +123,18 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
 def _since(at_ms: int | None) -> str:
     """Since when it is in its band; an account that was never judged has been in none other."""
     return " since the beginning" if at_ms is None else f" since {_date(at_ms)}"
+
+
+def _family(rolled_up: Mapping[str, Any]) -> RenderableType:
+    """The accounts below this one by one scorecard."""
+    counts = ", ".join(f"{rolled_up[band]} {band}" for band in _COLOURS if rolled_up[band])
+    text = Text.assemble((f"{rolled_up['accounts']} accounts below", "bold"), f" by {rolled_up['scorecard']}: {counts}")
+    text.append(f"; mean score {_number(rolled_up['mean_score'])}, worst {_number(rolled_up['worst_score'])}")
+    if rolled_up["arr_weighted_score"] is not None:
+        money = _money(rolled_up["red_arr_minor"], rolled_up["currency"])
+        text.append(f", by ARR {_number(rolled_up['arr_weighted_score'])}; {money} in red")
+    worst = ", ".join(f"{child['account_id']} {_number(child['score'])}" for child in rolled_up["worst"][:_WORST])
+    return Text(f"{text.plain}; worst: {worst}" if worst else text.plain)
 
 
 def _dimensions(dimensions: Iterable[Mapping[str, Any]]) -> RenderableType:

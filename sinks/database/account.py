@@ -6,7 +6,7 @@ import difflib
 import json
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from pipeline.fleet_alerts import of_fleet
 from sinks.database import tables
@@ -15,6 +15,11 @@ from sinks.database.failures import failures_translated
 from sinks.errors import UnknownAccountError
 
 OPEN = ("firing", "acknowledged", "snoozed")
+_FAMILY = text("SELECT * FROM v_families WHERE parent_account_id = :account_id ORDER BY scorecard")
+_WORST_CHILDREN = text(
+    "SELECT account_id, scorecard, score, band FROM v_worst_accounts WHERE parent_account_id = :account_id "
+    "ORDER BY scorecard, score, account_id LIMIT 20"
+)
 _NEAR = 5
 _CANDIDATES = 20_000
 
@@ -36,6 +41,7 @@ def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]
                 raise UnknownAccountError(account_id, _near(connection, account_id))
             return {
                 "account": profile,
+                "family": _family(connection, account_id),
                 "health": _health(connection, account_id),
                 "open_alerts": _open_alerts(connection, account_id),
                 "commands": _commands(connection, account_id),
@@ -48,14 +54,33 @@ def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]
 def _profile(connection: Connection, account_id: str) -> dict[str, Any] | None:
     query = select(tables.accounts).where(tables.accounts.c.account_id == account_id)
     row = connection.execute(query).mappings().one_or_none()
-    if row is None and of_fleet(account_id):
-        return dict.fromkeys(tables.accounts.columns.keys()) | {"account_id": account_id}
-    return None if row is None else dict(row)
+    if row is not None:
+        return dict(row)
+    children = select(tables.accounts.c.account_id).where(tables.accounts.c.parent_account_id == account_id).limit(1)
+    if not of_fleet(account_id) and connection.execute(children).first() is None:
+        return None
+    # A holding that uses nothing itself is known by the accounts below it only, the fleet by its alerts.
+    return dict.fromkeys(tables.accounts.columns.keys()) | {"account_id": account_id}
+
+
+def _family(connection: Connection, account_id: str) -> list[dict[str, Any]]:
+    """The accounts below this one rolled up by scorecard, and their worst."""
+    rolled_up = connection.execute(_FAMILY, {"account_id": account_id}).mappings().all()
+    worst = connection.execute(_WORST_CHILDREN, {"account_id": account_id}).mappings().all()
+    return [
+        dict(row) | {"worst": [dict(child) for child in worst if child["scorecard"] == row["scorecard"]]}
+        for row in rolled_up
+    ]
 
 
 def _health(connection: Connection, account_id: str) -> list[dict[str, Any]]:
     health = tables.account_health
-    query = select(health.c.payload).where(health.c.account_id == account_id).order_by(health.c.scorecard)
+    newest = select(func.max(health.c.as_of_ms)).where(health.c.account_id == account_id).scalar_subquery()
+    query = (
+        select(health.c.payload)
+        .where(health.c.account_id == account_id, health.c.as_of_ms == newest)
+        .order_by(health.c.is_primary.desc(), health.c.scorecard)
+    )
     return [json.loads(payload) for payload in connection.scalars(query)]
 
 

@@ -52,14 +52,11 @@ class BatchRows:
 
     def add_health(self, record: DeliveryRecord) -> None:
         """Add the rows of an account's health; raises UnstorableError and then adds nothing."""
-        health, history, account = health_rows(record.value)
-        _keep_newer(self.account_health, (health["account_id"], health["scorecard"]), health, "day")
-        _keep_newer(
-            self.health_history,
-            (health["account_id"], health["scorecard"], health["day"]),
-            history,
-            "as_of_ms",
-        )
+        cards, account = health_rows(record.value)
+        for health, history in cards:
+            key = (health["account_id"], health["scorecard"])
+            _keep_newer(self.account_health, key, health, "day")
+            _keep_newer(self.health_history, (*key, health["day"]), history, "as_of_ms")
         _keep_newer(self.accounts, (account["account_id"],), account, "day")
 
     def add_command(self, record: DeliveryRecord) -> None:

@@ -70,23 +70,31 @@ def alert_rows(record: Record) -> tuple[Row, Row, list[Row], Row]:
     return alert, revision, evidence, account
 
 
-def health_rows(record: Record) -> tuple[Row, Row, Row]:
-    """Return the rows of an account's health: account_health, health_history, accounts.
+def health_rows(record: Record) -> tuple[list[tuple[Row, Row]], Row]:
+    """Return the rows of an account's health: account_health and health_history of each scorecard, accounts.
 
     Raises:
         UnstorableError: it cannot be stored.
     """
-    payload = canonical(record)
+    canonical(record)
     try:
-        health = _health(record, payload)
-        history = _history(record, health)
-        account = _account(record) | {name: health.get(name) for name in _NO_HEALTH}
+        parts = [_part(record, card) for card in (record, *record.get("other_scorecards", ()))]
+        cards = [(health, _history(part, health)) for part, health in parts]
+        account = _account(record) | {name: cards[0][0].get(name) for name in _NO_HEALTH}
     except (KeyError, TypeError, AttributeError) as error:
         raise UnstorableError(Refusal.BAD_RECORD, f"{type(error).__name__}: {error}") from error
-    _require(health, account_id=str, scorecard=str, day=int, as_of_ms=int)
-    for row in (health, history, account):
-        _check(row)
-    return health, history, account
+    for health, history in cards:
+        _require(health, account_id=str, scorecard=str, day=int, as_of_ms=int)
+        _check(health)
+        _check(history)
+    _check(account)
+    return cards, account
+
+
+def _part(record: Record, card: Record) -> tuple[Record, Row]:
+    """One scorecard's share of a record, as if it were the only one, and its row."""
+    part = {name: value for name, value in {**record, **card}.items() if name != "other_scorecards"}
+    return part, _health(part, canonical(part)) | {"is_primary": card is record}
 
 
 def command_row(record: Record) -> Row:
@@ -206,15 +214,21 @@ def _health(record: Record, payload: str) -> Row:
         "min_drop_7d": monitorability.get("min_drop_7d"),
         "min_drop_14d": monitorability.get("min_drop_14d"),
         "min_drop_28d": monitorability.get("min_drop_28d"),
+        "shadow": bool(record.get("shadow", False)),
         "payload": payload,
     }
 
 
 def _history(record: Record, health: Row) -> Row:
     values = {dimension["name"]: dimension.get("value") for dimension in record["dimensions"]}
-    kept = ("account_id", "scorecard", "day", "version", "as_of_ms", "score", "band", "coverage")
+    kept = ("account_id", "scorecard", "day", "version", "as_of_ms", "score", "band", "coverage", "shadow")
+    change = record.get("config_change") or {}
+    former = {
+        "from_version": str(change["from_version"]) if change else None,
+        "score_before": change.get("score_before"),
+    }
     context = {name: record["context"].get(name) for name in ("segment", "arr_minor", "currency")}
-    return {name: health[name] for name in kept} | context | {"dimension_values": _ENCODER.encode(values)}
+    return {name: health[name] for name in kept} | context | former | {"dimension_values": _ENCODER.encode(values)}
 
 
 def _account(record: Record) -> Row:

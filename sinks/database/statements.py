@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ClauseElement, ColumnElement, Dialect, Table, Update, bindparam, func, or_, update
+from sqlalchemy import ClauseElement, ColumnElement, Dialect, Table, Update, bindparam, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.database import tables
@@ -100,8 +100,4 @@ def _upsert(
     changed: dict[str, Any] = {
         column.name: insert.excluded[column.name] for column in table.columns if column not in keys
     }
-    if table is tables.accounts:
-        # Only alerts name the parent; health records do not take it away.
-        known = table.c.parent_account_id
-        changed["parent_account_id"] = func.coalesce(insert.excluded.parent_account_id, known)
     return insert.on_conflict_do_update(index_elements=keys, set_=changed, where=newer(insert.excluded))

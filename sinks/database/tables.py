@@ -41,6 +41,7 @@ accounts = Table(
     Column("day", Integer),
     Index("ix_accounts_band_score", "band", "score"),
     Index("ix_accounts_owner", "owner"),
+    Index("ix_accounts_parent", "parent_account_id"),
     Index("ix_accounts_segment", "segment"),
     Index("ix_accounts_renewal", "renewal_at_ms"),
 )
@@ -62,6 +63,8 @@ account_health = Table(
     Column("min_drop_7d", Double),
     Column("min_drop_14d", Double),
     Column("min_drop_28d", Double),
+    Column("is_primary", Boolean, nullable=False),
+    Column("shadow", Boolean, nullable=False),
     Column("payload", Text, nullable=False),
     Index("ix_account_health_band_score", "band", "score"),
 )
@@ -81,6 +84,9 @@ health_history = Table(
     Column("segment", Text),
     Column("arr_minor", BigInteger),
     Column("currency", Text),
+    Column("shadow", Boolean, nullable=False),
+    Column("from_version", Text),
+    Column("score_before", Double),
     Index("ix_health_history_day_band", "day", "band"),
 )
 

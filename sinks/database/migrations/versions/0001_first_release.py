@@ -82,7 +82,7 @@ _VIEWS = {
     """,
     "v_health_history": """
         SELECT account_id, scorecard, version, day, {date:day}, score, band, coverage, dimension_values,
-               segment, arr_minor, currency, {at:as_of}
+               segment, arr_minor, currency, shadow, from_version, score_before, {at:as_of}
         FROM health_history
     """,
     "v_portfolio_daily": """
@@ -97,7 +97,84 @@ _VIEWS = {
         FROM health_history
         GROUP BY day, scorecard, segment, currency
     """,
+    "v_scorecards": """
+        SELECT s.*, value_tier || '/' || band AS nine_box, {at:band_since}, {at:as_of}
+        FROM (
+            SELECT h.account_id, a.parent_account_id, a.owner, a.segment, a.lifecycle_stage, a.touch_model,
+                   a.arr_minor, a.currency, h.scorecard, h.version, h.is_primary, h.shadow, h.score, h.band,
+                   h.previous_band, h.coverage, h.provisional,
+                   (h.as_of_ms - h.band_since_ms) / 86400000 AS days_in_band,
+                   CASE WHEN a.arr_minor IS NULL THEN NULL
+                        ELSE CASE NTILE(3) OVER (
+                            PARTITION BY h.scorecard, a.currency, a.arr_minor IS NULL
+                            ORDER BY a.arr_minor DESC, h.account_id
+                        ) WHEN 1 THEN 'high' WHEN 2 THEN 'middle' ELSE 'low' END
+                   END AS value_tier,
+                   h.band_since_ms, h.as_of_ms
+            FROM account_health h
+            JOIN accounts a ON a.account_id = h.account_id AND a.as_of_ms = h.as_of_ms
+        ) s
+    """,
+    "v_red_accounts": """
+        SELECT account_id, parent_account_id, owner, segment, lifecycle_stage, scorecard, score, previous_band,
+               arr_minor AS arr_at_risk_minor, currency, days_in_band, days_in_band < 7 AS is_new, band_since, as_of,
+               ROW_NUMBER() OVER (
+                   PARTITION BY scorecard
+                   ORDER BY CASE WHEN days_in_band < 7 THEN 0 ELSE 1 END, COALESCE(arr_minor, 0) DESC, score,
+                            account_id
+               ) AS place
+        FROM v_scorecards
+        WHERE band = 'red' AND NOT shadow
+    """,
+    "v_worst_accounts": """
+        SELECT account_id, parent_account_id, owner, segment, lifecycle_stage, scorecard, score, band, arr_minor,
+               currency, nine_box, as_of,
+               ROW_NUMBER() OVER (
+                   PARTITION BY scorecard ORDER BY score, COALESCE(arr_minor, 0) DESC, account_id
+               ) AS place
+        FROM v_scorecards
+        WHERE score IS NOT NULL AND band <> 'grey' AND NOT shadow
+    """,
+    "v_families": """
+        WITH RECURSIVE family (parent_account_id, account_id) AS (
+            SELECT parent_account_id, account_id FROM accounts WHERE parent_account_id IS NOT NULL
+            UNION
+            SELECT f.parent_account_id, a.account_id
+            FROM family f JOIN accounts a ON a.parent_account_id = f.account_id
+        )
+        SELECT f.parent_account_id, s.scorecard, {rolled_up}
+        FROM family f JOIN v_scorecards s ON s.account_id = f.account_id
+        WHERE f.account_id <> f.parent_account_id AND NOT s.shadow
+        GROUP BY f.parent_account_id, s.scorecard
+    """,
+    "v_owners": """
+        SELECT s.owner, s.scorecard, {rolled_up}
+        FROM v_scorecards s
+        WHERE NOT s.shadow
+        GROUP BY s.owner, s.scorecard
+    """,
 }
+
+# Of accounts: how many stand where, and their scores. Money adds up only in one currency.
+_ROLLED_UP = """
+    COUNT(*) AS accounts,
+    SUM(CASE WHEN s.band = 'green' THEN 1 ELSE 0 END) AS green,
+    SUM(CASE WHEN s.band = 'yellow' THEN 1 ELSE 0 END) AS yellow,
+    SUM(CASE WHEN s.band = 'red' THEN 1 ELSE 0 END) AS red,
+    SUM(CASE WHEN s.band = 'grey' THEN 1 ELSE 0 END) AS grey,
+    1.0 * SUM(CASE WHEN s.band = 'red' THEN 1 ELSE 0 END)
+        / NULLIF(SUM(CASE WHEN s.band <> 'grey' THEN 1 ELSE 0 END), 0) AS poor_share,
+    AVG(CASE WHEN s.band <> 'grey' THEN s.score END) AS mean_score,
+    MIN(CASE WHEN s.band <> 'grey' THEN s.score END) AS worst_score,
+    CASE WHEN COUNT(DISTINCT s.currency) = 1 THEN
+        SUM(CASE WHEN s.band <> 'grey' THEN s.score * s.arr_minor END)
+            / NULLIF(SUM(CASE WHEN s.band <> 'grey' THEN s.arr_minor END), 0)
+    END AS arr_weighted_score,
+    CASE WHEN COUNT(DISTINCT s.currency) = 1 THEN SUM(s.arr_minor) END AS arr_minor,
+    CASE WHEN COUNT(DISTINCT s.currency) = 1 THEN SUM(CASE WHEN s.band = 'red' THEN s.arr_minor ELSE 0 END) END
+        AS red_arr_minor,
+    CASE WHEN COUNT(DISTINCT s.currency) = 1 THEN MIN(s.currency) END AS currency
+"""
 
 
 def _dated(select: str) -> str:
@@ -108,6 +185,7 @@ def _dated(select: str) -> str:
         )
     else:
         stamp, date = "to_timestamp({0}_ms / 1000.0) AS {0}", "DATE '1970-01-01' + {0}"
+    select = select.replace("{rolled_up}", _ROLLED_UP)
     dated = re.sub(r"\{at:(\w+)\}", lambda found: stamp.format(found[1]), select)
     return re.sub(r"\{date:(\w+)\}", lambda found: date.format(found[1]) + " AS date", dated)
 
@@ -137,6 +215,7 @@ def _create_accounts() -> None:
     )
     op.create_index("ix_accounts_band_score", "accounts", ["band", "score"])
     op.create_index("ix_accounts_owner", "accounts", ["owner"])
+    op.create_index("ix_accounts_parent", "accounts", ["parent_account_id"])
     op.create_index("ix_accounts_segment", "accounts", ["segment"])
     op.create_index("ix_accounts_renewal", "accounts", ["renewal_at_ms"])
 
@@ -158,6 +237,8 @@ def _create_account_health() -> None:
         sa.Column("min_drop_7d", sa.Double),
         sa.Column("min_drop_14d", sa.Double),
         sa.Column("min_drop_28d", sa.Double),
+        sa.Column("is_primary", sa.Boolean, nullable=False),
+        sa.Column("shadow", sa.Boolean, nullable=False),
         sa.Column("payload", sa.Text, nullable=False),
     )
     op.create_index("ix_account_health_band_score", "account_health", ["band", "score"])
@@ -178,6 +259,9 @@ def _create_health_history() -> None:
         sa.Column("segment", sa.Text),
         sa.Column("arr_minor", sa.BigInteger),
         sa.Column("currency", sa.Text),
+        sa.Column("shadow", sa.Boolean, nullable=False),
+        sa.Column("from_version", sa.Text),
+        sa.Column("score_before", sa.Double),
     )
     op.create_index("ix_health_history_day_band", "health_history", ["day", "band"])
 
