@@ -103,6 +103,10 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
         f" scorecard {health['scorecard']} {health['version']},",
         f" {health['coverage']:.0%} of the weight known",
     )
+    if pulse := health.get("pulse"):
+        reasons = ", ".join(pulse["reason_codes"])
+        text.append(f"; pulse {pulse['value']:.2f} of {_date(pulse['at'])} by {pulse['author'] or 'nobody named'}")
+        text.append(f" ({reasons})" if reasons else "")
     groups = ", ".join(f"{group['name']} {_number(group['score'])}" for group in health.get("groups", ()))
     if groups:
         text.append(f"; {groups}")

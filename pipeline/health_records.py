@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.accounts import until_ms
 from pipeline.alerts import context_record
 from pipeline.bands import NAMES
-from pipeline.books import Context
+from pipeline.books import Book, Context
 from pipeline.detectors.view import F64
 from pipeline.judging import Verdict
 from pipeline.scenes import DayContext, smallest_visible_drops
@@ -65,10 +66,25 @@ def _records(state: State, day: DayContext, places: Places, first_row: int) -> l
                 "context": context_record(context, day.view.end_ms, at_risk=main["band"] == "red"),
                 "owner": context.owner,
                 "parent_account_id": context.parent_account_id,
+                "pulse": _pulse(book, day.view.end_ms),
                 "other_scorecards": [other for other in found if other is not None],
             }
         )
     return records
+
+
+def _pulse(book: Book | None, end_ms: int) -> Record | None:
+    """What the account's owner said last, while it counts; it stands beside the scores and changes none of them."""
+    if book is None or book.pulse is None or until_ms(book.pulse) <= end_ms:
+        return None
+    said = book.pulse
+    return {
+        "value": round(said.value, 6),
+        "at": said.at_ms,
+        "author": said.author,
+        "reason_codes": said.reasons or [],
+        "expires_at": said.expires_at_ms,
+    }
 
 
 def _card_records(state: State, day: DayContext, verdict: Verdict, places: Places, rows: Places) -> list[Record | None]:

@@ -128,7 +128,7 @@ def test_the_latest_day_of_health_stands_whatever_the_order(
 def test_health_fills_in_an_account_that_an_alert_made_known(sink: DatabaseSink, url: str) -> None:
     sink.write(batch(alert("a", parent_account_id="group")))
     assert rows(url, "SELECT band, segment FROM accounts") == [{"band": None, "segment": "mid_market"}]
-    sink.write(batch(health("a"), topic=HEALTH))
+    sink.write(batch(health("a", parent_account_id="group"), topic=HEALTH))
     sink.write(batch(alert("a", 2), old=1))
     assert rows(url, "SELECT band, parent_account_id FROM accounts") == [{"band": "red", "parent_account_id": "group"}]
 

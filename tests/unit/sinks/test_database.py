@@ -43,6 +43,11 @@ def test_the_migrations_build_the_tables_that_the_code_uses(url: str) -> None:
         "v_accounts_at_risk",
         "v_health_history",
         "v_portfolio_daily",
+        "v_scorecards",
+        "v_red_accounts",
+        "v_worst_accounts",
+        "v_families",
+        "v_owners",
         "v_portfolio_metrics",
     }
 

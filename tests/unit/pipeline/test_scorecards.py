@@ -1,0 +1,190 @@
+"""Scorecards over days: several at once, chosen by profile, changed by configuration, in shadow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pipeline import snapshot
+from pipeline.config import EngineConfig
+from pipeline.feed import Feed
+from pipeline.records import Outcome
+from pipeline.recovery import Loader
+from pipeline.scorecards.builtin import DEFAULT
+from pipeline.scorecards.card import Criterion, Scorecard
+from pipeline.scorecards.profiles import Expectations, HealthProfile
+from pipeline.snapshot import CLAIM_KEY
+from tests.oracle.batches import to_batches
+from tests.oracle.model import BILLING, DAY_MS, PROFILES, SIGNALS, TICKETS, TOPICS, Record
+
+FIRST_DAY = 20_000
+TRIAL = Scorecard("trial", 1, (Criterion("support", 1), Criterion("billing", 1)))
+
+
+class Days:
+    """One account day by day; `restart` goes on with other settings."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.feed = Feed(config, 0)
+        self.outcome = Outcome()
+        self._offsets = dict.fromkeys(TOPICS, 0)
+        self.close(-1)
+
+    def send(self, topic: str, day: int, **fields: Any) -> None:
+        """An event at noon of a day."""
+        at_ms, offset = (FIRST_DAY + day) * DAY_MS + DAY_MS // 2, self._offsets[topic]
+        event = {"account_id": "acme", "event_id": f"n{offset}", "occurred_at": at_ms, "updated_at": at_ms} | fields
+        self._push(topic, Record(offset, "event", at_ms, at_ms, event))
+
+    def close(self, day: int) -> None:
+        """Let time pass until the day is just closed."""
+        at_ms = (FIRST_DAY + day + 1) * DAY_MS + 3_600_000
+        for topic in TOPICS:
+            self._push(topic, Record(self._offsets[topic], "tick", at_ms, at_ms))
+
+    def restart(self, config: EngineConfig) -> None:
+        """Another worker takes over."""
+        loader = Loader(config, 0)
+        loader.add(CLAIM_KEY, b"", 0)
+        for offset, (key, value) in enumerate(snapshot.checkpoint(self.feed, epoch=0), start=1):
+            loader.add(key, value, offset)
+        self.feed = loader.finish()
+
+    def _push(self, topic: str, record: Record) -> None:
+        self._offsets[topic] += 1
+        for batch in to_batches({topic: [record]}, topic, [1]):
+            self.outcome.extend(self.feed.push(batch))
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The newest health record."""
+        return self.outcome.health[-1]
+
+    def told(self) -> list[tuple[str, str, str, str]]:
+        """Kind, dimension, status and reason of every alert about health so far."""
+        names = ("kind", "dimension", "status", "transition_reason")
+        kind, dimension, status, reason = names
+        health = [a for a in self.outcome.alerts if a[kind].startswith("health")]
+        return [(a[kind], a[dimension], a[status], a[reason]) for a in health]
+
+
+def healthy(config: EngineConfig) -> Days:
+    """An account that is green after day 0."""
+    days = Days(config)
+    days.send(TICKETS, 0, ticket_id="t", type="commented", priority="p3")
+    days.send(BILLING, 0, type="subscription_started", subscription_id="s", currency="EUR")
+    days.send(SIGNALS, 0, type="meeting_held")
+    days.send(SIGNALS, 0, type="pulse", score=5.0, scale=5.0, author="ann", reason_codes=["renewed"])
+    days.close(0)
+    return days
+
+
+def test_each_scorecard_has_a_band_and_alerts_of_its_own() -> None:
+    days = healthy(EngineConfig(scorecards=(TRIAL,), health_scorecards=("default", "trial")))
+    assert (days.last["scorecard"], days.last["band"]) == ("default", "green")
+    [other] = days.last["other_scorecards"]
+    assert (other["scorecard"], other["score"], other["band"], other["coverage"]) == ("trial", 100.0, "green", 1.0)
+    days.send(BILLING, 1, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.close(3)
+    # trial: (1 + 0) / 2; default: (4 + 0 + 3 + 2/3) / 14
+    moved = [(a["dimension"], a["signal"]["observed"]) for a in days.outcome.alerts if a["kind"] == "health_changed"]
+    assert moved == [("default", 54.8), ("trial", 50.0)]
+    assert [a["health"]["scorecard"] for a in days.outcome.alerts if a["kind"] == "health_changed"] == [
+        "default",
+        "trial",
+    ]
+
+
+def test_a_record_names_groups_and_the_dated_pulse() -> None:
+    last = healthy(EngineConfig()).last
+    # (4 + 5 + 3 + 2/3) / 14
+    assert last["groups"] == [{"name": "relationship", "score": 90.5}]
+    assert last["pulse"] == {
+        "value": 1.0,
+        "at": FIRST_DAY * DAY_MS + DAY_MS // 2,
+        "author": "ann",
+        "reason_codes": ["renewed"],
+        "expires_at": None,
+    }
+    assert last["band_since"] == (FIRST_DAY + 1) * DAY_MS
+
+
+def test_an_account_that_was_never_judged_is_in_no_band_since_1970() -> None:
+    days = Days(EngineConfig())
+    days.send(PROFILES, 0, name="Acme")
+    days.close(0)
+    assert (days.last["band"], days.last["band_since"]) == ("grey", None)
+
+
+def test_a_new_version_is_marked_and_alerts_nobody() -> None:
+    days = healthy(EngineConfig())
+    severe = msgspec.structs.replace(DEFAULT, version=2, criteria=(*DEFAULT.criteria, Criterion("first_use", 5)))
+    days.restart(EngineConfig(scorecards=(severe,)))
+    days.close(1)
+    before = days.outcome.health[0]["score"]
+    # (4 + 5 + 3 + 2/3 + 0) / 19 instead of / 14
+    assert days.last["config_change"] == {
+        "from_version": 1,
+        "to_version": 2,
+        "score_before": before,
+        "score_after": 66.7,
+    }
+    assert (days.last["band"], days.last["previous_band"], days.last["version"]) == ("yellow", "green", 2)
+    days.close(10)
+    assert days.told() == []
+    assert [record["config_change"] is None for record in days.outcome.health] == [True, False]
+
+
+def test_the_same_version_after_a_restart_is_no_change() -> None:
+    days = healthy(EngineConfig())
+    days.restart(EngineConfig())
+    days.close(5)
+    assert len(days.outcome.health) == 1
+
+
+def test_an_alert_that_the_new_version_would_not_raise_is_withdrawn_as_a_change_of_settings() -> None:
+    days = healthy(EngineConfig(scorecards=(TRIAL,), health_scorecards=("trial",)))
+    days.send(BILLING, 1, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.close(3)
+    lenient = msgspec.structs.replace(TRIAL, version=2, criteria=(Criterion("support", 5), Criterion("billing", 1)))
+    days.restart(EngineConfig(scorecards=(lenient,), health_scorecards=("trial",)))
+    days.close(4)
+    assert days.told() == [
+        ("health_changed", "trial", "firing", "detected"),
+        ("health_changed", "trial", "resolved", "config_change"),
+    ]
+    assert days.last["config_change"]["score_before"] == 50.0
+
+
+def test_the_first_profile_that_matches_chooses_scorecards_and_expectations() -> None:
+    starters = HealthProfile("starters", ("trial",), lifecycle_stages=("onboarding",))
+    everybody = HealthProfile("rest", ("default",), expects=Expectations(touches=2.0))
+    days = Days(EngineConfig(scorecards=(TRIAL,), profiles=(starters, everybody)))
+    days.send(PROFILES, 0, lifecycle_stage="onboarding")
+    days.send(SIGNALS, 0, type="meeting_held")
+    days.close(0)
+    # The profile is read as of the last closed day; on its first, an account has none yet.
+    assert days.last["scorecard"] == "default"
+    [engagement] = [d for d in days.last["dimensions"] if d["name"] == "engagement"]
+    assert (engagement["value"], engagement["expected"]) == (0.5, 2.0)
+    days.close(1)
+    assert (days.last["scorecard"], days.last["other_scorecards"]) == ("trial", [])
+    days.send(PROFILES, 2, lifecycle_stage="adoption")
+    days.close(3)
+    assert days.last["scorecard"] == "default"
+    assert days.last["config_change"] is None
+
+
+def test_what_is_in_shadow_is_marked_in_every_record() -> None:
+    shadow = msgspec.structs.replace(TRIAL, shadow=True)
+    config = EngineConfig(
+        scorecards=(shadow,), health_scorecards=("trial", "default"), shadow_kinds=("subscription_cancelled",)
+    )
+    days = healthy(config)
+    assert days.last["scorecard"] == "default"
+    days.send(BILLING, 1, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.close(3)
+    marked = {(a["kind"], a["dimension"]) for a in days.outcome.alerts if a["shadow"]}
+    assert ("health_changed", "trial") in marked
+    assert ("health_changed", "default") not in marked
