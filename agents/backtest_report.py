@@ -103,6 +103,7 @@ def label_report(matched: MatchReport) -> dict[str, Any]:
                 "kind": check.label.kind,
                 "at": check.label.at_ms,
                 "unexplained_alerts": len(check.alerts),
+                "system_alerts": len(check.system),
             }
             for check in matched.quiet
         ],

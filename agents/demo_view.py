@@ -167,7 +167,8 @@ def _incidents(incidents: Mapping[str, Any], alerts: Iterable[Mapping[str, Any]]
         count = check["unexplained_alerts"]
         verdict = "quiet, as it should be" if not count else f"{count} unexplained alerts around it"
         who = "all" if check["account_id"] == FLEET else check["account_id"]
-        table.add_row(check["kind"], Text(who), _date(check["at"]), verdict, "", "")
+        told = f"{check['system_alerts']} of the fleet" if check["system_alerts"] else ""
+        table.add_row(check["kind"], Text(who), _date(check["at"]), verdict, "", told)
     return table
 
 

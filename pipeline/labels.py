@@ -44,12 +44,14 @@ class LabelRule:
     """Which alert kinds find a label of one kind, and in which time around it.
 
     An alert counts when it was detected in `[at - before_days, (ends_at or at) + after_days]`. No kinds at
-    all: the label is quiet, it is expected to raise nothing.
+    all: the label is quiet, it is expected to raise nothing about an account.
     """
 
     alert_kinds: frozenset[str]
     before_days: int = 1
     after_days: int = 35
+    system_kinds: frozenset[str] = frozenset()
+    """Kinds of which one alert, of the fleet or a segment, tells of a quiet label."""
 
 
 def _kinds(*names: str) -> LabelRule:
@@ -83,10 +85,10 @@ QUIET_INCIDENTS: Mapping[str, LabelRule] = {
 """What happens to an account and is no reason to alert."""
 FLEET_INCIDENTS: Mapping[str, LabelRule] = {
     "holiday": LabelRule(frozenset(), after_days=7),
-    "feed_outage": LabelRule(frozenset(), after_days=7),
+    "feed_outage": LabelRule(frozenset(), after_days=7, system_kinds=frozenset({"usage_feed_stopped", "fleet_dip"})),
     "duplicates_replay": LabelRule(frozenset(), after_days=7),
     "late_data": LabelRule(frozenset(), after_days=7),
-    "release_dip": LabelRule(frozenset(), after_days=7),
+    "release_dip": LabelRule(frozenset(), after_days=7, system_kinds=frozenset({"fleet_dip"})),
 }
 OUTCOMES: Mapping[str, LabelRule] = {
     # A warning is worth something a quarter before the loss; after a month everybody knows.
@@ -96,7 +98,9 @@ OUTCOMES: Mapping[str, LabelRule] = {
 }
 LABEL_RULES: Mapping[str, LabelRule] = {**ACCOUNT_INCIDENTS, **QUIET_INCIDENTS, **FLEET_INCIDENTS, **OUTCOMES}
 
-_CLAIMS = (RISK_KINDS | EXPANSION_KINDS).union(*(rule.alert_kinds for rule in LABEL_RULES.values()))
+_CLAIMS = (RISK_KINDS | EXPANSION_KINDS).union(
+    *(rule.alert_kinds | rule.system_kinds for rule in LABEL_RULES.values())
+)
 """Kinds that say something of what happens to an account, or that a label asks for."""
 
 
@@ -133,11 +137,14 @@ class QuietCheck:
 
     label: Label
     alerts: tuple[Mapping[str, Any], ...]
+    system: tuple[Mapping[str, Any], ...]
+    """What told of it instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchReport:
-    """Labels against alerts. Every opening that is looked at is in findings, or in one of the last four."""
+    """Labels against alerts. Every opening that is looked at is in findings, tells of a quiet label, or is in one of the
+    last four."""
 
     findings: tuple[Finding, ...]
     """One for each label that should be found, in the order of the labels."""
@@ -191,7 +198,10 @@ def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> Match
         by_account.setdefault(alert["account_id"], []).append(alert)
     own = [label for label in labels if LABEL_RULES[label.kind].alert_kinds]
     findings = tuple(_find(label, by_account.get(label.account_id, [])) for label in own)
+    quiet = [label for label in labels if not LABEL_RULES[label.kind].alert_kinds]
+    told = [tuple(alert for alert in openings if _tells_of(label, alert)) for label in quiet]
     explained = {alert["alert_id"] for finding in findings for alert in finding.alerts}
+    explained |= {alert["alert_id"] for alerts in told for alert in alerts}
     rest = [alert for alert in openings if alert["alert_id"] not in explained]
     follows = _consequence_ids(own, by_account)
     unexplained = [alert for alert in rest if alert["alert_id"] not in follows and alert["kind"] not in FACT_KINDS]
@@ -199,9 +209,8 @@ def match(labels: Sequence[Label], alerts: Iterable[Mapping[str, Any]]) -> Match
     return MatchReport(
         findings=findings,
         quiet=tuple(
-            QuietCheck(label, tuple(a for a in unmatched if _concerns(label, a) and _in_time(label, a)))
-            for label in labels
-            if not LABEL_RULES[label.kind].alert_kinds
+            QuietCheck(label, tuple(a for a in unmatched if _concerns(label, a) and _in_time(label, a)), system)
+            for label, system in zip(quiet, told, strict=True)
         ),
         consequences=tuple(alert for alert in rest if alert["alert_id"] in follows),
         improvements=tuple(alert for alert in unexplained if _is_improvement(alert)),
@@ -223,6 +232,10 @@ def _in_time(label: Label, alert: Mapping[str, Any]) -> bool:
     end_ms = label.at_ms if label.ends_at_ms is None else label.ends_at_ms
     first_ms, last_ms = label.at_ms - rule.before_days * DAY_MS, end_ms + rule.after_days * DAY_MS
     return bool(first_ms <= alert["detected_at"] <= last_ms)
+
+
+def _tells_of(label: Label, alert: Mapping[str, Any]) -> bool:
+    return alert["kind"] in LABEL_RULES[label.kind].system_kinds and _in_time(label, alert)
 
 
 def _concerns(label: Label, alert: Mapping[str, Any]) -> bool:

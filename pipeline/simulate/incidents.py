@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from pipeline.calendar import public_holidays
 from pipeline.labels import ACCOUNT_INCIDENTS, DAY_MS, FLEET, FLEET_INCIDENTS, QUIET_INCIDENTS, Label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
 
     from pipeline.simulate.settings import SimulationSettings
 
@@ -151,14 +152,16 @@ def plan_incidents(settings: SimulationSettings, countries: Sequence[str], rng: 
         for kind, account in zip(wanted, candidates, strict=False)
         if _last_day(kind, settings) >= settings.first_incident_day
     ]
+    # A holiday stands in the calendar: it comes first, and the other incidents keep away from it.
     fleet = [kind for kind in FLEET_KINDS if kind in settings.kinds for _ in range(settings.fleet_incidents_per_kind)]
     taken: set[int] = set()
     for kind in fleet:
-        days = _free_days(kind, settings, taken)
-        if days:
+        country = _celebrating(settings, countries, rng) if kind == "holiday" else None
+        days = _free_days(kind, settings, taken, country)
+        if days and (country is not None or kind != "holiday"):
             day = int(rng.choice(days))
             taken |= set(range(day - 2, day + 3))
-            incidents.append(_fleet_incident(kind, day, countries, settings, rng))
+            incidents.append(_fleet_incident(kind, day, country, settings, rng))
     return incidents
 
 
@@ -191,24 +194,32 @@ def _account_incident(kind: str, account: int, settings: SimulationSettings, rng
     return Incident(kind, account, day, at_ms, ends_at_ms, strength)
 
 
-def _free_days(kind: str, settings: SimulationSettings, taken: set[int]) -> list[int]:
+def _free_days(kind: str, settings: SimulationSettings, taken: set[int], country: str | None) -> list[int]:
+    """Days on which an incident may begin; with a country, those that are public holidays in it."""
     days = range(settings.first_incident_day, _last_day(kind, settings) + 1)
     first_weekday = settings.start_date.weekday()
+    fitting = np.ones(settings.days, dtype=bool)
+    if country is not None:
+        fitting = public_holidays(country, settings.calendar_days)
     # What happens on a weekend nobody would see.
-    return [day for day in days if day not in taken and (first_weekday + day) % 7 < 5]
+    return [day for day in days if fitting[day] and day not in taken and (first_weekday + day) % 7 < 5]
+
+
+def _celebrating(settings: SimulationSettings, countries: Sequence[str], rng: np.random.Generator) -> str | None:
+    """The country of an account, drawn among those that have a public holiday in time, if there is one."""
+    having = {country for country in set(countries) if _free_days("holiday", settings, set(), country)}
+    drawn = [country for country in countries if country in having]
+    return str(rng.choice(drawn)) if drawn else None
 
 
 def _fleet_incident(
-    kind: str, day: int, countries: Sequence[str], settings: SimulationSettings, rng: np.random.Generator
+    kind: str, day: int, country: str | None, settings: SimulationSettings, rng: np.random.Generator
 ) -> Incident:
     strength = float(rng.random())
     at_ms = settings.start_ms + day * DAY_MS
-    country = None
     match kind:
         case "holiday":
             ends_at_ms = at_ms + DAY_MS
-            # Drawn by account, so mostly a country that many accounts have.
-            country = str(rng.choice(countries))
         case "release_dip":
             ends_at_ms = at_ms + RELEASE_DIP_DAYS * DAY_MS
         case "feed_outage":

@@ -61,6 +61,12 @@ class SimulationSettings:
         return int(start.timestamp()) * 1000
 
     @property
+    def calendar_days(self) -> range:
+        """The stream's days, numbered from 1970-01-01."""
+        first = self.start_ms // DAY_MS
+        return range(first, first + self.days)
+
+    @property
     def end_ms(self) -> int:
         """Midnight UTC at which the last day ends."""
         return self.start_ms + self.days * DAY_MS

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.calendar import public_holidays
 from pipeline.labels import DAY_MS
 from pipeline.simulate.fleet import COUNTRIES, I64, Bool, Fleet
 from pipeline.simulate.incidents import (
@@ -45,6 +46,8 @@ _NOON_H = np.array([17.5, 11.0, 12.0, 11.0, 11.0])
 _WORKING_DAYS = 5
 _TEAM_ROLE = ROLES.index("analyst")
 _MOST_ACTIVE = 0.96
+_HOLIDAY_LEFT = 0.1
+"""Of a day's activity on a public holiday."""
 
 
 def usage_table(
@@ -70,10 +73,11 @@ def _rates(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incid
     # What moves all users of an account on one day: makes daily counts more dispersed than Poisson.
     by_account = by_account * rng.gamma(40.0, 1 / 40.0, by_account.shape)
     by_account *= fleet.growth[:, None] ** (np.arange(settings.days) / YEAR_DAYS)
+    for number, country in enumerate(COUNTRIES):
+        free = public_holidays(country, settings.calendar_days)
+        by_account[np.ix_(fleet.country == number, free)] *= _HOLIDAY_LEFT
     for incident in incidents:
-        if incident.kind == "holiday" and incident.country is not None:
-            by_account[fleet.country == COUNTRIES.index(incident.country), incident.day] *= 0.1
-        elif incident.kind == "release_dip":
+        if incident.kind == "release_dip":
             by_account[:, incident.day : incident.day + RELEASE_DIP_DAYS] *= RELEASE_DIP_LEFT
     rates = (fleet.users.rate[:, None] * by_account[fleet.users.account]).astype(np.float32)
     for incident in incidents:

@@ -168,7 +168,7 @@ def _quiet(runs: Sequence[_Run]) -> Iterator[Quiet]:
     for kind in (*QUIET_INCIDENTS, *FLEET_INCIDENTS):
         concerned = [(run, label) for run in runs for label in run.labels if label.kind == kind]
         alerts = [alert for run, label in concerned for alert in _around(run, label)]
-        system = [alert for alert in alerts if alert["account_id"].startswith("fleet")]
+        system = [alert for alert in alerts if alert["family"] in ("system", "data_quality")]
         by_kind = Counter(alert["kind"] for alert in alerts if alert not in system)
         yield Quiet(kind, OURS, len(concerned), by_kind.total(), len(system), dict(by_kind))
         for name in METHODS:
@@ -177,15 +177,15 @@ def _quiet(runs: Sequence[_Run]) -> Iterator[Quiet]:
 
 
 def _around(run: _Run, label: Label) -> list[Alert]:
-    """Statistical openings of those whom a quiet label concerns, from it until a week after its end."""
+    """Openings of those whom a quiet label concerns, facts aside, from it until a week after its end."""
     end_ms = (label.ends_at_ms or label.at_ms) + 7 * DAY_MS
     return [
         alert
         for alert in run.alerts
         if alert["revision"] == 1
         and label.at_ms <= alert["detected_at"] <= end_ms
-        and KINDS[alert["kind"]].evidence != "fact"
-        and (label.account_id in (FLEET, alert["account_id"]))
+        and (KINDS[alert["kind"]].evidence != "fact" or alert["account_id"].startswith("fleet"))
+        and label.account_id in (FLEET, alert["account_id"])
     ]
 
 

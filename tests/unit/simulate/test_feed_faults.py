@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.calendar import public_holidays
 from pipeline.labels import DAY_MS
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 
@@ -32,13 +33,15 @@ def late_by(stream: SimulatedStream) -> Any:
     return np.maximum.accumulate(times(stream)) - times(stream)
 
 
-def test_a_holiday_empties_one_country_for_one_day_and_no_other() -> None:
+def test_a_public_holiday_empties_its_country_for_one_day_and_no_other() -> None:
     stream, label = with_one("holiday")
     country = label["detail"].removeprefix("country ")
-    home = {row["account_id"] for row in stream.profiles.to_pylist() if row["country"] == country}
-    at_home = np.array([account in home for account in stream.usage["account_id"].to_pylist()])
+    assert public_holidays(country, [label["at"] // DAY_MS])[0]
+    country_of = {row["account_id"]: row["country"] for row in stream.profiles.to_pylist()}
+    countries = np.array([country_of[account] for account in stream.usage["account_id"].to_pylist()])
+    at_home, away = countries == country, countries == "US"
     day = (times(stream) - label["at"]) // DAY_MS
-    for chosen, low, high in ((at_home, 0.0, 0.25), (~at_home, 0.75, 1.35)):
+    for chosen, low, high in ((at_home, 0.0, 0.25), (away, 0.7, 1.4)):
         usual = np.mean([(chosen & (day == other)).sum() for other in (-14, -7, 7)])
         assert low <= (chosen & (day == 0)).sum() / usual <= high
 

@@ -115,6 +115,14 @@ def test_an_alert_around_a_fleet_wide_incident_is_a_false_one_and_shown_with_it(
     assert report.unmatched == tuple(alerts)
 
 
+def test_one_alert_of_the_fleet_tells_of_a_dip_of_everybody() -> None:
+    dip, drop = alert("fleet_dip", 2, account_id="fleet"), alert("usage_drop", 2)
+    report = match([Label("*", "release_dip", AT, AT + 4 * DAY_MS)], [dip, drop])
+    assert report.quiet[0].system == (dip,)
+    assert report.quiet[0].alerts == (drop,)
+    assert report.unmatched == (drop,)
+
+
 @pytest.mark.parametrize("kind", QUIET_INCIDENTS)
 def test_an_alert_on_an_account_to_which_nothing_bad_happened_is_shown_with_what_happened(kind: str) -> None:
     alerts = [alert("usage_drop", 3), alert("usage_drop", 4, account_id="b")]
