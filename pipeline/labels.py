@@ -98,9 +98,7 @@ OUTCOMES: Mapping[str, LabelRule] = {
 }
 LABEL_RULES: Mapping[str, LabelRule] = {**ACCOUNT_INCIDENTS, **QUIET_INCIDENTS, **FLEET_INCIDENTS, **OUTCOMES}
 
-_CLAIMS = (RISK_KINDS | EXPANSION_KINDS).union(
-    *(rule.alert_kinds | rule.system_kinds for rule in LABEL_RULES.values())
-)
+_CLAIMS = (RISK_KINDS | EXPANSION_KINDS).union(*(rule.alert_kinds | rule.system_kinds for rule in LABEL_RULES.values()))
 """Kinds that say something of what happens to an account, or that a label asks for."""
 
 
@@ -143,8 +141,10 @@ class QuietCheck:
 
 @dataclass(frozen=True, slots=True)
 class MatchReport:
-    """Labels against alerts. Every opening that is looked at is in findings, tells of a quiet label, or is in one of the
-    last four."""
+    """Labels against alerts.
+
+    Every opening that is looked at is in findings, tells of a quiet label, or is in one of the last four.
+    """
 
     findings: tuple[Finding, ...]
     """One for each label that should be found, in the order of the labels."""

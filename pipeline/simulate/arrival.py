@@ -1,4 +1,7 @@
-"""Faults of the feed: records missing, late or sent twice. Order of the file is order of arrival."""
+"""What happens to everybody: a release that people dislike, and faults of the feed: records missing, late or twice.
+
+Order of the file is order of arrival.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.labels import DAY_MS
-from pipeline.simulate.incidents import HOUR_MS, Incident
+from pipeline.simulate.incidents import HOUR_MS, RELEASE_DIP_LEFT, Incident
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +34,10 @@ def as_arrived(usage: pa.Table, incidents: Sequence[Incident], start_ms: int, rn
         match incident.kind:
             case "feed_outage":
                 kept &= ~_between(occurred_at, incident.at_ms, incident.ends_at_ms or incident.at_ms)
+            case "release_dip":
+                # Drawn here, so that everything else in the stream is as it would be without the release.
+                dipped = _between(occurred_at, incident.at_ms, incident.ends_at_ms or incident.at_ms)
+                kept &= ~dipped | (rng.random(len(occurred_at)) < RELEASE_DIP_LEFT)
             case "late_data":
                 chosen = _between(occurred_at, day_ms, day_ms + LATE_DAYS * DAY_MS)
                 chosen &= rng.random(len(arrival)) < LATE_SHARE

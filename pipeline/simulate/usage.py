@@ -17,8 +17,6 @@ from pipeline.simulate.incidents import (
     GROWTH_FACTOR,
     HOLIDAY_DAYS,
     HOUR_MS,
-    RELEASE_DIP_DAYS,
-    RELEASE_DIP_LEFT,
     SLOW_DECLINE_FLOOR,
     Incident,
     decline_days,
@@ -76,9 +74,6 @@ def _rates(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incid
     for number, country in enumerate(COUNTRIES):
         free = public_holidays(country, settings.calendar_days)
         by_account[np.ix_(fleet.country == number, free)] *= _HOLIDAY_LEFT
-    for incident in incidents:
-        if incident.kind == "release_dip":
-            by_account[:, incident.day : incident.day + RELEASE_DIP_DAYS] *= RELEASE_DIP_LEFT
     rates = (fleet.users.rate[:, None] * by_account[fleet.users.account]).astype(np.float32)
     for incident in incidents:
         if incident.account is not None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from pipeline.config import EngineConfig
+
 YEAR_DAYS = 365.0
-ACCOUNTS_PER_OWNER = 50
-BUDGETS = (0.5, 1.0, 3.0)
+BUDGETS = (0.5, 1.0, 2.0)
 """False alerts an owner accepts a week."""
 REFERENCE_ARL = 2800.0
-"""The average run length of one false alert a week for an owner of 50 accounts with 8 streams each."""
+"""Days; the average run length at which recall and delay are measured."""
 
 
 def arl_days(false_per_owner_per_week: float) -> float:
-    """The run length that a budget leaves to each of 8 streams."""
-    return REFERENCE_ARL / false_per_owner_per_week
+    """The run length that a budget leaves to each stream of an account."""
+    return EngineConfig(false_per_owner_per_week=false_per_owner_per_week).run_length_days
 
 
 def upper_bound(events: int, exposure: float, confidence: float = 0.95) -> float:

@@ -66,6 +66,9 @@ class Crowd:
             places = 1 + np.flatnonzero(active)
             mark_day(self.state.users.bits, places, day)
             self.state.users.last_day[places] = day
+            accounts.panes["active_users"][day % RING, 1 : accounts.size] = active.reshape(self.accounts, -1).sum(
+                axis=1
+            )
 
     def views(self, arl_days: float) -> list[View]:
         """The current day as of its close, a block of accounts at a time."""

@@ -14,6 +14,8 @@ from tests.evaluation.steps import OURS, Recall
 from tests.evaluation.watch import NEVER, Watch, close
 
 KIND = "power_user_decline"
+KINDS = (KIND, "user_mix_shift", "users_drop", "users_growth", "combined_evidence")
+"""Whose false alerts are counted where users are drawn."""
 POWER_SHARE = 0.6
 """Of the user-days."""
 POWER_DAYS, OTHER_DAYS = 3.0, 1.0
@@ -103,12 +105,12 @@ def false_alerts(account_years: float, seed: int, tell: Callable[[str], None] = 
         for dispersion in DISPERSIONS:
             tell(f"false alerts: power users, {user_days} user-days a week, dispersion {dispersion:g}")
             rng = np.random.default_rng((seed, 2, user_days, round(10 * dispersion)))
-            watches = [Watch(KIND, arl_days(budget)) for budget in BUDGETS]
+            watches = [Watch(kind, arl_days(budget)) for kind in KINDS for budget in BUDGETS]
             _live(People(accounts, user_days, dispersion, rng), None, ONSET + STEADY_DAYS, watches)
             for watch in watches:
                 alerts = watch.between(FIRST_DAY + ONSET, FIRST_DAY + ONSET + STEADY_DAYS - 1)
                 years = accounts * STEADY_DAYS / YEAR_DAYS
-                yield FalseAlerts(KIND, user_days / 7.0, dispersion, "steady", watch.arl_days, years, alerts)
+                yield FalseAlerts(watch.kind, user_days / 7.0, dispersion, "steady", watch.arl_days, years, alerts)
 
 
 def recalls(accounts: int, seed: int, tell: Callable[[str], None] = print) -> Iterator[Recall]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.evaluation.budget import REFERENCE_ARL
 from tests.evaluation.steps import OURS
 
 Row = Mapping[str, Any]
@@ -44,27 +45,22 @@ def _trade_off(document: Mapping[str, Any], target: Path) -> Path:
     steps = [row for row in _steps(document) if row["volume"] >= 2]
     volumes = sorted({row["volume"] for row in steps})
     figure, panels = pyplot.subplots(1, len(volumes), figsize=(4.6 * len(volumes), 4.4), sharey=True, squeeze=False)
+    methods = list(dict.fromkeys(row["method"] for row in steps))
     for panel, volume in zip(panels[0], volumes, strict=True):
-        for row in (row for row in steps if row["volume"] == volume):
+        for row in (row for row in steps if row["volume"] == volume and row["median_days"] is not None):
             rate = _steady_rate(document["false_alerts"], row["method"], volume)
-            if rate is None or row["median_days"] is None:
-                continue
-            ours = row["method"] == OURS
-            panel.scatter(max(rate, _FLOOR), row["median_days"], s=70 if ours else 35, marker="*" if ours else "o")
-            panel.annotate(
-                row["method"],
-                (max(rate, _FLOOR), row["median_days"]),
-                fontsize=7,
-                xytext=(4, 4),
-                textcoords="offset points",
-            )
+            if rate is not None:
+                place = methods.index(row["method"])
+                star = {"marker": "*", "s": 160} if row["method"] == OURS else {"marker": "o", "s": 40}
+                panel.scatter(max(rate, _FLOOR), row["median_days"], color=f"C{place}", label=row["method"], **star)
         panel.set(
             xscale="log",
             xlim=(_FLOOR / 2, 100),
             title=f"{volume:g} events a day",
             xlabel="false alerts per account-year",
         )
-        panel.axvline(365 / 2800, color="grey", linestyle=":", linewidth=1)
+        panel.axvline(365 / REFERENCE_ARL, color="grey", linestyle=":", linewidth=1)
+        panel.legend(fontsize=7)
     panels[0][0].set_ylabel("median days until a −60 % step is found")
     return _save(figure, target)
 
@@ -75,7 +71,7 @@ def _steady_rate(cells: Sequence[Row], method: str, volume: float) -> float | No
         cell["per_year"]
         for cell in cells
         if (cell["history"], cell["volume"], cell["dispersion"]) == (_HISTORY, volume, _DISPERSION)
-        and (cell["arl_days"] == 2800 if method == OURS else cell["kind"] == method)
+        and (cell["arl_days"] == REFERENCE_ARL if method == OURS else cell["kind"] == method)
     ]
     return sum(rates) if rates else None
 

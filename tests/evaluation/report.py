@@ -108,8 +108,8 @@ def _streams(document: Mapping[str, Any]) -> list[str]:
         "Events of all topics through the whole core. Labels found, and the median delay of those found.",
         table(["incident", "what", "labels", *names], found),
         "### Quiet incidents",
-        "Alerts on accounts from the incident until a week after it; facts such as a failed payment are left out. "
-        "In brackets: system alerts.",
+        "Risk alerts on accounts from the incident until a week after it; those that the same stream has without the "
+        "incident, and facts such as a failed payment, are left out. In brackets: system alerts.",
         table(["incident", "of them", *names], quiet),
         "### Accounts to which nothing was done",
         f"Risk alerts but for facts, per account-year, in {document['calm'][0]['account_years']:.0f} account-years.",

@@ -29,7 +29,7 @@ class Size:
     streams: streams.Size
 
 
-FULL = Size(2000.0, 2000, 250, streams.Size(4, 400, 250, 12))
+FULL = Size(2000.0, 2000, 250, streams.Size(3, 300, 250, 9))
 QUICK = Size(100.0, 400, 20, streams.Size(1, 120, 150, 3))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
@@ -29,6 +29,10 @@ from tests.evaluation.draws import I64
 from tests.evaluation.others import METHODS, Bools, openings
 from tests.evaluation.steps import OURS
 
+_FLEET_DAYS = 115
+"""Of a stream with an incident of everybody."""
+_SAME_DAYS = 14
+"""An alert that the stream without the incident has within so many days of it has another cause."""
 SEEN_AT_MS = 2_000_000_000_000
 """Later than any event: nothing is refused as future-dated."""
 
@@ -96,6 +100,8 @@ class _Run:
     account_ids: Sequence[str]
     opened: Mapping[str, Bools]
     """Where each other method would open an alert, by day and account."""
+    twin: Sequence[Alert] = ()
+    """What the product said about the same stream without its incident."""
 
 
 def measure(size: Size, seed: int, tell: Callable[[str], None] = print) -> Streams:
@@ -104,9 +110,10 @@ def measure(size: Size, seed: int, tell: Callable[[str], None] = print) -> Strea
     for number in range(size.seeds):
         tell(f"stream {number + 1} of {size.seeds}: incidents of accounts, {size.accounts} accounts, {size.days} days")
         runs.append(_run(size, seed + number, ACCOUNT_KINDS, size.days))
+        calm = _run(size, seed + number, (), _FLEET_DAYS)
         for kind in FLEET_INCIDENTS:
             tell(f"stream {number + 1} of {size.seeds}: {kind}")
-            quiet.append(_run(size, seed + number, (kind,), 110))
+            quiet.append(replace(_run(size, seed + number, (kind,), _FLEET_DAYS), twin=calm.alerts))
     return Streams([*_found(runs)], [*_quiet([*runs, *quiet])], [*_calm(runs)])
 
 
@@ -168,7 +175,7 @@ def _quiet(runs: Sequence[_Run]) -> Iterator[Quiet]:
     for kind in (*QUIET_INCIDENTS, *FLEET_INCIDENTS):
         concerned = [(run, label) for run in runs for label in run.labels if label.kind == kind]
         alerts = [alert for run, label in concerned for alert in _around(run, label)]
-        system = [alert for alert in alerts if alert["family"] in ("system", "data_quality")]
+        system = [alert for alert in alerts if _is_system(alert)]
         by_kind = Counter(alert["kind"] for alert in alerts if alert not in system)
         yield Quiet(kind, OURS, len(concerned), by_kind.total(), len(system), dict(by_kind))
         for name in METHODS:
@@ -177,16 +184,26 @@ def _quiet(runs: Sequence[_Run]) -> Iterator[Quiet]:
 
 
 def _around(run: _Run, label: Label) -> list[Alert]:
-    """Openings of those whom a quiet label concerns, facts aside, from it until a week after its end."""
+    """Openings of risks that the incident has caused to those it concerns, facts aside, until a week after its end."""
     end_ms = (label.ends_at_ms or label.at_ms) + 7 * DAY_MS
     return [
         alert
         for alert in run.alerts
         if alert["revision"] == 1
         and label.at_ms <= alert["detected_at"] <= end_ms
-        and (KINDS[alert["kind"]].evidence != "fact" or alert["account_id"].startswith("fleet"))
+        and (_is_system(alert) or (alert["family"] == "risk" and KINDS[alert["kind"]].evidence != "fact"))
         and label.account_id in (FLEET, alert["account_id"])
+        and not any(_same(alert, other) for other in run.twin)
     ]
+
+
+def _is_system(alert: Alert) -> bool:
+    return bool(KINDS[alert["kind"]].family in ("system", "data_quality") and alert["account_id"].startswith("fleet"))
+
+
+def _same(alert: Alert, other: Alert) -> bool:
+    same = (alert["account_id"], alert["kind"]) == (other["account_id"], other["kind"])
+    return same and abs(alert["detected_at"] - other["detected_at"]) <= _SAME_DAYS * DAY_MS
 
 
 def _others_around(run: _Run, label: Label, opened: Bools) -> int:
