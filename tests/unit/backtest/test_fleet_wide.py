@@ -1,0 +1,56 @@
+"""What hits everybody raises one alert of the fleet and none of an account, whatever the number of partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace as changed
+from typing import Any
+
+import pytest
+
+from agents.backtest import replay
+from agents.eventfiles import EventFiles
+from pipeline.config import EngineConfig
+from pipeline.inhibition import ACCOUNT_LEVEL, FEATURE_LEVEL
+from pipeline.labels import DAY_MS
+from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
+
+pytestmark = pytest.mark.slow
+
+SEEN_AT_MS = 1_900_000_000_000
+KINDS = {"release_dip": "fleet_dip", "feed_outage": "usage_feed_stopped"}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def incident(request: pytest.FixtureRequest) -> tuple[str, SimulatedStream]:
+    kind: str = request.param
+    return kind, simulate(SimulationSettings(seed=7, accounts=200, kinds=(kind,)))
+
+
+def opened(stream: SimulatedStream, config: EngineConfig, partitions: int = 1) -> list[Mapping[str, Any]]:
+    """Alerts on usage that opened within two weeks of the incident."""
+    [label] = stream.labels.to_pylist()
+    replayed = replay(EventFiles.of(stream), config, partitions=partitions, seen_at_ms=SEEN_AT_MS)
+    kinds = {*ACCOUNT_LEVEL, *FEATURE_LEVEL, *KINDS.values()}
+    return [
+        alert
+        for alert in replayed.alerts
+        if alert["revision"] == 1
+        and alert["kind"] in kinds
+        and label["at"] - DAY_MS <= alert["starts_at"] < label["at"] + 14 * DAY_MS
+    ]
+
+
+@pytest.mark.parametrize("partitions", [1, 5])
+def test_one_alert_of_the_fleet_and_none_of_an_account(incident: tuple[str, SimulatedStream], partitions: int) -> None:
+    kind, stream = incident
+    found = opened(stream, EngineConfig(), partitions)
+    assert [(alert["account_id"], alert["kind"]) for alert in found] == [("fleet", KINDS[kind])]
+
+
+def test_without_the_fleets_view_accounts_would_alert(incident: tuple[str, SimulatedStream]) -> None:
+    kind, stream = incident
+    if kind == "release_dip":
+        alone = opened(stream, changed(EngineConfig(), fleet_min_accounts=10**9))
+        assert len(alone) >= 3
+        assert all(not alert["account_id"].startswith("fleet") for alert in alone)
