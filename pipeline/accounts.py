@@ -82,6 +82,14 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
 }
 """Columns derived from books; never stored."""
 
+COUNTS: dict[str, tuple[str, Any]] = {
+    "power_now": ("i4", 0),
+    "new_teams": ("i4", 0),
+    "new_team_users": ("i4", 0),
+    "probed_features": ("i4", 0),
+}
+"""Columns counted from members at a close; never stored."""
+
 
 class Accounts:
     """Rows of accounts; row 0 stays empty (see `Members`), rows are never reused."""
@@ -118,6 +126,10 @@ class Accounts:
     integrations: npt.NDArray[np.float64]
     reference_ms: I64
     entitled: I32
+    power_now: I32
+    new_teams: I32
+    new_team_users: I32
+    probed_features: I32
     open_episodes: I32
     shutdown_until_ms: I64
     touch_model: npt.NDArray[np.uint8]
@@ -134,7 +146,7 @@ class Accounts:
         self.bits = np.zeros((capacity, 2), dtype=np.uint64)
         self.dirty = np.zeros(capacity, dtype=np.bool_)
         self.panes = {name: np.zeros((RING, capacity), dtype=dtype) for name, dtype in PANES.items()}
-        for name, (dtype, default) in (SCALARS | SUMMARIES).items():
+        for name, (dtype, default) in (SCALARS | SUMMARIES | COUNTS).items():
             setattr(self, name, np.full(capacity, default, dtype=dtype))
         self.standings = Standings(cards, capacity)
         self._first_profile = profile
@@ -149,7 +161,7 @@ class Accounts:
     @property
     def nbytes(self) -> int:
         """Bytes held in columns."""
-        columns: int = sum(getattr(self, name).nbytes for name in SCALARS | SUMMARIES)
+        columns: int = sum(getattr(self, name).nbytes for name in SCALARS | SUMMARIES | COUNTS)
         panes = sum(pane.nbytes for pane in self.panes.values())
         return columns + panes + self.bits.nbytes + self.standings.nbytes + self.belonging.nbytes + self._index.nbytes
 
@@ -157,7 +169,7 @@ class Accounts:
         if needed <= self.capacity:
             return
         capacity = max(needed, self.capacity + self.capacity // 2)
-        for name, (dtype, default) in (SCALARS | SUMMARIES).items():
+        for name, (dtype, default) in (SCALARS | SUMMARIES | COUNTS).items():
             column = np.full(capacity, default, dtype=dtype)
             column[: self.size] = getattr(self, name)[: self.size]
             setattr(self, name, column)

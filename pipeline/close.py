@@ -21,6 +21,7 @@ from pipeline.inhibition import inhibitor
 from pipeline.judging import Verdict, judge
 from pipeline.kinds import KINDS
 from pipeline.memory import forget, remembers
+from pipeline.newcomers import count_newcomers
 from pipeline.react import severity_rises
 from pipeline.records import Outcome
 from pipeline.scenes import DayContext, scene
@@ -45,6 +46,7 @@ def close_day(state: State, outcome: Outcome) -> None:
     tally = DayTally(state, day)
     if len(accounts):
         accounts.summarise()
+        count_newcomers(state, day)
         amend(state, day, held, outcome)
         accounts.summarise()
         counts = census(state.users, state.features, accounts.size, day)

@@ -49,6 +49,8 @@ class EngineConfig:
     fleet_min_accounts: int = 20
     """Accounts whose day must say something before the fleet or a segment has a factor of its own."""
     shutdowns: tuple[PlannedShutdown, ...] = ()
+    p1_sla_hours: int = 24
+    """How long a P1 ticket may be open."""
     disabled_kinds: tuple[str, ...] = ()
     """Kinds of alert that are not raised; open ones end at the next close."""
     shadow_kinds: tuple[str, ...] = ()
@@ -59,6 +61,8 @@ class EngineConfig:
             raise ValueError("out_of_orderness_ms must be between 0 and one day")
         if not 0 <= self.allowed_lateness_days <= MAX_LATENESS_DAYS:
             raise ValueError(f"allowed_lateness_days must be between 0 and {MAX_LATENESS_DAYS}")
+        if not 1 <= self.p1_sla_hours <= 720:
+            raise ValueError("p1_sla_hours must be between 1 and 720")
         if unknown := [kind for kind in self.disabled_kinds if kind not in KINDS]:
             raise ValueError(f"there are no kinds of alert called {', '.join(unknown)}")
         if self.arl_days is not None and self.arl_days <= 1:

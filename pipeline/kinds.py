@@ -23,6 +23,8 @@ KINDS: dict[str, Kind] = {
         "limit",
         Play("multi-thread", "Win more users in the account", 14),
         "{name}: one user makes {observed:.0%} of the activity",
+        condition="one person does most of what the account does",
+        resolution="the work is shared again",
     ),
     "weekly_drop": Kind(
         "risk",
@@ -33,6 +35,8 @@ KINDS: dict[str, Kind] = {
         "week-over-week",
         Play("usage-review", "Ask what changed and agree on a way back", 3),
         "{name}: {observed:.0f} actions in 7 days, {expected:.0f} in the 7 days before",
+        condition="off unless set: a week is so many per cent below the week before",
+        resolution="the week is back",
     ),
     "p1_open": Kind(
         "risk",
@@ -43,6 +47,8 @@ KINDS: dict[str, Kind] = {
         "limit",
         Play("escalation", "Escalate the oldest P1 ticket", 1),
         "{name}: a P1 ticket has been open for {observed:.0f} hours",
+        condition="a P1 ticket is open for longer than its service level allows",
+        resolution="no such ticket is open",
     ),
     "renewal_at_risk": Kind(
         "risk",
@@ -53,6 +59,8 @@ KINDS: dict[str, Kind] = {
         "limit",
         Play("renewal-plan", "Agree on a renewal plan with the sponsor", 7),
         "{name}: renewal in {observed:.0f} days and health is not green",
+        condition="the renewal is within 90 days and health is not green",
+        resolution="health is green, or the renewal has passed",
     ),
     "health_changed": Kind(
         "risk",
@@ -63,6 +71,8 @@ KINDS: dict[str, Kind] = {
         "scorecard",
         Play("account-review", "Review the dimensions that moved the score", 5),
         "{name}: health fell to {band}; the score is {observed:.0f}",
+        condition="the band of a scorecard got worse",
+        resolution="the band is green again",
     ),
     "health_unknown": Kind(
         "data_quality",
@@ -73,6 +83,8 @@ KINDS: dict[str, Kind] = {
         "scorecard",
         Play("data-check", "Check why the account can no longer be judged", 14),
         "{name}: health can no longer be judged; too little is known",
+        condition="too little is known to judge an account that was judged before",
+        resolution="it can be judged again",
     ),
     "scorecard_stale": Kind(
         "system",
@@ -83,6 +95,8 @@ KINDS: dict[str, Kind] = {
         "backtest",
         Play("scorecard-review", "Rework the scorecard: it has missed churn for two quarters", 14),
         "{name}: {observed:.0%} of churned accounts had an alert 30 days before; the target is {expected:.0%}",
+        condition="in a backtest, most churn came without a warning for two quarters running",
+        resolution="never",
     ),
     "usage_feed_stopped": Kind(
         "data_quality",
@@ -93,6 +107,8 @@ KINDS: dict[str, Kind] = {
         "fleet-sum",
         Play("feed-check", "Restart the usage feed and load what is missing", 1),
         "{name}: {observed:.0f} actions on a day, {expected:.0f} expected: the usage feed has stopped",
+        condition="hardly any usage arrives from all accounts together",
+        resolution="half of the expected usage arrives",
     ),
     "fleet_dip": Kind(
         "system",
@@ -103,6 +119,8 @@ KINDS: dict[str, Kind] = {
         "fleet-median",
         Play("release-check", "Look for a release, an outage or a holiday that explains it", 1),
         "{name}: half of the accounts did less than {observed:.0%} of what is usual for the day",
+        condition="all accounts, or all of a segment, use the product less at once",
+        resolution="nine tenths of the expected are back",
     ),
     "seat_saturation": Kind(
         "expansion",
@@ -113,6 +131,8 @@ KINDS: dict[str, Kind] = {
         "limit",
         Play("seat-offer", "Offer more seats", 14),
         "{name}: {observed:.0f} of {expected:.0f} seats are in use",
+        condition="90 % of the seats are in use, health is not red, nothing was bought lately",
+        resolution="less than 80 % are, or an expansion is realised",
     ),
     **{rule.kind: rule.as_kind() for rule in RULES},
     **RELATIONSHIP_KINDS,

@@ -15,6 +15,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         Play("usage-review", "Ask what changed and agree on a way back", 3),
         "{name}: usage fell to {observed:.0f} actions in 7 days, {expected:.0f} expected",
         "log",
+        condition="usage is surely below the account's own level, on two closes running",
+        resolution="a week is back at 85 % of the expected",
     ),
     "users_drop": Kind(
         "risk",
@@ -30,6 +32,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
             "usage_drop",
             "silence",
         ),
+        condition="user-days are surely below the account's own level, and usage alone does not say it",
+        resolution="a week is back at 85 % of the expected",
     ),
     "time_drop": Kind(
         "risk",
@@ -46,6 +50,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
             "users_drop",
             "silence",
         ),
+        condition="time in the product is surely below the account's own level, and usage alone does not say it",
+        resolution="a week is back at 85 % of the expected",
     ),
     "breadth_drop": Kind(
         "risk",
@@ -62,6 +68,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
             "users_drop",
             "silence",
         ),
+        condition="fewer features a day are surely used than usual, and usage alone does not say it",
+        resolution="a week is back at 85 % of the expected",
     ),
     "touch_drop": Kind(
         "risk",
@@ -73,6 +81,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         Play("meeting-cadence", "Agree on the next meetings", 7),
         "{name}: {observed:.0f} meetings in 28 days, {expected:.0f} expected",
         "log",
+        condition="meetings are surely rarer than the account is used to",
+        resolution="four weeks are back at 85 % of the expected",
     ),
     "power_user_decline": Kind(
         "risk",
@@ -84,6 +94,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         Play("champion-check", "Call the power users who went quiet", 2),
         "{name}: power users' share of activity fell from {expected:.0%} to {observed:.0%} while the total is not down",
         "log",
+        condition="the power users' share of activity surely fell while the total did not",
+        resolution="their share is back at nine tenths",
     ),
     "user_mix_shift": Kind(
         "risk",
@@ -96,6 +108,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         "{name}: power users' share of activity fell from {expected:.0%} to {observed:.0%} while the total rises",
         "log",
         yields_to=("power_user_decline",),
+        condition="the power users' share of activity fell because others use the product more",
+        resolution="their share is back",
     ),
     "feature_abandonment": Kind(
         "risk",
@@ -111,6 +125,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
             "usage_drop",
             "breadth_drop",
         ),
+        condition="a feature's share of activity surely fell while the total did not",
+        resolution="its share is back",
     ),
     "combined_evidence": Kind(
         "risk",
@@ -135,6 +151,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
             "power_user_decline",
             "feature_abandonment",
         ),
+        condition="several dimensions together are surely worse, though none of them alone",
+        resolution="the evidence is gone",
     ),
     "silence": Kind(
         "risk",
@@ -146,6 +164,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         Play("reach-out", "Reach the sponsor: the account has gone silent", 2),
         "{name}: no activity for {observed:.0f} days; usually active every {expected:.1f} days",
         "log",
+        condition="no activity for longer than the account's own rhythm explains",
+        resolution="there is activity again",
     ),
     "ticket_surge": Kind(
         "risk",
@@ -157,6 +177,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         Play("support-sync", "Review the open tickets with support", 2),
         "{name}: {observed:.0f} tickets opened in 7 days, {expected:.1f} expected",
         "log",
+        condition="surely more tickets are opened than usual",
+        resolution="a week is as usual again",
     ),
     "severity_surge": Kind(
         "risk",
@@ -169,6 +191,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         "{name}: tickets weigh {observed:.0f} severity points in 7 days, {expected:.1f} expected",
         "log",
         yields_to=("ticket_surge",),
+        condition="tickets surely weigh more than usual, though there are not more of them",
+        resolution="a week is as usual again",
     ),
     "negative_sentiment": Kind(
         "risk",
@@ -181,6 +205,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         "{name}: {observed:.0f} complaints in tickets in 7 days, {expected:.1f} expected",
         "log",
         yields_to=("ticket_surge",),
+        condition="there are surely more complaints in tickets than usual",
+        resolution="a week is as usual again",
     ),
     "payment_trouble": Kind(
         "risk",
@@ -192,6 +218,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         Play("payment-contact", "Contact the billing owner about the payments", 2),
         "{name}: {observed:.0f} payment troubles in 7 days, {expected:.1f} expected",
         "log",
+        condition="there is surely more trouble with payments than usual",
+        resolution="a week is as usual again",
     ),
     "sustained_growth": Kind(
         "expansion",
@@ -203,6 +231,8 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         Play("growth-talk", "Ask what drives the growth and what it needs", 14),
         "{name}: usage grew from {expected:.0f} to {observed:.0f} actions in four weeks",
         "log",
+        condition="usage surely grew over weeks, health is not red, nothing was bought lately",
+        resolution="growth is over, or an expansion is realised",
     ),
     "users_growth": Kind(
         "expansion",
@@ -214,5 +244,7 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         Play("seat-offer", "Ask who joined and whether seats suffice", 14),
         "{name}: user-days grew from {expected:.0f} to {observed:.0f} in four weeks",
         "log",
+        condition="user-days surely grew over weeks, health is not red, nothing was bought lately",
+        resolution="growth is over, or an expansion is realised",
     ),
 }

@@ -68,6 +68,7 @@ class Settings(Section):
             max_book_entries=self.limits.book_entries,
             max_dedup_ids=self.limits.dedup_ids,
             shutdowns=tuple(planned_shutdown(text) for text in self.calendar.shutdowns),
+            p1_sla_hours=self.detection.p1_sla_hours,
             disabled_kinds=self.kinds.disabled,
             scorecards=self.scorecards,
             health_scorecards=self.health.scorecards,

@@ -14,6 +14,7 @@ from pipeline.detectors import (
     combined_evidence,
     feature_abandonment,
     levels,
+    newcomers,
     p1_open,
     power_user_decline,
     quota_burn,
@@ -62,6 +63,7 @@ AFTER_SCORE: tuple[Detector, ...] = (
     seat_saturation,
     *levels.AFTER_SCORE,
     quota_burn,
+    *newcomers.DETECTORS,
     *advocacy.DETECTORS,
 )
 """These read the new band."""

@@ -182,3 +182,11 @@ def test_every_kind_that_is_specified_exists() -> None:
         kind for table in tables for kind in re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.MULTILINE)
     ]
     assert sorted(specified) == sorted(KINDS)
+
+
+@each_kind
+def test_a_kind_says_in_words_what_raises_and_what_ends_it(name: str) -> None:
+    for sentence in (KINDS[name].condition, KINDS[name].resolution):
+        assert sentence
+        assert not sentence.endswith(".")
+        assert len(sentence) <= 120

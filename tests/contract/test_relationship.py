@@ -100,9 +100,47 @@ def advocacy_moment(stage: Stage) -> None:
     stage.pass_days(10)
 
 
+def team_at_work(stage: Stage, days: int, *users: str, feature: str = "home") -> None:
+    for _ in range(days):
+        for user in users:
+            stage.send(USAGE, {"user_id": user, "feature": feature, "quantity": 1.0})
+        stage.pass_days(1)
+
+
+def new_team(stage: Stage) -> None:
+    team_at_work(stage, 84, "a@acme.com")
+    team_at_work(stage, 1, "a@acme.com", "b@labs.com", "c@labs.com", "b@acme.com", "c@acme.com")
+    assert stage.of_kind("new_team") == []
+    team_at_work(stage, 1, "d@labs.com")
+    stage.pass_days(1)
+    assert stage.of_kind("new_team")[0]["evidence"]["value"] == 3
+    stage.pass_days(32)
+
+
+def premium_probing(stage: Stage) -> None:
+    stage.send("account.profiles", {"entitled_features": ["home"]})
+    team_at_work(stage, 84, "u")
+    team_at_work(stage, 2, "u", feature="lab")
+    stage.pass_days(1)
+    assert stage.of_kind("premium_probing") == []
+    team_at_work(stage, 1, "u", feature="lab")
+    stage.pass_days(1)
+    assert stage.of_kind("premium_probing")[0]["signal"]["observed"] == 1
+    stage.send("account.profiles", {"entitled_features": ["home", "lab"]})
+    stage.pass_days(5)
+
+
+def new_power_users(stage: Stage) -> None:
+    team_at_work(stage, 80, "u")
+    team_at_work(stage, 40, "u", "v", "w", "x")
+    signal = stage.of_kind("new_power_users")[0]["signal"]
+    assert (signal["observed"], signal["expected"]) == (4, 1)
+    team_at_work(stage, 28, "u")
+
+
 STORIES: list[Callable[[Stage], None]] = [
     onboarding_stalled, sponsor_missing, key_contact_missing, review_overdue, sentiment_gap, quota_burn, advocate_ready,
-    advocacy_moment,
+    advocacy_moment, new_team, premium_probing, new_power_users,
 ]  # fmt: skip
 
 

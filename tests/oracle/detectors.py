@@ -21,7 +21,7 @@ from tests.oracle.levels import (
     rises,
     rises_if_ripe,
 )
-from tests.oracle.model import DAY_MS, HOUR_MS, Episode
+from tests.oracle.model import HOUR_MS, Episode
 from tests.oracle.shares import (
     dependence_is_over,
     feature_abandonment,
@@ -88,13 +88,13 @@ def weekly_drop_is_clear(view: View, episode: Episode) -> bool:
 
 
 def p1_open(view: View) -> Finding | None:
-    limit = view.end_ms - DAY_MS
+    limit = view.end_ms - view.config.p1_sla_hours * HOUR_MS
     p1 = [t.opened_at_ms for t in view.account.tickets.values() if t.priority == "p1"]
     old = [opened_at for opened_at in p1 if opened_at <= limit]
     if not old:
         return None
     hours = (view.end_ms - min(old)) / HOUR_MS
-    return Finding("error", hours, 24.0, hours / 24)
+    return Finding("error", hours, float(view.config.p1_sla_hours), hours / view.config.p1_sla_hours)
 
 
 def p1_open_is_clear(view: View, episode: Episode) -> bool:
@@ -180,6 +180,9 @@ AFTER_SCORE = (
     Detector("seat_saturation", "seats", "expansion", seat_saturation, seat_saturation_is_clear),
     *(_growing(plan) for plan in GROWING),
     Detector("quota_burn", "quota", "expansion", relationship.quota_burn, relationship.quota_burn_is_clear),
+    _while_it_holds("new_team", "teams", "expansion", relationship.new_team),
+    _while_it_holds("premium_probing", "features", "expansion", relationship.premium_probing),
+    _while_it_holds("new_power_users", "power_users", "expansion", relationship.new_power_users),
     _while_it_holds("advocate_ready", "advocacy", "advocacy", relationship.advocate_ready),
     Detector(
         "advocacy_moment",

@@ -49,6 +49,7 @@ class OracleConfig:
     fleet_min_accounts: int = 20
     shutdowns: tuple[tuple[int, int, str | None, str | None], ...] = ()
     """First and last day, segment, country."""
+    p1_sla_hours: int = 24
     disabled_kinds: tuple[str, ...] = ()
     shadow_kinds: tuple[str, ...] = ()
     id_hash: Callable[[str], int] = blake_hash

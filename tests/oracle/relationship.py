@@ -124,6 +124,54 @@ def quota_burn_is_clear(view: View, episode: Episode) -> bool:
     return _quota(view) <= 0 or view.actions(view.day - 29, view.day) < 0.8 * _quota(view)
 
 
+def _new(active: set[int], day: int) -> bool:
+    return any(day - 27 <= x <= day for x in active) and not any(day - 111 <= x <= day - 28 for x in active)
+
+
+def new_team(view: View) -> Finding | None:
+    if not view.used_since(view.day - 83) or not ripe(view):
+        return None
+    crowd: dict[bytes, int] = {}
+    old: set[bytes] = set()
+    for user, active in view.account.users.items():
+        cut = user.encode()[:40]
+        if b"@" not in cut:
+            continue
+        domain = cut.split(b"@")[-1]
+        if any(view.day - 111 <= x <= view.day - 28 for x in active):
+            old.add(domain)
+        elif _new(active, view.day):
+            crowd[domain] = crowd.get(domain, 0) + 1
+    teams = [users for domain, users in crowd.items() if users >= 3 and domain not in old]
+    return Finding("info", float(len(teams)), 0.0, float(sum(teams))) if old and teams else None
+
+
+def premium_probing(view: View) -> Finding | None:
+    bought = (view.account.profile or {}).get("entitled_features")
+    if not bought or not view.used_since(view.day - 83) or not ripe(view):
+        return None
+    month = set(range(view.day - 27, view.day + 1))
+    tried = [
+        feature
+        for feature, active in view.account.features.items()
+        if _new(active, view.day) and len(active & month) >= 3 and feature not in bought
+    ]
+    return Finding("info", float(len(tried)), 0.0, float(len(tried))) if tried else None
+
+
+def new_power_users(view: View) -> Finding | None:
+    if not view.used_since(view.day - 111) or not ripe(view):
+        return None
+    now = 0
+    for active in view.account.users.values():
+        days = [x for x in range(view.day - 55, view.day + 1) if x in active]
+        now += len(days) >= 16 and len({(view.day - x) // 7 for x in days}) >= 6
+    before = len(view.power_users)
+    if now < before + 3 or now < 1.5 * before:
+        return None
+    return Finding("info", float(now), float(before), float(now - before))
+
+
 def advocate_ready(view: View) -> Finding | None:
     valid = [
         answers[-1][1] for answers in view.account.nps_answers.values() if answers[-1][0] + 180 * DAY_MS > view.end_ms

@@ -37,6 +37,8 @@ class AccountPlan:
     """The first of five days that a signal has announced."""
     stage: str | None = None
     quota: float | None = None
+    joiners: str | None = None
+    """Domain of four users who come with the change and use a feature of their own."""
     people: bool = False
     """Whether contacts, plans, reviews and prices are known and change."""
 
@@ -175,14 +177,18 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
     elif changed and plan.change == "rollout":
         users = [(f"p{i}", 0.3) for i in range(plan.power_users)]
         users += [(f"n{i}", 0.7) for i in range(2 * plan.power_users + plan.other_users)]
+    if changed and plan.joiners:
+        users += [(f"j{i}@{plan.joiners}", 0.9) for i in range(4)]
     features = ["home", "export", "share", "api"]
     if changed and plan.change == "abandonment":
         features = ["home", "share"]
     weekend = left * (0.3 if (day % 7) >= 5 else 1.0)
     for user, share in users:
         if player.chance(share * weekend):
-            feature = player.pick(features)
+            feature = "lab" if "@" in user else player.pick(features)
             user_id = None if player.chance(0.02) else user
+            if user_id == "o0" or user_id == "p0":
+                user_id += "@here"
             player.send(
                 USAGE,
                 account,
@@ -308,4 +314,5 @@ def _profile(player: _Player, account: str, plan: AccountPlan) -> None:
             parent_account_id=plan.parent,
             lifecycle_stage=plan.stage,
             quota_actions=plan.quota,
+            entitled_features=None if plan.quota is None else ["home", "export", "share", "api"],
         )

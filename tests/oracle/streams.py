@@ -210,6 +210,7 @@ def short_cases(draw: DrawFn, most: int = 20) -> Case:
         allowed_lateness_ms=draw(st.sampled_from([0, DAY_MS, 3 * DAY_MS])),
         max_users=draw(st.sampled_from([2, 500])),
         max_features=draw(st.sampled_from([2, 64])),
+        p1_sla_hours=draw(st.sampled_from([24, 1, 100])),
         disabled_kinds=draw(st.sampled_from([(), (), (), ("payment_failed", "p1_open", "health_changed")])),
     )
     start_ms = Days(zone).start((first_date - EPOCH).days)
@@ -282,6 +283,7 @@ _PLANS = st.builds(
     stage=st.sampled_from([None, "onboarding"]),
     quota=st.sampled_from([None, 100.0, 400.0, 1000.0]),
     people=st.booleans(),
+    joiners=st.sampled_from([None, "here", "there"]),
 )
 _DIPS = st.builds(
     Dip,

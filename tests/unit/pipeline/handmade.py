@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.accounts import RING, SUMMARIES
+from pipeline.accounts import COUNTS, RING, SUMMARIES
 from pipeline.bands import GREEN
 from pipeline.config import EngineConfig
 from pipeline.detectors.view import View
@@ -41,7 +41,7 @@ class World:
             members.fit_accounts(self.accounts.capacity)
         self.accounts.first_day[row] = first_day
         for column, value in summaries.items():
-            assert column in SUMMARIES or column == "score"
+            assert column in SUMMARIES | COUNTS or column == "score"
             getattr(self.accounts, column)[row] = value
         return row
 
@@ -117,6 +117,9 @@ def varied_world() -> World:
         "survey_until_ms": (2, (TODAY + 9) * day_ms),
         "quota": (1, 3_000.0),
         "promoter_until_ms": (4, (TODAY + 9) * day_ms),
+        "power_now": (handed_over, 20),
+        "new_teams": (1, 1),
+        "probed_features": (1, 2),
         "delight_ms": (5, (TODAY - 2) * day_ms),
     }
     for column, (row, value) in known.items():
