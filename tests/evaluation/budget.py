@@ -24,14 +24,14 @@ def upper_bound(events: int, exposure: float, confidence: float = 0.95) -> float
     low, high = float(events), events + 10.0 + 6.0 * math.sqrt(events + 1.0)
     for _ in range(60):
         middle = (low + high) / 2.0
-        if _at_most(events, middle) > 1.0 - confidence:
+        if at_most(events, middle) > 1.0 - confidence:
             low = middle
         else:
             high = middle
     return high / exposure
 
 
-def _at_most(events: int, mean: float) -> float:
+def at_most(events: int, mean: float) -> float:
     """Probability of `events` or fewer."""
     logs = (
         [count * math.log(mean) - mean - math.lgamma(count + 1) for count in range(events + 1)] if mean > 0 else [0.0]
