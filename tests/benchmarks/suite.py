@@ -99,7 +99,7 @@ class Suite:
                 f"{run['alerts']:.0f} alerts and {run['health']:.0f} health records a day; the first close, which "
                 f"publishes every account's health, took {run['first_s']:.2f} s."
                 if accounts == largest else "",
-                at_most=1.0 if accounts == 100_000 else None,
+                at_most=2.0 if accounts == 100_000 else None,
             )  # fmt: skip
 
     # On Kafka.
