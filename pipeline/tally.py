@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.detectors.view import View
 from pipeline.fleet_day import MIN_INFORMATION, DayCount, FleetDay, smallest
 from pipeline.inhibition import ACCOUNT_LEVEL
+from pipeline.level import SEASONAL_DAYS
 from pipeline.state import State
 
 
@@ -25,7 +26,7 @@ class DayTally:
             self._count = DayCount(len(belonging.segments))
         expected = level.means(day, day)[0]
         left_out = view.left_out(day, day)
-        counted = level.defined & (expected >= MIN_INFORMATION * level.dispersion)
+        counted = level.defined & (level.days >= SEASONAL_DAYS) & (expected >= MIN_INFORMATION * level.dispersion)
         if left_out is not None:
             counted &= ~left_out[0]
         chosen = np.flatnonzero(counted)

@@ -1,4 +1,4 @@
-"""Most of an account's activity resting on one user."""
+"""Most of an account's activity coming to rest on one user, where it did not before."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ MIN_SEATS = 3
 
 
 def evaluate(view: View) -> Finding:
-    """Raised when one user makes 60 % of the user-days of four weeks although three and more pay."""
-    days, most = view.users.days_28, view.users.most_28
-    share = most / np.maximum(days, 1)
-    raised = (days >= MIN_USER_DAYS) & (view.accounts.seats[view.rows] >= MIN_SEATS) & (share >= RAISE_SHARE)
+    """Raised when one user makes 60 % of the user-days of four weeks, and in the eight before nobody made half."""
+    users = view.users
+    share = users.most_28 / np.maximum(users.days_28, 1)
+    raised = (users.days_28 >= MIN_USER_DAYS) & (view.accounts.seats[view.rows] >= MIN_SEATS) & (share >= RAISE_SHARE)
+    raised &= (users.days_base >= MIN_USER_DAYS) & (users.most_base < CLEAR_SHARE * users.days_base)
     return Finding(raised, share, np.full(len(view), CLEAR_SHARE), share)
 
 

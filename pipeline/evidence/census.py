@@ -31,6 +31,8 @@ class Activity:
     """Member-days of the 56 days before."""
     most_28: I64
     """Days of the last 28 on which the most active member was."""
+    most_base: I64
+    """The same of the 56 days before."""
 
     def part(self, rows: slice) -> Activity:
         """The same for some of the accounts."""
@@ -41,14 +43,17 @@ def activity(bits: npt.NDArray[np.uint64], owners: npt.NDArray[np.int32], accoun
     """Count members and member-days per account as of a day."""
     recent = last_days(bits, day, 28)
     base = last_days(bits, day - 28, 56)
-    most = np.zeros(accounts, dtype=np.int64)
-    np.maximum.at(most, owners.astype(np.intp), np.bitwise_count(recent).astype(np.int64))
+    places = owners.astype(np.intp)
+    most, most_base = np.zeros(accounts, dtype=np.int64), np.zeros(accounts, dtype=np.int64)
+    np.maximum.at(most, places, np.bitwise_count(recent).astype(np.int64))
+    np.maximum.at(most_base, places, np.bitwise_count(base).astype(np.int64))
     return Activity(
         per_account(owners, recent != 0, accounts),
         per_account(owners, (base >> np.uint64(28)) != 0, accounts),
         per_account(owners, np.bitwise_count(recent), accounts),
         per_account(owners, np.bitwise_count(base), accounts),
         most,
+        most_base,
     )
 
 

@@ -46,7 +46,9 @@ def observed(views: Iterable[View]) -> list[Observation]:
     found = []
     for view in views:
         level, day = view.level, view.day
-        if level is not None and not view.left_out(day) and level.usual(day) >= 4 * level.dispersion:
+        if level is None or level.n < 28 or view.left_out(day):
+            continue
+        if level.usual(day) >= 4 * level.dispersion:
             actions = view.account.actions.get(day, 0)
             found.append(Observation(view.account.context.get("segment"), actions, level.usual(day)))
     return found

@@ -134,19 +134,26 @@ def features_are_back(view: View, episode: Episode) -> bool:
     return _abandonment(view).abandoned == 0
 
 
+def _of_top_user(view: View, first: int, last: int) -> tuple[int, int]:
+    """Days of the most active user, and all user-days."""
+    days = set(range(first, last + 1))
+    most = max((len(active & days) for active in view.account.users.values()), default=0)
+    return most, view.user_days(days)
+
+
 def single_user_dependence(view: View) -> Finding | None:
-    days = range(view.day - 27, view.day + 1)
-    total = view.user_days(days)
-    share = max((len(active & set(days)) for active in view.account.users.values()), default=0) / max(total, 1)
-    if total < 16 or view.seats < 3 or share < 0.6:
+    most, total = _of_top_user(view, view.day - 27, view.day)
+    before, total_before = _of_top_user(view, view.day - 83, view.day - 28)
+    if total < 16 or total_before < 16 or view.seats < 3:
         return None
-    return Finding("info", share, 0.5, share)
+    if most / total < 0.6 or before >= 0.5 * total_before:
+        return None
+    return Finding("info", most / total, 0.5, most / total)
 
 
 def dependence_is_over(view: View, episode: Episode) -> bool:
-    days = range(view.day - 27, view.day + 1)
-    most = max((len(active & set(days)) for active in view.account.users.values()), default=0)
-    return most / max(view.user_days(days), 1) < 0.5
+    most, total = _of_top_user(view, view.day - 27, view.day)
+    return most / max(total, 1) < 0.5
 
 
 def power_evidence(view: View) -> float:

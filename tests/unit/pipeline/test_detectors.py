@@ -216,10 +216,20 @@ def test_no_feature_is_abandoned_when(used: list[str]) -> None:
     assert cleared(feature_abandonment, features(used))
 
 
-@pytest.mark.parametrize(("days", "seats", "raised"), [(28, 3, True), (28, 2, False), (15, 3, False)])
-def test_an_account_depends_on_one_user_who_does_most_although_several_pay(days: int, seats: int, raised: bool) -> None:
+@pytest.mark.parametrize(
+    ("before", "days", "seats", "raised"),
+    [
+        (["only", "ann", "bob"], 28, 3, True),
+        (["only", "ann", "bob"], 28, 2, False),
+        (["only", "ann", "bob"], 15, 3, False),
+        (["only"], 28, 3, False),
+    ],
+    ids=["it became so", "few pay", "hardly used", "it always was"],
+)
+def test_an_account_comes_to_depend_on_one_user(before: list[str], days: int, seats: int, raised: bool) -> None:
     world = World()
     row = world.account("acme", seats=seats)
+    world.use(row, last(56, until=TODAY - 28), 1.0, before)
     world.use(row, last(days), 1.0, ["only"])
     assert result(single_user_dependence, world) == (raised, 1.0, 0.5, 1.0)
 
