@@ -28,6 +28,7 @@ _ACTIVE_SHARE = 0.625
 """Chance that a user or a feature is active on a day."""
 _MEAN_ACTIONS = 20
 """Of an account on a day."""
+_ACTION_MS = 30_000
 
 
 def populated(
@@ -70,7 +71,7 @@ def _draw_history(feed: Feed, rng: np.random.Generator) -> None:
     for day in range(_OPEN_DAY - RING + 3, _OPEN_DAY):
         actions = rng.poisson(level * weekly[(day + 3) % 7])
         accounts.panes["actions"][day % RING, rows] = actions * 1000
-        accounts.panes["duration_ms"][day % RING, rows] = actions * 30_000
+        accounts.panes["duration_ms"][day % RING, rows] = actions * _ACTION_MS
         _draw_members(feed, day, rng)
     accounts.bits[rows] |= _days(rng, accounts.size - 1, 0.875)
     accounts.first_day[rows] = accounts.first_usage_day[rows] = _OPEN_DAY - 120
@@ -94,6 +95,7 @@ def draw_open_day(feed: Feed, rng: np.random.Generator) -> None:
     before = [accounts.panes["actions"][(day - 7 * week) % RING, rows] for week in range(1, 5)]
     actions = rng.poisson(np.mean(before, axis=0) / 1000)
     accounts.panes["actions"][day % RING, rows] = actions * 1000
+    accounts.panes["duration_ms"][day % RING, rows] = actions * _ACTION_MS
     _draw_members(feed, day, rng)
     mark_day(accounts.bits, 1 + np.flatnonzero(actions), day)
     for members in (feed.state.users, feed.state.features):
