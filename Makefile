@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup servers demo try test test-fast test-soak check lint types imports schemas rules bench evaluate fmt lock clean
@@ -34,11 +35,12 @@ demo: $(READY) ## replay a sample stream through the whole pipeline; needs no se
 try: setup demo ## setup and demo in one
 
 test: servers ## all tests; starts the servers that they need
-	@$(BIN)/python -m pytest -m "not bench and not soak" $(ARGS)
+	@$(BIN)/python -m pytest -m "not bench and not soak" -n $(JOBS) --dist loadfile $(ARGS)
 
-test-soak: $(READY) ## the worker's faults with a counting core, for longer than `make test` may take
+test-soak: $(READY) ## the worker's faults with a counting core and six times the examples, longer than `make test` may take
 	@$(BIN)/python -m tests.servers.fetch --strict
 	@$(BIN)/python -m pytest -m soak $(ARGS)
+	@FORESHOCK_TEST_EXAMPLES=6 $(BIN)/python -m pytest tests/property $(ARGS)
 
 test-fast: $(READY) ## the tests that need no server and finish quickly
 	@$(BIN)/python -m pytest -m "not servers and not slow and not faults and not bench" $(ARGS)

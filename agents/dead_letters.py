@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agents.config import DeadLetterLimits
@@ -16,6 +16,7 @@ _EXPECTED_REASONS = frozenset({Reason.TOO_LATE})
 
 @dataclass(slots=True)
 class _Tally:
+    position: int
     last: int = -2
     consecutive: int = 0
     records: int = 0
@@ -29,19 +30,24 @@ class DeadLetterGuard:
         self._limits = limits
         self._tallies: dict[tuple[str, int], _Tally] = {}
 
-    def saw(self, topic: str, partition: int, records: int) -> None:
-        """So many records were delivered; starts a new window when the last one is full."""
-        tally = self._tallies.setdefault((topic, partition), _Tally())
-        if tally.records >= self._limits.window_records:
-            tally.records = tally.rejected = 0
-        tally.records += records
+    def reached(self, partition: int, positions: Mapping[str, int]) -> None:
+        """Records were applied up to these positions; starts a new window where the last one is full.
+
+        Records held at a barrier count when they are applied, together with the dead letters among them.
+        """
+        for topic, position in positions.items():
+            tally = self._tallies.setdefault((topic, partition), _Tally(position))
+            if tally.records >= self._limits.window_records:
+                tally.records = tally.rejected = 0
+            tally.records += max(0, position - tally.position)
+            tally.position = position
 
     def check(self, letters: Sequence[DeadLetter]) -> None:
         """Count dead letters, in offset order within a topic. Raises DeadLetterLimitError."""
         for letter in letters:
             if letter.reason in _EXPECTED_REASONS:
                 continue
-            tally = self._tallies.setdefault((letter.topic, letter.partition), _Tally())
+            tally = self._tallies.setdefault((letter.topic, letter.partition), _Tally(letter.offset))
             tally.consecutive = tally.consecutive + 1 if letter.offset == tally.last + 1 else 1
             tally.last = letter.offset
             tally.rejected += 1

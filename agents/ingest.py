@@ -106,6 +106,7 @@ class Ingest:
         self.shards = {shard.number: shard for shard in shards}
         for shard in self.shards.values():
             shard.forget_events()
+            self._guard.reached(shard.number, shard.feed.positions)
         self._blocked = frozenset()
         self._loaded = True
         self.accepted_at = monotonic()
@@ -159,8 +160,7 @@ class Ingest:
             shard.moved = True
             hit("after_step")
             shard.saw(batch)
-            self._guard.saw(topic, shard.number, len(run))
-            await self._publish(outcome, read_at, min(run.timestamps_ms, default=0))
+            await self._publish(shard, outcome, read_at, min(run.timestamps_ms, default=0))
             self._reporter.applied(shard, len(run))
             if self._partitions:
                 self._reporter.misplaced(run.keys, run.partition, self._partitions)
@@ -186,13 +186,14 @@ class Ingest:
                 if not outcome.days_closed and not outcome.alerts:
                     continue
                 shard.moved = True
-                await self._publish(outcome, monotonic(), time.time_ns() // 1_000_000)
+                await self._publish(shard, outcome, monotonic(), time.time_ns() // 1_000_000)
                 self._reporter.moved(shard)
                 self._hold_back(shard)
                 self.accepted_at = monotonic()
                 self.wake.set()
 
-    async def _publish(self, outcome: Outcome, read_at: float, arrived_ms: int) -> None:
+    async def _publish(self, shard: Shard, outcome: Outcome, read_at: float, arrived_ms: int) -> None:
+        self._guard.reached(shard.number, shard.feed.positions)
         if outcome.fleet_days:
             hit("before_fleet_send")
             await self._publisher.publish(map(self._wire.fleet_day, outcome.fleet_days))

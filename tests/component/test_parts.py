@@ -129,13 +129,15 @@ def test_dead_letters_in_a_row_stop_at_the_limit_and_neighbours_break_the_row() 
 
 def test_records_that_are_only_late_never_stop_a_worker() -> None:
     guard = DeadLetterGuard(DeadLetterLimits(consecutive=3, ratio=0.1, window_records=10))
-    guard.saw(TOPIC, 0, 10)
+    guard.reached(0, {TOPIC: 0})
+    guard.reached(0, {TOPIC: 10})
     guard.check([letter(offset, "too_late") for offset in range(10)])
 
 
 def test_too_great_a_share_of_dead_letters_stops_a_worker() -> None:
     guard = DeadLetterGuard(DeadLetterLimits(consecutive=100, ratio=0.2, window_records=10))
-    guard.saw(TOPIC, 0, 10)
+    guard.reached(0, {TOPIC: 0})
+    guard.reached(0, {TOPIC: 10})
     guard.check([letter(0), letter(2)])
     with pytest.raises(DeadLetterLimitError, match="3 of 10 records"):
         guard.check([letter(4)])

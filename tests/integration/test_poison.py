@@ -97,6 +97,14 @@ class Deployment:
             assert time.monotonic() < deadline, f"{self.fates()} of {count}\n{self.log.read_text()[-3000:]}"
             time.sleep(0.2)
 
+    def wait_for_start(self, worker: subprocess.Popen[bytes]) -> None:
+        """Wait until the worker has its state and would end in good order."""
+        deadline = time.monotonic() + 60
+        while "recovered" not in self.log.read_text():
+            assert worker.poll() is None, self.log.read_text()[-3000:]
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            time.sleep(0.2)
+
     def dead_letters(self) -> dict[Place, list[Pair]]:
         """Key and value of all dead letters of a place in an input topic."""
         found: dict[Place, list[Pair]] = {}
@@ -248,6 +256,7 @@ def test_a_worker_that_rejects_nearly_everything_stops_with_code_74_and_says_why
             missing, more = sorted(sent.keys() - found)[:3], sorted(found - sent.keys())[:3]
             assert time.monotonic() < deadline, f"{missing} {more} {len(found)}\n{deployment.log.read_text()[-3000:]}"
             time.sleep(0.5)
+        deployment.wait_for_start(worker)
         worker.terminate()
         assert worker.wait(40) == 0
     finally:

@@ -18,6 +18,7 @@ from tests.property.agreement import (
     run_core,
     run_oracle,
 )
+from tests.support.examples import examples
 
 SLOW = (
     HealthCheck.too_slow,
@@ -40,7 +41,7 @@ def check(case: Case, order: list[str], size: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_short_logs_read_in_any_order_in_any_batches_give_the_oracles_result(data: st.DataObject) -> None:
     case = data.draw(short_cases())
@@ -50,7 +51,7 @@ def test_short_logs_read_in_any_order_in_any_batches_give_the_oracles_result(dat
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_months_of_activity_give_the_oracles_alerts(data: st.DataObject) -> None:
     case = data.draw(long_cases())

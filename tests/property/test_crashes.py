@@ -31,6 +31,7 @@ from tests.property.agreement import (
     engine_config,
     run_oracle,
 )
+from tests.support.examples import examples
 
 SLOW = (
     HealthCheck.too_slow,
@@ -134,7 +135,7 @@ def check(case: Case, random: Random, size: int) -> tuple[Oracle, Owner]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=SLOW)
 @given(short_cases(), st.randoms(use_true_random=False), st.integers(1, 5))
 def test_crashes_and_frozen_owners_change_nothing_in_short_logs(case: Case, random: Random, size: int) -> None:
     check(case, random, size)
@@ -142,7 +143,7 @@ def test_crashes_and_frozen_owners_change_nothing_in_short_logs(case: Case, rand
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(4), deadline=None, suppress_health_check=SLOW)
 @given(long_cases(), st.randoms(use_true_random=False), st.integers(20, 200))
 def test_crashes_and_frozen_owners_change_nothing_over_months(case: Case, random: Random, size: int) -> None:
     check(case, random, size)

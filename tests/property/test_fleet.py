@@ -24,6 +24,7 @@ from tests.property.agreement import (
     engine_config,
     run_oracles,
 )
+from tests.support.examples import examples
 
 SLOW = (
     HealthCheck.too_slow,
@@ -89,7 +90,7 @@ def check(case: Case, count: int, random: Random, size: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=SLOW)
 @given(short_cases(), st.integers(2, 3), st.randoms(use_true_random=False), st.integers(1, 5))
 def test_partitions_with_short_logs_give_the_oracles_result(case: Case, count: int, random: Random, size: int) -> None:
     check(case, count, random, size)
@@ -97,7 +98,7 @@ def test_partitions_with_short_logs_give_the_oracles_result(case: Case, count: i
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(4), deadline=None, suppress_health_check=SLOW)
 @given(long_cases(accounts=5), st.integers(1, 4), st.randoms(use_true_random=False), st.integers(20, 200))
 def test_partitions_over_months_give_the_oracles_alerts(case: Case, count: int, random: Random, size: int) -> None:
     check(case, count, random, size)

@@ -28,6 +28,7 @@ from tests.property.agreement import (
     engine_config,
     run_oracles,
 )
+from tests.support.examples import examples
 
 SLOW = (
     HealthCheck.too_slow,
@@ -145,7 +146,7 @@ def check(case: Case, count: int, random: Random, size: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=SLOW)
 @given(short_cases(), st.integers(1, 3), st.randoms(use_true_random=False), st.integers(1, 5))
 def test_crashes_change_nothing_of_what_partitions_tell_in_short_logs(
     case: Case, count: int, random: Random, size: int
@@ -155,7 +156,7 @@ def test_crashes_change_nothing_of_what_partitions_tell_in_short_logs(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=8, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(2), deadline=None, suppress_health_check=SLOW)
 @given(long_cases(accounts=4), st.integers(1, 3), st.randoms(use_true_random=False), st.integers(20, 200))
 def test_crashes_change_nothing_of_what_partitions_tell_over_months(
     case: Case, count: int, random: Random, size: int

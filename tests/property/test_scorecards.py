@@ -21,6 +21,7 @@ from tests.oracle.model import DAY_MS, TOPICS, OracleConfig, Record
 from tests.oracle.oracle import Oracle
 from tests.oracle.streams import Case, Log, long_cases, short_cases
 from tests.property.agreement import assert_same_alerts, assert_same_health, engine_config, run_core, run_oracle
+from tests.support.examples import examples
 
 SLOW = (
     HealthCheck.too_slow,
@@ -94,7 +95,7 @@ def assert_no_alert_by_change(oracle: Oracle) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_short_logs_are_judged_alike_by_any_scorecards(data: st.DataObject) -> None:
     case = data.draw(short_cases())
@@ -103,7 +104,7 @@ def test_short_logs_are_judged_alike_by_any_scorecards(data: st.DataObject) -> N
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=12, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(3), deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_months_are_judged_alike_by_any_scorecards(data: st.DataObject) -> None:
     case = data.draw(long_cases())
@@ -112,7 +113,7 @@ def test_months_are_judged_alike_by_any_scorecards(data: st.DataObject) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=30, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_a_change_of_scorecards_is_marked_and_alerts_nobody(data: st.DataObject) -> None:
     case = data.draw(short_cases())
@@ -122,7 +123,7 @@ def test_a_change_of_scorecards_is_marked_and_alerts_nobody(data: st.DataObject)
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=10, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(2), deadline=None, suppress_health_check=SLOW)
 @given(st.data())
 def test_a_change_amid_months_is_marked_and_alerts_nobody(data: st.DataObject) -> None:
     case = data.draw(long_cases())
