@@ -42,7 +42,7 @@ class Feed:
         """`partitions`: of each topic; without it this one is alone and its fleet records need not come back."""
         self.config = config
         self.number = number
-        self.state = State(config, number, partitions or 1)
+        self.state = State(config, number if partitions else 0, partitions or 1)
         self._alone = partitions is None
         self.topics = {name: Topic(name, place) for place, name in enumerate(INPUT_TOPICS)}
 
@@ -172,7 +172,7 @@ class Feed:
 
     def _skip_to(self, day: int, outcome: Outcome) -> None:
         """Open a later day; there was no account to close the days before it for."""
-        outcome.fleet_days.append(FleetDay(self.number, self.state.open_day, day - 1))
+        outcome.fleet_days.append(FleetDay(self.state.number, self.state.open_day, day - 1))
         self.state.enter_day(day)
 
     def _merge(self, outcome: Outcome) -> bool:
@@ -182,7 +182,7 @@ class Feed:
             return False
         for merged in state.fleet.merge_through(state.open_day - 1):
             records = state.fleet_alerts.advance(merged, state.fleet)
-            if self.number == SPEAKER:
+            if self.state.number == SPEAKER:
                 outcome.alerts += records
         return state.fleet.through >= state.open_day - 1
 

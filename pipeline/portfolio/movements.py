@@ -61,10 +61,18 @@ class Movement:
 
 
 def first_paid_ms(changes: Changes, accounts: int) -> I64:
-    """When each account began to pay for the first time; `NEVER_MS` for those that never did."""
+    """When each account began to pay for the first time; `NEVER_MS` for those that never did.
+
+    What begins and ends at the same moment was never paid for.
+    """
     first = np.full(accounts, NEVER_MS, dtype=np.int64)
-    began = changes.paying > 0
-    np.minimum.at(first, changes.account[began], changes.at_ms[began])
+    if not len(changes.paying):
+        return first
+    order = np.lexsort((changes.at_ms, changes.account))
+    account, at_ms = changes.account[order], changes.at_ms[order]
+    starts = np.flatnonzero(np.r_[True, (account[1:] != account[:-1]) | (at_ms[1:] != at_ms[:-1])])
+    began = starts[np.add.reduceat(changes.paying[order].astype(np.int64), starts) > 0]
+    np.minimum.at(first, account[began], at_ms[began])
     return first
 
 

@@ -24,6 +24,7 @@ def alert(account_id: str = "acme", revision: int = 1, **changes: Any) -> dict[s
         "revision": revision,
         "status": "firing",
         "transition_reason": "detected",
+        "shadow": False,
         "account_id": account_id,
         "parent_account_id": None,
         "family": "risk",
