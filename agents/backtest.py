@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ class Replayed:
     """What a replay produced."""
 
     alerts: tuple[Alert, ...]
-    """Every revision in order of detection."""
+    """Every revision in order of detection, those in shadow among them."""
     fates: dict[str, dict[str, int]]
     """Records of each topic by fate, ticks included."""
     ticks: int
@@ -103,6 +103,11 @@ def replay(
         days_closed=max(days_closed),
         elapsed_s=time.perf_counter() - began_s,
     )
+
+
+def told(alerts: Iterable[Alert]) -> list[Alert]:
+    """Those that somebody is told of, which are not in shadow."""
+    return [alert for alert in alerts if not alert["shadow"]]
 
 
 def in_order_of_detection(alert: Alert) -> tuple[int, str, str, int]:

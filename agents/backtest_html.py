@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from agents.backtest import Alert
+from agents.backtest import Alert, told
 from agents.backtest_charts import lead_time_chart, reliability_chart, series_chart
 from pipeline.kinds import KINDS
 
@@ -73,7 +73,7 @@ def render(document: Mapping[str, Any], alerts: Sequence[Alert], *, title: str) 
     environment.filters["day"] = _day
     environment.filters["day_before"] = lambda at_ms: _day(at_ms - 1)
     environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", " ")
-    openings = [alert for alert in alerts if alert["revision"] == 1]
+    openings = [alert for alert in told(alerts) if alert["revision"] == 1]
     return environment.get_template("backtest.html.j2").render(
         title=title,
         report=document,

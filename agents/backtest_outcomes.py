@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from agents.backtest import in_order_of_detection
+from agents.backtest import in_order_of_detection, told
 from agents.eventfiles import EventFiles
 from pipeline.config import EngineConfig
 from pipeline.labels import Label
@@ -148,7 +148,7 @@ class _Series:
         for outcome in outcomes:
             self._outcomes.setdefault(outcome.account_id, []).append(outcome)
         self._alerts: dict[str, list[Alert]] = {}
-        for alert in alerts:
+        for alert in told(alerts):
             if alert["revision"] == 1:
                 self._alerts.setdefault(alert["account_id"], []).append(alert)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from agents.backtest import Alert, Replayed
+from agents.backtest import Alert, Replayed, told
 from agents.eventfiles import EventFiles
 from pipeline.config import EngineConfig
 from pipeline.labels import LABEL_RULES, Finding, Label, MatchReport, match
@@ -48,7 +48,9 @@ def report(
         labels: what is known to have happened.
         outcomes: of `backtest_outcomes`, when the labels have outcomes.
     """
-    openings = [alert for alert in replayed.alerts if alert["revision"] == 1]
+    alerts = told(replayed.alerts)
+    openings = [alert for alert in alerts if alert["revision"] == 1]
+    on_trial = [alert for alert in replayed.alerts if alert["shadow"] and alert["revision"] == 1]
     first_ms, last_ms = _span(files)
     account_days = replayed.accounts * replayed.days_closed
     return {
@@ -71,19 +73,20 @@ def report(
         "accounts": {"total": replayed.accounts, "by_band": replayed.bands},
         "alerts": {
             "total": len(openings),
-            "revisions": len(replayed.alerts),
+            "revisions": len(alerts),
             "by_kind": _counts(openings, "kind"),
             "by_family": _counts(openings, "family"),
             "by_severity": _counts(openings, "severity"),
-            "by_status": _counts(_latest(replayed.alerts), "status"),
+            "by_status": _counts(_latest(alerts), "status"),
             "per_account_year": round(len(openings) / account_days * 365.25, 4) if account_days else None,
             "over_time": over_time(openings),
+            "shadow": {"total": len(on_trial), "by_kind": _counts(on_trial, "kind")},
         },
         "speed": {
             "elapsed_s": round(replayed.elapsed_s, 3),
             "events_per_s": round(files.rows / replayed.elapsed_s),
         },
-        "labels": None if labels is None else label_report(match(labels, replayed.alerts)),
+        "labels": None if labels is None else label_report(match(labels, alerts)),
         "outcomes": outcomes,
     }
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.accounts import RESERVED, are_of_fleet
 from schemas.definitions import current
 from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_PRIORITIES, TICKET_TYPES
 
@@ -79,7 +80,10 @@ def _broken(schema_name: str, field: pa.Field, values: pa.Array) -> tuple[pa.Arr
         low, high = RANGES[name].low, RANGES[name].high
         return _outside(values, low, high), f"not between {low:g} and {high:g}"
     if name.endswith("_id"):
-        return _bad_id(values), f"not 1 to {MAX_ID_BYTES} bytes without NUL"
+        bad, rule = _bad_id(values), f"not 1 to {MAX_ID_BYTES} bytes without NUL"
+        if name == "account_id":
+            return pc.or_(bad, are_of_fleet(values)), f"{rule}, or reserved: {RESERVED}"
+        return bad, rule
     return None, ""
 
 

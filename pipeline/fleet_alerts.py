@@ -10,10 +10,9 @@ from pipeline.alerts import Alerting, Change, Scene
 from pipeline.books import Book, Context, Episode
 from pipeline.days import Days
 from pipeline.fleet import Fleet, MergedDay
+from schemas.accounts import FLEET
 from schemas.event_types import ALERT_SEVERITIES
 
-FLEET = "fleet"
-"""Account id under which these alerts stand; a segment's name follows a colon."""
 FEED_STOPPED, FLEET_DIP = "usage_feed_stopped", "fleet_dip"
 DIMENSION = "total_usage"
 STOPPED_SHARE, FLOWING_SHARE = 0.1, 0.5
@@ -21,11 +20,6 @@ DIP_FACTOR, DEEP_FACTOR, OVER_FACTOR = 0.8, 0.5, 0.9
 CLEAR_DAYS = 5
 EXPIRE_DAYS = 84
 _RANK = {severity: rank for rank, severity in enumerate(ALERT_SEVERITIES)}
-
-
-def of_fleet(account_id: str) -> bool:
-    """Whether alerts under this id are those of the fleet or of a segment: there is no such account."""
-    return account_id.partition(":")[0] == FLEET
 
 
 @dataclass(frozen=True, slots=True)

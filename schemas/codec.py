@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas import definitions, framing
+from schemas.accounts import RESERVED, of_fleet
 from schemas.avro import full_name
 from schemas.batch import BadRecord, Batch, RecordKind
 from schemas.columnar import Decoded, GroupDecoder, one_batch
@@ -138,11 +139,13 @@ class Decoder:
             found.reject(place, (Reason.NULL_VALUE, "the value is null"))
         elif key is None:
             return
-        elif _is_id(key):
-            found.kind[place] = RecordKind.TOMBSTONE
-        else:
+        elif not _is_id(key):
             detail = f"the key has no 1 to {MAX_ID_BYTES} bytes of UTF-8 without NUL"
             found.reject(place, (Reason.INVALID_ID, detail))
+        elif of_fleet(key.decode()):
+            found.reject(place, (Reason.RESERVED_ID, RESERVED))
+        else:
+            found.kind[place] = RecordKind.TOMBSTONE
 
     def _decode_group(
         self,

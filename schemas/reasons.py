@@ -19,6 +19,7 @@ class Reason(StrEnum):
     # of a field
     KEY_MISMATCH = "key_mismatch"
     INVALID_ID = "invalid_id"
+    RESERVED_ID = "reserved_id"
     INVALID_TEXT = "invalid_text"
     INVALID_QUANTITY = "invalid_quantity"
     INVALID_VALUE = "invalid_value"

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.accounts import RESERVED, are_of_fleet, of_fleet
 from schemas.encoded_size import numbers, offsets, valid
 from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_PRIORITIES, TICKET_TYPES
 from schemas.reasons import Reason
@@ -146,6 +147,9 @@ def violations(rules: Rules, columns: pa.RecordBatch) -> dict[int, tuple[str, st
         for name in names:
             detail = f"{name} has no {least} to {most} bytes without NUL"
             _note(found, _bad_texts(columns.column(name), least, most), reason, detail)
+    if "account_id" in rules.ids:
+        reserved = are_of_fleet(columns.column("account_id")).to_numpy(zero_copy_only=False)
+        _note(found, reserved, Reason.RESERVED_ID, f"account_id: {RESERVED}")
     for name in rules.lists:
         detail = f"{name} has an item of more than {MAX_TEXT_BYTES} bytes or with NUL"
         _note(found, _bad_lists(columns.column(name)), Reason.INVALID_TEXT, detail)
@@ -173,8 +177,12 @@ def row_is_valid(schema: str, row: Mapping[str, Any]) -> bool:
     texts += [(item, 0, MAX_TEXT_BYTES) for name in rules.lists for item in row.get(name) or ()]
     numbers_of = [(row.get(name), bounds) for name, bounds in rules.bounds.items()]
     symbols_of = [(row.get(name), symbols) for name, symbols in rules.symbols.items()]
+    texts_are_valid = all(
+        text is None or (least <= len(text.encode()) <= most and "\0" not in text) for text, least, most in texts
+    )
     return (
-        all(text is None or (least <= len(text.encode()) <= most and "\0" not in text) for text, least, most in texts)
+        texts_are_valid
+        and not of_fleet(row.get("account_id") or "")
         and all(value is None or bounds.low <= value <= bounds.high for value, bounds in numbers_of)
         and all(symbol is None or symbol in symbols for symbol, symbols in symbols_of)
     )

@@ -157,6 +157,8 @@ def _show(document: dict[str, Any], to: Path) -> None:
             highlight=False,
         )
     print_table(["alerts", "opened"], alerts["by_kind"].items())
+    if alerts["shadow"]["total"]:
+        print_table(["in shadow", "opened"], alerts["shadow"]["by_kind"].items())
     labels = document["labels"]
     if labels is not None:
         rows = [

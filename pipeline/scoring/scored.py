@@ -51,6 +51,8 @@ class Scored:
     quarters: list[Span]
     kinds: list[OfKind]
     up_kinds: list[OfKind]
+    shadow_kinds: list[OfKind]
+    """Risk alerts in shadow, which count nowhere else."""
     reliability: list[ScoreBin]
     stale: list[Staleness]
     worst_misses: list[Outcome]
@@ -69,7 +71,7 @@ def score(
 
     Args:
         outcomes: losses and gains.
-        openings: first revisions of alerts.
+        openings: first revisions of alerts, those in shadow among them.
         panel: which accounts were watched when.
         owner_of: the owner of each account that has one.
         protocol: the rules.
@@ -77,7 +79,8 @@ def score(
     """
     losses = [each for each in outcomes if each.kind in LOSSES]
     gains = [each for each in outcomes if each.kind in GAINS]
-    risks, chances = ([each for each in openings if each["family"] == family] for family in ("risk", "expansion"))
+    told, on_trial = ([each for each in openings if each["shadow"] is shadow] for shadow in (False, True))
+    risks, chances = ([each for each in told if each["family"] == family] for family in ("risk", "expansion"))
     on_step(STEPS[0])
     firsts = first_of_runs(risks, panel, protocol)
     warned = judge(firsts, losses, panel, protocol)
@@ -101,11 +104,12 @@ def score(
         down=down,
         up=up,
         nab=nab_scores(losses, warned, protocol),
-        load=_load(openings, warned, panel, owner_of),
+        load=_load(told, warned, panel, owner_of),
         halves=halves(leads, warned, protocol),
         quarters=spans,
         kinds=kinds,
         up_kinds=up_kinds,
+        shadow_kinds=by_kind([each for each in on_trial if each["family"] == "risk"], losses, panel, protocol),
         reliability=bins,
         stale=staleness(spans, protocol),
         worst_misses=_worst_misses(leads, protocol),

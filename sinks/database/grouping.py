@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.fleet_alerts import of_fleet
+from schemas.accounts import of_fleet
 from sinks.database.facts import fact_row
 from sinks.database.rows import Row, UnstorableError, alert_rows, command_row, health_rows
 from sinks.delivery import DeliveryRecord, Projection

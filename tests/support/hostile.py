@@ -166,6 +166,10 @@ def _spoilt(topic: str) -> Iterator[Hostile]:
         yield Hostile(topic, b"victim", None, "null value")
     for account_id in ("", "a\x00b", "v" * 129, "é" * 30_000):
         yield Hostile(topic, account_id.encode(), good_value(topic, account_id=account_id), "bad account id")
+    for account_id in ("fleet", "fleet:smb", "fleet:"):
+        yield Hostile(topic, account_id.encode(), good_value(topic, account_id=account_id), "reserved account id")
+        if topic == "account.profiles":
+            yield Hostile(topic, account_id.encode(), None, "reserved account id")
     for how, changes in _fields(topic):
         yield Hostile(topic, b"victim", good_value(topic, **changes), how)
 
@@ -280,7 +284,12 @@ def _within_rules(name: str, record: dict[str, Any]) -> bool:
         all(text is None or _is_text(text.encode(), least, most) for text, least, most in texts)
         and all(number is None or low <= number <= high for number, low, high in numbers)
         and all(symbol is None or symbol in allowed for symbol, allowed in symbols)
+        and not _is_reserved(record.get("account_id", ""))
     )
+
+
+def _is_reserved(account_id: str) -> bool:
+    return account_id == "fleet" or account_id.startswith("fleet:")
 
 
 def _is_text(data: bytes, least: int, most: int) -> bool:

@@ -158,6 +158,29 @@ def test_the_result_does_not_depend_on_the_order_of_labels_or_alerts(events: Pat
     assert one == other
 
 
+def test_alerts_in_shadow_are_counted_and_judged_apart(events: Path, out: Path, tmp_path: Path) -> None:
+    (tmp_path / "foreshock.toml").write_text('[kinds]\nshadow = ["usage_drop"]\n')
+    paths = ["--events", str(events), "--labels", str(events / "labels.csv"), "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "agents", "backtest", *paths, "--config", str(tmp_path / "foreshock.toml")]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    plain, trial = (json.loads((folder / "report.json").read_bytes()) for folder in (out, tmp_path))
+    drops = plain["alerts"]["by_kind"].pop("usage_drop")
+    assert trial["alerts"]["shadow"] == {"total": drops, "by_kind": {"usage_drop": drops}}
+    assert trial["alerts"]["by_kind"] == plain["alerts"]["by_kind"]
+    assert trial["alerts"]["total"] == plain["alerts"]["total"] - drops
+    assert f"{drops}</b>alerts in shadow" in (tmp_path / "report.html").read_text()
+    assert "in shadow" in ran.stdout
+
+    (judged,) = [row for row in plain["outcomes"]["kinds"] if row["kind"] == "usage_drop"]
+    assert [row["kind"] for row in trial["outcomes"]["shadow_kinds"]] == ["usage_drop"]
+    assert trial["outcomes"]["shadow_kinds"][0]["hits"] == judged["hits"] > 0
+    files, others = read_events(events), [each for each in alerts_of(out) if each["kind"] != "usage_drop"]
+    without = score_outcomes(outcomes_of(read_labels(events / "labels.csv"), files), files, others)
+    assert trial["outcomes"]["verdicts"] == without.verdicts
+    assert trial["outcomes"]["load"]["alerts_per_owner_week"] == round(without.load.alerts_per_owner_week or 0.0, 4)
+    assert trial["outcomes"]["down"]["alerts"] == without.down.alerts < plain["outcomes"]["down"]["alerts"]
+
+
 def test_labels_of_incidents_alone_have_no_outcomes(events: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(f"account_id,kind,at\nforeseen-1,usage_drop,{START_MS + 240 * DAY_MS}\n")
     command = [sys.executable, "-m", "agents", "backtest", "--events", str(events), "--out", str(tmp_path)]

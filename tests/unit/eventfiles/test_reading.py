@@ -211,6 +211,16 @@ def test_a_parquet_file_may_have_typed_times_and_dictionary_columns(tmp_path: Pa
     assert [(r.row, r.field) for r in files.rejected] == [(2, "occurred_at"), (3, "account_id")]
 
 
+def test_accounts_under_the_ids_of_the_fleet_are_rejected(tmp_path: Path) -> None:
+    files = read(tmp_path, "usage.csv", "account_id,feature,occurred_at\nfleet,f,1\nfleet:smb,f,1\nfleet-1,f,1\n")
+    assert files.usage["account_id"].to_pylist() == ["fleet-1"]
+    assert [(r.row, r.field, r.value) for r in files.rejected] == [
+        (2, "account_id", "fleet"),
+        (3, "account_id", "fleet:smb"),
+    ]
+    assert "reserved" in files.rejected[0].reason
+
+
 def test_ids_are_the_same_for_the_same_file_and_differ_between_equal_rows(tmp_path: Path) -> None:
     text = "account_id,feature,occurred_at\na,f,1\na,f,1\nb,f,1\n"
     ids = read(tmp_path, "usage.csv", text).usage["event_id"].to_pylist()

@@ -170,6 +170,17 @@ def test_an_account_id_out_of_bounds_is_bad_even_if_the_key_agrees(account_id: s
 
 
 @pytest.mark.parametrize("topic", INPUT_TOPICS)
+def test_the_ids_of_the_fleet_and_of_segments_are_no_accounts(topic: str) -> None:
+    ids = ["fleet", "fleet:", "fleet:enterprise", "fleets", "Fleet", "my:fleet:1", "a-fleet"]
+    keys = [account_id.encode() for account_id in ids]
+    batch = decoded(topic, [value(topic, account_id=account_id) for account_id in ids], keys)
+    assert reasons(batch) == dict.fromkeys((0, 1, 2), "reserved_id")
+    assert batch.events.column("account_id").to_pylist() == ids[3:]
+    if topic == "account.profiles":
+        assert reasons(decoded(topic, [None] * len(ids), keys)) == dict.fromkeys((0, 1, 2), "reserved_id")
+
+
+@pytest.mark.parametrize("topic", INPUT_TOPICS)
 def test_the_key_must_be_the_account_id(topic: str) -> None:
     keys = [b"acme", b"acne", None, b"", b"acme\0", b"\xff"]
     batch = decoded(topic, [value(topic)] * len(keys), keys)

@@ -251,6 +251,8 @@ POSITIONS = "SELECT next_offset FROM sink_positions WHERE topic = 'billing.event
         ({}, True),
         ({"event_id": ""}, False),
         ({"event_id": "x" * 129}, False),
+        ({"account_id": "fleet"}, False),
+        ({"account_id": "fleet:smb"}, False),
         ({"subscription_id": ""}, True),
         ({"subscription_id": "a\0b"}, False),
         ({"currency": "€" * 342}, False),

@@ -1,0 +1,20 @@
+"""Account ids that no customer may have: alerts of the whole fleet and of its segments stand under them."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+FLEET = "fleet"
+"""A segment's name follows a colon."""
+RESERVED = f"{FLEET} and what begins with {FLEET}: stand for all accounts and for segments"
+
+
+def of_fleet(account_id: str) -> bool:
+    """Whether alerts under this id are those of the fleet or of a segment."""
+    return account_id.partition(":")[0] == FLEET
+
+
+def are_of_fleet(account_ids: pa.Array) -> pa.Array:
+    """The same for a column; null where the id is."""
+    return pc.or_(pc.equal(account_ids, FLEET), pc.starts_with(account_ids, f"{FLEET}:"))
