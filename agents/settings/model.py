@@ -67,6 +67,7 @@ class Settings(Section):
             max_features=self.limits.features_per_account,
             max_book_entries=self.limits.book_entries,
             max_dedup_ids=self.limits.dedup_ids,
+            fleet_min_accounts=self.detection.fleet_min_accounts,
             shutdowns=tuple(planned_shutdown(text) for text in self.calendar.shutdowns),
             p1_sla_hours=self.detection.p1_sla_hours,
             disabled_kinds=self.kinds.disabled,

@@ -171,6 +171,9 @@ class Detection(Section):
     basic_min_actions: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
         50.0, description="Actions that the week before must have had for that alert."
     )
+    fleet_min_accounts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        20, description="Accounts that must count on a day before the fleet, or a segment, is judged as a whole."
+    )
     p1_sla_hours: Annotated[int, Field(ge=1, le=720)] = Field(
         24, description="Hours for which a P1 ticket may be open before it alerts, at the close of a day."
     )

@@ -18,6 +18,7 @@ from agents.failpoints import NAMES
 from tests.servers.kafka import KafkaServer
 from tests.support.exactness import finish, following
 from tests.support.exactness_processes import Deployment, Process, wait_until
+from tests.support.exactness_settings import MANY_SCORECARDS
 from tests.support.exactness_story import CALM_SHARE, Feeding, write_crowd
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.timeout(400)]
@@ -40,7 +41,7 @@ def test_twenty_workers_killed_at_random_moments_leave_the_oracles_result(
     random = Random(SEED)
     share = (0.95 - CALM_SHARE) / ROUNDS
     with (
-        Deployment(server.bootstrap, group, folder, idle_ticks=True) as deployment,
+        Deployment(server.bootstrap, group, folder, MANY_SCORECARDS, idle_ticks=True) as deployment,
         Feeding(story, server.bootstrap) as feeding,
     ):
         deliver = deployment.deliver()
@@ -96,7 +97,7 @@ def test_killed_at_each_named_place_at_its_first_second_and_seventh_hit(
     places = {"deliver": [point for point in points if point.startswith("sink_")]}
     places["worker"] = [point for point in points if point not in places["deliver"]]
     with (
-        Deployment(server.bootstrap, group, folder) as deployment,
+        Deployment(server.bootstrap, group, folder, MANY_SCORECARDS) as deployment,
         Feeding(story, server.bootstrap) as feeding,
     ):
         workers = Victims(deployment, "worker", group, places["worker"])

@@ -11,6 +11,7 @@ from agents.eventfiles import EventFiles
 from tests.servers.kafka import KafkaServer
 from tests.support.exactness import assert_delivered, assert_exact, by_identity, exact_differences, repeats
 from tests.support.exactness_processes import PARTITIONS, Deployment
+from tests.support.exactness_settings import MANY_SCORECARDS
 from tests.support.exactness_story import Feeding
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(240)]
 def test_topics_database_and_state_are_the_oracles_and_the_alerts_those_of_a_backtest(
     server: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
-    with Deployment(server.bootstrap, group, folder) as deployment:
+    with Deployment(server.bootstrap, group, folder, MANY_SCORECARDS) as deployment:
         worker, deliver = deployment.worker(), deployment.deliver()
         with Feeding(story, server.bootstrap, poison=False) as feeding:
             feeding.finish()
@@ -29,5 +30,8 @@ def test_topics_database_and_state_are_the_oracles_and_the_alerts_those_of_a_bac
         tested = replay(story, deployment.settings.engine(), partitions=PARTITIONS).alerts
         assert exact_differences(by_identity(tested), alerts) == []
         assert len({alert["kind"] for alert in tested}) >= 8
+        assert {"fleet_dip", "usage_feed_stopped"} <= {alert["kind"] for alert in tested}
+        told_by = {alert["dimension"]: alert["shadow"] for alert in tested if alert["kind"] == "health_changed"}
+        assert told_by == {"default": False, "customer": False, "relations": False, "trial": True}
         assert worker.terminate() == 0
         assert deliver.terminate() == 0

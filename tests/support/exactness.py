@@ -8,21 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tests.oracle.model import OracleConfig
-from tests.support.exactness_processes import ARL_DAYS, Deployment, Process, database_alerts, wait_until
+from tests.support.exactness_processes import Deployment, Process, database_alerts, wait_until
 from tests.support.exactness_story import Feeding
 from tests.support.exactness_topics import Changelog, ends, everything, reader
 from tests.support.exactness_truth import (
+    ALERT_TOPICS,
     Identity,
     Truth,
     assert_buried,
     assert_same_state,
+    assert_same_verdicts,
     differences,
     published_alerts,
 )
-
-ORACLE = OracleConfig(arl_days=ARL_DAYS)
-ALERT_TOPICS = ("alerts.health", "alerts.expansion")
 
 
 @contextmanager
@@ -52,8 +50,9 @@ def assert_exact(deployment: Deployment) -> dict[Identity, dict[str, Any]]:
         await_durable(log, deployment.bootstrap)
         print(f"{log.claims} claims, {log.cuts} checkpoints were cut, {log.stale(engine)} values were void")
         feeds = log.kept_feeds(engine)
-    truth = Truth(ORACLE, deployment.bootstrap)
+    truth = Truth(deployment.oracle, deployment.bootstrap)
     assert_same_state(truth, feeds)
+    assert_same_verdicts(truth, deployment.bootstrap)
     alerts = published_alerts(deployment.bootstrap)
     assert differences(truth.alerts, alerts) == []
     assert_buried(truth, deployment.bootstrap)

@@ -19,7 +19,9 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from agents.settings import Settings, load
 from agents.topics import Topics, wanted_topics
 from sinks.database.migrate import upgrade
+from tests.oracle.model import OracleConfig
 from tests.support.exactness_child import run
+from tests.support.exactness_settings import PLAIN, lines_of
 from tests.support.fresh import delete_topics
 
 _FORKS = multiprocessing.get_context("forkserver")
@@ -27,8 +29,6 @@ _FORKS.set_forkserver_preload(["tests.support.exactness_child"])
 
 SESSION_S = 6
 PARTITIONS = 4
-ARL_DAYS = 5.0
-"""Far from quiet: more alerts, retractions and late changes to compare."""
 
 
 class Process:
@@ -85,8 +85,10 @@ class Process:
 class Deployment:
     """Topics, settings file and database of one test; ends what it started."""
 
-    def __init__(self, bootstrap: str, group: str, folder: Path, *, idle_ticks: bool = False) -> None:
-        self.bootstrap, self.group, self.folder = bootstrap, group, folder
+    def __init__(
+        self, bootstrap: str, group: str, folder: Path, oracle: OracleConfig = PLAIN, *, idle_ticks: bool = False
+    ) -> None:
+        self.bootstrap, self.group, self.folder, self.oracle = bootstrap, group, folder, oracle
         self.database = folder / "foreshock.db"
         self.config = folder / "foreshock.toml"
         self.started = 0
@@ -97,9 +99,9 @@ class Deployment:
             f'[app]\ngroup = "{group}"\npartitions = {PARTITIONS}\n'
             f'[database]\nurl = "sqlite:///{self.database}"\n'
             f'[time]\nclock = "events"\n{idle}\n'
-            f"[detection]\narl_days = {ARL_DAYS}\n"
             f"[checkpoint]\ninterval_s = 0.2\n"
             f"[metrics]\nport = 0\n"
+            f"{lines_of(oracle)}"
         )
         self.settings: Settings = load(self.config, {})
         self._renew_topics()

@@ -15,7 +15,14 @@ from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.oracle.model import OracleConfig, Record
 from tests.oracle.oracle import Oracle
-from tests.property.agreement import COMPARED, assert_same_ledger, assert_same_windows, close, run_oracles
+from tests.property.agreement import (
+    COMPARED,
+    assert_same_health,
+    assert_same_ledger,
+    assert_same_windows,
+    close,
+    run_oracles,
+)
 from tests.support.exactness_topics import everything
 from tests.support.fresh import PARTITIONS
 
@@ -26,7 +33,7 @@ _KINDS = {
     RecordKind.BAD: "bad",
     RecordKind.TOMBSTONE: "tombstone",
 }
-_ALERT_TOPICS = ("alerts.health", "alerts.expansion")
+ALERT_TOPICS = ("alerts.health", "alerts.expansion", "alerts.shadow")
 
 
 class Truth:
@@ -90,15 +97,16 @@ def _records(batch: Batch) -> list[Record]:
 
 def published_alerts(bootstrap: str) -> dict[Identity, dict[str, Any]]:
     """All alerts of the alert topics; the same identity twice must be the same bytes in the same partition."""
-    decode = record_decoder(FileRegistry(), _ALERT_TOPICS)
+    decode = record_decoder(FileRegistry(), ALERT_TOPICS)
     bodies: dict[Identity, tuple[str, int, bytes]] = {}
     alerts: dict[Identity, dict[str, Any]] = {}
-    for message in everything(bootstrap, _ALERT_TOPICS):
+    for message in everything(bootstrap, ALERT_TOPICS):
         topic, value = str(message.topic()), bytes(message.value() or b"")
         alert = dict(decode(topic, value))
         identity = alert["alert_id"], alert["revision"]
         body = topic, int(message.partition() or 0), value
         assert bodies.setdefault(identity, body) == body, f"{identity} was published with two contents"
+        assert (topic == "alerts.shadow") == alert["shadow"]
         alerts[identity] = alert
     return alerts
 
@@ -136,6 +144,17 @@ def assert_same_state(truth: Truth, feeds: dict[int, Feed]) -> None:
         for topic in feed.topics.values():
             ledger = topic.ledger
             assert sum(ledger.fates.values()) + ledger.holes == ledger.position - (ledger.start or 0)
+
+
+def assert_same_verdicts(truth: Truth, bootstrap: str) -> None:
+    """What is published of each account's health is what the oracle says of that day, on each of its scorecards."""
+    decode = record_decoder(FileRegistry(), ["account.health"])
+    records: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
+    for message in everything(bootstrap, ("account.health",)):
+        number, value = int(message.partition() or 0), bytes(message.value() or b"")
+        records[number].append(dict(decode("account.health", value)))
+    for number, oracle in truth.oracles.items():
+        assert_same_health(oracle, records[number])
 
 
 def assert_buried(truth: Truth, bootstrap: str) -> None:
