@@ -14,6 +14,7 @@ from pipeline.books import Book, Episode
 from pipeline.deadlines import ended, overdue
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
 from pipeline.detectors.levels import LevelDetector
+from pipeline.detectors.ratios import RatioDetector
 from pipeline.detectors.view import View
 from pipeline.evidence.census import census
 from pipeline.health_records import publish_health
@@ -220,7 +221,9 @@ class _Closing:
             else:
                 start_ms = self.state.days.start_ms(self.context.view.day)
                 severity = self._severity(detector.KIND)
-                onset = detector.onset(self.context.view, place) if isinstance(detector, LevelDetector) else None
+                onset = None
+                if isinstance(detector, LevelDetector | RatioDetector):
+                    onset = detector.onset(self.context.view, place)
                 self._open(detector.KIND, detector.DIMENSION, start_ms, severity, finding.values_at(place), onset)
             return
         clear_days = episode.clear_days

@@ -9,7 +9,10 @@ from pipeline.state import State
 
 ACCOUNT_LEVEL = ("usage_drop", "silence")
 """Kinds on an account's usage as a whole; the first three of the order keep them closed."""
-FEATURE_LEVEL = ("users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence")
+FEATURE_LEVEL = (
+    "users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence",
+    "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
+)  # fmt: skip
 """Kinds on a part of an account's usage; those keep them closed too."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.kind import Kind, Play
+from pipeline.user_kinds import USER_KINDS
 
 STATISTICAL_KINDS: dict[str, Kind] = {
     "usage_drop": Kind(
@@ -247,4 +248,5 @@ STATISTICAL_KINDS: dict[str, Kind] = {
         condition="user-days surely grew over weeks, health is not red, nothing was bought lately",
         resolution="growth is over, or an expansion is realised",
     ),
+    **USER_KINDS,
 }

@@ -18,6 +18,7 @@ from pipeline.detectors import (
     p1_open,
     power_user_decline,
     quota_burn,
+    ratios,
     relationship,
     renewal_at_risk,
     seat_saturation,
@@ -51,6 +52,7 @@ BEFORE_SCORE: tuple[Detector, ...] = (
     combined_evidence,
     single_user_dependence,
     silence,
+    *ratios.DETECTORS,
     weekly_drop,
     p1_open,
     *relationship.DETECTORS,
@@ -75,6 +77,7 @@ AMENDABLE: dict[str, Callable[[View], Finding]] = {
     feature_abandonment.KIND: feature_abandonment.evaluate,
     combined_evidence.KIND: combined_evidence.evaluate,
     silence.KIND: silence.evaluate,
+    **{ratio.KIND: ratio.evaluate for ratio in ratios.AMENDABLE},
     weekly_drop.KIND: weekly_drop.evaluate,
 }
 """Kinds that read day values only: late data may update or retract them as of their opening day."""

@@ -78,6 +78,7 @@ class View:
         self.features = counts.features
         self.power = counts.power
         self.abandonment = counts.abandonment
+        self._people = counts.people
         self._findings: dict[str, Finding] = {}
         self.first_usage_day = accounts.first_usage_day[rows].astype(np.int64)
         self.band = accounts.band[rows]
@@ -103,8 +104,16 @@ class View:
     def columns(self, name: str, first: int, last: int, places: Places) -> npt.NDArray[np.integer]:
         """Like `pane`, of the accounts at some places."""
         days = np.arange(first, last + 1)[:, None] % RING
+        return np.asarray(self.accounts.panes[name][days, self._rows_at(places)])
+
+    def users_of(self, places: Places) -> tuple[U64, npt.NDArray[np.int32]]:
+        """Day rings of the users of the accounts at some places, and to which of these each belongs."""
+        members, owners = self._people.of(self._rows_at(places))
+        return self._people.bits[members], owners
+
+    def _rows_at(self, places: Places) -> npt.NDArray[np.int32]:
         rows = self.rows.start + places if isinstance(self.rows, slice) else self.rows[places]
-        return np.asarray(self.accounts.panes[name][days, rows])
+        return np.asarray(rows, dtype=np.int32)
 
     def scale(self, name: str) -> float:
         """What a pane's values are divided by to be in the unit they are judged in."""

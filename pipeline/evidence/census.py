@@ -65,32 +65,40 @@ class Census:
     features: Activity
     power: PowerUsers
     abandonment: Features
+    people: Members
+    """All users, for what is looked at of a few accounts only."""
 
     def part(self, rows: slice) -> Census:
         """The same for some of the accounts."""
         return Census(
-            self.users.part(rows), self.features.part(rows), self.power.part(rows), self.abandonment.part(rows)
+            self.users.part(rows),
+            self.features.part(rows),
+            self.power.part(rows),
+            self.abandonment.part(rows),
+            self.people,
         )
 
 
 def census(users: Members, features: Members, accounts: int, day: int) -> Census:
     """Count the members of all accounts of a partition."""
     used, named = slice(1, users.size), slice(1, features.size)
-    return _count((users.bits[used], users.owner[used]), (features.bits[named], features.owner[named]), accounts, day)
+    in_use = (users.bits[used], users.owner[used])
+    return _count(users, in_use, (features.bits[named], features.owner[named]), accounts, day)
 
 
 def census_of(users: Members, features: Members, rows: npt.NDArray[np.int32], day: int) -> Census:
     """Count the members of a few accounts."""
     places, owners = users.of(rows)
     named, feature_owners = features.of(rows)
-    return _count((users.bits[places], owners), (features.bits[named], feature_owners), len(rows), day)
+    return _count(users, (users.bits[places], owners), (features.bits[named], feature_owners), len(rows), day)
 
 
-def _count(users: tuple[U64, I32], features: tuple[U64, I32], accounts: int, day: int) -> Census:
+def _count(people: Members, users: tuple[U64, I32], features: tuple[U64, I32], accounts: int, day: int) -> Census:
     """Count members given as day rings and the accounts that they belong to."""
     return Census(
         activity(*users, accounts, day),
         activity(*features, accounts, day),
         power_users(*users, accounts, day),
         abandoned(*features, accounts, day),
+        people,
     )

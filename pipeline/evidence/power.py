@@ -111,7 +111,7 @@ def power_users(bits: U64, owners: I32, accounts: int, day: int) -> PowerUsers:
     """Choose each account's power users in the reference period and judge their days since."""
     early, late = share.reference_of(bits, day)
     days = np.bitwise_count(early) + np.bitwise_count(late)
-    power = (_weeks(early, 4) + _weeks(late, 8) >= MIN_WEEKS) & (days >= MIN_DAYS)
+    power = _is_power(early, late)
     recent = last_days(bits, day, share.DAYS)
     chosen, week = owners[power], np.bitwise_count(recent >> np.uint64(14))
     count = np.bincount(chosen, minlength=accounts)
@@ -133,6 +133,16 @@ def power_users(bits: U64, owners: I32, accounts: int, day: int) -> PowerUsers:
         concerned,
         _evidence(_Users(early, late, recent, owners, power).of(concerned[owners]), concerned),
     )
+
+
+def power_of(bits: U64, day: int) -> Bools:
+    """Which of the users were power users in the reference period."""
+    return _is_power(*share.reference_of(bits, day))
+
+
+def _is_power(early: U64, late: U64) -> Bools:
+    often = np.bitwise_count(early) + np.bitwise_count(late) >= MIN_DAYS
+    return np.asarray((_weeks(early, 4) + _weeks(late, 8) >= MIN_WEEKS) & often)
 
 
 def _weeks(words: U64, weeks: int) -> npt.NDArray[np.uint8]:

@@ -14,7 +14,10 @@ from tests.evaluation.steps import OURS, Recall
 from tests.evaluation.watch import NEVER, Watch, close
 
 KIND = "power_user_decline"
-KINDS = (KIND, "user_mix_shift", "users_drop", "users_growth", "combined_evidence")
+KINDS = (
+    KIND, "user_mix_shift", "users_drop", "users_growth", "combined_evidence",
+    "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
+)  # fmt: skip
 """Whose false alerts are counted where users are drawn."""
 POWER_SHARE = 0.6
 """Of the user-days."""
@@ -151,6 +154,7 @@ def _live(
     """Let the people live so many days; returns the day on which each account changes."""
     onset = FIRST_DAY + ONSET + np.arange(people.accounts) % STAGGER
     crowd = Crowd(people.accounts, FIRST_DAY, people.users)
+    crowd.state.accounts.seats[1 : crowd.state.accounts.size] = people.users
     for age in range(days):
         since = crowd.day - onset
         changed = np.zeros(people.accounts, dtype=np.bool_) if change is None else (since >= 0) & (since < change.lasts)

@@ -22,6 +22,14 @@ from tests.oracle.levels import (
     rises_if_ripe,
 )
 from tests.oracle.model import HOUR_MS, Episode
+from tests.oracle.ratios import (
+    power_user_attendance,
+    power_users_are_back,
+    seat_utilisation_drop,
+    seats_are_back,
+    stickiness_drop,
+    users_are_back,
+)
 from tests.oracle.shares import (
     dependence_is_over,
     feature_abandonment,
@@ -167,6 +175,30 @@ BEFORE_SCORE = (
     Detector("combined_evidence", "account", "risk", combined_evidence, fewer_speak, tuple(WEIGHTS)),
     Detector("single_user_dependence", "top_user_share", "risk", single_user_dependence, dependence_is_over),
     Detector("silence", "activity", "risk", silence, silence_is_clear),
+    Detector(
+        "seat_utilisation_drop",
+        "seats_in_use",
+        "risk",
+        seat_utilisation_drop,
+        seats_are_back,
+        ("usage_drop", "users_drop", "silence"),
+    ),
+    Detector(
+        "stickiness_drop",
+        "stickiness",
+        "risk",
+        stickiness_drop,
+        users_are_back,
+        ("usage_drop", "users_drop", "silence", "seat_utilisation_drop"),
+    ),
+    Detector(
+        "power_user_attendance",
+        "power_users_active",
+        "risk",
+        power_user_attendance,
+        power_users_are_back,
+        ("usage_drop", "users_drop", "power_user_decline", "user_mix_shift", "silence"),
+    ),
     Detector("weekly_drop", "total_usage", "risk", weekly_drop, weekly_drop_is_clear),
     Detector("p1_open", "tickets", "risk", p1_open, p1_open_is_clear),
     _while_it_holds("onboarding_stalled", "onboarding", "risk", relationship.onboarding_stalled),
@@ -200,5 +232,7 @@ REEVALUATED: dict[str, Callable[[View], Finding | None]] = {
     "feature_abandonment": feature_abandonment,
     "combined_evidence": combined_evidence,
     "silence": silence,
+    "stickiness_drop": stickiness_drop,
+    "power_user_attendance": power_user_attendance,
     "weekly_drop": weekly_drop,
 }

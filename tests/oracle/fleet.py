@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 ALL = None
 USAGE_KINDS = ("usage_drop", "silence")
-PART_KINDS = ("users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence")
+PART_KINDS = (
+    "users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence",
+    "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
+)  # fmt: skip
 FEED, DIP = ("usage_feed_stopped", "total_usage"), ("fleet_dip", "total_usage")
 
 

@@ -117,14 +117,14 @@ def fall_evidence(view: View, plan: Plan) -> tuple[Finding, float] | None:
             days[x].append(log_e)
             sums[rho] = (1 + s) * math.exp(log_e)
         evidence.append(_log(sum(sums.values()) / 3))
-    return Finding(plan.severity, observed, expected, evidence[-1], _onset(days)), min(evidence[-2:])
+    return Finding(plan.severity, observed, expected, evidence[-1], onset(days)), min(evidence[-2:])
 
 
 def _log(x: float) -> float:
     return math.log(x) if x > 0 else -math.inf
 
 
-def _onset(days: dict[int, list[float]]) -> tuple[int, int, int]:
+def onset(days: dict[int, list[float]]) -> tuple[int, int, int]:
     """Return the day from which on the evidence is the most, and the first and last that come within 2 of it."""
     since = {
         first: max(sum(day[k] for x, day in days.items() if x >= first) for k in range(len(days[first])))
@@ -170,7 +170,7 @@ def rise_evidence(view: View, plan: Plan) -> Finding | None:
             log_e = min(50.0, values.at(x) * math.log(rho / q) - level.high(x) * math.log(q) / (phi - 1))
             days[x].append(log_e)
             sums[rho] = (1 + s) * math.exp(log_e)
-    return Finding(plan.severity, observed, expected, _log(sum(sums.values()) / 4), _onset(days))
+    return Finding(plan.severity, observed, expected, _log(sum(sums.values()) / 4), onset(days))
 
 
 def rises_if_ripe(view: View, plan: Plan) -> Finding | None:

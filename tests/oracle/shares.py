@@ -41,11 +41,20 @@ class _Shift:
     flat: bool
 
 
+def total_change(view: View) -> tuple[float, bool]:
+    """Return the log ratio of the last three weeks' user-days to the reference's, and whether that is flat."""
+    d, first = view.day, view.reference_start
+    then, now = max(view.share(first, first + 83).all, 1), max(view.share(d - 20, d).all, 1)
+    change, error = math.log(4 * now / then), math.sqrt(1 / now + 1 / then)
+    flat = abs(change) + 1.2816 * error < math.log(1.5) and abs(change) <= max(0.2, 1.6449 * error)
+    return change, flat and view.share(d - 6, d).all >= 0.7 * then / 12
+
+
 def _shift(view: View) -> _Shift | None:
     d, first = view.day, view.reference_start
     if not view.used_since(first) or len(view.power_users) < 3:
         return None
-    then, week, window = view.share(first, first + 83), view.share(d - 6, d), view.share(d - 20, d)
+    then, week = view.share(first, first + 83), view.share(d - 6, d)
     fortnight = view.share(d - 13, d).power
     if week.power > 0.75 * then.power / 12 or fortnight > 0.8 * then.power / 6:
         return None
@@ -63,10 +72,7 @@ def _shift(view: View) -> _Shift | None:
         return None
     days = [view.share(x, x) for x in range(d - 20, d + 1)]
     evidence = _log(_fallen([(x.power, x.all) for x in days], q, phi))
-    now = max(window.all, 1)
-    change, error = math.log(4 * now / then.all), math.sqrt(1 / now + 1 / then.all)
-    flat = abs(change) + 1.2816 * error < math.log(1.5) and abs(change) <= max(0.2, 1.6449 * error)
-    flat = flat and week.all >= 0.7 * then.all / 12
+    change, flat = total_change(view)
     observed = week.power / week.all if week.all else 0.0
     return _Shift(observed, p, evidence, change, flat)
 

@@ -146,6 +146,13 @@ def varied_world() -> World:
     world.use(joining, MONTHS, 100.0)
     world.pane("active_users", joining, range(MONTHS.start, TODAY - 27), 20)
     world.pane("active_users", joining, last(28), 40)
+    loosening = world.account("loosening", TODAY - 140, seats=10)
+    crew = [f"c{n}" for n in range(8)]
+    world.use(loosening, range(TODAY - 119, TODAY - 20), 50.0, crew)
+    for day in last(21):
+        world.use(loosening, [day], 50.0, [crew[day % 8], crew[(day + 1) % 8]])
+    world.pane("active_users", loosening, range(TODAY - 90, TODAY - 20), 8)
+    world.pane("active_users", loosening, last(21), 2)
     world.accounts.band[1 : world.accounts.size] = np.arange(len(world.accounts)) % 4
     world.accounts.band[joining] = GREEN
     return world
