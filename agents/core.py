@@ -52,7 +52,7 @@ class EngineCore:
     def bands(self, feed: Feed) -> Mapping[tuple[str, str | None], int]:
         """Number of accounts by band and segment, as of the last closed day."""
         accounts = cast("engine.Feed", feed).state.accounts
-        rows = range(1, accounts.size)
         names = (NAMES[band] for band in accounts.band[1 : accounts.size].tolist())
-        segments = (accounts.books[row].context.segment if row in accounts.books else None for row in rows)
-        return Counter(zip(names, segments, strict=True))
+        segments = accounts.belonging.segments.names
+        known = (segments[number] for number in accounts.belonging.segment[1 : accounts.size].tolist())
+        return Counter(zip(names, known, strict=True))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from sys import getsizeof
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import pyarrow as pa
 from pipeline import shutdowns
 from pipeline.belonging import Belonging
 from pipeline.books import Book
+from pipeline.bookshelf import Bookshelf
 from pipeline.hashing import U64, hash64
 from pipeline.index import HashIndex
 from pipeline.members import clear_day
+from pipeline.panes import PANES, RING, empty
 from pipeline.records import I64
 from pipeline.relations import RELATIONS, relations_of
 from pipeline.shares import SHARES, shares_of
@@ -22,26 +25,8 @@ from pipeline.standings import Standings
 
 I32 = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
-RING = 96
-"""Day panes kept: 84 closed days, the oldest amended day's 84, today and the day after."""
 NEVER = np.int32(2**31 - 1)
 
-PANES: dict[str, str] = {
-    "actions": "i8",
-    "duration_ms": "i8",
-    "tickets_opened": "u2",
-    "touches": "u1",
-    "active_users": "u2",
-    "active_features": "u1",
-    "severity_points": "u2",
-    "complaints": "u1",
-    "payment_troubles": "u1",
-}
-"""Values summed per day, up to the largest of their type; `actions` in thousandths."""
-SCALES = {"actions": 1000.0, "duration_ms": 60_000.0}
-"""Panes that are judged in another unit: actions, minutes."""
-USAGE_PANES = frozenset({"actions", "duration_ms", "active_users", "active_features"})
-"""Panes whose days count from the first day of usage."""
 TOUCH_MODELS = {"digital": 1, "high_touch": 2, "strategic": 3}
 """Codes of touch models; 0 for any other."""
 
@@ -139,13 +124,14 @@ class Accounts:
         self.size = 1
         self.capacity = capacity
         self.ids: list[str] = [""]
-        self.books: dict[int, Book] = {}
+        self._id_bytes = 0
+        self.books = Bookshelf()
         self.unsummarised: set[int] = set()
         """Rows whose book has changed since its summary."""
         self.hashes: U64 = np.zeros(capacity, dtype=np.uint64)
         self.bits = np.zeros((capacity, 2), dtype=np.uint64)
         self.dirty = np.zeros(capacity, dtype=np.bool_)
-        self.panes = {name: np.zeros((RING, capacity), dtype=dtype) for name, dtype in PANES.items()}
+        self.panes = {name: empty(name, capacity) for name in PANES}
         for name, (dtype, default) in (SCALARS | SUMMARIES | COUNTS).items():
             setattr(self, name, np.full(capacity, default, dtype=dtype))
         self.standings = Standings(cards, capacity)
@@ -160,15 +146,18 @@ class Accounts:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held in columns."""
-        columns: int = sum(getattr(self, name).nbytes for name in SCALARS | SUMMARIES | COUNTS)
+        """Bytes held."""
+        names = (*SCALARS, *SUMMARIES, *COUNTS, "hashes", "bits", "dirty", "profile")
+        columns: int = sum(getattr(self, name).nbytes for name in names)
         panes = sum(pane.nbytes for pane in self.panes.values())
-        return columns + panes + self.bits.nbytes + self.standings.nbytes + self.belonging.nbytes + self._index.nbytes
+        parts = self.standings.nbytes + self.belonging.nbytes + self._index.nbytes + self.books.nbytes
+        return columns + panes + parts + self._id_bytes
 
-    def _grow(self, needed: int) -> None:
+    def reserve(self, needed: int) -> None:
+        """Make room for so many rows."""
         if needed <= self.capacity:
             return
-        capacity = max(needed, self.capacity + self.capacity // 2)
+        capacity = max(needed, self.capacity + self.capacity // 8)
         for name, (dtype, default) in (SCALARS | SUMMARIES | COUNTS).items():
             column = np.full(capacity, default, dtype=dtype)
             column[: self.size] = getattr(self, name)[: self.size]
@@ -191,46 +180,50 @@ class Accounts:
 
     def rows_of(self, ids: pa.Array, hashes: U64) -> I32:
         """Row of each account id (given with its hash); unknown accounts get a row."""
-        rows = self._index.lookup(hashes)
+        rows = self._index.lookup(hashes, self.hashes)
         missing = np.flatnonzero(rows < 0)
         if len(missing):
             _, firsts = np.unique(hashes[missing], return_index=True)
             new = missing[np.sort(firsts)]
             self.add(ids.take(pa.array(new)).to_pylist(), hashes[new])
-            rows[missing] = self._index.lookup(hashes[missing])
+            rows[missing] = self._index.lookup(hashes[missing], self.hashes)
         return rows
 
     def row_of(self, account_id: str) -> int:
         """Row of a known account, or −1."""
-        return int(self._index.lookup(hash64(pa.array([account_id], pa.string())))[0])
+        return int(self._index.lookup(hash64(pa.array([account_id], pa.string())), self.hashes)[0])
 
     def add(self, ids: list[str], hashes: U64) -> I32:
         """Append accounts."""
-        self._grow(self.size + len(ids))
+        self.reserve(self.size + len(ids))
         rows = np.arange(self.size, self.size + len(ids), dtype=np.int32)
         self.size += len(ids)
         self.ids += ids
+        self._id_bytes += sum(map(getsizeof, ids)) + 8 * len(ids)
         self.hashes[rows] = hashes
-        self._index.insert(hashes, rows)
+        self._index.insert(rows, self.hashes)
         return rows
 
     def book(self, row: int) -> Book:
         """The account's book, made on first use."""
-        book = self.books.get(row)
-        if book is None:
-            book = self.books[row] = Book()
-        return book
+        if row not in self.books:
+            self.books[row] = Book()
+        return self.books[row]
 
     def summarise(self) -> None:
         """Bring the summary columns up to date with the books that have changed."""
-        rows = sorted(self.unsummarised)
-        if not rows:
+        self.summarise_books({row: self.books[row] for row in sorted(self.unsummarised)})
+        self.unsummarised.clear()
+
+    def summarise_books(self, books: Mapping[int, Book]) -> None:
+        """Bring the summary columns of some rows up to date with their books."""
+        if not books:
             return
-        figures = zip(*(summary(self.books[row]) for row in rows), strict=True)
+        rows = list(books)
+        figures = zip(*map(summary, books.values()), strict=True)
         for name, values in zip(SUMMARIES, figures, strict=True):
             getattr(self, name)[rows] = values
-        self.belonging.put(rows, [self.books[row].context for row in rows])
-        self.unsummarised.clear()
+        self.belonging.put(rows, [book.context for book in books.values()])
 
     def age(self, day: int, held: Bools | None) -> None:
         """Empty the pane and the activity bit that a new day is going to use, except for `held` rows."""

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.accounts import RING
 from pipeline.billing import PAYMENT_TROUBLES, apply_billing
 from pipeline.hashing import U64, hash64
 from pipeline.members import by_day, mark_day
 from pipeline.memory import remembers
+from pipeline.panes import RING, added
 from pipeline.people import MEETINGS, apply_people
 from pipeline.plans import apply_plans
 from pipeline.react import react
@@ -76,10 +76,11 @@ def apply_usage(state: State, accepted: Accepted, outcome: Outcome) -> None:
     accounts, events, rows, days = state.accounts, accepted.events, accepted.rows, accepted.days
     note_days(state, rows, days)
     quantity = events.column("quantity").to_numpy(zero_copy_only=False)
-    _add(accounts.panes["actions"], days, rows, np.rint(quantity * 1000.0).astype(np.int64))
+    accounts.panes["actions"] = added(accounts.panes["actions"], days, rows, _rounded(quantity * 1000.0))
     duration = events.column("duration_ms")
     if duration.null_count < len(duration):
-        _add(accounts.panes["duration_ms"], days, rows, duration.fill_null(0).to_numpy(zero_copy_only=False))
+        tenths = _rounded(duration.fill_null(0).to_numpy(zero_copy_only=False) / 100.0)
+        accounts.panes["duration_ds"] = added(accounts.panes["duration_ds"], days, rows, tenths)
     for day, chosen in by_day(days, rows):
         mark_day(accounts.bits, chosen, day)
         accounts.first_usage_day[chosen] = np.minimum(accounts.first_usage_day[chosen], day)
@@ -100,9 +101,8 @@ def _mark_users(state: State, rows: I32, account_hashes: U64, users: pa.Array, d
         _count(state.accounts.panes["active_users"], day, owners)
 
 
-def _add(pane: npt.NDArray[np.generic], days: I64, rows: I32, values: npt.NDArray[np.generic]) -> None:
-    flat = pane.reshape(-1)
-    np.add.at(flat, (days % RING) * pane.shape[1] + rows, values.astype(pane.dtype, copy=False))
+def _rounded(values: npt.NDArray[np.float64]) -> I64:
+    return np.asarray(np.rint(values), dtype=np.int64)
 
 
 def _count(pane: npt.NDArray[np.integer], day: int, rows: I32) -> None:

@@ -105,7 +105,8 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
         fresh = context_of(book, day)
         if not same_context(book.context, fresh):
             book.context = fresh
-            state.choose_profile(row)
+            state.choose_profile(row, fresh)
+            accounts.belonging.put([row], [fresh])
             accounts.unsummarised.add(row)
             accounts.dirty[row] = True
     before_ms = state.days.start_ms(state.first_amendable_day)

@@ -31,70 +31,80 @@ def _steps(keys: U64) -> I64:
 
 
 class HashIndex:
-    """Maps 64-bit keys to non-negative 32-bit values."""
+    """Finds the place of a 64-bit key in a column of keys, never empty, that somebody else holds.
+
+    The slots hold places only, so each call is given the column.
+    """
 
     def __init__(self, keys: int = 0) -> None:
-        self._allocate(_capacity(keys))
+        self._allocate(_slots(keys))
 
     def _allocate(self, capacity: int) -> None:
         self._mask = np.int64(capacity - 1)
-        self._keys = np.zeros(capacity, dtype=np.uint64)
-        self._values = np.full(capacity, EMPTY, dtype=np.int32)
+        self._places = np.full(capacity, EMPTY, dtype=np.int32)
         self._used = 0
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        return self._keys.nbytes + self._values.nbytes
+        return self._places.nbytes
 
-    def _walk(self, keys: U64) -> tuple[I64, I32]:
-        """Slot and value of each key; the value is −1 where the walk ended at an empty slot."""
-        slots = keys.view(np.int64) & self._mask
-        values = self._values[slots]
-        pending = np.flatnonzero(~self._ended(keys, slots, values))
-        rest, steps, here = keys[pending], _steps(keys[pending]), slots[pending]
+    def lookup(self, keys: U64, column: U64) -> I32:
+        """Place of each key in the column, or −1."""
+        keys = np.ascontiguousarray(keys)
+        here = keys.view(np.int64) & self._mask
+        found: I32 = self._places[here]
+        pending = np.flatnonzero(~_ended(keys, found, column))
+        rest, steps, here = keys[pending], _steps(keys[pending]), here[pending]
         while len(pending):
             here = (here + steps) & self._mask
-            found = self._values[here]
-            ended = self._ended(rest, here, found)
-            settled = pending[ended]
-            slots[settled], values[settled] = here[ended], found[ended]
+            there = self._places[here]
+            ended = _ended(rest, there, column)
+            found[pending[ended]] = there[ended]
             going = ~ended
             pending, rest, steps, here = pending[going], rest[going], steps[going], here[going]
-        return slots, values
+        return found
 
-    def _ended(self, keys: U64, slots: I64, values: I32) -> Bools:
-        return np.asarray(((self._keys[slots] == keys) & (values != _REMOVED)) | (values == EMPTY))
+    def insert(self, places: I32, column: U64) -> None:
+        """Insert places whose keys are not there yet, each once."""
+        self._reserve(len(places), column)
+        self._used += len(places)
+        keys = column[places]
+        slots = keys.view(np.int64) & self._mask
+        while len(places):
+            free = np.flatnonzero(self._places[slots] == EMPTY)
+            self._places[slots[free]] = places[free]
+            # Of places that took the same slot in one assignment, one stays.
+            lost = self._places[slots] != places
+            places, keys, slots = places[lost], keys[lost], slots[lost]
+            slots = (slots + _steps(keys)) & self._mask
 
-    def lookup(self, keys: U64) -> I32:
-        """Value of each key, or −1."""
-        return self._walk(np.ascontiguousarray(keys))[1]
+    def remove(self, places: I32, column: U64) -> None:
+        """Forget places that are there."""
+        keys = column[places]
+        slots = keys.view(np.int64) & self._mask
+        while len(places):
+            other = self._places[slots] != places
+            self._places[slots[~other]] = _REMOVED
+            places, keys, slots = places[other], keys[other], slots[other]
+            slots = (slots + _steps(keys)) & self._mask
 
-    def insert(self, keys: U64, values: I32) -> None:
-        """Insert keys that are not there yet, each once."""
-        self._reserve(len(keys))
-        self._used += len(keys)
-        rest, slots = np.ascontiguousarray(keys), np.ascontiguousarray(keys).view(np.int64) & self._mask
-        while len(rest):
-            free = np.flatnonzero(self._values[slots] == EMPTY)
-            self._keys[slots[free]], self._values[slots[free]] = rest[free], values[free]
-            # Of keys that took the same slot in one assignment, one stays.
-            lost = (self._keys[slots] != rest) | (self._values[slots] != values)
-            rest, values, slots = rest[lost], values[lost], slots[lost]
-            slots = (slots + _steps(rest)) & self._mask
-
-    def remove(self, keys: U64) -> None:
-        """Forget keys that are there."""
-        slots, values = self._walk(np.ascontiguousarray(keys))
-        self._values[slots[values >= 0]] = _REMOVED
-
-    def _reserve(self, more: int) -> None:
-        if (self._used + more) * 2 <= len(self._keys):
+    def _reserve(self, more: int, column: U64) -> None:
+        if (self._used + more) * 3 <= len(self._places) * 2:
             return
-        live = self._values >= 0
-        keys, values = self._keys[live], self._values[live]
-        self._allocate(_capacity(len(keys) + more))
-        self.insert(keys, values)
+        live = self._places[self._places >= 0]
+        self._allocate(_slots(len(live) + more))
+        self.insert(live, column)
+
+
+def _slots(keys: int) -> int:
+    """A power of two of which so many keys fill at most three fifths, so that some more find room."""
+    return max(_MIN_CAPACITY, 1 << (5 * keys // 3).bit_length())
+
+
+def _ended(keys: U64, places: I32, column: U64) -> Bools:
+    """Where a walk is over: at the key's own place, or at an empty slot."""
+    return np.asarray((places == EMPTY) | ((places >= 0) & (column[places] == keys)))
 
 
 class KeySet:

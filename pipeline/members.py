@@ -16,8 +16,10 @@ I32 = npt.NDArray[np.int32]
 Places = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 ID_BYTES = 40
 """How much of a member's id is kept to name it in an alert; the hash of the whole id is its identity."""
+_ID_STEP = 8
 RING_DAYS = 128
 _ONE = np.uint64(1)
+_COLUMNS = ("owner", "hashes", "keys", "bits", "last_day", "ids", "_nexts")
 
 
 def unmarked(bits: npt.NDArray[np.uint64], places: Places, day: int) -> Places:
@@ -92,15 +94,17 @@ class Members:
         self.keys: U64 = np.zeros(capacity, dtype=np.uint64)
         self.bits = np.zeros((capacity, 2), dtype=np.uint64)
         self.last_day: I32 = np.zeros(capacity, dtype=np.int32)
-        self.ids = np.zeros(capacity, dtype=f"S{ID_BYTES}")
+        self.ids = np.zeros(capacity, dtype=f"S{_ID_STEP}")
+        """As wide as the longest of them needs."""
         self._nexts = np.zeros(capacity, dtype=np.int32)
 
-    def _grow(self, needed: int) -> None:
+    def reserve(self, needed: int) -> None:
+        """Make room for so many members."""
         capacity = len(self.owner)
         if needed <= capacity:
             return
-        capacity = max(needed, capacity + capacity // 2)
-        for name in ("owner", "hashes", "keys", "bits", "last_day", "ids", "_nexts"):
+        capacity = max(needed, capacity + capacity // 8)
+        for name in _COLUMNS:
             old = getattr(self, name)
             new = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
             new[: len(old)] = old
@@ -118,8 +122,8 @@ class Members:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        arrays = (self.owner, self.hashes, self.keys, self.bits, self.last_day, self.ids, self._nexts)
-        return sum(array.nbytes for array in arrays) + self._index.nbytes
+        columns: int = sum(getattr(self, name).nbytes for name in (*_COLUMNS, "_heads", "_counts"))
+        return columns + self._index.nbytes
 
     def mark(self, rows: I32, account_hashes: U64, hashes: U64, ids: pa.Array, days: I64) -> list[tuple[int, I32]]:
         """Record activity: one account row, account hash, member hash, member id and day per event.
@@ -129,11 +133,11 @@ class Members:
         An account with twice the limit of members gets no further ones until the day closes.
         """
         keys = combine(account_hashes, hashes)
-        places = self._index.lookup(keys)
+        places = self._index.lookup(keys, self.keys)
         missing = np.flatnonzero(places < 0)
         if len(missing):
             self._create(rows, hashes, keys, ids, missing)
-            places[missing] = self._index.lookup(keys[missing])
+            places[missing] = self._index.lookup(keys[missing], self.keys)
             tracked = places >= 0
             if not tracked.all():
                 self.untracked += int((~tracked).sum())
@@ -170,19 +174,25 @@ class Members:
         count = len(rows)
         reused = [self._free.pop() for _ in range(min(count, len(self._free)))]
         fresh = count - len(reused)
-        self._grow(self.size + fresh)
+        self.reserve(self.size + fresh)
         places = np.array(reused + list(range(self.size, self.size + fresh)), dtype=np.int32)
         self.size += fresh
         self.owner[places] = rows
         self.hashes[places] = hashes
         self.keys[places] = keys
+        self._fit_ids(ids)
         self.ids[places] = ids
         self.bits[places] = 0
         self.last_day[places] = -1
-        self._index.insert(keys, places)
+        self._index.insert(places, self.keys)
         self._link(rows, places)
         np.add.at(self._counts, rows, 1)
         return places
+
+    def _fit_ids(self, ids: npt.NDArray[np.bytes_]) -> None:
+        longest = int(np.char.str_len(ids).max(initial=0))
+        if longest > self.ids.dtype.itemsize:
+            self.ids = self.ids.astype(f"S{-(-longest // _ID_STEP) * _ID_STEP}")
 
     def _link(self, rows: I32, places: I32) -> None:
         order = np.argsort(rows, kind="stable")
@@ -269,7 +279,7 @@ class Members:
     def _release(self, places: I32) -> None:
         """Free members; the chains drop them here, so that `of` stays linear in what lives."""
         rows = np.unique(self.owner[places])
-        self._index.remove(self.keys[places])
+        self._index.remove(places, self.keys)
         np.subtract.at(self._counts, self.owner[places], 1)
         self.owner[places] = 0
         self.bits[places] = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,18 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.accounts import PANES, RING, SCALARS
-from pipeline.books import decode_book
+from pipeline.accounts import SCALARS
+from pipeline.books import Book
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.hashing import hash64
 from pipeline.members import ID_BYTES, RING_DAYS, Members
 from pipeline.memory import remembers
+from pipeline.panes import PANES, RING, fitting
 from pipeline.seen import SeenChunk
 from pipeline.signals import context_of, same_context
 from pipeline.snapshot import (
     CLAIM_KEY,
     HEAD,
+    MEMBER_COUNTS,
     PANE_WIDTHS,
     POSITION_KEY,
     SEEN_HEAD,
@@ -135,6 +137,7 @@ def _restore_seen(feed: Feed, key: bytes, value: bytes) -> None:
 
 def _restore_accounts(feed: Feed, values: dict[bytes, bytes]) -> None:
     state = feed.state
+    _reserve(state, values)
     closed: list[npt.NDArray[np.int32]] = []
     positions: list[npt.NDArray[np.int64]] = []
     while values:
@@ -150,6 +153,15 @@ def _restore_accounts(feed: Feed, values: dict[bytes, bytes]) -> None:
     current = np.array([topic.ledger.position for topic in feed.topics.values()])
     if (reached > current[:, None]).any() or (closed_day >= state.open_day).any():
         state.ahead = Ahead(np.ascontiguousarray(reached), closed_day)
+
+
+def _reserve(state: State, values: Mapping[bytes, bytes]) -> None:
+    """Make room for exactly what the values hold."""
+    state.accounts.reserve(state.accounts.size + len(values))
+    counts = b"".join(value[MEMBER_COUNTS] for value in values.values())
+    users, features = np.frombuffer(counts, "<u4").reshape(-1, 2).sum(axis=0, dtype=np.int64).tolist()
+    state.users.reserve(state.users.size + users)
+    state.features.reserve(state.features.size + features)
 
 
 def _restore_block(state: State, block: Sequence[tuple[bytes, bytes]]) -> npt.NDArray[np.void]:
@@ -169,9 +181,12 @@ def _restore_block(state: State, block: Sequence[tuple[bytes, bytes]]) -> npt.ND
     starts = _restore_panes(state, block, head, rows, starts)
     starts = _restore_members(state.users, block, head, "users", starts, rows, hashes)
     starts = _restore_members(state.features, block, head, "features", starts, rows, hashes)
-    for (key, value), start, row in zip(block, starts, rows.tolist(), strict=True):
-        if start < len(value):
-            _restore_book(state, row, key, value[start:])
+    books = {
+        row: _restore_book(state, row, key, value[start:])
+        for (key, value), start, row in zip(block, starts, rows.tolist(), strict=True)
+        if start < len(value)
+    }
+    accounts.summarise_books(books)
     return head
 
 
@@ -202,7 +217,9 @@ def _restore_panes(
                 continue
             size = RING * np.dtype(dtype).itemsize
             data = b"".join(block[place][1][starts[place] : starts[place] + size] for place in chosen)
-            state.accounts.panes[name][:, rows[chosen]] = np.frombuffer(data, dtype).reshape(len(chosen), RING).T
+            stored = np.frombuffer(data, dtype).reshape(len(chosen), RING).T
+            state.accounts.panes[name] = pane = fitting(state.accounts.panes[name], stored)
+            pane[:, rows[chosen]] = stored
             for place in chosen:
                 starts[place] += size
     return starts
@@ -239,20 +256,19 @@ def _restore_members(
     return ends
 
 
-def _restore_book(state: State, row: int, key: bytes, data: bytes) -> None:
+def _restore_book(state: State, row: int, key: bytes, data: bytes) -> Book:
     try:
-        book = decode_book(data)
+        book = state.accounts.books.restore(row, data)
     except msgspec.MsgspecError as error:
         raise SnapshotError(f"account {key.decode()}: {error}") from error
-    state.accounts.books[row] = book
-    state.accounts.unsummarised.add(row)
     if book.next_survey is not None or book.next_pulse is not None:
         state.waiting_readings.add(row)
     if remembers(book):
         state.remembering.add(row)
     if not same_context(book.context, context_of(book, 0)):
         state.stale_context.add(row)
-    state.choose_profile(row)
+    state.choose_profile(row, book.context)
+    return book
 
 
 def _catch_up(state: State, closed_day: npt.NDArray[np.int32]) -> None:

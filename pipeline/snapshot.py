@@ -13,11 +13,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.accounts import PANES, RING, SCALARS
-from pipeline.books import Book, encode_book
+from pipeline.accounts import SCALARS
+from pipeline.books import Book
 from pipeline.feed import Feed
 from pipeline.fleet import SavedFleet
 from pipeline.members import Members
+from pipeline.panes import PANES, RING
 from pipeline.records import I64
 from pipeline.scorecards.score import Definition
 from pipeline.seen import SeenChunk
@@ -47,6 +48,10 @@ HEAD = np.dtype(
     ]
 )
 """The fixed head of an account's value."""
+_NAMES = HEAD.names or ()
+_COUNTS_AT = sum(HEAD[name].itemsize for name in _NAMES[: _NAMES.index("users")])
+MEMBER_COUNTS = slice(_COUNTS_AT, _COUNTS_AT + 8)
+"""Where a value holds its numbers of users and features."""
 
 PANE_WIDTHS = (None, "u1", "<u2", "<u4", "<i8")
 """How a pane is stored, by its code in the head: not at all when empty, else as narrow as its greatest value allows."""
@@ -101,6 +106,7 @@ def checkpoint(feed: Feed, epoch: int) -> list[Entry]:
     rows = np.flatnonzero(state.accounts.dirty[: state.accounts.size]).astype(np.int32)
     entries: list[Entry] = list(account_entries(feed, rows, epoch))
     state.accounts.dirty[rows] = False
+    state.accounts.books.rest()
     for topic, seen in state.seen.items():
         chunks = seen.checkpoint(feed.positions[topic])
         entries += [(seen_key(topic, chunk.number), _seen_value(chunk, epoch)) for chunk in chunks]
@@ -169,9 +175,7 @@ def _block_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Itera
         parts = [heads[place * size : (place + 1) * size], stands[place * span : (place + 1) * span]]
         parts += [pane[place] for pane in panes]
         parts += [block[start[place] : start[place + 1]] for block, start in zip(packed, starts, strict=True)]
-        book = accounts.books.get(row)
-        if book is not None:
-            parts.append(encode_book(book))
+        parts.append(accounts.books.stored(row))
         yield accounts.ids[row].encode(), b"".join(parts)
 
 

@@ -86,10 +86,10 @@ class State:
         # A day is too late once its end plus the lateness is not after the start of the open day.
         self.first_amendable_day = self.days.of_one(self.days.start_ms(day) - self.config.allowed_lateness_ms)
 
-    def choose_profile(self, row: int) -> None:
+    def choose_profile(self, row: int, context: Context) -> None:
         """Bring the account's health profile in line with its context."""
         if self.plan.profiles:
-            self.accounts.profile[row] = profile_of(self.plan.profiles, self.accounts.books[row].context)
+            self.accounts.profile[row] = profile_of(self.plan.profiles, context)
 
     def day_factors(self, day: int) -> DayFactors:
         """Of the calendar and the fleet, as of a day."""
@@ -97,5 +97,5 @@ class State:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held in columns."""
+        """Bytes held of accounts, their users and features."""
         return self.accounts.nbytes + self.users.nbytes + self.features.nbytes

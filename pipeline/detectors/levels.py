@@ -131,7 +131,7 @@ class LevelDetector:
 
 usage_drop = LevelDetector("usage_drop", "total_usage", "actions", "down", 5, 0.85, silence=True)
 users_drop = LevelDetector("users_drop", "daily_users", "active_users", "down", 4, 0.85, silence=True)
-time_drop = LevelDetector("time_drop", "time_in_product", "duration_ms", "down", 3, 0.85, silence=True)
+time_drop = LevelDetector("time_drop", "time_in_product", "duration_ds", "down", 3, 0.85, silence=True)
 breadth_drop = LevelDetector("breadth_drop", "daily_features", "active_features", "down", 3, 0.85, silence=True)
 touch_drop = LevelDetector("touch_drop", "touches", "touches", "down", 2, 0.5, days=28, recovered=0.85)
 ticket_surge = LevelDetector("ticket_surge", "tickets", "tickets_opened", "up", 3, 1.5, least=4)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.accounts import RING, SCALES, USAGE_PANES, Accounts
+from pipeline.accounts import Accounts
 from pipeline.config import EngineConfig
 from pipeline.dayfactors import DayFactors, shut_days
 from pipeline.days import Days
@@ -17,6 +17,7 @@ from pipeline.evidence.census import Census
 from pipeline.hashing import U64
 from pipeline.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level, expected_level
 from pipeline.members import last_days
+from pipeline.panes import RING, SCALES, USAGE_PANES
 from pipeline.records import I64
 
 F64 = npt.NDArray[np.float64]

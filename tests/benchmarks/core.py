@@ -119,6 +119,7 @@ def restoring(accounts: int, partitions: int) -> dict[str, Any]:
     clock = Clock()
     logs: list[list[Entry]] = [checkpoint(feed, _EPOCH) for feed in feeds]
     checkpoint_s = clock.seconds()
+    grown = sum(feed.state.nbytes for feed in feeds)
     del feeds
     _quiet()
     clock = Clock()
@@ -129,6 +130,8 @@ def restoring(accounts: int, partitions: int) -> dict[str, Any]:
         "restore_s": restore_s,
         "changelog_mib": sum(_size(log) for log in logs) / MIB,
         "accounts": sum(len(feed.state.accounts) for feed in restored),
+        "grown_bytes": grown / accounts,
+        "state_bytes": sum(feed.state.nbytes for feed in restored) / accounts,
     }
 
 

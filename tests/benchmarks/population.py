@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from agents.arrivals import every
 from agents.replay import plan, to_batches
-from pipeline.accounts import RING
 from pipeline.close import close_day
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.members import RING_DAYS, Members, mark_day
+from pipeline.panes import RING
 from pipeline.records import Outcome
 from schemas.batch import Batch
 from schemas.topics import DAY_MS
@@ -28,7 +28,7 @@ _ACTIVE_SHARE = 0.625
 """Chance that a user or a feature is active on a day."""
 _MEAN_ACTIONS = 20
 """Of an account on a day."""
-_ACTION_MS = 30_000
+_ACTION_DS = 300
 
 
 def populated(
@@ -71,7 +71,7 @@ def _draw_history(feed: Feed, rng: np.random.Generator) -> None:
     for day in range(_OPEN_DAY - RING + 3, _OPEN_DAY):
         actions = rng.poisson(level * weekly[(day + 3) % 7])
         accounts.panes["actions"][day % RING, rows] = actions * 1000
-        accounts.panes["duration_ms"][day % RING, rows] = actions * _ACTION_MS
+        accounts.panes["duration_ds"][day % RING, rows] = actions * _ACTION_DS
         _draw_members(feed, day, rng)
     accounts.bits[rows] |= _days(rng, accounts.size - 1, 0.875)
     accounts.first_day[rows] = accounts.first_usage_day[rows] = _OPEN_DAY - 120
@@ -95,7 +95,7 @@ def draw_open_day(feed: Feed, rng: np.random.Generator) -> None:
     before = [accounts.panes["actions"][(day - 7 * week) % RING, rows] for week in range(1, 5)]
     actions = rng.poisson(np.mean(before, axis=0) / 1000)
     accounts.panes["actions"][day % RING, rows] = actions * 1000
-    accounts.panes["duration_ms"][day % RING, rows] = actions * _ACTION_MS
+    accounts.panes["duration_ds"][day % RING, rows] = actions * _ACTION_DS
     _draw_members(feed, day, rng)
     mark_day(accounts.bits, 1 + np.flatnonzero(actions), day)
     for members in (feed.state.users, feed.state.features):

@@ -153,6 +153,12 @@ class Suite:
         runs = self._rounds("core:restoring", accounts=accounts, partitions=broker.PARTITIONS)
         self.results.add("restore.memory", f"{what}, restored from memory", collect(runs, "restore_s"), "s")
         self.results.add("checkpoint", f"{what}, all in one checkpoint", collect(runs, "checkpoint_s"), "s")
+        self.results.add(
+            "state", "state of an account with 20 users", collect(runs, "grown_bytes"), "bytes",
+            f"as it grew: day values, users, features, books; {runs[0]['state_bytes']:,.0f} bytes restored, "
+            f"{runs[0]['changelog_mib'] * MIB / accounts:,.0f} bytes stored.",
+            at_most=6_000.0,
+        )  # fmt: skip
         where = {"bootstrap": self._kafka(), "group": broker.new_group(self._kafka())}
         saved = measure("changelog:save", _TIMEOUT_S, **where, accounts=accounts)
         reads = self._rounds("changelog:restore", **where)

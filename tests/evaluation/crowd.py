@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.accounts import NEVER, RING
+from pipeline.accounts import NEVER
 from pipeline.config import EngineConfig
 from pipeline.detectors.view import View
 from pipeline.evidence.census import census, census_of
 from pipeline.hashing import combine
 from pipeline.members import clear_day, mark_day
+from pipeline.panes import RING
 from pipeline.state import State
 
 Bools = npt.NDArray[np.bool_]

@@ -74,7 +74,7 @@ class Books:
     def _usage(self, account: Account, event: dict[str, Any], day: int) -> None:
         quantity = event.get("quantity")
         account.actions[day] += round((1.0 if quantity is None else quantity) * 1000.0)
-        account.duration_ms[day] += event.get("duration_ms") or 0
+        account.duration_ds[day] += round((event.get("duration_ms") or 0) / 100)
         account.active_days.add(day)
         first = account.first_usage_day
         account.first_usage_day = day if first is None else min(first, day)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.oracle.model import Episode
     from tests.oracle.view import View
 
-UNITS = {"actions": 1000, "duration_ms": 60_000}
-OF_USAGE = ("actions", "duration_ms", "active_users", "active_features")
+UNITS = {"actions": 1000, "duration_ds": 600}
+OF_USAGE = ("actions", "duration_ds", "active_users", "active_features")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ FALLING = (
         quiet_is_silence=True, yields_to=("usage_drop", "silence"),
     ),
     Plan(
-        "time_drop", "time_in_product", "duration_ms", "warning", 0.85,
+        "time_drop", "time_in_product", "duration_ds", "warning", 0.85,
         quiet_is_silence=True, yields_to=("usage_drop", "users_drop", "silence"),
     ),
     Plan(

@@ -189,7 +189,7 @@ class Account:
 
     account_id: str
     actions: dict[int, int] = field(default_factory=_counter)
-    duration_ms: dict[int, int] = field(default_factory=_counter)
+    duration_ds: dict[int, int] = field(default_factory=_counter)
     tickets_opened: dict[int, int] = field(default_factory=_counter)
     active_users: dict[int, int] = field(default_factory=_counter)
     active_features: dict[int, int] = field(default_factory=_counter)

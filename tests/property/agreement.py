@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from pipeline.accounts import PANES
 from pipeline.calendar import PlannedShutdown
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.hashing import hash_text
+from pipeline.panes import PANES
 from pipeline.records import Batch, Outcome
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.accounts import COUNTS, RING, SUMMARIES
+from pipeline.accounts import COUNTS, SUMMARIES
 from pipeline.bands import GREEN
 from pipeline.config import EngineConfig
 from pipeline.detectors.view import View
 from pipeline.evidence.census import census, census_of
 from pipeline.hashing import hash64
 from pipeline.members import Members, mark_day
+from pipeline.panes import RING
 from pipeline.state import State
 
 TODAY = 20_000
@@ -138,8 +139,8 @@ def varied_world() -> World:
     for pane, before, after in (("active_users", 30, 6), ("active_features", 25, 5), ("touches", 2, 0)):
         world.pane(pane, waning, range(MONTHS.start, TODAY - 27), before)
         world.pane(pane, waning, last(28), after)
-    world.pane("duration_ms", waning, range(MONTHS.start, TODAY - 13), 6_000_000)
-    world.pane("duration_ms", waning, last(14), 900_000)
+    world.pane("duration_ds", waning, range(MONTHS.start, TODAY - 13), 60_000)
+    world.pane("duration_ds", waning, last(14), 9_000)
     for pane, value in (("severity_points", 15), ("complaints", 5), ("payment_troubles", 4)):
         world.pane(pane, waning, last(3), value)
     joining = world.account("joining", MONTHS.start)

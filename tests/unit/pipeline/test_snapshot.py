@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.accounts import PANES, RING
 from pipeline.books import decode_book
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
+from pipeline.panes import PANES, RING
 from pipeline.recovery import Loader
 from pipeline.snapshot import (
     CLAIM_KEY,
