@@ -12,7 +12,10 @@ import pytest
 from tests.servers.errors import ServerUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from tests.servers.postgres import PostgresServer
 
 LEAVE_OUT = os.environ.get("FORESHOCK_TEST_SERVERS") == "none"
 
@@ -66,3 +69,24 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         for problem in sorted(unavailable):
             terminalreporter.line(problem)
         terminalreporter.line("`make servers` fetches them; FORESHOCK_TEST_SERVERS=none leaves their tests out")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for all tests of a process; each makes a database of its own."""
+    from tests.servers.postgres import PostgresServer
+
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of either sort, with its tables."""
+    from sinks.database.migrate import upgrade
+
+    made = f"sqlite:///{tmp_path / 'foreshock.db'}"
+    if request.param == "postgresql":
+        made = request.getfixturevalue("postgres").create_database(f"t{abs(hash(tmp_path)):x}")
+    upgrade(made)
+    return made

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from sinks.database import tables
 from sinks.database.engine import open_engine
@@ -14,8 +14,7 @@ from sinks.database.migrate import check, upgrade
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import Advance, DeliveryBatch
 from sinks.errors import PositionConflictError, SinkRejectedError, SinkUnavailableError
-from tests.servers.errors import ServerUnavailableError
-from tests.servers.postgres import PostgresServer
+from tests.support.databases import rows
 from tests.unit.sinks.records import ALERTS, DAY_MS, HEALTH, alert, alert_id, batch, health, record
 
 if TYPE_CHECKING:
@@ -23,25 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgresServer]:
-    try:
-        server = PostgresServer()
-    except ServerUnavailableError as error:
-        pytest.skip(str(error))
-    with server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        made = f"sqlite:///{tmp_path / 'foreshock.db'}"
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        made = server.create_database(f"t{abs(hash(tmp_path)):x}")
-    upgrade(made)
-    return made
+@pytest.fixture
+def url(database_url: str) -> str:
+    return database_url
 
 
 @pytest.fixture
@@ -49,15 +32,6 @@ def sink(url: str) -> Iterator[DatabaseSink]:
     sink = DatabaseSink(url)
     yield sink
     sink.close()
-
-
-def rows(url: str, query: str) -> list[dict[str, Any]]:
-    engine = open_engine(url)
-    try:
-        with engine.connect() as connection:
-            return [dict(row._mapping) for row in connection.execute(text(query))]
-    finally:
-        engine.dispose()
 
 
 def counts(url: str) -> dict[str, int]:

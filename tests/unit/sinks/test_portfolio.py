@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,11 +23,11 @@ from schemas.registry import FileRegistry
 from schemas.topics import TICK_KEY, TOPICS
 from schemas.validation import RULES, row_is_valid
 from sinks.database.engine import open_engine
-from sinks.database.migrate import upgrade
 from sinks.database.portfolio import PortfolioStore
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, DeliveryRecord, Projection
 from sinks.metrics import Metrics
+from tests.support.databases import rows
 from tests.unit.sinks.delivering import delivering, send, wait_for
 from tests.unit.sinks.records import health
 
@@ -52,10 +51,8 @@ def records(files: EventFiles) -> list[DeliveryRecord]:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    made = f"sqlite:///{tmp_path / 'foreshock.db'}"
-    upgrade(made)
-    return made
+def url(database_url: str) -> str:
+    return database_url
 
 
 @pytest.fixture
@@ -70,15 +67,6 @@ def store(url: str) -> Iterator[PortfolioStore]:
     store = PortfolioStore(url)
     yield store
     store.close()
-
-
-def rows(url: str, query: str) -> list[dict[str, Any]]:
-    engine = open_engine(url)
-    try:
-        with engine.connect() as connection:
-            return [dict(row._mapping) for row in connection.execute(text(query))]
-    finally:
-        engine.dispose()
 
 
 def deliver(sink: DatabaseSink, given: list[DeliveryRecord]) -> None:
@@ -213,6 +201,7 @@ def test_facts_and_positions_are_written_together(sink: DatabaseSink, url: str, 
     assert sink.positions("billing.events") == {0: len(billing)}
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_delivery_takes_events_and_leaves_ticks_and_bad_records_to_the_workers(url: str) -> None:
     now_ms = int(time.time() * 1000)
     event: dict[str, Any] = {

@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
-from sqlalchemy import text
 
 from agents.explain import explain, render
-from sinks.database.engine import open_engine
-from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink
+from tests.support.databases import rows
 from tests.unit.sinks.records import DAY_MS, alert, batch, context, health
 
 HEALTH = "account.health"
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'cards.db'}"
-    upgrade(url)
-    return url
+def url(database_url: str) -> str:
+    return database_url
 
 
 def write(url: str, *records: dict[str, Any]) -> None:
     sink = DatabaseSink(url)
     sink.write(batch(*records, topic=HEALTH))
     sink.close()
-
-
-def rows(url: str, query: str) -> list[dict[str, Any]]:
-    engine = open_engine(url)
-    with engine.connect() as connection:
-        found = [dict(row) for row in connection.execute(text(query)).mappings()]
-    engine.dispose()
-    return found
 
 
 def card(name: str, **changes: Any) -> dict[str, Any]:

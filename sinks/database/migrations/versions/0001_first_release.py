@@ -162,7 +162,7 @@ _ROLLED_UP = """
     SUM(CASE WHEN s.band = 'yellow' THEN 1 ELSE 0 END) AS yellow,
     SUM(CASE WHEN s.band = 'red' THEN 1 ELSE 0 END) AS red,
     SUM(CASE WHEN s.band = 'grey' THEN 1 ELSE 0 END) AS grey,
-    1.0 * SUM(CASE WHEN s.band = 'red' THEN 1 ELSE 0 END)
+    CAST(SUM(CASE WHEN s.band = 'red' THEN 1 ELSE 0 END) AS DOUBLE PRECISION)
         / NULLIF(SUM(CASE WHEN s.band <> 'grey' THEN 1 ELSE 0 END), 0) AS poor_share,
     AVG(CASE WHEN s.band <> 'grey' THEN s.score END) AS mean_score,
     MIN(CASE WHEN s.band <> 'grey' THEN s.score END) AS worst_score,

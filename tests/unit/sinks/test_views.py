@@ -1,0 +1,142 @@
+"""Every view says the same on both databases, of accounts with several scorecards, families and currencies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import inspect
+
+from agents.portfolio_keeper import PortfolioKeeper
+from schemas.topics import DAY_MS
+from sinks.database.engine import open_engine
+from sinks.database.migrate import upgrade
+from sinks.database.portfolio import PortfolioStore
+from sinks.database.sink import DatabaseSink
+from sinks.delivery import DeliveryBatch, DeliveryRecord, Projection
+from sinks.metrics import Metrics
+from tests.servers.postgres import PostgresServer
+from tests.support.databases import rows
+from tests.unit.sinks.records import alert, batch, context, health
+
+pytestmark = pytest.mark.servers
+
+NAMES = ("a", "B", "b", "Zoë", "zo\u0308e", "_x", "x-1", "x1", "X 1", "äb", "0", "客户")
+BANDS = ("green", "yellow", "red", "grey")
+
+
+def judged(random: Random, day: int) -> dict[str, Any]:
+    """Where an account stands; scores are few, so that some are equal."""
+    band = random.choice(BANDS)
+    since_day = day - random.choice([0, 3, 6, 7, 20])
+    score = None if band == "grey" and random.random() < 0.5 else random.choice([10.0, 33.3, 50.1, 90.0])
+    return {"band": band, "previous_band": "grey", "band_since": since_day * DAY_MS, "score": score, "coverage": 0.7}
+
+
+def card(random: Random, name: str, day: int) -> dict[str, Any]:
+    change = {"from_version": 1, "to_version": 3, "score_before": 12.5, "score_after": 50.1}
+    return judged(random, day) | {
+        "scorecard": name,
+        "version": 3,
+        "shadow": name == "trial",
+        "groups": [],
+        "dimensions": [],
+        "config_change": random.choice([None, change]),
+    }
+
+
+def population() -> Iterator[dict[str, Any]]:
+    """Health of three days, and alerts, some of them in shadow."""
+    random = Random(11)
+    for number, name in enumerate(name + suffix for name in NAMES for suffix in ("", "'s", "~")):
+        known = {
+            "parent_account_id": random.choice([None, "holding", *NAMES]),
+            "owner": random.choice([None, "ann", "Bob", "Zoë"]),
+            "context": context()
+            | {
+                "arr_minor": random.choice([None, 0, 700, 700, 12_345_678_901_234]),
+                "currency": random.choice(["EUR", "EUR", "EUR", "USD", None]),
+                "segment": random.choice([None, "smb", "large"]),
+            },
+        }
+        for day in range(100, 103 - number % 3):
+            others = [card(random, each, day) for each in ("trial", "customer", "relations") if random.random() < 0.7]
+            yield health(name, day, **known, **judged(random, day), other_scorecards=others)
+        status = random.choice(["firing", "acknowledged", "resolved", "retracted"])
+        yield alert(name, shadow=random.random() < 0.3, status=status, severity=random.choice(["error", "info"]))
+
+
+def facts() -> list[DeliveryRecord]:
+    """Subscriptions of three months."""
+    random = Random(12)
+    made = []
+    for number, name in enumerate(NAMES * 4):
+        value = {
+            "event_id": f"e{number}",
+            "account_id": name,
+            "type": random.choice(["subscription_started", "subscription_changed", "subscription_cancelled"]),
+            "occurred_at": 90 * DAY_MS + random.randrange(95 * DAY_MS),
+            "subscription_id": None,
+            "mrr_minor_after": random.choice([0, 500, 990]),
+            "seats_after": None,
+            "currency": "EUR",
+        }
+        made.append(DeliveryRecord("billing.events", 0, number, Projection.FACT, value))
+    return made
+
+
+def filled(url: str) -> str:
+    upgrade(url)
+    sink, store = DatabaseSink(url), PortfolioStore(url)
+    sink.write(batch(*population()))
+    sink.write(DeliveryBatch(facts(), []))
+    PortfolioKeeper(store, "UTC", Metrics()).refresh()
+    sink.close()
+    store.close()
+    return url
+
+
+@pytest.fixture(scope="module")
+def both(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The same in SQLite and in PostgreSQL."""
+    file: Path = tmp_path_factory.mktemp("views") / "foreshock.db"
+    return filled(f"sqlite:///{file}"), filled(postgres.create_database("views"))
+
+
+def plain(value: Any) -> Any:
+    """A value without what is the database's own: how it holds times, truth and long numbers."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    if isinstance(value, Decimal):
+        assert value == value.to_integral_value()
+    if isinstance(value, bool | Decimal):
+        return int(value)
+    return round(value, 9) if isinstance(value, float) else value.isoformat() if isinstance(value, date) else value
+
+
+VIEWS = (
+    "v_accounts_at_risk", "v_families", "v_health_history", "v_open_alerts", "v_owners", "v_portfolio_daily",
+    "v_portfolio_metrics", "v_red_accounts", "v_scorecards", "v_worst_accounts",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_has_the_same_rows_on_both_databases(both: tuple[str, str], view: str) -> None:
+    ours, theirs = (
+        sorted((tuple(plain(value) for value in row.values()) for row in rows(url, f"SELECT * FROM {view}")), key=str)
+        for url in both
+    )
+    assert len(ours) >= 4
+    assert ours == theirs
+
+
+def test_no_view_is_left_out(both: tuple[str, str]) -> None:
+    for url in both:
+        engine = open_engine(url)
+        assert set(inspect(engine).get_view_names()) == set(VIEWS)
+        engine.dispose()
