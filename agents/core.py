@@ -47,6 +47,7 @@ class EngineCore:
                 "features": state.features.evicted,
                 "event_ids": sum(seen.evicted for seen in state.seen.values()),
             },
+            fleet_alerts=state.fleet_alerts.open_by_kind(),
         )
 
     def bands(self, feed: Feed) -> Mapping[tuple[str, str | None], int]:

@@ -75,6 +75,8 @@ class Facts:
     """End of the last closed day; 0 before the first."""
     evictions: Mapping[str, int]
     """How many users, features and remembered event ids were evicted so far."""
+    fleet_alerts: Mapping[str, int] = field(default_factory=dict)
+    """Alerts of the fleet and of segments that are open, by kind."""
 
 
 class Core(Protocol):
@@ -197,6 +199,9 @@ class Observer(Protocol):
 
     def evictions(self, of: str, count: int) -> None:
         """Users or features were dropped from accounts that had too many."""
+
+    def fleet_alerts(self, partition: int, counts: Mapping[str, int]) -> None:
+        """As a partition knows it, so many alerts of the fleet and of segments are open, by kind."""
 
     def released(self, partition: int) -> None:
         """A partition is not ours any more."""

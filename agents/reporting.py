@@ -124,6 +124,7 @@ class Reporter:
                 self._observer.watermark(shard.number, topic, at_ms)
         facts = self._core.facts(shard.feed)
         self._observer.state(shard.number, facts.accounts, facts.size_bytes)
+        self._observer.fleet_alerts(shard.number, facts.fleet_alerts)
         for of, count in facts.evictions.items():
             new = count - self._evictions[shard.number, of]
             if new > 0:

@@ -14,6 +14,7 @@ from schemas.accounts import FLEET
 from schemas.event_types import ALERT_SEVERITIES
 
 FEED_STOPPED, FLEET_DIP = "usage_feed_stopped", "fleet_dip"
+FLEET_KINDS = (FEED_STOPPED, FLEET_DIP)
 DIMENSION = "total_usage"
 STOPPED_SHARE, FLOWING_SHARE = 0.1, 0.5
 DIP_FACTOR, DEEP_FACTOR, OVER_FACTOR = 0.8, 0.5, 0.9
@@ -49,6 +50,11 @@ class FleetAlerts:
     def dipped(self, scope: str | None) -> bool:
         """Whether a dip of the scope is open."""
         return self._open(scope, FLEET_DIP) is not None
+
+    def open_by_kind(self) -> dict[str, int]:
+        """How many are open of each kind."""
+        kinds = [episode.kind for book in self.books.values() for episode in book.episodes]
+        return {kind: kinds.count(kind) for kind in FLEET_KINDS}
 
     def _open(self, scope: str | None, kind: str) -> Episode | None:
         book = self.books.get(scope)

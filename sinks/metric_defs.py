@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.fleet_alerts import FLEET_KINDS
 from pipeline.kinds import KINDS, LEVELS
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
@@ -143,6 +144,12 @@ METRICS: tuple[MetricSpec, ...] = (
         "counter",
         "Alerts that stayed closed while a wider one was open, once for each closed day.",
         (Label("by", ("feed", "fleet", "parent", "account")),),
+    ),
+    MetricSpec(
+        "foreshock_fleet_alerts_open",
+        "gauge",
+        "Alerts of the fleet and of segments that are open as of the last closed day; every partition knows all.",
+        (_PARTITION, Label("kind", FLEET_KINDS)),
     ),
     MetricSpec("foreshock_rules_enabled", "gauge", "Kinds of alert that are not switched off.", (_LEVEL,)),
     MetricSpec(

@@ -155,6 +155,11 @@ class Metrics:
         """Users or features were dropped from accounts that had too many."""
         self._counter("foreshock_state_evictions_total", of).inc(count)
 
+    def fleet_alerts(self, partition: int, counts: Mapping[str, int]) -> None:
+        """As a partition knows it, so many alerts of the fleet and of segments are open, by kind."""
+        for kind, count in counts.items():
+            self._gauge("foreshock_fleet_alerts_open", partition, kind).set(count)
+
     def released(self, partition: int) -> None:
         """A partition is not ours any more: its series are those of its new owner."""
         for spec in METRICS:

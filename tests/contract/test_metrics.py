@@ -19,7 +19,7 @@ from tests.support.repository import PACKAGES, ROOT
 
 every_metric = pytest.mark.parametrize("spec", METRICS, ids=lambda spec: spec.name)
 
-UNITS = ("_seconds", "_bytes", "_records", "_total", "_info", "_accounts", "_blocked", "_ratio", "_enabled")
+UNITS = ("_seconds", "_bytes", "_records", "_total", "_info", "_accounts", "_blocked", "_ratio", "_enabled", "_open")
 FORBIDDEN = {"account", "account_id", "user", "user_id", "alert_id", "event_type", "owner", "id"}
 MOST_SERIES = 600
 
@@ -92,6 +92,7 @@ def test_names_are_unique_and_the_exposition_holds_exactly_the_table() -> None:
     metrics.day_closed(0, 1_000)
     metrics.lag("usage.events", 0, 1)
     metrics.state(0, 1, 1)
+    metrics.fleet_alerts(0, {"fleet_dip": 1})
     families = {
         family.name + ("_total" if family.type == "counter" else "")
         for family in text_string_to_metric_families(generate_latest(metrics.registry).decode())
@@ -110,6 +111,7 @@ def test_what_is_told_is_what_is_exported() -> None:
     metrics.recovery(1.5, 100, 2)
     metrics.dead_letter("usage.events", "malformed")
     metrics.accounts({("red", "smb"): 7})
+    metrics.fleet_alerts(2, {"fleet_dip": 3, "usage_feed_stopped": 0})
     value = metrics.registry.get_sample_value
     assert value("foreshock_records_total", {"topic": "usage.events", "fate": "applied"}) == 42
     alert = {"family": "risk", "kind": "silence", "severity": "error", "status": "firing"}
@@ -122,6 +124,8 @@ def test_what_is_told_is_what_is_exported() -> None:
     assert value("foreshock_recovery_stale_records_total") == 2
     assert value("foreshock_dead_letters_total", {"topic": "usage.events", "reason": "malformed"}) == 1
     assert value("foreshock_accounts", {"band": "red", "segment": "smb"}) == 7
+    assert value("foreshock_fleet_alerts_open", {"partition": "2", "kind": "fleet_dip"}) == 3
+    assert value("foreshock_fleet_alerts_open", {"partition": "2", "kind": "usage_feed_stopped"}) == 0
 
 
 def test_text_from_outside_makes_one_more_series_however_much_there_is() -> None:
@@ -157,6 +161,7 @@ def test_a_partition_that_is_not_ours_any_more_has_no_series() -> None:
     for partition in (1, 11):
         metrics.state(partition, 5, 500)
         metrics.day_closed(partition, 1_000)
+        metrics.fleet_alerts(partition, {"fleet_dip": 1, "usage_feed_stopped": 0})
         for topic in ("usage.events", "billing.events"):
             metrics.watermark(partition, topic, 1_000)
             metrics.lag(topic, partition, 3)
@@ -164,7 +169,7 @@ def test_a_partition_that_is_not_ours_any_more_has_no_series() -> None:
     metrics.released(2)
     text = generate_latest(metrics.registry).decode()
     assert 'partition="1"' not in text
-    assert text.count('partition="11"') == 7
+    assert text.count('partition="11"') == 9
 
 
 def test_the_global_registry_is_left_alone_and_two_processes_worth_fit_into_one() -> None:

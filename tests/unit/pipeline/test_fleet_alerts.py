@@ -53,6 +53,16 @@ def test_a_dip_of_the_fleet_is_one_alert_that_ends_after_five_usual_days() -> No
     assert resolved["ends_at"] == 18 * DAY_MS
 
 
+def test_open_alerts_are_counted_by_kind() -> None:
+    low = {"smb": tally(20), "large": tally(20), None: tally(USUAL)}
+    open_by_day = [lived(days)[0].open_by_kind() for days in ([USUAL_DAY], [low], [low, {None: tally(0, 0.01)}])]
+    assert open_by_day == [
+        {"usage_feed_stopped": 0, "fleet_dip": 0},
+        {"usage_feed_stopped": 0, "fleet_dip": 2},
+        {"usage_feed_stopped": 1, "fleet_dip": 0},
+    ]
+
+
 def test_a_dip_of_one_segment_is_that_segments() -> None:
     _, records = lived([USUAL_DAY, {None: tally(USUAL), "smb": tally(20)}])
     assert steps(records) == [("fleet:smb", "fleet_dip", "firing", "detected")]
