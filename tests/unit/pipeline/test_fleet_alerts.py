@@ -54,9 +54,9 @@ def test_a_dip_of_the_fleet_is_one_alert_that_ends_after_five_usual_days() -> No
 
 
 def test_open_alerts_are_counted_by_kind() -> None:
-    low = {"smb": tally(20), "large": tally(20), None: tally(USUAL)}
-    open_by_day = [lived(days)[0].open_by_kind() for days in ([USUAL_DAY], [low], [low, {None: tally(0, 0.01)}])]
-    assert open_by_day == [
+    low: dict[str | None, Tally] = {"smb": tally(20), "large": tally(20), None: tally(USUAL)}
+    stopped: dict[str | None, Tally] = {None: tally(0, 0.01)}
+    assert [lived(days)[0].open_by_kind() for days in ([USUAL_DAY], [low], [low, stopped])] == [
         {"usage_feed_stopped": 0, "fleet_dip": 0},
         {"usage_feed_stopped": 0, "fleet_dip": 2},
         {"usage_feed_stopped": 1, "fleet_dip": 0},
