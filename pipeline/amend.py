@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.accounts import NEVER
-from pipeline.alerts import Change, Scene
+from pipeline.alerts import Change
 from pipeline.books import Episode
+from pipeline.contributors import contributors
 from pipeline.detectors import AMENDABLE
 from pipeline.detectors.view import View
 from pipeline.evidence.census import census_of
 from pipeline.records import Outcome
+from pipeline.scenes import day_scene
 from pipeline.state import State
 
 SAME = 1e-9
@@ -62,8 +66,9 @@ def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: in
                 episode.observed, episode.expected, episode.evidence = finding.values_at(place)
             episode.revision += 1
             change = Change(status, "late_data", state.days.end_ms(day))
-            window = Scene(state.days.start_ms(opened - 6), state.days.end_ms(opened))
-            outcome.alerts.append(state.alerting.record(state.accounts.ids[row], book, episode, change, window))
+            named = contributors(state, row, opened, episode.kind)
+            around = replace(day_scene(state, view, place), contributors=named)
+            outcome.alerts.append(state.alerting.record(state.accounts.ids[row], book, episode, change, around))
         state.accounts.unsummarised.add(row)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from pipeline import bands
 from pipeline.alerts import CARD_KINDS, Change, Scene
 from pipeline.amend import amend
 from pipeline.books import Book, Episode
+from pipeline.contributors import contributors
 from pipeline.deadlines import ended, overdue
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
 from pipeline.detectors.levels import LevelDetector
@@ -175,7 +176,8 @@ class _Closing:
         if verdict.slot not in self._scenes:
             self._scenes[verdict.slot] = scene(self.state, self.context, verdict, self.row, self.place)
         end_ms = self.context.view.end_ms
-        surroundings = self._scenes[verdict.slot]
+        named = contributors(self.state, self.row, self.context.view.day, episode.kind)
+        surroundings = replace(self._scenes[verdict.slot], contributors=named)
         change = Change(status, reason, end_ms, end_ms if status == "resolved" else None)
         account_id = self.state.accounts.ids[self.row]
         self.outcome.alerts.append(self.state.alerting.record(account_id, self.book, episode, change, surroundings))

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pipeline.alerts import Scene, change_pct, optional, state_of
 from pipeline.bands import NAMES
-from pipeline.detectors import combined_evidence, power_user_decline
-from pipeline.detectors.view import F64, Finding, View
+from pipeline.detectors import combined_evidence, levels, power_user_decline, ratios, silence
+from pipeline.detectors.view import F64, Evaluator, Finding, View
 from pipeline.evidence.power import MIN_POWER_USERS
 from pipeline.hashing import U64
 from pipeline.judging import Judgement, Verdict
-from pipeline.members import last_days
 from pipeline.scorecards.dimensions import dimension_of
 from pipeline.scorecards.score import Score
 from pipeline.state import State
 
-MAX_CONTRIBUTORS = 5
 _RATIOS = np.arange(0.0, 1.0, 0.0005)
 _INFORMATION = np.where(_RATIOS > 0, _RATIOS * np.log(np.maximum(_RATIOS, 1e-300)), 0.0) + 1.0 - _RATIOS
 """Evidence per unit of expected count over dispersion for a drop to each ratio."""
@@ -38,15 +36,22 @@ class DayContext:
 
 def scene(state: State, day: DayContext, verdict: Verdict, row: int, place: int) -> Scene:
     """What surrounds the alerts of one account on this close, its health by one of its scorecards."""
-    level = day.view.level
-    return Scene(
-        window_start_ms=state.days.start_ms(day.view.day - 6),
-        window_end_ms=day.view.end_ms,
-        dimensions=_dimensions(day, verdict.score, place),
-        contributors=contributors(state, row, day.view.day),
+    around = day_scene(state, day.view, place)
+    return replace(
+        around,
+        dimensions=(*around.dimensions, *_criteria(verdict.score, place)),
         health=verdict_record(state, verdict, row, place),
-        baseline_days=int(level.days[place]),
-        provisional=bool(level.provisional[place]),
+    )
+
+
+def day_scene(state: State, view: View, place: int) -> Scene:
+    """What surrounds the alerts of one account as of a day, without its health."""
+    return Scene(
+        window_start_ms=state.days.start_ms(view.day - 6),
+        window_end_ms=view.end_ms,
+        dimensions=tested_dimensions(view, place),
+        baseline_days=int(view.level.days[place]),
+        provisional=bool(view.level.provisional[place]),
     )
 
 
@@ -63,12 +68,33 @@ def verdict_record(state: State, verdict: Verdict, row: int, place: int) -> dict
     }
 
 
-def _dimensions(day: DayContext, score: Score, place: int) -> list[dict[str, Any]]:
+def tested_dimensions(view: View, place: int) -> list[dict[str, Any]]:
+    """What detectors say of one account, flat dimensions too; each one's part in the combined evidence."""
+    weighed = [(detector, weight, view.finding(detector)) for detector, weight in combined_evidence.COMPONENTS]
+    parts = np.array([finding.evidence[place] + np.log(weight) for _, weight, finding in weighed])
+    shares = np.exp(parts - np.logaddexp.reduce(parts)) if np.isfinite(parts).any() else np.zeros(len(parts))
     entries = [
-        _tested(detector.DIMENSION, weight, day.findings[detector.KIND], place)
-        for detector, weight in combined_evidence.COMPONENTS
-        if _speaks(day, detector.KIND, place)
+        _tested(detector.DIMENSION, weight, finding, place)
+        | {"evidence": optional(_evidence(view, detector, place)), "contribution_pct": round(100.0 * float(share), 2)}
+        for (detector, weight, finding), share in zip(weighed, shares, strict=True)
+        if _speaks(view, detector.KIND, finding, place)
     ]
+    alone = [(detector, view.finding(detector)) for detector in (*ratios.DETECTORS, silence)]
+    return entries + [
+        _tested(detector.DIMENSION, 0, finding, place) for detector, finding in alone if finding.evidence[place] > 0
+    ]
+
+
+def _evidence(view: View, detector: Evaluator, place: int) -> float:
+    """Of values off their level as found; of the others it is computed only here, where it is shown."""
+    if isinstance(detector, levels.LevelDetector):
+        return detector.evidence_at(view, place)
+    return float(view.finding(detector).evidence[place])
+
+
+def _criteria(score: Score, place: int) -> list[dict[str, Any]]:
+    """What the scorecard reads of one account; each criterion's points of the score."""
+    entries = []
     weights = score.weights[place]
     for criterion, reading in zip(score.card.criteria, score.readings, strict=True):
         value = float(reading.value[place])
@@ -92,11 +118,10 @@ def _dimensions(day: DayContext, score: Score, place: int) -> list[dict[str, Any
     return entries
 
 
-def _speaks(day: DayContext, kind: str, place: int) -> bool:
+def _speaks(view: View, kind: str, finding: Finding, place: int) -> bool:
     """Whether there is anything to say of what a kind judges, flat or not."""
     if kind == power_user_decline.KIND:
-        return bool(day.view.power.count[place] >= MIN_POWER_USERS)
-    finding = day.findings[kind]
+        return bool(view.power.count[place] >= MIN_POWER_USERS)
     return bool(finding.expected[place] > 0 or finding.observed[place] > 0)
 
 
@@ -112,27 +137,6 @@ def _tested(name: str, weight: int, finding: Finding, place: int) -> dict[str, A
         "contribution_pct": None,
         "state": state_of(observed, expected),
     }
-
-
-def contributors(state: State, row: int, day: int) -> list[dict[str, Any]]:
-    """The users whose activity of the last week fell most below their own of the eight weeks before last month."""
-    places = state.users.of_one(row)
-    if not len(places):
-        return []
-    bits = state.users.bits[places]
-    week = np.bitwise_count(last_days(bits, day, 7)).astype(np.float64)
-    usual = np.bitwise_count(last_days(bits, day - 28, 56)) / 8.0
-    change = week - usual
-    order = np.lexsort((state.users.hashes[places], change))[:MAX_CONTRIBUTORS]
-    return [
-        {
-            "kind": "user",
-            "ref": state.users.ids[places[k]].decode("utf-8", "replace"),
-            "change": round(float(change[k]), 4),
-        }
-        for k in order
-        if change[k] < 0
-    ]
 
 
 def smallest_visible_drops(week_information: F64, weeks: int, threshold: float) -> F64:

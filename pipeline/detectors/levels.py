@@ -85,6 +85,16 @@ class LevelDetector:
         best, longest, shortest = esr.onset(self._log_e(view, level, places)[:, :, 0], min(live, LAG_DAYS))
         return view.day - best, view.day - longest, view.day - shortest
 
+    def evidence_at(self, view: View, place: int) -> float:
+        """Log evidence of one account, materially off its level or not; −∞ where it cannot be judged."""
+        places = np.array([place])
+        level = view.level_of(self.pane, places)
+        falls = self.direction == "down"
+        if not (level.defined[0] if falls else level.lag[0] >= LAG_DAYS):
+            return -np.inf
+        lag = level.lag if falls else np.full(1, LAG_DAYS)
+        return float(esr.last_two(self._log_e(view, level, places), lag)[1][0])
+
     def _concerned(self, view: View, observed: F64, expected: F64) -> Bools:
         age = view.day - view.first_day_of(self.pane) + 1
         if self.direction == "down":
