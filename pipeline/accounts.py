@@ -110,6 +110,8 @@ class Accounts:
     attendance: npt.NDArray[np.float64]
     integrations: npt.NDArray[np.float64]
     reference_ms: I64
+    champion: U64
+    sponsor_user: U64
     entitled: I32
     power_now: I32
     new_teams: I32

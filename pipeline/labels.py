@@ -72,7 +72,7 @@ ACCOUNT_INCIDENTS: Mapping[str, LabelRule] = {
     "seat_saturation": _kinds("seat_saturation", "sustained_growth"),
     "sustained_growth": _kinds("sustained_growth", "seat_saturation"),
     # The person who did most of the work and spoke for the product leaves.
-    "champion_loss": _kinds("champion_left", "power_user_silent", "power_user_decline"),
+    "champion_loss": _kinds("champion_left", "champion_silent", "power_user_silent", "power_user_decline"),
     "feature_abandonment": _kinds("feature_abandonment"),
     "new_team": _kinds("sustained_growth", "seat_saturation"),
 }

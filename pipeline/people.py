@@ -55,6 +55,12 @@ def has_role(book: Book, *roles: str) -> bool:
     return any(contact.present and contact.role in roles for contact in book.contacts.values())
 
 
+def holder(book: Book, role: str) -> str | None:
+    """Id of the contact who is there with the role; of several the one of whom it was said last, by id if at once."""
+    known = [(one.as_of_ms, key) for key, one in book.contacts.items() if one.present and one.role == role and key]
+    return max(known)[1] if known else None
+
+
 def _staffing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
     kind, at_ms = event["type"], event["occurred_at"]
     contact = contact_of(book, event, limit)

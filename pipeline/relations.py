@@ -8,7 +8,8 @@ import numpy as np
 
 from pipeline.books import Book, Profile
 from pipeline.config import DAY_MS
-from pipeline.people import DETRACTOR, KEY_ROLES, PROMOTER, SPONSOR, has_role
+from pipeline.hashing import hash_text
+from pipeline.people import CHAMPION, DETRACTOR, KEY_ROLES, PROMOTER, SPONSOR, has_role, holder
 from pipeline.plans import NO_DUE_MS, next_due_ms
 
 ANSWER_DAYS = 180
@@ -30,6 +31,8 @@ RELATIONS: dict[str, tuple[str, Any]] = {
     "delight_ms": ("i8", -1),
     "expanded_ms": ("i8", -1),
     "quota": ("f8", np.nan),
+    "champion": ("u8", 0),
+    "sponsor_user": ("u8", 0),
 }
 """Columns derived from books: type and default."""
 
@@ -55,7 +58,14 @@ def relations_of(book: Book) -> tuple[Any, ...]:
         book.delight_ms,
         book.expanded_ms,
         np.nan if profile.quota_actions is None else profile.quota_actions,
+        _user_hash(holder(book, CHAMPION)),
+        _user_hash(holder(book, SPONSOR)),
     )
+
+
+def _user_hash(contact_id: str | None) -> int:
+    """The key of a contact among the account's users, whose ids are the contacts'; 0 for nobody."""
+    return hash_text(contact_id) if contact_id else 0
 
 
 def _until_ms(answered_ms: list[int]) -> int:

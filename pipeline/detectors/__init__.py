@@ -16,6 +16,7 @@ from pipeline.detectors import (
     levels,
     newcomers,
     p1_open,
+    people,
     power_user_decline,
     quota_burn,
     ratios,
@@ -53,6 +54,7 @@ BEFORE_SCORE: tuple[Detector, ...] = (
     single_user_dependence,
     silence,
     *ratios.DETECTORS,
+    *people.DETECTORS,
     weekly_drop,
     p1_open,
     *relationship.DETECTORS,
@@ -78,6 +80,7 @@ AMENDABLE: dict[str, Callable[[View], Finding]] = {
     combined_evidence.KIND: combined_evidence.evaluate,
     silence.KIND: silence.evaluate,
     **{ratio.KIND: ratio.evaluate for ratio in ratios.AMENDABLE},
+    people.power_user_silent.KIND: people.power_user_silent.evaluate,
     weekly_drop.KIND: weekly_drop.evaluate,
 }
 """Kinds that read day values only: late data may update or retract them as of their opening day."""

@@ -6,10 +6,8 @@ Method: with active days as independent coin tosses of the baseline's rate, the 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.dayfactors import SPAN as SEEN_DAYS
-from pipeline.detectors.view import F64, Finding, View
+from pipeline.detectors.view import Finding, View
 from pipeline.members import last_days
 
 KIND = "silence"
@@ -35,19 +33,10 @@ def evaluate(view: View) -> Finding:
     places = np.flatnonzero(raised)
     if len(places):
         # Days on which less was expected make less of a gap; only now, because it costs a look at many days.
-        gap = _expected_gap(view, places)
+        gap = view.counted_gap(places, view.gap[places])
         evidence[places] *= gap / view.gap[places]
         raised[places] = (gap >= MIN_GAP_DAYS - TOLERANCE) & (evidence[places] >= view.threshold)
     return Finding(raised, view.gap.astype(np.float64), 1.0 / rate, evidence)
-
-
-def _expected_gap(view: View, places: npt.NDArray[np.intp]) -> F64:
-    """Days of the gaps of some accounts, each counted by its factor; the oldest in full."""
-    gap = view.gap[places]
-    factors = view.factors(view.day - SEEN_DAYS + 1, view.day)
-    factors = factors[:, places] if factors.shape[1] > 1 else factors
-    inside = np.arange(SEEN_DAYS, 0, -1)[:, None] <= gap
-    return np.asarray((inside * factors).sum(axis=0) + np.maximum(0, gap - SEEN_DAYS))
 
 
 def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:

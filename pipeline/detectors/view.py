@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from pipeline.accounts import Accounts
 from pipeline.config import EngineConfig
-from pipeline.dayfactors import DayFactors, shut_days
+from pipeline.dayfactors import SPAN, DayFactors, shut_days
 from pipeline.days import Days
 from pipeline.evidence.census import Census
 from pipeline.hashing import U64
 from pipeline.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level, expected_level
-from pipeline.members import last_days
+from pipeline.members import bit_length, last_days
 from pipeline.panes import RING, SCALES, USAGE_PANES
 from pipeline.records import I64
 
@@ -111,6 +111,17 @@ class View:
         """Day rings of the users of the accounts at some places, and to which of these each belongs."""
         members, owners = self._people.of(self._rows_at(places))
         return self._people.bits[members], owners
+
+    def users_named(self, places: Places, hashes: U64) -> U64:
+        """Day rings of one user of each of the accounts at some places; empty for those who are not known."""
+        return self._people.bits[self._people.named(self.accounts.hashes[self._rows_at(places)], hashes)]
+
+    def counted_gap(self, places: Places, gap: I64) -> F64:
+        """Days of gaps of the accounts at some places, each counted by its factor; the oldest in full."""
+        factors = self.factors(self.day - SPAN + 1, self.day)
+        factors = factors[:, places] if factors.shape[1] > 1 else factors
+        inside = np.arange(SPAN, 0, -1)[:, None] <= gap
+        return np.asarray((inside * factors).sum(axis=0) + np.maximum(0, gap - SPAN))
 
     def _rows_at(self, places: Places) -> npt.NDArray[np.int32]:
         rows = self.rows.start + places if isinstance(self.rows, slice) else self.rows[places]
@@ -246,11 +257,5 @@ class View:
     @cached_property
     def gap(self) -> I64:
         """Days since the last active day; 128 when there is none in sight."""
-        near, far = (_bit_length(last_days(self.active_bits, self.day - back, 64)) for back in (0, 64))
+        near, far = (bit_length(last_days(self.active_bits, self.day - back, 64)) for back in (0, 64))
         return np.where(near > 0, 64 - near, np.where(far > 0, 128 - far, 128))
-
-
-def _bit_length(words: U64) -> I64:
-    for shift in (1, 2, 4, 8, 16, 32):
-        words = words | (words >> np.uint64(shift))
-    return np.bitwise_count(words).astype(np.int64)

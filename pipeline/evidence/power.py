@@ -50,6 +50,8 @@ class PowerUsers:
     """Of the last 7 days, by users who were active in the reference."""
     all_window: I64
     """Of all users in the 21 days that are judged."""
+    quiet: I64
+    """Power users who were not active in the last 7 days."""
     concerned: Bools
     """Where power users do materially less; the evidence is computed for these."""
     evidence: F64
@@ -130,6 +132,7 @@ def power_users(bits: U64, owners: I32, accounts: int, day: int) -> PowerUsers:
         fortnight,
         share.per_account(owners, np.where(days > 0, week, 0), accounts),
         share.per_account(owners, np.bitwise_count(recent), accounts),
+        np.bincount(chosen[week[power] == 0], minlength=accounts),
         concerned,
         _evidence(_Users(early, late, recent, owners, power).of(concerned[owners]), concerned),
     )

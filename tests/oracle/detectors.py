@@ -22,6 +22,14 @@ from tests.oracle.levels import (
     rises_if_ripe,
 )
 from tests.oracle.model import HOUR_MS, Episode
+from tests.oracle.people import (
+    champion_is_back,
+    champion_silent,
+    power_user_silent,
+    power_users_are_active,
+    sponsor_is_back,
+    sponsor_silent,
+)
 from tests.oracle.ratios import (
     power_user_attendance,
     power_users_are_back,
@@ -199,6 +207,30 @@ BEFORE_SCORE = (
         power_users_are_back,
         ("usage_drop", "users_drop", "power_user_decline", "user_mix_shift", "silence"),
     ),
+    Detector(
+        "champion_silent",
+        "champion_activity",
+        "risk",
+        champion_silent,
+        champion_is_back,
+        ("champion_left", "usage_drop", "silence"),
+    ),
+    Detector(
+        "sponsor_silent",
+        "sponsor_activity",
+        "risk",
+        sponsor_silent,
+        sponsor_is_back,
+        ("sponsor_left", "usage_drop", "silence"),
+    ),
+    Detector(
+        "power_user_silent",
+        "power_user",
+        "risk",
+        power_user_silent,
+        power_users_are_active,
+        ("champion_silent", "usage_drop", "silence"),
+    ),
     Detector("weekly_drop", "total_usage", "risk", weekly_drop, weekly_drop_is_clear),
     Detector("p1_open", "tickets", "risk", p1_open, p1_open_is_clear),
     _while_it_holds("onboarding_stalled", "onboarding", "risk", relationship.onboarding_stalled),
@@ -234,5 +266,6 @@ REEVALUATED: dict[str, Callable[[View], Finding | None]] = {
     "silence": silence,
     "stickiness_drop": stickiness_drop,
     "power_user_attendance": power_user_attendance,
+    "power_user_silent": power_user_silent,
     "weekly_drop": weekly_drop,
 }

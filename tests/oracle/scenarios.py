@@ -9,7 +9,9 @@ from typing import Any
 from tests.oracle.model import BILLING, DAY_MS, HOUR_MS, PROFILES, SIGNALS, TICKETS, TOPICS, USAGE, Record
 
 OUTAGE_DAY = 65
-CHANGES = ("drop", "handover", "rollout", "abandonment", "growth", "silence", "recovering drop", "none")
+CHANGES = (
+    "drop", "handover", "rollout", "abandonment", "growth", "silence", "recovering drop", "departure", "none",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,8 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
     elif changed and plan.change == "rollout":
         users = [(f"p{i}", 0.3) for i in range(plan.power_users)]
         users += [(f"n{i}", 0.7) for i in range(2 * plan.power_users + plan.other_users)]
+    if changed and plan.change == "departure" and day < plan.change_day + 40:
+        users = [(user, share) for user, share in users if user not in ("p1", "p4")]
     if changed and plan.joiners:
         users += [(f"j{i}@{plan.joiners}", 0.9) for i in range(4)]
     features = ["home", "export", "share", "api"]
@@ -251,7 +255,7 @@ def _people(player: _Player, account: str, plan: AccountPlan, day: int) -> None:
                 account,
                 player.at(day),
                 type=kind,
-                contact_id=player.pick(["ida", "jo"]),
+                contact_id=player.pick(["ida", "jo", "p1", "p1"]),
                 role=player.pick([None, "sponsor", "champion", "admin"]),
                 subject=player.pick(["launch", "crm"]),
                 due_at=player.at(day + player.pick([2, 10, 30])),

@@ -264,7 +264,7 @@ def _event(topic: str, step: _Step, number: int, occurred_at: int) -> dict[str, 
 
 _PLANS = st.builds(
     AccountPlan,
-    power_users=st.sampled_from([6, 5, 4, 3, 0]),
+    power_users=st.sampled_from([6, 5, 4, 3, 2, 0]),
     other_users=st.sampled_from([4, 5, 2, 0]),
     quantity=st.sampled_from([3.0, 5.5, 1.0]),
     first_day=st.sampled_from([0, 0, 0, 0, 25, 60]),

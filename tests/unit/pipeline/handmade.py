@@ -15,7 +15,7 @@ from pipeline.bands import GREEN
 from pipeline.config import EngineConfig
 from pipeline.detectors.view import View
 from pipeline.evidence.census import census, census_of
-from pipeline.hashing import hash64
+from pipeline.hashing import hash64, hash_text
 from pipeline.members import Members, mark_day
 from pipeline.panes import RING
 from pipeline.state import State
@@ -154,6 +154,11 @@ def varied_world() -> World:
         world.use(loosening, [day], 50.0, [crew[day % 8], crew[(day + 1) % 8]])
     world.pane("active_users", loosening, range(TODAY - 90, TODAY - 20), 8)
     world.pane("active_users", loosening, last(21), 2)
+    bereft = world.account("bereft", TODAY - 140)
+    world.use(bereft, range(TODAY - 119, TODAY + 1), 50.0, ["ann"])
+    world.use(bereft, range(TODAY - 119, TODAY - 20), 50.0, ["bob"])
+    for column in ("champion", "sponsor_user"):
+        getattr(world.accounts, column)[bereft] = hash_text("bob")
     world.accounts.band[1 : world.accounts.size] = np.arange(len(world.accounts)) % 4
     world.accounts.band[joining] = GREEN
     return world

@@ -1,0 +1,117 @@
+"""People by name who stay away for longer than their own rhythm explains: champion, sponsor, the few power users.
+
+Method: that of `silence`, with the days of one user. A fortnight's holiday with its weekends is nobody's silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.detectors.view import F64, Finding, View
+from pipeline.evidence.power import MIN_POWER_USERS, power_of
+from pipeline.evidence.share import REFERENCE_DAYS
+from pipeline.hashing import U64
+from pipeline.level import WINDOW_DAYS
+from pipeline.members import last_days, silent_days
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+Places = npt.NDArray[np.intp]
+MIN_GAP_DAYS = 17
+MIN_ACTIVE_DAYS = 8
+"""Of the 56 days of the baseline, for a rhythm to be known."""
+BACK_DAYS = 7
+"""Who was active so lately is back."""
+BASELINE_DAYS, LAG_DAYS = 56, 28
+
+
+@dataclass(slots=True)
+class _People:
+    """Those who were silent for longest, one entry an account of a view; days, nobody's are 0."""
+
+    gap: I64
+    usual_gap: F64
+    evidence: F64
+
+
+def _judge(view: View, places: Places, bits: U64, owners: I32, log_number: F64) -> _People:
+    """Judge users given as day rings, of the accounts at some places; `log_number` of people judged in each."""
+    people = _People(np.zeros(len(view), dtype=np.int64), np.zeros(len(view)), np.full(len(view), -np.inf))
+    days = np.bitwise_count(last_days(bits, view.day - LAG_DAYS, BASELINE_DAYS)).astype(np.int64)
+    rate = 0.9 * (days + 1) / (BASELINE_DAYS + 2)
+    gap = silent_days(bits, view.day)
+    np.maximum.at(people.gap, places[owners], gap)
+    known = days >= MIN_ACTIVE_DAYS
+    known &= (gap >= MIN_GAP_DAYS) & (view.first_usage_day[places[owners]] <= view.day - WINDOW_DAYS + 1)
+    silent = np.flatnonzero(known)
+    if len(silent):
+        concerned = places[owners[silent]]
+        evidence = -view.counted_gap(concerned, gap[silent]) * np.log(1.0 - rate[silent]) - log_number[owners[silent]]
+        # Written in rising order, so that the surest of an account stays.
+        order = np.lexsort((gap[silent], evidence))
+        for column, values in (
+            (people.gap, gap[silent]),
+            (people.usual_gap, 1.0 / rate[silent]),
+            (people.evidence, evidence),
+        ):
+            column[concerned[order]] = values[order]
+    return people
+
+
+def _finding(view: View, people: _People) -> Finding:
+    raised = people.evidence >= view.threshold
+    return Finding(raised, people.gap.astype(np.float64), people.usual_gap, people.evidence)
+
+
+@dataclass(slots=True)
+class RoleSilence:
+    """The user who is the contact with a role."""
+
+    KIND: str
+    DIMENSION: str
+    column: str
+    """Of accounts: hash of the contact's id, which is the user's, 0 for nobody."""
+
+    def evaluate(self, view: View) -> Finding:
+        """Raised when the user was active regularly and is silent for too long."""
+        hashes = view.column(self.column)
+        places = np.flatnonzero(hashes)
+        bits = view.users_named(places, hashes[places])
+        owners = np.arange(len(places), dtype=np.int32)
+        return _finding(view, _judge(view, places, bits, owners, np.zeros(len(places))))
+
+    def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+        """Whether the user was active within a week, or nobody has the role."""
+        return bool(finding.observed[place] < BACK_DAYS)
+
+
+@dataclass(slots=True)
+class PowerUserSilence:
+    """Each power user of an account that has too few of them to speak of a share."""
+
+    KIND: str = "power_user_silent"
+    DIMENSION: str = "power_user"
+
+    def evaluate(self, view: View) -> Finding:
+        """Raised when one of them is silent for too long."""
+        power = view.power
+        few = (power.count > 0) & (power.count < MIN_POWER_USERS) & (power.quiet > 0)
+        places = np.flatnonzero(few & (view.first_usage_day <= power.reference_start - REFERENCE_DAYS))
+        bits, owners = view.users_of(places)
+        chosen = power_of(bits, view.day)
+        log_number = np.log(power.count[places].astype(np.float64))
+        return _finding(view, _judge(view, places, bits[chosen], owners[chosen], log_number))
+
+    def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+        """Whether there are power users and all of them were active within a week."""
+        return bool(view.power.count[place] > 0 and view.power.quiet[place] == 0)
+
+
+champion_silent = RoleSilence("champion_silent", "champion_activity", "champion")
+sponsor_silent = RoleSilence("sponsor_silent", "sponsor_activity", "sponsor_user")
+power_user_silent = PowerUserSilence()
+
+DETECTORS = (champion_silent, sponsor_silent, power_user_silent)

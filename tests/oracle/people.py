@@ -1,0 +1,73 @@
+"""People by name who stay away: champion, sponsor, the few power users."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tests.oracle.alerts import Finding
+
+if TYPE_CHECKING:
+    from tests.oracle.model import Episode
+    from tests.oracle.view import View
+
+
+def _gap(view: View, active: set[int]) -> int:
+    """Return the days since the last active one of 120, or 0 without any."""
+    days = [x for x in active if view.day - 119 <= x <= view.day]
+    return view.day - max(days) if days else 0
+
+
+def _silent(view: View, severity: str, people: list[set[int]]) -> Finding | None:
+    """Find the person whose silence is the surest."""
+    found = []
+    for active in people:
+        k = sum(1 for x in active if view.day - 83 <= x <= view.day - 28)
+        gap = _gap(view, active)
+        if gap < 17 or k < 8 or not view.used_since(view.day - 83):
+            continue
+        p = 0.9 * (k + 1) / 58
+        counted = sum(view.factor(view.day - back) for back in range(gap))
+        found.append((-counted * math.log(1 - p) - math.log(len(people)), gap, 1 / p))
+    if not found or max(found)[0] < view.log_arl:
+        return None
+    evidence, gap, usual = max(found)
+    return Finding(severity, float(gap), usual, evidence)
+
+
+def _holder(view: View, role: str) -> list[set[int]]:
+    """The days of the user who is the contact with the role."""
+    known = [(c.as_of_ms, name) for name, c in view.account.contacts.items() if c.there and c.role == role and name]
+    return [view.account.users.get(max(known)[1], set())] if known else []
+
+
+def champion_silent(view: View) -> Finding | None:
+    return _silent(view, "error", _holder(view, "champion"))
+
+
+def champion_is_back(view: View, episode: Episode) -> bool:
+    return all(_gap(view, active) < 7 for active in _holder(view, "champion"))
+
+
+def sponsor_silent(view: View) -> Finding | None:
+    return _silent(view, "warning", _holder(view, "sponsor"))
+
+
+def sponsor_is_back(view: View, episode: Episode) -> bool:
+    return all(_gap(view, active) < 7 for active in _holder(view, "sponsor"))
+
+
+def _power_users(view: View) -> list[set[int]]:
+    return [view.account.users[user] for user in view.power_users]
+
+
+def power_user_silent(view: View) -> Finding | None:
+    people = _power_users(view)
+    if len(people) > 2 or not view.used_since(view.reference_start):
+        return None
+    return _silent(view, "warning", people)
+
+
+def power_users_are_active(view: View, episode: Episode) -> bool:
+    people = _power_users(view)
+    return bool(people) and all(_gap(view, active) < 7 for active in people)
