@@ -70,19 +70,6 @@ def last_days(bits: npt.NDArray[np.uint64], day: int, count: int) -> U64:
     return np.asarray(window, dtype=np.uint64)
 
 
-def silent_days(bits: npt.NDArray[np.uint64], day: int) -> I64:
-    """Days since the last active one of the 120 that end with `day`; 0 when none was."""
-    near, far = (bit_length(last_days(bits, last, count)) for last, count in ((day, 64), (day - 64, 56)))
-    return np.where(near > 0, 64 - near, np.where(far > 0, 120 - far, 0))
-
-
-def bit_length(words: U64) -> I64:
-    """Number of the highest bit that is set, from 1; 0 when none is."""
-    for shift in (1, 2, 4, 8, 16, 32):
-        words = words | (words >> np.uint64(shift))
-    return np.bitwise_count(words).astype(np.int64)
-
-
 class Members:
     """Columns over all members of a partition's accounts.
 
@@ -219,7 +206,7 @@ class Members:
 
     def named(self, account_hashes: U64, hashes: U64) -> I32:
         """Members by account and id; 0, who has no active day, for those that are not known."""
-        return np.maximum(self._index.lookup(combine(account_hashes, hashes)), 0)
+        return np.maximum(self._index.lookup(combine(account_hashes, hashes), self.keys), 0)
 
     def of(self, rows: I32) -> tuple[I32, I32]:
         """Members of the given accounts: their places, and for each the position of its account in `rows`."""

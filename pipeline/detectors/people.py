@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.detectors.view import F64, Finding, View
+from pipeline.evidence.gaps import renamed, silent_days
 from pipeline.evidence.power import MIN_POWER_USERS, power_of
 from pipeline.evidence.share import REFERENCE_DAYS
 from pipeline.hashing import U64
 from pipeline.level import WINDOW_DAYS
-from pipeline.members import last_days, silent_days
+from pipeline.members import last_days
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -47,6 +48,9 @@ def _judge(view: View, places: Places, bits: U64, owners: I32, log_number: F64) 
     known = days >= MIN_ACTIVE_DAYS
     known &= (gap >= MIN_GAP_DAYS) & (view.first_usage_day[places[owners]] <= view.day - WINDOW_DAYS + 1)
     silent = np.flatnonzero(known)
+    if len(silent):
+        others, whose = view.users_of(places[owners[silent]])
+        silent = silent[~renamed(others, whose, gap[silent], view.day)]
     if len(silent):
         concerned = places[owners[silent]]
         evidence = -view.counted_gap(concerned, gap[silent]) * np.log(1.0 - rate[silent]) - log_number[owners[silent]]

@@ -14,9 +14,10 @@ from pipeline.config import EngineConfig
 from pipeline.dayfactors import SPAN, DayFactors, shut_days
 from pipeline.days import Days
 from pipeline.evidence.census import Census
+from pipeline.evidence.gaps import bit_length
 from pipeline.hashing import U64
 from pipeline.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level, expected_level
-from pipeline.members import bit_length, last_days
+from pipeline.members import last_days
 from pipeline.panes import RING, SCALES, USAGE_PANES
 from pipeline.records import I64
 

@@ -24,7 +24,7 @@ def _silent(view: View, severity: str, people: list[set[int]]) -> Finding | None
     for active in people:
         k = sum(1 for x in active if view.day - 83 <= x <= view.day - 28)
         gap = _gap(view, active)
-        if gap < 17 or k < 8 or not view.used_since(view.day - 83):
+        if gap < 17 or k < 8 or not view.used_since(view.day - 83) or _all_are_new(view, view.day - gap):
             continue
         p = 0.9 * (k + 1) / 58
         counted = sum(view.factor(view.day - back) for back in range(gap))
@@ -33,6 +33,12 @@ def _silent(view: View, severity: str, people: list[set[int]]) -> Finding | None
         return None
     evidence, gap, usual = max(found)
     return Finding(severity, float(gap), usual, evidence)
+
+
+def _all_are_new(view: View, last: int) -> bool:
+    """Tell whether of those active in the last week nobody was in the 28 days until then."""
+    active = [days for days in view.account.users.values() if any(view.day - 6 <= x <= view.day for x in days)]
+    return bool(active) and not any(last - 27 <= x <= last for days in active for x in days)
 
 
 def _holder(view: View, role: str) -> list[set[int]]:

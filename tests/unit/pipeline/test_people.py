@@ -67,6 +67,17 @@ def test_power_users_are_judged_one_by_one_where_there_are_at_most_two(others: i
         assert finding.evidence[0] == pytest.approx(-20 * np.log(1 - rate) - np.log(others + 1))
 
 
+@pytest.mark.parametrize("gap", [20, 40])
+def test_a_champion_whose_colleagues_all_have_new_ids_was_renamed_with_them(gap: int) -> None:
+    world = World()
+    row = world.account("acme", BEFORE, champion=hash_text("bob"))
+    world.use(row, range(BEFORE, TODAY - gap + 1), 10.0, ["ann", "bob"])
+    world.use(row, last(gap), 10.0, ["ann-2", "bob-2"])
+    assert not champion_silent.evaluate(world.view()).raised.any()
+    world.use(row, [TODAY], 10.0, ["ann"])
+    assert champion_silent.evaluate(world.view()).raised.all()
+
+
 def test_power_users_are_back_when_all_of_them_are() -> None:
     views = [office(gap).view() for gap in (6, 7)]
     assert [power_user_silent.cleared(view, power_user_silent.evaluate(view), 0, 1.0) for view in views] == [
