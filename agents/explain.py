@@ -192,6 +192,7 @@ def _alert(alert: Mapping[str, Any]) -> RenderableType:
             f"{_date(signal['window_start'])} to {_date(signal['window_end'] - 1)}"
         ),
         Text(_sureness(evidence)),
+        *_beside(alert.get("benchmark")),
         *(_moved(dimension) for dimension in alert["dimensions"]),
         *(
             Text(f"  {one['kind']} {one['ref']}: {one['change']:+g}", "bright_black")
@@ -206,6 +207,17 @@ def _alert(alert: Mapping[str, Any]) -> RenderableType:
         f" {alert['kind']} {alert['status']} since {_date(alert['starts_at'])}, revision {alert['revision']}",
     )
     return Panel(Group(*lines), title=title, title_align="left")
+
+
+def _beside(benchmark: Mapping[str, Any] | None) -> Iterable[Text]:
+    """Whether it is this account alone."""
+    if benchmark is None:
+        return ()
+    whose = f"segment {benchmark['segment']}" if benchmark["segment"] else "all accounts"
+    place = benchmark["percentile"]
+    own = "" if place is None else f", {_number(place)} % of them were below this one"
+    change = benchmark["segment_median_change_pct"]
+    return (Text(f"The week before, the median of {whose} was at {change:+g} %{own}", "bright_black"),)
 
 
 def _sureness(evidence: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,13 @@ def to_record(day: FleetDay, source: str) -> dict[str, Any]:
         "day": day.day,
         "source": source,
         "scopes": [
-            {"segment": segment, "counts": _trimmed(tally.counts), "actions": tally.actions, "expected": tally.expected}
+            {
+                "segment": segment,
+                "counts": _trimmed(tally.counts),
+                "actions": tally.actions,
+                "expected": tally.expected,
+                "weeks": _trimmed(tally.weeks),
+            }
             for segment, tally in day.tallies.items()
         ],
         "alarmed": np.array(day.alarmed, dtype="<u8").tobytes(),
@@ -28,13 +34,15 @@ def to_record(day: FleetDay, source: str) -> dict[str, Any]:
 def from_record(record: Mapping[str, Any]) -> FleetDay:
     """What `to_record` made a record of."""
     tallies = {
-        scope["segment"]: Tally(
-            (*scope["counts"], *[0] * (BUCKETS - len(scope["counts"]))), scope["actions"], scope["expected"]
-        )
+        scope["segment"]: Tally(_filled(scope["counts"]), scope["actions"], scope["expected"], _filled(scope["weeks"]))
         for scope in record["scopes"]
     }
     alarmed = np.frombuffer(record["alarmed"], dtype="<u8").tolist()
     return FleetDay(record["partition"], record["since"], record["day"], tallies, tuple(alarmed))
+
+
+def _filled(counts: Sequence[int]) -> tuple[int, ...]:
+    return (*counts, *[0] * (BUCKETS - len(counts)))
 
 
 def _trimmed(counts: tuple[int, ...]) -> list[int]:

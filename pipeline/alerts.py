@@ -39,6 +39,7 @@ class Scene:
     health: dict[str, Any] | None = None
     baseline_days: int = 0
     provisional: bool = False
+    benchmark: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class Alerting:
             "description": f"{summary}. {kind.play.title}.",
             "config_hash": self._hash,
             "shadow": self._in_shadow(episode),
+            "benchmark": scene.benchmark,
         }
 
     def _onset(self, episode: Episode) -> dict[str, int] | None:

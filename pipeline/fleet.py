@@ -79,6 +79,7 @@ class SavedFleet(msgspec.Struct, array_like=True):
     through: int = -1
     rings: list[SavedRing] = []
     alarmed: list[int] = []
+    weeks: list[tuple[str | None, list[int]]] = []
 
 
 class Fleet:
@@ -96,6 +97,8 @@ class Fleet:
         self.rings: dict[str | None, Ring] = {}
         self.alarmed: frozenset[int] = frozenset()
         """Hashes of the accounts with an open alert on their usage on the last day merged."""
+        self.weeks: dict[str | None, tuple[int, ...]] = {}
+        """Of scopes with enough accounts on the last day merged: accounts by bucket of their week."""
         self._waiting: dict[int, dict[int, FleetDay]] = {}
         self._final: dict[int, int] = {}
         self._ahead: dict[int, list[FleetDay]] = {}
@@ -112,11 +115,13 @@ class Fleet:
             SavedRing(scope, bytes(ring.medians.get(day, _UNKNOWN) for day in days), dict(ring.dips))
             for scope, ring in self.rings.items()
         ]
-        return SavedFleet(self.through, rings, sorted(self.alarmed))
+        weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
+        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks)
 
     def restore(self, saved: SavedFleet) -> None:
         """Go on from what was stored."""
         self.through, self.alarmed = saved.through, frozenset(saved.alarmed)
+        self.weeks = {scope: tuple(counts) for scope, counts in saved.weeks}
         for ring in saved.rings:
             first = saved.through - len(ring.medians) + 1
             medians = {first + back: median for back, median in enumerate(ring.medians) if median != _UNKNOWN}
@@ -149,7 +154,7 @@ class Fleet:
                 # Nothing is known of the days before the next record, and nothing was told of them.
                 silent_until = min(until, min(self._waiting, default=until + 1) - 1)
                 if silent_until > self.through:
-                    self.through, self.alarmed = silent_until, frozenset()
+                    self.through, self.alarmed, self.weeks = silent_until, frozenset(), {}
                     continue
             yield self._merge(self.through + 1)
 
@@ -158,6 +163,7 @@ class Fleet:
         records = self._waiting.pop(day, {}).values()
         tallies = merged(records)
         enough = {scope: tally for scope, tally in tallies.items() if tally.accounts >= self.min_accounts}
+        self.weeks = {scope: tally.weeks for scope, tally in enough.items()}
         for scope, tally in enough.items():
             self.rings.setdefault(scope, Ring()).add(day, tally, self.min_accounts)
         for scope, ring in list(self.rings.items()):

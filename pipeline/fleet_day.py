@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +34,8 @@ class Tally:
     """Accounts whose observed over expected actions are about a fiftieth of the bucket's number; the last: or more."""
     actions: int
     expected: int
+    weeks: tuple[int, ...] = (0,) * BUCKETS
+    """The same accounts by their week that ends with the day."""
 
     @property
     def accounts(self) -> int:
@@ -42,18 +44,16 @@ class Tally:
 
     def plus(self, other: Tally) -> Tally:
         """Both together."""
-        counts = tuple(a + b for a, b in zip(self.counts, other.counts, strict=True))
-        return Tally(counts, self.actions + other.actions, self.expected + other.expected)
+        counts, weeks = (
+            tuple(a + b for a, b in zip(mine, theirs, strict=True))
+            for mine, theirs in ((self.counts, other.counts), (self.weeks, other.weeks))
+        )
+        return Tally(counts, self.actions + other.actions, self.expected + other.expected, weeks)
 
     @property
     def median(self) -> int:
-        """The lower median bucket."""
-        half, seen = self.accounts, 0
-        for bucket, count in enumerate(self.counts):
-            seen += count
-            if 2 * seen >= half:
-                return bucket
-        return 0
+        """The lower median bucket of the day."""
+        return median_bucket(self.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,38 @@ def first_names(names: set[str | None]) -> list[str]:
     return sorted(name for name in names if name is not None)[:SCOPES]
 
 
+def median_bucket(counts: Sequence[int]) -> int:
+    """The lower median bucket."""
+    half, seen = sum(counts), 0
+    for bucket, count in enumerate(counts):
+        seen += count
+        if 2 * seen >= half:
+            return bucket
+    return 0
+
+
+def buckets(actions: F64, expected: F64) -> I64:
+    """Bucket of each account, from its actions and what was expected."""
+    bucket = np.floor(USUAL * actions / expected + _BUCKET_SHIFT)
+    return np.asarray(np.minimum(bucket, BUCKETS - 1), dtype=np.int64)
+
+
 class DayCount:
     """Counts the accounts of one partition, block by block."""
 
     def __init__(self, segments: int) -> None:
         self._counts = np.zeros((segments, BUCKETS), dtype=np.int64)
+        self._weeks = np.zeros((segments, BUCKETS), dtype=np.int64)
         self._actions = np.zeros(segments, dtype=np.int64)
         self._expected = np.zeros(segments, dtype=np.int64)
 
-    def add(self, segment: npt.NDArray[np.integer], actions: I64, expected: F64) -> None:
-        """Count accounts, each with the number of its segment, its actions in thousandths and what was expected."""
-        bucket = np.floor(USUAL * (actions / 1000.0) / expected + _BUCKET_SHIFT)
-        np.add.at(self._counts, (segment, np.minimum(bucket, BUCKETS - 1).astype(np.int64)), 1)
+    def add(self, segment: npt.NDArray[np.integer], actions: I64, expected: F64, week: F64, expected_week: F64) -> None:
+        """Count accounts, each with the number of its segment, its actions in thousandths and what was expected.
+
+        `week`: the actions of the seven days that end with the day, not in thousandths.
+        """
+        np.add.at(self._counts, (segment, buckets(actions / 1000.0, expected)), 1)
+        np.add.at(self._weeks, (segment, buckets(week, expected_week)), 1)
         np.add.at(self._actions, segment, actions)
         np.add.at(self._expected, segment, np.floor(1000.0 * expected + _ROUND_SHIFT).astype(np.int64))
 
@@ -103,6 +123,7 @@ class DayCount:
             tuple(self._counts[rows].sum(axis=0).tolist()),
             int(self._actions[rows].sum()),
             int(self._expected[rows].sum()),
+            tuple(self._weeks[rows].sum(axis=0).tolist()),
         )
 
 

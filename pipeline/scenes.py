@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.alerts import Scene, change_pct, optional, state_of
 from pipeline.bands import NAMES
+from pipeline.benchmark import benchmark
 from pipeline.detectors import combined_evidence, levels, power_user_decline, ratios, silence
 from pipeline.detectors.view import F64, Evaluator, Finding, View
 from pipeline.evidence.power import MIN_POWER_USERS
@@ -41,7 +42,13 @@ def scene(state: State, day: DayContext, verdict: Verdict, row: int, place: int)
         around,
         dimensions=(*around.dimensions, *_criteria(verdict.score, place)),
         health=verdict_record(state, verdict, row, place),
+        benchmark=benchmark(state.fleet, day.view, _segment(state, row), place),
     )
+
+
+def _segment(state: State, row: int) -> str | None:
+    belonging = state.accounts.belonging
+    return belonging.segments.names[int(belonging.segment[row])]
 
 
 def day_scene(state: State, view: View, place: int) -> Scene:
@@ -81,7 +88,9 @@ def tested_dimensions(view: View, place: int) -> list[dict[str, Any]]:
     ]
     alone = [(detector, view.finding(detector)) for detector in (*ratios.DETECTORS, silence)]
     return entries + [
-        _tested(detector.DIMENSION, 0, finding, place) for detector, finding in alone if finding.evidence[place] > 0
+        _tested(detector.DIMENSION, 0, finding, place)
+        for detector, finding in alone
+        if finding.evidence[place] >= combined_evidence.SPEAKING
     ]
 
 

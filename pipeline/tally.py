@@ -31,7 +31,9 @@ class DayTally:
             counted &= ~left_out[0]
         chosen = np.flatnonzero(counted)
         actions = view.pane("actions", day, day)[0].astype(np.int64)
-        self._count.add(belonging.segment[view.rows][chosen], actions[chosen], expected[chosen])
+        week = level.means(day - 6, day).sum(axis=0)[chosen]
+        segment = belonging.segment[view.rows][chosen]
+        self._count.add(segment, actions[chosen], expected[chosen], view.week_actions[chosen], week)
 
     def record(self) -> FleetDay:
         """Of the day, once all its accounts are closed."""

@@ -36,7 +36,7 @@ def test_without_a_setting_it_is_64_kib() -> None:
 
 def test_a_fleet_record_is_read_as_it_was_written_by_its_own_deployment_alone() -> None:
     tallies: dict[str | None, Tally] = {
-        None: Tally((1, *[0] * 48, 7, 2, *[0] * 50), 12_345, 2**40),
+        None: Tally((1, *[0] * 48, 7, 2, *[0] * 50), 12_345, 2**40, (*[0] * 49, 10, *[0] * 51)),
         "smb": Tally((0,) * BUCKETS, 0, 0),
     }
     day = FleetDay(3, 19_999, 20_000, tallies, (1, 2**64 - 1))

@@ -44,6 +44,8 @@ class Alerts:
     def __init__(self, config: Callable[[], OracleConfig]) -> None:
         self._config = config
         self.records: dict[tuple[str, int], dict[str, Any]] = {}
+        self.benchmark: dict[str, Any] | None = None
+        """Of the account whose day is being closed."""
 
     def open(self, account: Account, opening: Opening, finding: Finding) -> None:
         """Start an episode with revision 1, unless its kind is switched off."""
@@ -116,6 +118,7 @@ class Alerts:
             "evidence": episode.evidence,
             "onset": episode.onset,
             "shadow": self._in_shadow(episode),
+            "benchmark": self.benchmark,
         }
 
     def _in_shadow(self, episode: Episode) -> bool:

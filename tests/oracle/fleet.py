@@ -34,15 +34,28 @@ class Observation:
     actions: int
     """Thousandths."""
     expected: float
+    week: tuple[float, float] = (0.0, 1.0)
+    """Actions of the week that ends with the day, and what its weekdays let expect."""
 
     @property
     def bucket(self) -> int:
         """Observed over expected in fiftieths, at most 100."""
-        return min(100, math.floor(50 * (self.actions / 1000) / self.expected + 0.4))
+        return fiftieths(self.actions / 1000, self.expected)
 
     @property
     def thousandths(self) -> int:
         return math.floor(1000 * self.expected + 0.4567)
+
+
+def fiftieths(actions: float, expected: float) -> int:
+    """Observed over expected, at most 100."""
+    return min(100, math.floor(50 * actions / expected + 0.4))
+
+
+def week_of(view: View, last: int) -> tuple[float, float]:
+    """Actions of the week that ends on a day, and what the weekdays alone let expect of it."""
+    days = range(last - 6, last + 1)
+    return view.actions(last - 6, last), sum(view.level.usual(x) for x in days) if view.level else 0.0
 
 
 def observed(views: Iterable[View]) -> list[Observation]:
@@ -54,7 +67,8 @@ def observed(views: Iterable[View]) -> list[Observation]:
             continue
         if level.usual(day) >= 4 * level.dispersion:
             actions = view.account.actions.get(day, 0)
-            found.append(Observation(view.account.context.get("segment"), actions, level.usual(day)))
+            segment = view.account.context.get("segment")
+            found.append(Observation(segment, actions, level.usual(day), week_of(view, day)))
     return found
 
 
@@ -131,6 +145,28 @@ class FleetLog:
         """Tell whether the day enters no baseline, from what is known before `as_of`."""
         ahead = [x for x in range(day, min(day + 28, as_of)) if self.factor(segment, x) < 1]
         return day in ahead and len(ahead) <= 14
+
+    # Benchmark
+
+    def benchmark(self, view: View) -> dict[str, Any] | None:
+        """Compare the account's week, up to the day before, with that of its segment or of all."""
+        day, segment = view.day - 1, view.account.context.get("segment")
+        scope = segment if (segment, day) in self._medians else ALL
+        if (scope, day) not in self._medians:
+            return None
+        weeks = sorted(fiftieths(*each.week) for each in self._of(scope, day))
+        actions, expected = week_of(view, day)
+        percentile = None
+        if expected > 0:
+            mine = fiftieths(actions, expected)
+            below, same = sum(each < mine for each in weeks), weeks.count(mine)
+            percentile = round(100 * (below + same / 2) / len(weeks), 1)
+        return {
+            "segment": scope,
+            "segment_median_change_pct": 2.0 * weeks[(len(weeks) - 1) // 2] - 100.0,
+            "fleet_factor": round(self.factor(segment, day), 6),
+            "percentile": percentile,
+        }
 
     # Inhibition
 

@@ -198,6 +198,7 @@ class Oracle:
     def _close_account(self, account: Account, day: int) -> None:
         self._reevaluate(account, day)
         view = self._view(account, day)
+        self._log.benchmark = self.fleet.benchmark(view)
         self._books.rules.expire(account, day, view.end_ms)
         for detector in BEFORE_SCORE:
             self._evaluate(view, detector)
@@ -206,6 +207,7 @@ class Oracle:
         self._judge(view)
         for detector in AFTER_SCORE:
             self._evaluate(view, detector)
+        self._log.benchmark = None
 
     def _reevaluate(self, account: Account, day: int) -> None:
         earliest = account.earliest_amended_day

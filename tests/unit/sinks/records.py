@@ -88,6 +88,12 @@ def alert(account_id: str = "acme", revision: int = 1, **changes: Any) -> dict[s
         "summary": f"{account_id}: usage fell by 69 %",
         "description": "Seven days brought 31 actions where 100 were expected.",
         "config_hash": "0" * 16,
+        "benchmark": {
+            "segment": "mid-market",
+            "segment_median_change_pct": -2.0,
+            "fleet_factor": 1.0,
+            "percentile": 3.5,
+        },
         **changes,
     }
 

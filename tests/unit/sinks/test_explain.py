@@ -80,6 +80,7 @@ def test_a_person_sees_score_dimensions_evidence_owner_and_next_step(url: str) -
         "31 actions, 100 expected",
         "threshold 7.94",
         "one false alarm in 2,800 days",
+        "the median of segment mid-market was at -2 %, 3.5 % of them were below this one",
         "baseline of 56 days",
         "tickets flat",
         "Call the champion (usage-review)",
