@@ -21,7 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from agents.deliver_reader import Decode, DeliverReader, Item, Place, Publish, offset_of, place_of
 from agents.exits import RefusedError
 from agents.failpoints import hit
-from agents.reach import SILENT, Complaints
+from agents.reach import SILENT, Complaints, Silence
 from pipeline.config import EngineConfig
 from schemas.errors import RegistryUnavailableError
 from sinks.backoff import Backoff
@@ -90,6 +90,8 @@ class Deliver:
         self._placed = False
         self._backoff = Backoff(config.longest_backoff_s)
         self._problem: str | None = "not started"
+        self._silence: str | None = None
+        self._joined = False
         self._beat_s = time.monotonic()
 
     def stop(self) -> None:
@@ -103,7 +105,7 @@ class Deliver:
 
     def ready(self) -> str | None:
         """Say why records are not being written now, for /-/ready."""
-        return self._problem
+        return self._problem or self._silence
 
     def run(self) -> None:
         """Deliver until stopped.
@@ -113,6 +115,7 @@ class Deliver:
             KafkaException: the client is broken for good.
         """
         consumer = Consumer(self._consumer_settings())
+        self._problem = "waits for the group's partitions"
         try:
             consumer.subscribe(
                 list(self._config.topics),
@@ -120,8 +123,9 @@ class Deliver:
                 on_revoke=self._on_revoke,
                 on_lost=self._on_revoke,
             )
+            silence = Silence(consumer, next(iter(self._config.topics)))
             while not self._stop.is_set():
-                self._step(consumer)
+                self._step(consumer, silence)
         finally:
             self._problem = "stopped"
             consumer.close()
@@ -145,12 +149,14 @@ class Deliver:
             "partition.assignment.strategy": "range",
         }
 
-    def _step(self, consumer: Consumer) -> None:
+    def _step(self, consumer: Consumer, silence: Silence) -> None:
         self._beat_s = time.monotonic()
         try:
-            if not self._placed:
+            if self._joined and not self._placed:
                 self._place(consumer)
-            self._take(consumer, consumer.consume(self._config.batch_records, self._config.batch_wait_s))
+            messages = consumer.consume(self._config.batch_records, self._config.batch_wait_s)
+            self._silence = silence.problem(messages)
+            self._take(consumer, messages)
             self._between()
         except SinkUnavailableError as error:
             unknown = isinstance(error, CommitUnknownError)
@@ -166,7 +172,7 @@ class Deliver:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         # Where to read from is in the database, and that may be away: not to be waited for in a callback.
         consumer.assign([])
-        self._assigned, self._placed = partitions, False
+        self._assigned, self._placed, self._joined = partitions, False, True
         self._metrics.rebalance()
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

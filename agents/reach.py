@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, TopicMetadata
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka.admin import AdminClient, ClusterMetadata, TopicMetadata
 
 from agents.exits import UnreachableError
 
 _REPEAT_S = 60.0
+_ASK_EVERY_S = 3.0
+_ANSWER_S = 2.0
 SILENT = 2
 """Of the levels of syslog: librdkafka would log every attempt, twenty in a second."""
 _NO_ANSWER = frozenset({"_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_AUTHENTICATION", "_SSL"})
@@ -35,6 +37,40 @@ class Complaints:
             self._logger.warning("%s: %s", self._who, text)
 
 
+class Silence:
+    """Whether brokers answer a consumer to which they send nothing, asked every few seconds."""
+
+    def __init__(self, consumer: Consumer, topic: str) -> None:
+        """`topic`: one that exists."""
+        self._consumer = consumer
+        self._topic = topic
+        self._heard_s = -_ASK_EVERY_S
+
+    def problem(self, messages: Sequence[Message]) -> str | None:
+        """Ask, unless one of these or an earlier answer has come lately; None if there was an answer."""
+        now = monotonic()
+        if any(message.error() is None for message in messages):
+            self._heard_s = now
+        if now - self._heard_s < _ASK_EVERY_S:
+            return None
+        try:
+            self._consumer.list_topics(self._topic, timeout=_ANSWER_S)
+        except KafkaException as error:
+            failure: KafkaError = error.args[0]
+            return f"no broker answers: {failure.str()}"
+        self._heard_s = monotonic()
+        return None
+
+
+def brokers_of(client: Mapping[str, Any], timeout_s: float) -> list[str]:
+    """Addresses of all brokers that the one which answers knows.
+
+    Raises:
+        UnreachableError, KafkaException: as `topics_of`.
+    """
+    return [f"{broker.host}:{broker.port}" for broker in _metadata_of(client, timeout_s).brokers.values()]
+
+
 def topics_of(client: Mapping[str, Any], timeout_s: float) -> dict[str, TopicMetadata]:
     """Every topic of the cluster that these librdkafka settings lead to.
 
@@ -42,11 +78,15 @@ def topics_of(client: Mapping[str, Any], timeout_s: float) -> dict[str, TopicMet
         UnreachableError: no broker answered; the message says why.
         KafkaException: a broker refused.
     """
+    return _metadata_of(client, timeout_s).topics
+
+
+def _metadata_of(client: Mapping[str, Any], timeout_s: float) -> ClusterMetadata:
     complaints: list[KafkaError] = []
     settings: dict[str, Any] = {**client, "log_level": SILENT, "error_cb": complaints.append}
     admin = AdminClient(settings)
     try:
-        return admin.list_topics(timeout=timeout_s).topics
+        return admin.list_topics(timeout=timeout_s)
     except KafkaException as error:
         failure: KafkaError = error.args[0]
         if failure.name() not in _NO_ANSWER:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,14 +15,17 @@ from confluent_kafka.admin import (
     ConfigResource,
     NewTopic,
     ResourceType,
+    TopicMetadata,
 )
 
 from agents.exits import UnreachableError
-from agents.reach import topics_of
+from agents.reach import brokers_of, topics_of
 from agents.settings import Settings
 from schemas.topics import LARGEST_MESSAGE_BYTES, PARTITIONS, TOPICS
 
 _ASK_S = 30.0
+_ANSWER_S = 5.0
+_PATIENCE_S = 30.0
 _LOOK_S = 0.1
 _MINUTE_MS = 60_000
 
@@ -88,14 +91,16 @@ class Topics:
     Args:
         client: librdkafka settings of any client of these brokers.
         wanted: what must be there.
+        patience_s: how long all brokers may take to know a new topic.
 
     Raises:
         UnreachableError: no broker answers.
         KafkaException: the brokers refuse.
     """
 
-    def __init__(self, client: Mapping[str, Any], wanted: Sequence[Wanted]) -> None:
+    def __init__(self, client: Mapping[str, Any], wanted: Sequence[Wanted], patience_s: float = _PATIENCE_S) -> None:
         self._client = client
+        self._patience_s = patience_s
         self._wanted = {topic.name: topic for topic in wanted}
 
     @cached_property
@@ -117,7 +122,7 @@ class Topics:
         return [*differences, *self._config_differences(present)]
 
     def apply(self) -> list[Difference]:
-        """Create what is missing and set configurations; returns what was done."""
+        """Create what is missing and set configurations; returns what was done, when all brokers know it."""
         mendable = [difference for difference in self.check() if difference.mendable]
         missing = [self._wanted[each.topic] for each in mendable if each.what == "topic"]
         if missing:
@@ -126,30 +131,33 @@ class Topics:
             )
             for future in created.values():
                 future.result(_ASK_S)
-            self._await_metadata(missing)
         changes: dict[str, list[Difference]] = {}
         for difference in mendable:
             if difference.what != "topic":
                 changes.setdefault(difference.topic, []).append(difference)
         self._configure(changes)
+        self._await_metadata({wanted.name for wanted in missing})
         return mendable
 
-    def _await_metadata(self, created: Sequence[Wanted]) -> None:
-        """Return when clients can see the topics: brokers answer for a new topic before they all know it."""
-        until_s = time.monotonic() + _ASK_S
-        while unseen := [wanted.name for wanted in created if not self._is_visible(wanted)]:
+    def _await_metadata(self, created: Collection[str]) -> None:
+        """Return when every broker tells of the topics: one answers for a new topic before all know it."""
+        until_s = time.monotonic() + self._patience_s
+        while (lack := self._lack(created)) is not None:
             if time.monotonic() > until_s:
-                message = f"{', '.join(unseen)}: created, but not in the metadata after {_ASK_S:.0f} s; try again"
-                raise UnreachableError(message)
+                raise UnreachableError(f"{lack} after {self._patience_s:.0f} s; try again")
             time.sleep(_LOOK_S)
 
-    def _is_visible(self, wanted: Wanted) -> bool:
-        found = topics_of(self._client, _ASK_S).get(wanted.name)
-        return (
-            found is not None
-            and len(found.partitions) == wanted.partitions
-            and all(partition.leader >= 0 for partition in found.partitions.values())
-        )
+    def _lack(self, created: Collection[str]) -> str | None:
+        """What one of the brokers does not tell of."""
+        for address in brokers_of(self._client, _ASK_S):
+            try:
+                found = topics_of({**self._client, "bootstrap.servers": address}, min(_ANSWER_S, self._patience_s))
+            except UnreachableError as error:
+                return f"the topics are there, but {error}"
+            for name, wanted in self._wanted.items():
+                if name not in found or (name in created and not _is_usable(found[name], wanted)):
+                    return f"{name} is there, but {address} does not tell of it"
+        return None
 
     def _configure(self, changes: Mapping[str, Sequence[Difference]]) -> None:
         if not changes:
@@ -177,3 +185,8 @@ class Topics:
             for key, value in self._wanted[resource.name].config.items():
                 if found[key].value != value:
                     yield Difference(resource.name, key, str(found[key].value), value)
+
+
+def _is_usable(found: TopicMetadata, wanted: Wanted) -> bool:
+    leaders = [partition.leader for partition in found.partitions.values()]
+    return len(leaders) == wanted.partitions and min(leaders) >= 0

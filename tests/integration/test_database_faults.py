@@ -271,9 +271,11 @@ def test_deliverers_that_come_and_go_and_a_killed_broker_on_real_kafka(kafka: Ka
                 wait_for(partial(has_joined, other))
                 if part == 2:
                     kafka.kill9()
+                    wait_for(lambda: "no broker answers" in (first.deliver.ready() or ""))
                     kafka.start()
             assert other.errors == []
         wait_for(lambda: delivered(sqlite) == len(RECORDS), 60)
+        wait_for(lambda: first.deliver.ready() is None)
     assert first.errors == []
     assert_exact(sqlite)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,18 @@ def test_every_output_topic_ends_up_in_its_tables(bootstrap: str, url: str) -> N
     assert ask(url, "SELECT author FROM alert_commands") == "csm-17"
     assert running.metric("foreshock_sink_records_total", projection="alert") == 51
     assert running.deliver.ready() == "stopped"
+    assert running.errors == []
+
+
+def test_it_is_ready_while_brokers_answer_and_not_without_them(url: str) -> None:
+    with EmbeddedBroker(PROJECTIONS) as broker:
+        stack = ExitStack()
+        running = stack.enter_context(delivering(broker.bootstrap, url))
+        wait_for(lambda: running.deliver.ready() == "waits for the group's partitions")
+        wait_for(lambda: running.deliver.ready() is None)
+    with stack:
+        wait_for(lambda: "no broker answers" in (running.deliver.ready() or ""))
+        assert running.deliver.healthy() is None
     assert running.errors == []
 
 
