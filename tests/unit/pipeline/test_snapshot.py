@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pipeline.books import decode_book
 from pipeline.config import EngineConfig
@@ -31,6 +30,7 @@ from pipeline.standings import STANDING
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, TOPICS, USAGE, OracleConfig, Record
 from tests.oracle.streams import Case, Log, short_cases
+from tests.support.examples import RANDOMS
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 FIRST_MS = 20_000 * DAY_MS
@@ -106,7 +106,7 @@ def test_a_feed_that_was_restored_writes_what_the_first_one_wrote(case: Case) ->
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=SLOW)
-@given(short_cases(most=12), st.randoms(use_true_random=False))
+@given(short_cases(most=12), RANDOMS)
 def test_the_order_of_accounts_in_the_log_does_not_matter(case: Case, random: Any) -> None:
     feed = fed(case)
     written = checkpoint(feed, epoch=0)
