@@ -23,12 +23,15 @@ SETTLED_AGE = 2 * LAG_DAYS
 """Younger accounts have half of their days as baseline."""
 Z_90 = 1.2816
 """Normal quantile of a one-sided 90 % bound: of all bounds in an account's first weeks, and of what it may rise to."""
-Z_MEAN, Z_DISPERSION = 0.1, 0.9
+Z_MEAN, Z_DISPERSION, Z_RISE = 0.1, 0.5, 0.9
 OWN_DAYS = 42
-"""Normal quantiles of the bounds of an account with so many days of its own.
+"""Normal quantiles of the bounds of an account with so many days of its own; of the dispersion of a rise at any age.
 
 Wider ones cost power and buy nothing: measured false alarms stay below the budget (tests/evaluation).
 """
+CLUMPS = 9.0
+"""What the excess of dispersion, per daily count, adds to the variance of its estimate: bursts that come seldom are
+missed. The moments of a negative binomial give 6; half of that more, because the estimate is skewed."""
 SLACK = 0.03
 """Left to days off that nobody announced."""
 PRIOR_DISPERSION = 4.0
@@ -51,7 +54,8 @@ class Level:
 
     `mean` is 0 where the level is not defined. `safe` is the lower bound of it as a share,
     less 3 % for days off that nobody announced; `upper` the upper bound of the daily mean, likewise, which
-    exists without any activity too. `lag` days behind the day judged do not belong to the baseline.
+    exists without any activity too. Falls are judged with `dispersion`, rises with `rise_dispersion`: one that is
+    too low takes the next burst for a rise. `lag` days behind the day judged do not belong to the baseline.
     """
 
     defined: Bools
@@ -62,6 +66,7 @@ class Level:
     """One row per weekday, one column per account."""
     dispersion: F64
     safe: F64
+    rise_dispersion: F64
     upper: F64
 
     @property
@@ -122,7 +127,7 @@ def expected_level(
     return level
 
 
-_COLUMNS = ("defined", "days", "lag", "mean", "dispersion", "safe", "upper")
+_COLUMNS = ("defined", "days", "lag", "mean", "dispersion", "safe", "rise_dispersion", "upper")
 
 
 def _replace(level: Level, places: npt.NDArray[np.intp], part: Level) -> None:
@@ -153,20 +158,34 @@ def _learn(
     deviations = values.reshape(weeks, 7, -1) / scale - np.roll(means, -weekday(first_day), axis=0)
     squares = np.where(counted, (deviations * deviations).reshape(len(values), -1), 0.0).sum(axis=0)
     expected = (means * numbers).sum(axis=0)
-    dispersion = _dispersion(squares / np.where(defined, expected, 1.0), count)
+    dispersion = _dispersion(squares / np.where(defined, expected, 1.0), count, mean)
     safe = _lower_mean(total, count, dispersion, prior_mean) / np.where(defined, mean, 1.0)
-    upper = (total + dispersion + Z_90 * np.sqrt(dispersion * (total + dispersion))) / known
+    bursts = _rise_dispersion(squares, total, count)
+    upper = (total + bursts + Z_90 * np.sqrt(bursts * (total + bursts))) / known
     return Level(
-        defined, count, lag, mean, factors, dispersion, (1.0 - SLACK) * safe, np.asarray((1.0 + SLACK) * upper)
+        defined, count, lag, mean, factors, dispersion, (1.0 - SLACK) * safe, bursts, np.asarray((1.0 + SLACK) * upper)
     )
 
 
-def _dispersion(ratio: F64, count: I64) -> F64:
+def _dispersion(ratio: F64, count: I64, mean: F64) -> F64:
     """Upper bound of variance over mean, from its Pearson estimate; with a prior in an account's first weeks."""
     prior = np.where(count < SEASONAL_DAYS, PRIOR_DISPERSION_DAYS, 0)
     quantile = np.where(count < OWN_DAYS, Z_90, Z_DISPERSION)
     pooled = (prior * PRIOR_DISPERSION + count * ratio) / np.maximum(prior + count, 1)
-    return np.asarray(np.maximum(1.0, pooled) * (1.0 + quantile * np.sqrt(2.0 / np.maximum(prior + count - 1, 1))))
+    own = np.where((count < OWN_DAYS) | (mean <= 0), np.inf, mean)
+    return _upper_dispersion(np.maximum(1.0, pooled), own, prior + count, quantile)
+
+
+def _rise_dispersion(squares: F64, total: F64, count: I64) -> F64:
+    """The same for rises, with one event more, so that it exists without any."""
+    mean = (total + 1.0) / np.maximum(count, 1)
+    return _upper_dispersion(np.maximum(1.0, (squares + 1.0) / (total + 1.0)), mean, count, Z_RISE)
+
+
+def _upper_dispersion(estimate: F64, mean: F64, count: I64, quantile: float | F64) -> F64:
+    """Upper bound of a dispersion from its estimate on so many days with a mean count."""
+    variance = (2.0 + CLUMPS * (estimate - 1.0) / mean) / np.maximum(count - 1, 1)
+    return np.asarray(estimate * (1.0 + quantile * np.sqrt(variance)))
 
 
 def _lower_mean(total: F64, count: I64, dispersion: F64, prior_mean: F64 | None) -> F64:

@@ -28,14 +28,14 @@ SPEAKING = float(np.log(10.0))
 def evaluate(view: View) -> Finding:
     """Raised when the weighted mean exceeds the threshold and at least two dimensions speak."""
     evidence = weighted(view)
-    speaking = np.sum([view.finding(detector).evidence >= SPEAKING for detector, _ in COMPONENTS], axis=0)
+    speaking = np.sum([view.finding(detector).surest >= SPEAKING for detector, _ in COMPONENTS], axis=0)
     raised = (evidence >= view.threshold) & (speaking >= MIN_SPEAKING)
     return Finding(raised, speaking.astype(np.float64), np.zeros(len(view)), evidence)
 
 
 def weighted(view: View) -> F64:
     """Log of the weighted mean of the e-detectors; −∞ where none has any evidence."""
-    parts = np.stack([view.finding(detector).evidence + np.log(weight) for detector, weight in COMPONENTS])
+    parts = np.stack([view.finding(detector).surest + np.log(weight) for detector, weight in COMPONENTS])
     return np.asarray(np.logaddexp.reduce(parts, axis=0) - np.log(TOTAL_WEIGHT))
 
 

@@ -47,14 +47,13 @@ def holds(raised: Bools, observed: F64, expected: float) -> Finding:
 def power_share_fallen(view: View, where: Bools) -> Finding:
     """Findings of accounts whose power users' share has fallen, raised at some of them."""
     power = view.power
-    observed = np.where(power.all_week > 0, power.week / np.maximum(power.all_week, 1), 0.0)
-    # When none of the reference's users is left, they were renamed or moved, and nothing is known of them.
-    known = (view.first_usage_day <= power.reference_start - REFERENCE_DAYS) & (power.known_week > 0)
+    observed = power.week / np.maximum(power.known_week, 1)
+    known = view.first_usage_day <= power.reference_start - REFERENCE_DAYS
     evidence = np.where(known, power.evidence, -np.inf)
     return Finding((evidence >= view.threshold) & where, observed, power.share, evidence)
 
 
 def power_share_back(view: View, place: int, expected_at_opening: float) -> bool:
     """Whether last week's share is back near what was expected when the episode opened."""
-    part, whole = view.power.week[place], view.power.all_week[place]
+    part, whole = view.power.week[place], view.power.known_week[place]
     return bool(whole > 0 and part >= RECOVERED_SHARE * expected_at_opening * whole)

@@ -20,9 +20,10 @@ from pipeline.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SEASONAL_DAYS, SET
 Places = npt.NDArray[np.intp]
 FALLS = (0.8, 0.6, 0.3)
 RISES = (1.5, 2.0, 4.0, 16.0)
-FALL_CAP = 4.0
-"""Log evidence of one day for a fall, so that no single day can raise the alarm."""
-RISE_CAP = 50.0
+FALL_CAP, RISE_CAP, GROWTH_CAP = 3.0, 4.0, 2.0
+"""Log evidence of one day at most, so that neither one day nor two can raise the alarm. Growth takes longer still."""
+IDLE_CAP = 1.5
+"""The same of a day without anything: an account may be closed for two days and tell nobody."""
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class LevelDetector:
         """The same without what is known of today only."""
         observed = view.last(self.pane, self.days)
         expected = self.days * view.rough_mean(self.pane)
-        finding = Finding(np.zeros(len(view), dtype=np.bool_), observed, expected, np.full(len(view), -np.inf))
+        finding = Finding.nothing(observed, expected)
         places = np.flatnonzero(self._concerned(view, observed, expected))
         if len(places):
             level = view.level_of(self.pane, places)
@@ -81,7 +82,7 @@ class LevelDetector:
         """First day of the change and the range it may lie in, for an account that raised."""
         places = np.array([place])
         level = view.level_of(self.pane, places)
-        live = LAG_DAYS if self.direction == "up" else int(level.lag[0])
+        live = self._live_days if self.direction == "up" else int(level.lag[0])
         best, longest, shortest = esr.onset(self._log_e(view, level, places)[:, :, 0], min(live, LAG_DAYS))
         return view.day - best, view.day - longest, view.day - shortest
 
@@ -92,8 +93,13 @@ class LevelDetector:
         falls = self.direction == "down"
         if not (level.defined[0] if falls else level.lag[0] >= LAG_DAYS):
             return -np.inf
-        lag = level.lag if falls else np.full(1, LAG_DAYS)
+        lag = level.lag if falls else np.full(1, self._live_days)
         return float(esr.last_two(self._log_e(view, level, places), lag)[1][0])
+
+    @property
+    def _live_days(self) -> int:
+        """Days that speak for a rise: a surge is short, and bursts in different weeks are none."""
+        return LAG_DAYS if self.steady else self.days
 
     def _concerned(self, view: View, observed: F64, expected: F64) -> Bools:
         age = view.day - view.first_day_of(self.pane) + 1
@@ -112,11 +118,13 @@ class LevelDetector:
         low = level.defined & (observed < self.ratio * expected) & (observed < self.ratio * self.days * level.mean)
         finding.expected[places] = expected
         finding.evidence[places] = np.where(low, now, -np.inf)
+        finding.lasting = finding.evidence.copy()
+        finding.lasting[places] = np.minimum(finding.lasting[places], before)
         finding.raised[places] = low & (before >= view.threshold) & (now >= view.threshold)
 
     def _rises(self, view: View, level: Level, places: Places, finding: Finding) -> None:
         """Write the findings of accounts whose value may have risen."""
-        now = esr.last_two(self._log_e(view, level, places), np.full(len(places), LAG_DAYS))[1]
+        now = esr.last_two(self._log_e(view, level, places), np.full(len(places), self._live_days))[1]
         expected, observed = self.days * level.mean, finding.observed[places]
         high = observed > expected + np.sqrt(expected) + 1.0
         if self.steady:
@@ -131,12 +139,13 @@ class LevelDetector:
         values = view.columns(self.pane, first, view.day, places) / view.scale(self.pane)
         if self.direction == "down":
             means = level.safe * view.means(level, first, view.day, places)
-            tilts, cap = esr.falling_tilts(FALLS, level.dispersion), FALL_CAP
-        else:
-            # The calendar only lowers what is expected; a rise must be one without it too.
-            means = level.upper * level.weekday_factors(first, view.day)
-            tilts, cap = esr.rising_tilts(RISES, level.dispersion), RISE_CAP
-        return esr.log_e_values(values, means, tilts, level.dispersion, cap)
+            tilts = esr.falling_tilts(FALLS, level.dispersion)
+            cap = np.where(values > 0, FALL_CAP, IDLE_CAP)[:, None, :]
+            return esr.log_e_values(values, means, tilts, level.dispersion, cap)
+        # The calendar only lowers what is expected; a rise must be one without it too.
+        means = level.upper * level.weekday_factors(first, view.day)
+        tilts = esr.rising_tilts(RISES, level.rise_dispersion)
+        return esr.log_e_values(values, means, tilts, level.rise_dispersion, GROWTH_CAP if self.steady else RISE_CAP)
 
 
 usage_drop = LevelDetector("usage_drop", "total_usage", "actions", "down", 5, 0.85, silence=True)

@@ -38,6 +38,18 @@ class Finding:
     expected: F64
     evidence: F64
     """Surer is higher; its scale is the detector's own."""
+    lasting: F64 | None = None
+    """The lower of yesterday's and today's evidence, of what must hold on both."""
+
+    @classmethod
+    def nothing(cls, observed: F64, expected: F64) -> Finding:
+        """No account raised, and no evidence for it."""
+        return cls(np.zeros(len(observed), dtype=np.bool_), observed, expected, np.full(len(observed), -np.inf))
+
+    @property
+    def surest(self) -> F64:
+        """Evidence that other detectors may build on."""
+        return self.evidence if self.lasting is None else self.lasting
 
     def values_at(self, place: int) -> tuple[float, float, float]:
         """Observed, expected and evidence of one account."""

@@ -26,7 +26,7 @@ def rising_tilts(effects: tuple[float, ...], dispersion: F64) -> F64:
     return np.stack([np.log(effect * dispersion / (1.0 + effect * (dispersion - 1.0))) for effect in effects])
 
 
-def log_e_values(values: F64, means: F64, tilts: F64, dispersion: F64, cap: float) -> F64:
+def log_e_values(values: F64, means: F64, tilts: F64, dispersion: F64, cap: float | F64) -> F64:
     """Log e-values, one block a day, one row an effect, one column an account."""
     excess = dispersion - 1.0
     scales = np.log(dispersion - excess * np.exp(tilts)) / excess

@@ -1,7 +1,8 @@
 """Power users: who they are, what they do since, and whether their share of all user-days has fallen.
 
 A power user was active in at least 8 of the reference's 12 weeks and on at least 24 days. The choice is older than
-what is judged, so that regression to the mean does not look like a decline.
+what is judged, so that regression to the mean does not look like a decline. The share is that of the user-days of
+those who were there in the reference: where users are renamed, all of them fade alike.
 """
 
 from __future__ import annotations
@@ -121,7 +122,10 @@ def power_users(bits: U64, owners: I32, accounts: int, day: int) -> PowerUsers:
     own_week, all_week = share.per_account(chosen, week[power], accounts), share.per_account(owners, week, accounts)
     fortnight = share.per_account(chosen, np.bitwise_count(recent[power] >> np.uint64(7)), accounts)
     concerned = (count >= MIN_POWER_USERS) & (own_week <= MATERIAL_WEEK * own / 12.0)
-    concerned &= (fortnight <= MATERIAL_FORTNIGHT * own / 6.0) & (own_week * all_days <= MATERIAL_WEEK * own * all_week)
+    known = days > 0
+    known_week = share.per_account(owners, np.where(known, week, 0), accounts)
+    concerned &= (fortnight <= MATERIAL_FORTNIGHT * own / 6.0) & (known_week > 0)
+    concerned &= own_week * all_days <= MATERIAL_WEEK * own * known_week
     return PowerUsers(
         share.reference_start(day),
         count,
@@ -130,11 +134,11 @@ def power_users(bits: U64, owners: I32, accounts: int, day: int) -> PowerUsers:
         own_week,
         all_week,
         fortnight,
-        share.per_account(owners, np.where(days > 0, week, 0), accounts),
+        known_week,
         share.per_account(owners, np.bitwise_count(recent), accounts),
         np.bincount(chosen[week[power] == 0], minlength=accounts),
         concerned,
-        _evidence(_Users(early, late, recent, owners, power).of(concerned[owners]), concerned),
+        _evidence(_Users(early, late, recent, owners, power).of(concerned[owners] & known), concerned),
     )
 
 

@@ -25,7 +25,7 @@ def _evidence(view: View) -> dict[str, float]:
     for plan in FALLING:
         fall = fall_evidence(view, plan)
         if fall is not None:
-            found[plan.kind] = fall[0].evidence
+            found[plan.kind] = fall[1]
     for plan in RISING:
         rise = rise_evidence(view, plan)
         if rise is not None:

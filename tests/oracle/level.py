@@ -28,6 +28,7 @@ class Level:
     factors: tuple[float, ...]
     dispersion: float
     safe_share: float
+    rise_dispersion: float
     upper: float
 
     def usual(self, day: int) -> float:
@@ -67,21 +68,26 @@ def learn(
     total = sum(values.values())
     mean = total / n
     factors = _weekday_factors(values, mean)
-    scatter = 0.0
+    scatter = squares = 0.0
     if mean > 0:
         expected = {x: mean * factors[weekday(x)] for x in base}
-        scatter = sum((values[x] - expected[x]) ** 2 for x in base) / sum(expected.values())
-    z_mean, z_dispersion = (Z, Z) if n < 42 else (0.1, 0.9)
+        squares = sum((values[x] - expected[x]) ** 2 for x in base)
+        scatter = squares / sum(expected.values())
+    z_mean, z_dispersion = (Z, Z) if n < 42 else (0.1, 0.5)
     borrowed = 14 if n < 28 else 0
-    pooled = (borrowed * 4 + n * scatter) / (borrowed + n)
-    dispersion = max(1.0, pooled) * (1 + z_dispersion * math.sqrt(2 / (borrowed + n - 1)))
+    pooled = max(1.0, (borrowed * 4 + n * scatter) / (borrowed + n))
+    clumps = 9 * (pooled - 1) / mean if n >= 42 and mean > 0 else 0.0
+    dispersion = pooled * (1 + z_dispersion * math.sqrt((2 + clumps) / (borrowed + n - 1)))
+    estimate = max(1.0, (squares + 1) / (total + 1))
+    spread = 2 + 9 * (estimate - 1) / ((total + 1) / n)
+    bursts = estimate * (1 + 0.9 * math.sqrt(spread / (n - 1)))
     shape, rate = total / dispersion, n / dispersion
     if prior_mean is not None:
         shape, rate = shape + 0.5, rate + 0.5 / prior_mean
     low = shape * max(0.0, 1 - 1 / (9 * shape) - z_mean / (3 * math.sqrt(shape))) ** 3 / rate if shape > 0 else 0.0
-    high = (total + dispersion + Z * math.sqrt(dispersion * (total + dispersion))) / n
+    high = (total + bursts + Z * math.sqrt(bursts * (total + bursts))) / n
     share = 0.97 * low / mean if mean > 0 else 0.0
-    return Level(n, lag, mean, factors, dispersion, share, 1.03 * high)
+    return Level(n, lag, mean, factors, dispersion, share, bursts, 1.03 * high)
 
 
 def _weekday_factors(values: dict[int, float], mean: float) -> tuple[float, ...]:

@@ -58,10 +58,7 @@ def _shift(view: View) -> _Shift | None:
     fortnight = view.share(d - 13, d).power
     if week.power > 0.75 * then.power / 12 or fortnight > 0.8 * then.power / 6:
         return None
-    if week.power * then.all > 0.75 * then.power * week.all:
-        return None
-    known = [active for active in view.account.users.values() if any(first <= x < first + 84 for x in active)]
-    if not any(d - 6 <= x <= d for active in known for x in active):
+    if week.known == 0 or week.power * then.all > 0.75 * then.power * week.known:
         return None
     weeks = [view.share(first + 7 * k, first + 7 * k + 6) for k in range(12)]
     p = then.power / then.all
@@ -71,10 +68,9 @@ def _shift(view: View) -> _Shift | None:
     if q <= 0.05:
         return None
     days = [view.share(x, x) for x in range(d - 20, d + 1)]
-    evidence = _log(_fallen([(x.power, x.all) for x in days], q, phi))
+    evidence = _log(_fallen([(x.power, x.known) for x in days], q, phi))
     change, flat = total_change(view)
-    observed = week.power / week.all if week.all else 0.0
-    return _Shift(observed, p, evidence, change, flat)
+    return _Shift(week.power / week.known, p, evidence, change, flat)
 
 
 def power_user_decline(view: View) -> Finding | None:
@@ -93,7 +89,7 @@ def user_mix_shift(view: View) -> Finding | None:
 
 def power_share_is_back(view: View, episode: Episode) -> bool:
     last = view.share(view.day - 6, view.day)
-    return last.all > 0 and last.power >= 0.9 * episode.expected * last.all
+    return last.known > 0 and last.power >= 0.9 * episode.expected * last.known
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,10 @@ def _calendar(country: str) -> holidays.HolidayBase:
 
 @dataclass(frozen=True)
 class Share:
-    """Activity of power users, counted in user-days."""
+    """Activity of power users, counted in user-days; `known` users were active in the reference."""
 
     power: int
+    known: int
     all: int
 
 
@@ -162,11 +163,18 @@ class View:
                 found.add(user)
         return found
 
+    @cached_property
+    def known_users(self) -> set[str]:
+        """Users active in the reference."""
+        reference = set(range(self.reference_start, self.reference_start + 84))
+        return {user for user, active in self.account.users.items() if active & reference}
+
     def share(self, first: int, last: int) -> Share:
-        """Count the user-days of power users and of all users between two days, both included."""
+        """Count the user-days of power users, of known ones and of all between two days, both included."""
         wanted = set(range(first, last + 1))
         power = sum(len(self.account.users[user] & wanted) for user in self.power_users)
-        return Share(power, self.user_days(wanted))
+        known = sum(len(self.account.users[user] & wanted) for user in self.known_users)
+        return Share(power, known, self.user_days(wanted))
 
     @cached_property
     def seats(self) -> int:

@@ -42,13 +42,8 @@ def opened(stream: SimulatedStream, config: EngineConfig, partitions: int = 1) -
 
 
 @pytest.mark.parametrize("partitions", [1, 5])
-def test_one_alert_of_the_fleet_and_none_of_an_account(
-    incident: tuple[str, SimulatedStream], partitions: int, request: pytest.FixtureRequest
-) -> None:
+def test_one_alert_of_the_fleet_and_none_of_an_account(incident: tuple[str, SimulatedStream], partitions: int) -> None:
     kind, stream = incident
-    if kind == "feed_outage":
-        reason = "combined_evidence does not wait for a second day, and a day's factor is known on the next"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     found = opened(stream, EngineConfig(), partitions)
     assert [(alert["account_id"], alert["kind"]) for alert in found] == [("fleet", KINDS[kind])]
 

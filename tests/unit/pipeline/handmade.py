@@ -108,9 +108,10 @@ def varied_world() -> World:
         world.pane("tickets_opened", row, range(TODAY - 60, TODAY, 20), 1)
     world.account("empty")
     troubled = world.account("troubled", open_p1=1, oldest_p1_ms=(TODAY - 3) * day_ms, open_tickets=7)
-    world.pane("tickets_opened", troubled, last(2), 4)
+    world.pane("tickets_opened", troubled, last(4), 4)
     handed_over = world.account("handed-over", TODAY - 140)
     world.use(handed_over, range(TODAY - 119, TODAY - 20), 50.0, team[:4])
+    world.use(handed_over, range(TODAY - 118, TODAY - 20, 7), 50.0, ["o1", "o2", "o3"])
     neglected = world.account("neglected", TODAY - 100, onboarding=True, milestones_left=True, roles_known=True)
     known: dict[str, tuple[int, float]] = {
         "review_ms": (neglected, (TODAY - 120) * day_ms),
@@ -125,10 +126,11 @@ def varied_world() -> World:
     }
     for column, (row, value) in known.items():
         getattr(world.accounts, column)[row] = value
-    world.use(handed_over, last(21), 50.0, ["u0", "n1", "n2", "n3"])
+    world.use(handed_over, last(21), 50.0, ["u0", "o1", "o2", "o3"])
     rolled_out = world.account("rolled-out", TODAY - 140)
     world.use(rolled_out, range(TODAY - 119, TODAY - 20), 50.0, team[:5])
-    world.use(rolled_out, last(21), 50.0, [team[0], *(f"n{n}" for n in range(12))])
+    world.use(rolled_out, range(TODAY - 118, TODAY - 20, 7), 50.0, ["o1", "o2", "o3"])
+    world.use(rolled_out, last(21), 50.0, [team[0], "o1", "o2", "o3", *(f"n{n}" for n in range(9))])
     abandoning = world.account("abandoning", TODAY - 140, seats=5)
     world.use(abandoning, range(TODAY - 119, TODAY - 27), 50.0, ["only", "ann", "bob"])
     world.use(abandoning, last(28), 50.0, ["only"])
@@ -142,7 +144,7 @@ def varied_world() -> World:
     world.pane("duration_ds", waning, range(MONTHS.start, TODAY - 13), 60_000)
     world.pane("duration_ds", waning, last(14), 9_000)
     for pane, value in (("severity_points", 15), ("complaints", 5), ("payment_troubles", 4)):
-        world.pane(pane, waning, last(3), value)
+        world.pane(pane, waning, last(5), value)
     joining = world.account("joining", MONTHS.start)
     world.use(joining, MONTHS, 100.0)
     world.pane("active_users", joining, range(MONTHS.start, TODAY - 27), 20)

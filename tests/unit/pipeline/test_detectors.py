@@ -22,8 +22,8 @@ from pipeline.detectors import (
     user_mix_shift,
     weekly_drop,
 )
-from pipeline.detectors.levels import sustained_growth, ticket_surge, usage_drop, users_drop, users_growth
-from pipeline.level import Z_90, Z_DISPERSION, Z_MEAN
+from pipeline.detectors.levels import RISE_CAP, sustained_growth, ticket_surge, usage_drop, users_drop, users_growth
+from pipeline.level import Z_90, Z_DISPERSION, Z_MEAN, Z_RISE
 from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
 
 DAY_MS = 86_400_000
@@ -144,51 +144,75 @@ def test_silence_is_over_within_three_days_of_activity(gap: int, expected: bool)
     assert cleared(silence, used(5.0, 0.0, gap)) is expected
 
 
-def handover(remaining: int, newcomers: int) -> World:
-    """Four power users of whom some stay; newcomers begin two weeks ago."""
+POWER, OTHERS = ["p1", "p2", "p3", "p4"], ["o0", "o1", "o2"]
+
+
+def handover(remaining: int, newcomers: int, helpers: int = 0) -> World:
+    """Four power users of whom some stay, and others who came once a week; since two weeks some of those come daily."""
     world = World()
     row = world.account("acme", TODAY - 120)
-    world.use(row, range(TODAY - 119, TODAY - 13), 10.0, ["p1", "p2", "p3", "p4"])
-    world.use(row, last(14), 10.0, ["p1", "p2", "p3", "p4"][:remaining] + [f"n{n}" for n in range(newcomers)])
+    for day in range(TODAY - 119, TODAY + 1):
+        lately = day > TODAY - 14
+        weekly = [other for number, other in enumerate(OTHERS) if number == day % 7 and number >= helpers * lately]
+        strangers = [f"n{number}" for number in range(newcomers)] + OTHERS[:helpers]
+        present = POWER[:remaining] + strangers if lately else POWER
+        world.use(row, [day], 10.0, [*present, *weekly])
     return world
 
 
-def test_power_users_who_leave_while_others_come_are_a_decline() -> None:
-    raised, observed, expected, _ = result(power_user_decline, handover(1, 3))
-    assert (raised, observed, expected) == (True, 0.25, 1.0)
+def test_power_users_who_leave_while_others_do_more_are_a_decline() -> None:
+    raised, observed, expected, _ = result(power_user_decline, handover(1, 0, helpers=3))
+    assert (raised, observed) == (True, 0.25)
+    assert expected == pytest.approx(28 / 31)
+
+
+def test_power_users_of_whom_none_is_left_among_those_known_are_a_decline_although_others_came_in_their_place() -> None:
+    assert result(power_user_decline, handover(0, 4))[:2] == (True, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("remaining", "newcomers"),
+    ("remaining", "newcomers", "helpers"),
     [
-        pytest.param(4, 0, id="nothing changes"),
-        pytest.param(4, 12, id="only newcomers"),
-        pytest.param(1, 0, id="all usage falls"),
-        pytest.param(4, 1, id="a share that is hardly less"),
+        pytest.param(4, 0, 0, id="nothing changes"),
+        pytest.param(4, 12, 0, id="only newcomers"),
+        pytest.param(1, 0, 0, id="all usage falls"),
+        pytest.param(4, 0, 1, id="a share that is hardly less"),
     ],
 )
-def test_power_users_do_not_decline_when(remaining: int, newcomers: int) -> None:
-    assert not result(power_user_decline, handover(remaining, newcomers))[0]
+def test_power_users_do_not_decline_when(remaining: int, newcomers: int, helpers: int) -> None:
+    assert not result(power_user_decline, handover(remaining, newcomers, helpers))[0]
 
 
 def test_power_users_who_do_less_while_many_join_are_a_shift_and_no_decline() -> None:
-    world = handover(1, 9)
+    world = handover(1, 6, helpers=3)
     assert result(user_mix_shift, world)[0]
     assert not result(power_user_decline, world)[0]
 
 
-def test_users_who_were_all_renamed_are_no_decline() -> None:
-    assert not result(power_user_decline, handover(0, 4))[0]
-    assert result(power_user_decline, handover(1, 3))[0]
+@pytest.mark.parametrize("stages", [1, 3])
+@pytest.mark.parametrize("days", [1, 2, 3, 4, 6, 7, 10, 20])
+def test_users_who_are_renamed_are_no_decline_neither_at_once_nor_in_stages(days: int, stages: int) -> None:
+    world = World()
+    row = world.account("acme", TODAY - 120)
+    for day in range(TODAY - 119, TODAY + 1):
+        present = [*POWER, *(other for number, other in enumerate(OTHERS) if number == day % 7)]
+        gone = (0 if day <= TODAY - days else 1 + (day - TODAY + days - 1) // 3) / stages
+        renamed = {name for names in (POWER, OTHERS) for name in names[: round(gone * len(names))]}
+        world.use(row, [day], 10.0, [f"new-{name}" if name in renamed else name for name in present])
+    assert not result(power_user_decline, world)[0]
+    assert not result(user_mix_shift, world)[0]
 
 
 def test_evidence_of_a_share_is_that_of_the_formula() -> None:
-    evidence = result(power_user_decline, handover(1, 3))[3]
+    _, _, share, evidence = result(power_user_decline, handover(1, 0, helpers=3))
+    assert share == pytest.approx(28 / 31)
+    safe = share - 0.5 * np.sqrt(1.35 * share * (1 - share) / (12 * 31))
     sums = []
     for rho in (0.6, 0.3):
         total = 0.0
-        for part, whole in [(4, 4)] * 7 + [(1, 4)] * 14:
-            others = np.log((1 - rho * 0.98) / (1 - 0.98))
+        for day in range(TODAY - 20, TODAY + 1):
+            part, whole = (1, 4) if day > TODAY - 14 else (4, 4 + (day % 7 < 3))
+            others = np.log((1 - rho * safe) / (1 - safe))
             total = (1 + total) * np.exp((part * np.log(rho) + (whole - part) * others) / 1.35)
         sums.append(total)
     assert evidence == pytest.approx(np.log(np.mean(sums)))
@@ -238,7 +262,8 @@ def test_several_dimensions_together_weigh_the_mean_of_their_e_detectors() -> No
     world = used(100.0, 60.0, 14)
     world.pane("active_users", 1, range(MONTHS.start, TODAY - 13), 20)
     world.pane("active_users", 1, last(14), 12)
-    parts = [result(detector, world)[3] for detector in (usage_drop, users_drop)]
+    parts = [detector.evaluate(world.view()).surest[0] for detector in (usage_drop, users_drop)]
+    assert parts[0] < result(usage_drop, world)[3]
     raised, observed, _, evidence = result(combined_evidence, world)
     assert (raised, observed) == (True, 2.0)
     assert evidence == pytest.approx(np.log((5 * np.exp(parts[0]) + 4 * np.exp(parts[1])) / 38))
@@ -260,35 +285,53 @@ def test_the_onset_of_a_drop_that_is_hard_to_see_has_a_range() -> None:
 
 
 def test_a_decline_is_over_when_the_share_is_back() -> None:
-    assert cleared(power_user_decline, handover(4, 0), expected_at_opening=1.0)
-    assert not cleared(power_user_decline, handover(1, 3), expected_at_opening=1.0)
+    assert cleared(power_user_decline, handover(4, 0), expected_at_opening=0.9)
+    assert not cleared(power_user_decline, handover(1, 0, helpers=3), expected_at_opening=0.9)
 
 
-def tickets(today: int, weekly: int = 0) -> World:
+def tickets(today: int, weekly: int = 0, days: int = 1) -> World:
+    """Tickets of each of the last days, and of one day a week before."""
     world = World()
     row = world.account("acme", TODAY - 90)
     world.pane("tickets_opened", row, range(TODAY - 62, TODAY - 6, 7), weekly)
-    world.pane("tickets_opened", row, [TODAY], today)
+    world.pane("tickets_opened", row, last(days), today)
     return world
 
 
 def test_evidence_of_a_surge_is_that_of_the_formula() -> None:
-    phi = 1 + Z_DISPERSION * (2 / 55) ** 0.5
+    phi = 1 + Z_RISE * (2 / 55) ** 0.5
     upper = 1.03 * (phi + Z_90 * phi) / 56
     sums = []
     for rho in (1.5, 2.0, 4.0, 16.0):
         q, total = (1 + rho * (phi - 1)) / phi, 0.0
-        for tickets_of_day in [0] * 27 + [9]:
-            total = (1 + total) * np.exp(tickets_of_day * np.log(rho / q) - upper * np.log(q) / (phi - 1))
+        for tickets_of_day in [0] * 3 + [3] * 4:
+            log_e = tickets_of_day * np.log(rho / q) - upper * np.log(q) / (phi - 1)
+            total = (1 + total) * np.exp(min(RISE_CAP, log_e))
         sums.append(total)
-    raised, observed, expected, evidence = result(ticket_surge, tickets(9))
-    assert (raised, observed, expected) == (True, 9.0, 0.0)
+    raised, observed, expected, evidence = result(ticket_surge, tickets(3, days=4))
+    assert (raised, observed, expected) == (True, 12.0, 0.0)
     assert evidence == pytest.approx(np.log(np.mean(sums)))
 
 
-@pytest.mark.parametrize(("today", "weekly", "raised"), [(3, 0, False), (8, 4, False), (20, 4, True)])
-def test_a_surge_is_far_above_the_own_rate(today: int, weekly: int, raised: bool) -> None:
-    assert result(ticket_surge, tickets(today, weekly))[0] is raised
+@pytest.mark.parametrize(
+    ("today", "weekly", "days", "raised"), [(3, 0, 1, False), (8, 4, 1, False), (20, 4, 3, True), (200, 4, 1, False)]
+)
+def test_a_surge_is_far_above_the_own_rate_on_more_than_one_day(
+    today: int, weekly: int, days: int, raised: bool
+) -> None:
+    assert result(ticket_surge, tickets(today, weekly, days))[0] is raised
+
+
+def test_bursts_in_different_weeks_are_no_surge() -> None:
+    world = tickets(20)
+    world.pane("tickets_opened", 1, [TODAY - 8, TODAY - 16, TODAY - 24], 20)
+    assert not result(ticket_surge, world)[0]
+
+
+def test_two_days_without_anybody_are_no_drop_whatever_the_volume() -> None:
+    assert not result(usage_drop, used(1000.0, 0.0, 2))[0]
+    assert not result(usage_drop, used(1000.0, 1.0, 2))[0]
+    assert result(usage_drop, used(1000.0, 1.0, 5))[0]
 
 
 @pytest.mark.parametrize(("today", "expected"), [(7, True), (8, False)])

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.level import BASELINE_DAYS, LAG_DAYS, Z_90, Z_DISPERSION, Z_MEAN, Level, expected_level, weekday
+from pipeline.level import (
+    BASELINE_DAYS,
+    LAG_DAYS,
+    Z_90,
+    Z_DISPERSION,
+    Z_MEAN,
+    Z_RISE,
+    Level,
+    expected_level,
+    weekday,
+)
 
 TODAY = 20_000
 LAST = TODAY - LAG_DAYS
@@ -79,7 +89,27 @@ def test_an_account_of_two_weeks_is_expected_to_do_less_than_its_own_mean() -> N
 
 
 def test_the_upper_level_exists_without_any_activity() -> None:
-    assert level_of([0.0] * BASELINE_DAYS).upper[0] == pytest.approx(1.03 * UPPER * (1 + Z_90) / 56)
+    dispersion = 1 + Z_RISE * (2 / 55) ** 0.5
+    level = level_of([0.0] * BASELINE_DAYS)
+    assert level.rise_dispersion[0] == pytest.approx(dispersion)
+    assert level.upper[0] == pytest.approx(1.03 * dispersion * (1 + Z_90) / 56)
+
+
+def test_the_dispersion_of_what_comes_in_rare_bursts_is_known_less_well() -> None:
+    bursts = level_of([0.0] * 27 + [20.0] + [0.0] * 27 + [20.0])
+    total = 40.0
+    mean = total / 56
+    factors = [([0.0, 40.0][day] + mean) / (9 * mean) for day in (0, 1)]
+    squares = 2 * (20 - mean * factors[1]) ** 2 + 6 * (mean * factors[1]) ** 2 + 48 * (mean * factors[0]) ** 2
+    expected = mean * 8 * (6 * factors[0] + factors[1])
+    estimate = squares / expected
+    assert bursts.dispersion[0] == pytest.approx(
+        estimate * (1 + Z_DISPERSION * ((2 + 9 * (estimate - 1) / mean) / 55) ** 0.5)
+    )
+    estimate = (squares + 1) / (total + 1)
+    assert bursts.rise_dispersion[0] == pytest.approx(
+        estimate * (1 + Z_RISE * ((2 + 9 * (estimate - 1) / (41 / 56)) / 55) ** 0.5)
+    )
 
 
 def test_days_without_any_action_define_no_level() -> None:
