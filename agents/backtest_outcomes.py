@@ -19,9 +19,10 @@ from pipeline.labels import Label
 from pipeline.portfolio.subscriptions import changes_of, places
 from pipeline.scoring.judged import Alert, Outcome, Warned
 from pipeline.scoring.panel import panel_of
-from pipeline.scoring.protocol import DAY_MS, GAINS, LOSSES, WEEK_MS, Protocol
+from pipeline.scoring.protocol import GAINS, LOSSES, WEEK_MS, Protocol
 from pipeline.scoring.scored import Scored, score
 from pipeline.scoring.stale import stale_alert
+from schemas.topics import DAY_MS
 
 I64 = npt.NDArray[np.int64]
 SERIES_BEFORE_WEEKS = 40

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.health_records import PUBLISH_POINTS
+from schemas.topics import DAY_MS
 from sinks.database.account import read_account
 
 _COLOURS = {"red": "red", "yellow": "yellow", "green": "green", "grey": "bright_black"}
@@ -20,7 +21,6 @@ _SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "inf
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _NONE = "–"
 _WORST = 5
-_DAY_MS = 86_400_000
 # ISO 4217 currencies whose minor unit is not a hundredth.
 _WHOLE = frozenset(
     [
@@ -270,7 +270,7 @@ def _date(at_ms: int | None) -> str:
 
 
 def _day(day: int) -> str:
-    return _date(day * _DAY_MS)
+    return _date(day * DAY_MS)
 
 
 def _block(score: float | None) -> str:

@@ -13,9 +13,10 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pipeline.books import Book, Context, Episode
-from pipeline.config import DAY_MS, EngineConfig
+from pipeline.config import EngineConfig
 from pipeline.days import Days
 from pipeline.kinds import KINDS, Kind, alert_score
+from schemas.topics import DAY_MS
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
 CARD_KINDS = ("health_changed", "health_unknown")

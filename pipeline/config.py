@@ -9,8 +9,8 @@ from pipeline.calendar import PlannedShutdown
 from pipeline.kinds import KINDS, STREAMS
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
+from schemas.topics import DAY_MS
 
-DAY_MS = 86_400_000
 MAX_LATENESS_DAYS = 7
 """Bounded by the day panes and active-day bitmaps, which must still hold what an amended day's detectors read."""
 

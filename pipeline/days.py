@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipeline.config import DAY_MS
 from pipeline.records import I64
+from schemas.topics import DAY_MS
 
 _LAST_YEAR = 2200
 

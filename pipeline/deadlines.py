@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.books import Book, Episode
-from pipeline.config import DAY_MS, EngineConfig
+from pipeline.config import EngineConfig
 from pipeline.kinds import KINDS
 from pipeline.plans import overdue_goals
 from pipeline.rules import RULE_OF
 from pipeline.scorecards.relationship import OVERDUE_MS
+from schemas.topics import DAY_MS
 
 
 @dataclass(frozen=True, slots=True)

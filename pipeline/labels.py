@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.kinds import KINDS
+from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
-DAY_MS = 86_400_000
 
 FLEET = "*"
 """The account id of a label that concerns every account."""

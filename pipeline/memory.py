@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.books import Book
-from pipeline.config import DAY_MS
+from schemas.topics import DAY_MS
 
 REOPENING_DAYS = 84
 """A ticket's reopenings further apart than this are not counted together."""

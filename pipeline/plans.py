@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.books import Book, Goal, Link
-from pipeline.config import DAY_MS
 from pipeline.facts import Fact
+from schemas.topics import DAY_MS
 
 GOALS = ("milestone", "outcome")
 _SIMPLE = {

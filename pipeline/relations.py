@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.books import Book, Profile
-from pipeline.config import DAY_MS
 from pipeline.hashing import hash_text
 from pipeline.people import CHAMPION, DETRACTOR, KEY_ROLES, PROMOTER, SPONSOR, has_role, holder
 from pipeline.plans import NO_DUE_MS, next_due_ms
+from schemas.topics import DAY_MS
 
 ANSWER_DAYS = 180
 """An NPS answer speaks for its contact for so long."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from pipeline.books import Book, Context, Profile, Reading
-from pipeline.config import DAY_MS
+from schemas.topics import DAY_MS
 
 SURVEY_DAYS = 180
 SCALES: dict[float, tuple[float, float]] = {10: (0.0, 10.0), 5: (1.0, 5.0), 7: (1.0, 7.0), 100: (0.0, 100.0)}

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.books import Book, Reopening, Ticket
-from pipeline.config import DAY_MS
 from pipeline.facts import Fact
 from pipeline.memory import REOPENING_DAYS, bound
+from schemas.topics import DAY_MS
 
 OPENING = frozenset({"opened", "reopened"})
 CLOSING = frozenset({"resolved", "closed"})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.bands import RED
-from pipeline.detectors.condition import DAY_MS, Condition, holds
+from pipeline.detectors.condition import Condition, holds
 from pipeline.detectors.view import Finding, View
+from schemas.topics import DAY_MS
 
 GROWN = 1.1
 MIN_DEVIATIONS = 2.0

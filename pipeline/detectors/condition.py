@@ -10,11 +10,11 @@ import numpy as np
 from pipeline.bands import RED
 from pipeline.detectors.view import F64, Bools, Finding, View
 from pipeline.evidence.share import REFERENCE_DAYS
+from schemas.topics import DAY_MS
 
 RECOVERED_SHARE = 0.9
 """Of the power users' share, from which on they count as back."""
 
-DAY_MS = 86_400_000
 IDLE_AFTER_EXPANSION_MS = 28 * DAY_MS
 """No further expansion is looked for so soon after one."""
 

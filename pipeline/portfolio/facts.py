@@ -16,6 +16,7 @@ from pipeline.portfolio.answers import Answer, answers_of
 from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES, Changes, changes_of, places
 from pipeline.portfolio.usage import Usage
 from schemas.event_types import SURVEY_TYPES
+from schemas.topics import DAY_MS
 
 I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -28,7 +29,6 @@ KEPT_TYPES: Mapping[str, frozenset[str]] = {
     "customer.signals": SURVEY_TYPES | {"reference_given", "meeting_held"},
 }
 """Types of the events that figures are made of, by topic."""
-_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Trials:
             .sort("started_ms", "place")
         )
         started_ms, place = (frame[name].to_numpy().astype(np.int64) for name in ("started_ms", "place"))
-        ended = frame["ended"].to_numpy().astype(np.bool_) | (started_ms <= end_ms - TRIAL_DAYS * _DAY_MS)
+        ended = frame["ended"].to_numpy().astype(np.bool_) | (started_ms <= end_ms - TRIAL_DAYS * DAY_MS)
         return cls(started_ms, place, frame["converted"].to_numpy().astype(np.bool_), ended)
 
     def cohort(self, first_ms: int, last_ms: int) -> Trials:

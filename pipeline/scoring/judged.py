@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.scoring.panel import Panel
-from pipeline.scoring.protocol import DAY_MS, WEEK_MS, Protocol
+from pipeline.scoring.protocol import WEEK_MS, Protocol
+from schemas.topics import DAY_MS
 
 Alert = Mapping[str, Any]
 

@@ -10,7 +10,8 @@ from pipeline.portfolio.surveys import wilson
 from pipeline.scoring.judged import Alert, Outcome, Verdict, judge
 from pipeline.scoring.leadtime import JUDGED
 from pipeline.scoring.panel import Panel
-from pipeline.scoring.protocol import DAY_MS, Protocol
+from pipeline.scoring.protocol import Protocol
+from schemas.topics import DAY_MS
 
 _SCORE_STEP = 2
 

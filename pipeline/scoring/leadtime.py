@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pipeline.scoring.chance import lift, random_recall, skill
 from pipeline.scoring.judged import Outcome, Verdict, Warned
 from pipeline.scoring.panel import Panel
-from pipeline.scoring.protocol import DAY_MS, LEADS_DAYS, Protocol
+from pipeline.scoring.protocol import LEADS_DAYS, Protocol
+from schemas.topics import DAY_MS
 
 JUDGED = frozenset({Verdict.HIT, Verdict.LATE, Verdict.FALSE})
 """Verdicts that say something about a warning's worth."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from math import exp
 
 from pipeline.scoring.judged import Outcome, Verdict, Warned
-from pipeline.scoring.protocol import DAY_MS, Protocol
+from pipeline.scoring.protocol import Protocol
+from schemas.topics import DAY_MS
 
 
 @dataclass(frozen=True, slots=True)

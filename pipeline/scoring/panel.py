@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.scoring.protocol import DAY_MS, WEEK_MS, Protocol
+from pipeline.scoring.protocol import WEEK_MS, Protocol
+from schemas.topics import DAY_MS
 
 I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

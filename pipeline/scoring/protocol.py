@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DAY_MS = 86_400_000
+from schemas.topics import DAY_MS
+
 WEEK_MS = 7 * DAY_MS
 
 LOSSES = ("churned", "contracted")

@@ -9,8 +9,8 @@ from pipeline.books import Book, Context, Episode
 from pipeline.config import EngineConfig
 from pipeline.kinds import KINDS
 from pipeline.labels import FLEET
-from pipeline.scoring.protocol import DAY_MS
 from pipeline.scoring.spans import Staleness
+from schemas.topics import DAY_MS
 
 KIND = "scorecard_stale"
 DIMENSION = "churn_recall"

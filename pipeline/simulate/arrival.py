@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.labels import DAY_MS
 from pipeline.simulate.incidents import HOUR_MS, RELEASE_DIP_LEFT, Incident
+from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

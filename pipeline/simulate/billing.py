@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.labels import DAY_MS
 from pipeline.simulate.fleet import CURRENCIES, Fleet
 from pipeline.simulate.incidents import HOUR_MS, Incident
 from pipeline.simulate.tables import BILLING, YEAR_DAYS, sorted_events
+from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.calendar import public_holidays
-from pipeline.labels import ACCOUNT_INCIDENTS, DAY_MS, FLEET, FLEET_INCIDENTS, QUIET_INCIDENTS, Label
+from pipeline.labels import ACCOUNT_INCIDENTS, FLEET, FLEET_INCIDENTS, QUIET_INCIDENTS, Label
+from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipeline.labels import DAY_MS
 from pipeline.simulate.fleet import COUNTRIES, CURRENCIES, SEGMENTS, TIMEZONES, Fleet
 from pipeline.simulate.tables import PROFILES, YEAR_DAYS
 from pipeline.simulate.usage import FEATURES
+from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

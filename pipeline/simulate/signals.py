@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.labels import DAY_MS
 from pipeline.simulate.incidents import HOUR_MS, Incident
 from pipeline.simulate.profiles import owner_of
 from pipeline.simulate.tables import SIGNALS, sorted_events
+from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.labels import DAY_MS
 from pipeline.simulate.incidents import HOUR_MS, SURGE_DAYS, Incident
 from pipeline.simulate.tables import TICKETS, sorted_events
+from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.calendar import public_holidays
-from pipeline.labels import DAY_MS
 from pipeline.simulate.fleet import COUNTRIES, I64, Bool, Fleet
 from pipeline.simulate.incidents import (
     GROWTH_DAYS,
@@ -24,6 +23,7 @@ from pipeline.simulate.incidents import (
     power_cut,
 )
 from pipeline.simulate.tables import USAGE, YEAR_DAYS, event_ids, pick, table_of
+from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,6 @@ from pipeline.config import EngineConfig
 from pipeline.kinds import KINDS
 from pipeline.labels import (
     ACCOUNT_INCIDENTS,
-    DAY_MS,
     FLEET,
     FLEET_INCIDENTS,
     QUIET_INCIDENTS,
@@ -24,6 +23,7 @@ from pipeline.labels import (
     match,
 )
 from pipeline.simulate import ACCOUNT_KINDS, SimulatedStream, SimulationSettings, simulate
+from schemas.topics import DAY_MS
 from tests.evaluation.budget import YEAR_DAYS
 from tests.evaluation.draws import I64
 from tests.evaluation.others import METHODS, Bools, openings

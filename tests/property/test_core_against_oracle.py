@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.feed import Feed
@@ -18,14 +18,7 @@ from tests.property.agreement import (
     run_core,
     run_oracle,
 )
-from tests.support.examples import examples
-
-SLOW = (
-    HealthCheck.too_slow,
-    HealthCheck.data_too_large,
-    HealthCheck.filter_too_much,
-    HealthCheck.large_base_example,
-)
+from tests.support.examples import tried
 
 
 def check(case: Case, order: list[str], size: int) -> None:
@@ -41,7 +34,7 @@ def check(case: Case, order: list[str], size: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=SLOW)
+@tried(40)
 @given(st.data())
 def test_short_logs_read_in_any_order_in_any_batches_give_the_oracles_result(data: st.DataObject) -> None:
     case = data.draw(short_cases())
@@ -51,7 +44,7 @@ def test_short_logs_read_in_any_order_in_any_batches_give_the_oracles_result(dat
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=examples(6), deadline=None, suppress_health_check=SLOW)
+@tried(6)
 @given(st.data())
 def test_months_of_activity_give_the_oracles_alerts(data: st.DataObject) -> None:
     case = data.draw(long_cases())

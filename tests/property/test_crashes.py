@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import snapshot
@@ -19,8 +19,6 @@ from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.fleet_day import FleetDay
 from pipeline.records import Outcome
-from pipeline.recovery import Loader
-from pipeline.snapshot import CLAIM_KEY
 from tests.oracle.batches import to_batches
 from tests.oracle.model import TOPICS
 from tests.oracle.partitions import split
@@ -32,14 +30,8 @@ from tests.property.agreement import (
     engine_config,
     run_oracles,
 )
-from tests.support.examples import RANDOMS, examples
-
-SLOW = (
-    HealthCheck.too_slow,
-    HealthCheck.data_too_large,
-    HealthCheck.filter_too_much,
-    HealthCheck.large_base_example,
-)
+from tests.support.examples import RANDOMS, tried
+from tests.support.recovered import CLAIM, recovered
 
 
 @dataclass
@@ -56,11 +48,8 @@ class Cluster:
         """Append a claim, read the changelog up to it; the fleet's log is heard from its beginning."""
         changelog = self.changelogs[number]
         epoch = len(changelog)
-        changelog.append((CLAIM_KEY, b""))
-        loader = Loader(self.config, number, len(self.batches))
-        for offset, (key, value) in enumerate(changelog):
-            loader.add(key, value, offset)
-        return Owner(self, number, loader.finish(), epoch)
+        changelog.append(CLAIM)
+        return Owner(self, number, recovered(self.config, changelog, number, len(self.batches)), epoch)
 
     def compact(self, number: int) -> None:
         """Keep the last record of each key, as the broker does; offsets stay."""
@@ -160,7 +149,7 @@ def check(case: Case, count: int, random: Random, size: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=examples(40), deadline=None, suppress_health_check=SLOW)
+@tried(40)
 @given(short_cases(), st.integers(1, 3), RANDOMS, st.integers(1, 5))
 def test_crashes_and_frozen_owners_change_nothing_in_short_logs(
     case: Case, count: int, random: Random, size: int
@@ -170,7 +159,7 @@ def test_crashes_and_frozen_owners_change_nothing_in_short_logs(
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=examples(4), deadline=None, suppress_health_check=SLOW)
+@tried(4)
 @given(long_cases(accounts=4), st.integers(1, 3), RANDOMS, st.integers(20, 200))
 def test_crashes_and_frozen_owners_change_nothing_over_months(
     case: Case, count: int, random: Random, size: int

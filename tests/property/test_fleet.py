@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.feed import Feed
@@ -24,14 +24,7 @@ from tests.property.agreement import (
     engine_config,
     run_oracles,
 )
-from tests.support.examples import RANDOMS, examples
-
-SLOW = (
-    HealthCheck.too_slow,
-    HealthCheck.data_too_large,
-    HealthCheck.filter_too_much,
-    HealthCheck.large_base_example,
-)
+from tests.support.examples import RANDOMS, tried
 
 
 class Partitions:
@@ -90,7 +83,7 @@ def check(case: Case, count: int, random: Random, size: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=examples(10), deadline=None, suppress_health_check=SLOW)
+@tried(10)
 @given(short_cases(), st.integers(2, 3), RANDOMS, st.integers(1, 5))
 def test_partitions_with_short_logs_give_the_oracles_result(case: Case, count: int, random: Random, size: int) -> None:
     check(case, count, random, size)
@@ -98,7 +91,7 @@ def test_partitions_with_short_logs_give_the_oracles_result(case: Case, count: i
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=examples(4), deadline=None, suppress_health_check=SLOW)
+@tried(4)
 @given(long_cases(accounts=5), st.integers(1, 4), RANDOMS, st.integers(20, 200))
 def test_partitions_over_months_give_the_oracles_alerts(case: Case, count: int, random: Random, size: int) -> None:
     check(case, count, random, size)

@@ -5,44 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import snapshot
-from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.hashing import hash_text
 from pipeline.records import Batch
-from pipeline.recovery import Loader
-from pipeline.snapshot import CLAIM_KEY
 from tests.oracle.batches import to_batches
 from tests.oracle.cards import scored
 from tests.oracle.model import DAY_MS, TOPICS, OracleConfig, Record
 from tests.oracle.oracle import Oracle
 from tests.oracle.streams import Case, Log, long_cases, short_cases
 from tests.property.agreement import assert_same_alerts, assert_same_health, engine_config, run_core, run_oracle
-from tests.support.examples import examples
-
-SLOW = (
-    HealthCheck.too_slow,
-    HealthCheck.data_too_large,
-    HealthCheck.filter_too_much,
-    HealthCheck.large_base_example,
-)
+from tests.support.examples import tried
+from tests.support.recovered import restarted
 
 
 def batches(log: Log) -> list[Batch]:
     """A log, topic after topic."""
     return [batch for topic in TOPICS for batch in to_batches(log, topic, [100_000])]
-
-
-def restarted(feed: Feed, config: EngineConfig) -> Feed:
-    """The same partition, taken over by a worker with these settings."""
-    loader = Loader(config, 0)
-    loader.add(CLAIM_KEY, b"", 0)
-    for offset, (key, value) in enumerate(snapshot.checkpoint(feed, epoch=0), start=1):
-        loader.add(key, value, offset)
-    return loader.finish()
 
 
 def check(config: OracleConfig, log: Log) -> None:
@@ -95,7 +76,7 @@ def assert_no_alert_by_change(oracle: Oracle) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=examples(12), deadline=None, suppress_health_check=SLOW)
+@tried(12)
 @given(st.data())
 def test_short_logs_are_judged_alike_by_any_scorecards(data: st.DataObject) -> None:
     case = data.draw(short_cases())
@@ -104,7 +85,7 @@ def test_short_logs_are_judged_alike_by_any_scorecards(data: st.DataObject) -> N
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=examples(3), deadline=None, suppress_health_check=SLOW)
+@tried(3)
 @given(st.data())
 def test_months_are_judged_alike_by_any_scorecards(data: st.DataObject) -> None:
     case = data.draw(long_cases())
@@ -113,7 +94,7 @@ def test_months_are_judged_alike_by_any_scorecards(data: st.DataObject) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=examples(8), deadline=None, suppress_health_check=SLOW)
+@tried(8)
 @given(st.data())
 def test_a_change_of_scorecards_is_marked_and_alerts_nobody(data: st.DataObject) -> None:
     case = data.draw(short_cases())
@@ -123,7 +104,7 @@ def test_a_change_of_scorecards_is_marked_and_alerts_nobody(data: st.DataObject)
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@settings(max_examples=examples(2), deadline=None, suppress_health_check=SLOW)
+@tried(2)
 @given(st.data())
 def test_a_change_amid_months_is_marked_and_alerts_nobody(data: st.DataObject) -> None:
     case = data.draw(long_cases())

@@ -6,10 +6,9 @@ from typing import Any
 
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
-from pipeline.recovery import Loader
-from pipeline.snapshot import checkpoint
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, HOUR_MS, TOPICS, Record
+from tests.support.recovered import restarted
 
 MIDNIGHT_MS = 20_000 * DAY_MS
 NAMELESS: dict[str, dict[str, Any]] = {
@@ -44,10 +43,7 @@ class Stage:
 
     def restart(self, config: EngineConfig) -> None:
         """Go on from a checkpoint with other settings."""
-        loader = Loader(config, 0)
-        for offset, (key, value) in enumerate(checkpoint(self.feed, 0)):
-            loader.add(key, value, offset)
-        self.config, self.feed = config, loader.finish()
+        self.config, self.feed = config, restarted(self.feed, config)
 
     def pass_hours(self, hours: int) -> None:
         """Let time go by."""

@@ -12,8 +12,8 @@ from agents.backtest import replay
 from agents.eventfiles import EventFiles
 from pipeline.config import EngineConfig
 from pipeline.inhibition import ACCOUNT_LEVEL, FEATURE_LEVEL
-from pipeline.labels import DAY_MS
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
+from schemas.topics import DAY_MS
 
 pytestmark = pytest.mark.slow
 

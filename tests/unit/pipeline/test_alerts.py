@@ -24,9 +24,10 @@ from pipeline.alerts import (
     state_of,
 )
 from pipeline.books import Book, Context, Episode
-from pipeline.config import DAY_MS, EngineConfig
+from pipeline.config import EngineConfig
 from pipeline.kinds import KINDS, Kind, alert_score
 from schemas.event_types import ALERT_SEVERITIES
+from schemas.topics import DAY_MS
 
 AT_MS = 20_000 * DAY_MS
 SCENE = Scene(AT_MS - 7 * DAY_MS, AT_MS, baseline_days=56)

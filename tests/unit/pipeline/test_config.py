@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from pipeline.calendar import PlannedShutdown
-from pipeline.config import DAY_MS, EngineConfig
+from pipeline.config import EngineConfig
 from pipeline.kinds import STREAMS
 from pipeline.scorecards.card import Criterion, Scorecard
 from pipeline.scorecards.profiles import HealthProfile
+from schemas.topics import DAY_MS
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,15 @@ from typing import Any
 
 import msgspec
 
-from pipeline import snapshot
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
 from pipeline.records import Outcome
-from pipeline.recovery import Loader
 from pipeline.scorecards.builtin import DEFAULT
 from pipeline.scorecards.card import Criterion, Scorecard
 from pipeline.scorecards.profiles import Expectations, HealthProfile
-from pipeline.snapshot import CLAIM_KEY
 from tests.oracle.batches import to_batches
 from tests.oracle.model import BILLING, DAY_MS, PROFILES, SIGNALS, TICKETS, TOPICS, Record
+from tests.support.recovered import restarted
 
 FIRST_DAY = 20_000
 TRIAL = Scorecard("trial", 1, (Criterion("support", 1), Criterion("billing", 1)))
@@ -45,11 +43,7 @@ class Days:
 
     def restart(self, config: EngineConfig) -> None:
         """Another worker takes over."""
-        loader = Loader(config, 0)
-        loader.add(CLAIM_KEY, b"", 0)
-        for offset, (key, value) in enumerate(snapshot.checkpoint(self.feed, epoch=0), start=1):
-            loader.add(key, value, offset)
-        self.feed = loader.finish()
+        self.feed = restarted(self.feed, config)
 
     def _push(self, topic: str, record: Record) -> None:
         self._offsets[topic] += 1

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from pipeline.books import decode_book
 from pipeline.config import EngineConfig
@@ -30,9 +30,9 @@ from pipeline.standings import STANDING
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, TOPICS, USAGE, OracleConfig, Record
 from tests.oracle.streams import Case, Log, short_cases
-from tests.support.examples import RANDOMS
+from tests.support.examples import RANDOMS, SLOW
+from tests.support.recovered import CLAIM, recovered
 
-SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 FIRST_MS = 20_000 * DAY_MS
 
 
@@ -55,11 +55,7 @@ def fed(case: Case) -> Feed:
 
 
 def load(config: EngineConfig, entries: list[tuple[bytes, bytes | None]]) -> Feed:
-    loader = Loader(config, 0)
-    loader.add(CLAIM_KEY, b"", 0)
-    for offset, (key, value) in enumerate(entries, start=1):
-        loader.add(key, value, offset)
-    return loader.finish()
+    return recovered(config, [CLAIM, *entries])
 
 
 def readable(value: bytes) -> dict[str, Any]:

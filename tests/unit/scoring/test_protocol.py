@@ -14,8 +14,9 @@ from pipeline.scoring.kinds import by_kind, reliability
 from pipeline.scoring.leadtime import LeadTimes
 from pipeline.scoring.nab import nab_scores, sigmoid
 from pipeline.scoring.panel import Panel, panel_of
-from pipeline.scoring.protocol import DAY_MS, WEEK_MS, Protocol
+from pipeline.scoring.protocol import WEEK_MS, Protocol
 from pipeline.scoring.spans import halves, quarters, staleness
+from schemas.topics import DAY_MS
 
 MONDAY_MS = 1_704_067_200_000
 """2024-01-01."""

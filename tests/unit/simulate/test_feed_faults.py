@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.calendar import public_holidays
-from pipeline.labels import DAY_MS
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
+from schemas.topics import DAY_MS
 
 ACCOUNTS = 60
 

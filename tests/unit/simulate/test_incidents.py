@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.labels import DAY_MS
 from pipeline.simulate import ACCOUNT_KINDS, SimulatedStream, SimulationSettings, simulate
+from schemas.topics import DAY_MS
 
 SETTINGS = SimulationSettings(seed=19, accounts=120, incidents_per_kind=4, kinds=ACCOUNT_KINDS)
 HOUR_MS = 3_600_000

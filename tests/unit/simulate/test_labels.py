@@ -6,7 +6,6 @@ import pytest
 
 from pipeline.labels import (
     ACCOUNT_INCIDENTS,
-    DAY_MS,
     EXPANSION_KINDS,
     FLEET_INCIDENTS,
     QUIET_INCIDENTS,
@@ -17,6 +16,7 @@ from pipeline.labels import (
     match,
 )
 from pipeline.simulate import SimulationSettings, simulate
+from schemas.topics import DAY_MS
 
 AT = 100 * DAY_MS
 

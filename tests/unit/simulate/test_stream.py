@@ -8,11 +8,12 @@ import pyarrow.compute as pc
 import pytest
 from fastavro.validation import validate
 
-from pipeline.labels import ACCOUNT_INCIDENTS, DAY_MS
+from pipeline.labels import ACCOUNT_INCIDENTS
 from pipeline.simulate import ACCOUNT_KINDS, FLEET_KINDS, SimulatedStream, SimulationSettings, simulate
 from schemas.avro import plain
 from schemas.definitions import current
 from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_PRIORITIES, TICKET_TYPES
+from schemas.topics import DAY_MS
 
 SCHEMAS = {
     "usage": "usage_event",
