@@ -80,7 +80,7 @@ def _heading(account: Mapping[str, Any]) -> RenderableType:
     facts = {
         "owner": account["owner"],
         "segment": account["segment"],
-        "stage": account["lifecycle_stage"],
+        "stage": _stage(account["lifecycle_stage"], account["stage_since_ms"]),
         "plan": account["plan"],
         "ARR": _money(account["arr_minor"], account["currency"]),
         "renewal": _date(account["renewal_at_ms"]),
@@ -88,6 +88,10 @@ def _heading(account: Mapping[str, Any]) -> RenderableType:
     }
     known = ", ".join(f"{name} {value}" for name, value in facts.items() if value not in {None, _NONE})
     return Panel(Text(known or "no profile"), title=Text(account["account_id"], "bold"), title_align="left")
+
+
+def _stage(name: str | None, since_ms: int | None) -> str | None:
+    return name if name is None or since_ms is None else f"{name} since {_date(since_ms)}"
 
 
 def _verdict(health: Mapping[str, Any]) -> RenderableType:

@@ -58,6 +58,8 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     "survey_until_ms": ("i8", -1),
     "pulse": ("f8", np.nan),
     "pulse_until_ms": ("i8", -1),
+    "quality": ("f8", np.nan),
+    "quality_until_ms": ("i8", -1),
     "renewal_at_ms": ("i8", -1),
     **RELATIONS,
     **SHARES,
@@ -101,6 +103,8 @@ class Accounts:
     survey_until_ms: I64
     pulse: npt.NDArray[np.float64]
     pulse_until_ms: I64
+    quality: npt.NDArray[np.float64]
+    quality_until_ms: I64
     renewal_at_ms: I64
     next_goal_ms: I64
     expanded_ms: I64
@@ -262,6 +266,8 @@ def summary(book: Book) -> tuple[Any, ...]:
         until_ms(survey),
         pulse.value if pulse else np.nan,
         until_ms(pulse),
+        book.quality.value if book.quality else np.nan,
+        until_ms(book.quality),
         profile.renewal_at_ms if profile and profile.renewal_at_ms is not None else -1,
         *relations_of(book),
         *shares_of(book),

@@ -166,6 +166,7 @@ def context_record(context: Context, at_ms: int, *, at_risk: bool) -> dict[str, 
     return {
         "segment": context.segment,
         "lifecycle_stage": context.lifecycle_stage,
+        "stage_since": context.stage_since_ms,
         "touch_model": context.touch_model,
         "plan": context.plan,
         "arr_minor": context.arr_minor,

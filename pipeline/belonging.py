@@ -1,4 +1,4 @@
-"""Where each account belongs: its segment, country and parent, as of its context."""
+"""Where each account belongs: its segment, country, parent and lifecycle stage, as of its context."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pipeline.calendar import country_code
 from pipeline.hashing import U64, hash_text
 
 I32 = npt.NDArray[np.int32]
+_COLUMNS = ("segment", "country", "parent", "stage", "stage_since_ms")
 
 
 class Names:
@@ -39,19 +40,23 @@ class Belonging:
     def __init__(self, capacity: int) -> None:
         self.segments = Names()
         self.countries = Names()
+        self.stages = Names()
         self.segment: I32 = np.zeros(capacity, dtype=np.int32)
         self.country: I32 = np.zeros(capacity, dtype=np.int32)
         self.parent: U64 = np.zeros(capacity, dtype=np.uint64)
         """Hash of the parent's id; 0 without one."""
+        self.stage: I32 = np.zeros(capacity, dtype=np.int32)
+        self.stage_since_ms: npt.NDArray[np.int64] = np.zeros(capacity, dtype=np.int64)
+        """−1 where it is not known."""
 
     @property
     def nbytes(self) -> int:
         """Bytes held in columns."""
-        return self.segment.nbytes + self.country.nbytes + self.parent.nbytes
+        return sum(int(getattr(self, name).nbytes) for name in _COLUMNS)
 
     def grow(self, capacity: int) -> None:
         """Make room for rows below `capacity`."""
-        for name in ("segment", "country", "parent"):
+        for name in _COLUMNS:
             old = getattr(self, name)
             column = np.zeros(capacity, dtype=old.dtype)
             column[: len(old)] = old
@@ -64,3 +69,5 @@ class Belonging:
             self.segment[row] = self.segments.number(context.segment)
             self.country[row] = self.countries.number(country_code(context.country))
             self.parent[row] = hash_text(parent) if parent else 0
+            self.stage[row] = self.stages.number(context.lifecycle_stage)
+            self.stage_since_ms[row] = -1 if context.stage_since_ms is None else context.stage_since_ms

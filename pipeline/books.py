@@ -119,6 +119,8 @@ class Profile(msgspec.Struct, array_like=True):
     status: str | None = None
     entitled_features: list[str] | None = None
     quota_actions: float | None = None
+    stage_since_ms: int | None = None
+    """`updated_at` of the first profile of those with this lifecycle stage in a row."""
 
 
 class Context(msgspec.Struct, array_like=True, frozen=True):
@@ -136,6 +138,7 @@ class Context(msgspec.Struct, array_like=True, frozen=True):
     renewal_at_ms: int | None = None
     day: int = -1
     country: str | None = None
+    stage_since_ms: int | None = None
 
 
 class Episode(msgspec.Struct, array_like=True):
@@ -192,6 +195,9 @@ class Book(msgspec.Struct, array_like=True):
     """By start."""
     reference_ms: int = -1
     """When the customer last gave a reference or a referral."""
+    quality: Reading | None = None
+    """The last review of the quality of support."""
+    next_quality: Reading | None = None
 
     def episode(self, kind: str, dimension: str) -> Episode | None:
         """The open episode of this kind and dimension."""

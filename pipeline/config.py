@@ -51,6 +51,8 @@ class EngineConfig:
     shutdowns: tuple[PlannedShutdown, ...] = ()
     p1_sla_hours: int = 24
     """How long a P1 ticket may be open."""
+    stage_days: tuple[tuple[str, int], ...] = ()
+    """Lifecycle stages, and the days that each is expected to last at most."""
     disabled_kinds: tuple[str, ...] = ()
     """Kinds of alert that are not raised; open ones end at the next close."""
     shadow_kinds: tuple[str, ...] = ()
@@ -63,6 +65,8 @@ class EngineConfig:
             raise ValueError(f"allowed_lateness_days must be between 0 and {MAX_LATENESS_DAYS}")
         if not 1 <= self.p1_sla_hours <= 720:
             raise ValueError("p1_sla_hours must be between 1 and 720")
+        if any(days < 1 for _, days in self.stage_days):
+            raise ValueError("stage_days must be at least one day for each stage")
         if unknown := [kind for kind in self.disabled_kinds if kind not in KINDS]:
             raise ValueError(f"there are no kinds of alert called {', '.join(unknown)}")
         if self.arl_days is not None and self.arl_days <= 1:

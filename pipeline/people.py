@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.books import Book, Contact, Meeting
 from pipeline.facts import Fact
-from pipeline.signals import reading_of
+from pipeline.signals import QUALITY, reading_of
 
 SPONSOR, CHAMPION = "sponsor", "champion"
 KEY_ROLES = frozenset({CHAMPION, "decision_maker", "admin"})
@@ -24,6 +24,8 @@ DISSATISFIED = 0.25
 """2 of 5."""
 NEUTRAL_POINTS = {"nps": 7.0, "csat": 3.0}
 """The lowest answers that are not bad."""
+POOR_QUALITY = 0.6
+"""Reviews of support below it are poor."""
 
 
 def apply_people(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
@@ -35,6 +37,8 @@ def apply_people(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]
         return _meeting(book, event)
     if kind == "nps":
         return _nps(book, event, limit)
+    if kind in QUALITY:
+        return _quality(event)
     return _csat(book, event) if kind == "csat" else []
 
 
@@ -125,6 +129,16 @@ def _csat(book: Book, event: Mapping[str, Any]) -> list[Fact]:
     if reading.value > DISSATISFIED:
         return [Fact("csat_fine", key, at_ms)]
     return [_low("csat_low", key, at_ms, 1.0 + 4.0 * reading.value, NEUTRAL_POINTS["csat"])]
+
+
+def _quality(event: Mapping[str, Any]) -> list[Fact]:
+    reading = reading_of(event)
+    if reading is None:
+        return []
+    at_ms, points = event["occurred_at"], 100.0 * reading.value
+    if reading.value >= POOR_QUALITY:
+        return [Fact("quality_fine", "support", at_ms)]
+    return [_low("quality_low", "support", at_ms, points, 100.0 * POOR_QUALITY)]
 
 
 def _low(name: str, key: str, at_ms: int, points: float, neutral: float) -> Fact:

@@ -19,7 +19,7 @@ from pipeline.members import ID_BYTES, RING_DAYS, Members
 from pipeline.memory import remembers
 from pipeline.panes import PANES, RING, fitting
 from pipeline.seen import SeenChunk
-from pipeline.signals import context_of, same_context
+from pipeline.signals import awaits_promotion, context_of, same_context
 from pipeline.snapshot import (
     CLAIM_KEY,
     HEAD,
@@ -261,7 +261,7 @@ def _restore_book(state: State, row: int, key: bytes, data: bytes) -> Book:
         book = state.accounts.books.restore(row, data)
     except msgspec.MsgspecError as error:
         raise SnapshotError(f"account {key.decode()}: {error}") from error
-    if book.next_survey is not None or book.next_pulse is not None:
+    if awaits_promotion(book):
         state.waiting_readings.add(row)
     if remembers(book):
         state.remembering.add(row)

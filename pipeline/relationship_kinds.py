@@ -17,6 +17,18 @@ RELATIONSHIP_KINDS: dict[str, Kind] = {
         condition="in the stage onboarding, 21 days without a milestone while some are left, or 14 without a login",
         resolution="there is progress, or the stage changes",
     ),
+    "stage_stalled": Kind(
+        "risk",
+        "warning",
+        "basic",
+        "days",
+        "up",
+        "limit",
+        Play("stage-review", "Agree on what it takes to reach the next stage", 7),
+        "{name}: in the same lifecycle stage for {observed:.0f} days, {expected:.0f} expected",
+        condition="off unless set: a lifecycle stage lasts longer than the settings expect of it",
+        resolution="the stage changes",
+    ),
     "sponsor_missing": Kind(
         "data_quality",
         "info",

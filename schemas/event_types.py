@@ -63,6 +63,7 @@ SIGNAL_TYPES = SURVEY_TYPES | {
     "reference_given",
     "referral_given",
     "shutdown",
+    "qa_scored",
 }
 
 ALERT_STATUSES = frozenset({"firing", "acknowledged", "snoozed", "resolved", "suppressed", "retracted"})

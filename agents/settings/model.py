@@ -8,7 +8,7 @@ from pydantic import Field, InstanceOf, SecretStr
 from sqlalchemy import make_url
 
 from agents.settings import sections
-from agents.settings.sections import Section
+from agents.settings.sections import Section, stage_length
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
 
@@ -70,6 +70,7 @@ class Settings(Section):
             fleet_min_accounts=self.detection.fleet_min_accounts,
             shutdowns=tuple(planned_shutdown(text) for text in self.calendar.shutdowns),
             p1_sla_hours=self.detection.p1_sla_hours,
+            stage_days=tuple(stage_length(text) for text in self.health.stage_days),
             disabled_kinds=self.kinds.disabled,
             scorecards=self.scorecards,
             health_scorecards=self.health.scorecards,

@@ -194,12 +194,33 @@ def _separated(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_separated)]
 
 
+def stage_length(text: str) -> tuple[str, int]:
+    """Stage and days of `STAGE=DAYS`. Raises ValueError on any other text."""
+    stage, equals, days = text.rpartition("=")
+    if not (stage.strip() and equals and days.strip().isdigit() and int(days) > 0):
+        message = f"{text} is not a lifecycle stage with its days; write it like adoption=180"
+        raise ValueError(message)
+    return stage.strip(), int(days)
+
+
+def _valid_stages(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        stage_length(text)
+    return texts
+
+
+Stages = Annotated[Names, AfterValidator(_valid_stages)]
+
+
 class Health(Section):
     """Which scorecards judge the accounts; scorecards and profiles themselves stand at the end of the file."""
 
     scorecards: Names = Field(
         ("default",),
         description="Scorecards of accounts that no profile matches; the first that is not in shadow is primary.",
+    )
+    stage_days: Stages = Field(
+        (), description="Lifecycle stages with the days that each should last at most, such as adoption=180."
     )
 
 

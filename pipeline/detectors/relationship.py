@@ -52,8 +52,20 @@ def _review_overdue(view: View) -> Finding:
     return holds(ago >= REVIEW_DAYS + REVIEW_GRACE_DAYS, ago.astype(np.float64), float(REVIEW_DAYS))
 
 
+def _stage_stalled(view: View) -> Finding:
+    """In its lifecycle stage for longer than the settings expect."""
+    belonging, lengths = view.accounts.belonging, dict(view.config.stage_days)
+    limits = np.array([lengths.get(name or "", 0) for name in belonging.stages.names], dtype=np.float64)
+    expected, since_ms = limits[belonging.stage[view.rows]], belonging.stage_since_ms[view.rows]
+    known = (expected > 0) & (since_ms >= 0)
+    waiting = np.where(known, view.day - view.days.of(np.where(known, since_ms, 0)), 0).astype(np.float64)
+    raised = known & (waiting > expected)
+    return Finding(raised, waiting, expected, np.where(known, waiting / np.where(known, expected, 1.0), 0.0))
+
+
 DETECTORS = (
     Condition("onboarding_stalled", "onboarding", _stalled),
+    Condition("stage_stalled", "lifecycle", _stage_stalled),
     Condition("sponsor_missing", "sponsor", _sponsor_missing),
     Condition("key_contact_missing", "key_contacts", _key_contact_missing),
     Condition("review_overdue", "business_review", _review_overdue),

@@ -24,6 +24,14 @@ DIMENSIONS: dict[str, Dimension] = {
     "feature_adoption": Dimension("product", _USAGE, product.feature_adoption, perspective="learning"),
     "pulse": Dimension("relationship", _SIGNALS, relationship.pulse, objective=False, automated=False),
     "survey": Dimension("relationship", _SIGNALS, relationship.survey, leading=False, objective=False),
+    "support_quality": Dimension(
+        "relationship",
+        _SIGNALS,
+        relationship.support_quality,
+        objective=False,
+        automated=False,
+        perspective="process",
+    ),
     "milestones": Dimension("product", _SIGNALS, relationship.share("milestones"), perspective="learning"),
     "outcomes": Dimension(
         "relationship",

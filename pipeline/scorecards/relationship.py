@@ -46,6 +46,13 @@ def survey(sight: Sight) -> Reading:
     return Reading(value, value, np.ones(len(sight)))
 
 
+def support_quality(sight: Sight) -> Reading:
+    """The last review of the quality of support, until it expires."""
+    accounts, rows = sight.view.accounts, sight.view.rows
+    value = np.where(accounts.quality_until_ms[rows] > sight.view.end_ms, accounts.quality[rows], np.nan)
+    return Reading(value, value, np.ones(len(sight)))
+
+
 def sentiment(sight: Sight) -> Reading:
     """Mean of pulse and survey."""
     owner, customer = pulse(sight).value, survey(sight).value

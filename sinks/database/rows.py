@@ -241,7 +241,8 @@ def _account(record: Record) -> Row:
 
 
 def _context(context: Record) -> Row:
-    return {**{name: context.get(name) for name in _CONTEXT}, "renewal_at_ms": context.get("renewal_at")}
+    times = {f"{name}_ms": context.get(name) for name in ("renewal_at", "stage_since")}
+    return {name: context.get(name) for name in _CONTEXT} | times
 
 
 def _require(row: Row, **types: type) -> None:

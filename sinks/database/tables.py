@@ -20,6 +20,7 @@ def _context() -> list[Column[object]]:
         Column("arr_minor", BigInteger),
         Column("currency", Text),
         Column("renewal_at_ms", BigInteger),
+        Column("stage_since_ms", BigInteger),
     ]
 
 

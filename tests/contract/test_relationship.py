@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from pipeline.config import EngineConfig
 from pipeline.relationship_kinds import RELATIONSHIP_KINDS
 from tests.support.scene import Stage
 
@@ -32,6 +33,19 @@ def onboarding_stalled(stage: Stage) -> None:
     assert stage.of_kind("onboarding_stalled")[0]["signal"]["observed"] == 21
     signal(stage, "milestone_reached", subject="launch")
     stage.pass_days(5)
+
+
+def stage_stalled(stage: Stage) -> None:
+    stage.restart(EngineConfig(stage_days=(("adoption", 10),)))
+    stage.send("account.profiles", {"lifecycle_stage": "adoption"})
+    stage.pass_days(4)
+    stage.send("account.profiles", {"lifecycle_stage": "adoption", "owner": "ann"})
+    stage.pass_days(7)
+    assert stage.of_kind("stage_stalled") == []
+    stage.pass_days(1)
+    assert stage.of_kind("stage_stalled")[0]["signal"]["observed"] == 11
+    stage.send("account.profiles", {"lifecycle_stage": "renewal"})
+    stage.pass_days(6)
 
 
 def sponsor_missing(stage: Stage) -> None:
@@ -139,8 +153,8 @@ def new_power_users(stage: Stage) -> None:
 
 
 STORIES: list[Callable[[Stage], None]] = [
-    onboarding_stalled, sponsor_missing, key_contact_missing, review_overdue, sentiment_gap, quota_burn, advocate_ready,
-    advocacy_moment, new_team, premium_probing, new_power_users,
+    onboarding_stalled, stage_stalled, sponsor_missing, key_contact_missing, review_overdue, sentiment_gap, quota_burn,
+    advocate_ready, advocacy_moment, new_team, premium_probing, new_power_users,
 ]  # fmt: skip
 
 

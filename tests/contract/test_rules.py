@@ -64,6 +64,7 @@ SCENES: dict[str, tuple[list[dict[str, Any]], dict[str, Any] | None]] = {
     "survey_detractor": ([nps(6)], nps(7)),
     "promoter_lost": ([nps(9), nps(6)], nps(8)),
     "csat_low": ([{"type": "csat", "score": 2.0, **CONTACT}], {"type": "csat", "score": 3.0, **CONTACT}),
+    "support_quality_low": ([{"type": "qa_scored", "score": 50.0}], {"type": "qa_scored", "score": 60.0}),
     "milestone_overdue": ([{"type": "milestone_missed", **SUBJECT}], {"type": "milestone_reached", **SUBJECT}),
     "outcome_overdue": ([{"type": "outcome_missed", **SUBJECT}], {"type": "outcome_planned", **SUBJECT}),
     "risk_opened": ([{"type": "risk_raised", **SUBJECT}], {"type": "risk_cleared", **SUBJECT}),

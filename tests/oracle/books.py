@@ -32,6 +32,7 @@ ACTIVATING = {
 CANCELLING = {"subscription_cancelled", "trial_expired"}
 PULSES = {"csm_pulse", "pulse"}
 SURVEYS = {"survey_response", "nps", "csat", "ces"}
+QUALITY = {"qa_scored"}
 
 # Lowest score and width of a scale, by name and by best possible score.
 SCALES: dict[Any, tuple[float, float]] = {
@@ -194,11 +195,11 @@ def _signal(account: Account, event: dict[str, Any], at_ms: int, day: int) -> fl
         start, end = event["due_at"], event.get("expires_at")
         if start not in account.shutdowns or account.shutdowns[start][1] <= at_ms:
             account.shutdowns[start] = (start + 1 if end is None else end, at_ms)
-    if kind not in PULSES | SURVEYS:
+    if kind not in PULSES | SURVEYS | QUALITY:
         return None
     scale = event.get("scale")
     if scale is None:
-        scale = "csat" if kind in PULSES else kind
+        scale = "csat" if kind in PULSES else "pct" if kind in QUALITY else kind
     if event.get("score") is None or scale not in SCALES:
         return None
     lowest, width = SCALES[scale]
@@ -206,5 +207,6 @@ def _signal(account: Account, event: dict[str, Any], at_ms: int, day: int) -> fl
     if kind in PULSES:
         account.pulses.append(Opinion(value, at_ms, event.get("expires_at")))
     else:
-        account.surveys.append(Opinion(value, at_ms, at_ms + 180 * DAY_MS))
+        reviews = account.qualities if kind in QUALITY else account.surveys
+        reviews.append(Opinion(value, at_ms, at_ms + 180 * DAY_MS))
     return value

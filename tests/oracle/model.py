@@ -50,6 +50,7 @@ class OracleConfig:
     shutdowns: tuple[tuple[int, int, str | None, str | None], ...] = ()
     """First and last day, segment, country."""
     p1_sla_hours: int = 24
+    stage_days: tuple[tuple[str, int], ...] = ()
     disabled_kinds: tuple[str, ...] = ()
     shadow_kinds: tuple[str, ...] = ()
     id_hash: Callable[[str], int] = blake_hash
@@ -211,6 +212,7 @@ class Account:
     closed_at_ms: dict[str, int] = field(default_factory=dict)
     pulses: list[Opinion] = field(default_factory=list)
     surveys: list[Opinion] = field(default_factory=list)
+    qualities: list[Opinion] = field(default_factory=list)
     profile: dict[str, Any] | None = None
     ended_at_ms: dict[tuple[str, str], int] = field(default_factory=dict)
     """When an immediate alert last ended, by kind and dimension."""

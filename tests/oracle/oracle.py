@@ -164,7 +164,10 @@ class Oracle:
             )
             if at < known_at:
                 return
-        account.profile = event
+        since = event.get("updated_at") if event.get("lifecycle_stage") is not None else None
+        if known is not None and known.get("lifecycle_stage") == event.get("lifecycle_stage"):
+            since = known["stage_since"]
+        account.profile = event | {"stage_since": since}
 
     # Closing a day
 

@@ -35,6 +35,8 @@ class Relations:
             self._nps(account, event.get("contact_id") or "", value, at_ms)
         elif kind == "csat" and value is not None:
             self._csat(account, event.get("contact_id") or "", value, at_ms)
+        elif kind == "qa_scored" and value is not None:
+            self._quality(account, value, at_ms)
         elif kind.startswith(("milestone_", "outcome_")):
             self._goal(account, kind, subject, event.get("due_at"), at_ms)
         elif kind in {"integration_connected", "integration_disconnected"}:
@@ -114,6 +116,13 @@ class Relations:
             return
         points = 1.0 + 4.0 * value
         self._once(account, "csat_low", key, ("warning", points, 3.0, 3.0 - points), at_ms)
+
+    def _quality(self, account: Account, value: float, at_ms: int) -> None:
+        if value >= 0.6:
+            self._rules.end(account, "support_quality_low", "support", at_ms)
+            return
+        points = 100.0 * value
+        self._once(account, "support_quality_low", "support", ("warning", points, 60.0, 60.0 - points), at_ms)
 
     def _goal(self, account: Account, kind: str, key: str, due_at_ms: int | None, at_ms: int) -> None:
         goal_kind, step = kind.split("_")

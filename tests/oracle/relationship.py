@@ -46,6 +46,16 @@ def onboarding_stalled(view: View) -> Finding | None:
     return None
 
 
+def stage_stalled(view: View) -> Finding | None:
+    context = view.account.context
+    longest = dict(view.config.stage_days).get(context.get("lifecycle_stage") or "")
+    since_ms = context.get("stage_since")
+    if not longest or since_ms is None:
+        return None
+    days = view.day - view.days.of(since_ms)
+    return Finding("warning", float(days), float(longest), days / longest) if days > longest else None
+
+
 def _roles(account: Account, *, present: bool) -> set[str]:
     return {each.role for each in account.contacts.values() if each.role and (each.there or not present)}
 

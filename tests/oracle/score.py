@@ -181,6 +181,10 @@ def _survey(view: View, expects: Expects) -> float | None:
     return _last_valid(view.account.surveys, view.end_ms)
 
 
+def _support_quality(view: View, expects: Expects) -> float | None:
+    return _last_valid(view.account.qualities, view.end_ms)
+
+
 def _last_valid(opinions: list[Opinion], end_ms: int) -> float | None:
     last = _last_before(opinions, end_ms)
     return last.value if last and (last.expires_at_ms is None or last.expires_at_ms > end_ms) else None
@@ -267,6 +271,7 @@ DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
     "feature:home": _feature_home,
     "pulse": _pulse,
     "survey": _survey,
+    "support_quality": _support_quality,
     "milestones": _goals("milestone"),
     "outcomes": _goals("outcome"),
     "sponsor": _sponsor,

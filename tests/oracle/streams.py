@@ -142,7 +142,7 @@ def _profile() -> SearchStrategy[dict[str, Any]]:
             "updated_at": st.sampled_from(["now", "now", "now", None]),
             "name": st.sampled_from(["Acme", "Böll & Söhne"]),
             "segment": st.sampled_from([None, "smb", "large"]),
-            "lifecycle_stage": st.sampled_from([None, "onboarding"]),
+            "lifecycle_stage": st.sampled_from([None, "onboarding", "onboarding", "adoption"]),
             "touch_model": st.sampled_from([None, "digital", "high_touch", "strategic", "other"]),
             "entitled_features": st.sampled_from([None, None, ["home"], ["home", "export", "audit"]]),
             "seats": st.none() | st.integers(0, 6),
@@ -211,6 +211,7 @@ def short_cases(draw: DrawFn, most: int = 20) -> Case:
         max_users=draw(st.sampled_from([2, 500])),
         max_features=draw(st.sampled_from([2, 64])),
         p1_sla_hours=draw(st.sampled_from([24, 1, 100])),
+        stage_days=draw(st.sampled_from([(), (("onboarding", 1), ("adoption", 3))])),
         disabled_kinds=draw(st.sampled_from([(), (), (), ("payment_failed", "p1_open", "health_changed")])),
     )
     start_ms = Days(zone).start((first_date - EPOCH).days)

@@ -51,6 +51,7 @@ def engine_config(config: OracleConfig) -> EngineConfig:
         fleet_min_accounts=config.fleet_min_accounts,
         shutdowns=tuple(PlannedShutdown(*shutdown) for shutdown in config.shutdowns),
         p1_sla_hours=config.p1_sla_hours,
+        stage_days=config.stage_days,
         disabled_kinds=config.disabled_kinds,
     )
 

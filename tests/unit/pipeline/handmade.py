@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipeline.accounts import COUNTS, SUMMARIES
 from pipeline.bands import GREEN
+from pipeline.books import Context
 from pipeline.config import EngineConfig
 from pipeline.detectors.view import View
 from pipeline.evidence.census import census, census_of
@@ -30,7 +31,7 @@ class World:
     """The state of a partition whose open day is TODAY."""
 
     def __init__(self, config: EngineConfig | None = None) -> None:
-        self.state = State(config or EngineConfig(basic_drop_pct=50.0))
+        self.state = State(config or EngineConfig(basic_drop_pct=50.0, stage_days=(("adoption", 90),)))
         self.state.enter_day(TODAY)
         self.accounts = self.state.accounts
 
@@ -112,6 +113,8 @@ def varied_world() -> World:
     handed_over = world.account("handed-over", TODAY - 140)
     world.use(handed_over, range(TODAY - 119, TODAY - 20), 50.0, team[:4])
     world.use(handed_over, range(TODAY - 118, TODAY - 20, 7), 50.0, ["o1", "o2", "o3"])
+    adopting = Context(lifecycle_stage="adoption", stage_since_ms=(TODAY - 91) * day_ms)
+    world.accounts.belonging.put([troubled], [adopting])
     neglected = world.account("neglected", TODAY - 100, onboarding=True, milestones_left=True, roles_known=True)
     known: dict[str, tuple[int, float]] = {
         "review_ms": (neglected, (TODAY - 120) * day_ms),

@@ -142,6 +142,7 @@ def context() -> dict[str, Any]:
     return {
         "segment": "mid_market",
         "lifecycle_stage": "adoption",
+        "stage_since": 40 * DAY_MS,
         "touch_model": "high",
         "plan": "team",
         "arr_minor": 4_800_000,

@@ -61,7 +61,7 @@ _VIEWS = {
                level, severity, score, metric, unit, direction, observed, expected, change_pct, evidence,
                provisional, band, segment, lifecycle_stage, arr_minor, arr_at_risk_minor, currency, play_id,
                play_title, summary,
-               {at:starts_at}, {at:detected_at}, {at:updated_at}, {at:renewal_at}, {at:play_due_at}
+               {at:starts_at}, {at:detected_at}, {at:updated_at}, {at:renewal_at}, {at:stage_since}, {at:play_due_at}
         FROM alerts
         WHERE status IN ('firing', 'acknowledged', 'snoozed') AND NOT shadow
     """,
@@ -69,7 +69,7 @@ _VIEWS = {
         SELECT a.account_id, a.parent_account_id, a.owner, a.segment, a.lifecycle_stage, a.plan, a.arr_minor,
                a.currency, a.scorecard, a.score, a.band, a.previous_band, a.coverage,
                COALESCE(o.open_alerts, 0) AS open_alerts, COALESCE(o.urgent_alerts, 0) AS urgent_alerts,
-               {at:band_since}, {at:renewal_at}, {at:as_of}
+               {at:band_since}, {at:renewal_at}, {at:stage_since}, {at:as_of}
         FROM accounts a
         LEFT JOIN (
             SELECT account_id, COUNT(*) AS open_alerts,
@@ -98,12 +98,13 @@ _VIEWS = {
         GROUP BY day, scorecard, segment, currency
     """,
     "v_scorecards": """
-        SELECT s.*, value_tier || '/' || band AS nine_box, {at:band_since}, {at:as_of}
+        SELECT s.*, value_tier || '/' || band AS nine_box, {at:band_since}, {at:stage_since}, {at:as_of}
         FROM (
             SELECT h.account_id, a.parent_account_id, a.owner, a.segment, a.lifecycle_stage, a.touch_model,
                    a.arr_minor, a.currency, h.scorecard, h.version, h.is_primary, h.shadow, h.score, h.band,
                    h.previous_band, h.coverage, h.provisional,
                    (h.as_of_ms - h.band_since_ms) / 86400000 AS days_in_band,
+                   (h.as_of_ms - a.stage_since_ms) / 86400000 AS days_in_stage, a.stage_since_ms,
                    CASE WHEN a.arr_minor IS NULL THEN NULL
                         ELSE CASE NTILE(3) OVER (
                             PARTITION BY h.scorecard, a.currency, a.arr_minor IS NULL
@@ -203,6 +204,7 @@ def _create_accounts() -> None:
         sa.Column("arr_minor", sa.BigInteger),
         sa.Column("currency", sa.Text),
         sa.Column("renewal_at_ms", sa.BigInteger),
+        sa.Column("stage_since_ms", sa.BigInteger),
         sa.Column("scorecard", sa.Text),
         sa.Column("score", sa.Double),
         sa.Column("band", sa.Text),
@@ -303,6 +305,7 @@ def _create_alerts() -> None:
         sa.Column("arr_minor", sa.BigInteger),
         sa.Column("currency", sa.Text),
         sa.Column("renewal_at_ms", sa.BigInteger),
+        sa.Column("stage_since_ms", sa.BigInteger),
         sa.Column("arr_at_risk_minor", sa.BigInteger),
         sa.Column("play_id", sa.Text),
         sa.Column("play_title", sa.Text),
