@@ -54,6 +54,7 @@ def test_every_setting_enters_the_fingerprint(name: str) -> None:
         "shadow_kinds": ("silence",),
         "profiles": (HealthProfile("all", ("default",)),),
         "disabled_kinds": ("silence",),
+        "stage_days": (("adoption", 180),),
     }
     value = others[name] if name in others else getattr(config, name) + 1
     assert replace(config, **{name: value}).config_hash != config.config_hash
