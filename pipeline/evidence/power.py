@@ -24,9 +24,9 @@ MIN_POWER_USERS = 3
 MIN_WEEKS, MIN_DAYS = 8, 24
 MATERIAL_WEEK, MATERIAL_FORTNIGHT = 0.75, 0.8
 """What their last 7 and 14 days must be below against their own usual ones, and their share in the last 7."""
-MIN_DISPERSION = 1.35
-PRIOR_DISPERSION, PRIOR_WEEKS = 1.5, 4
-SHARE_QUANTILE = 0.5
+MIN_DISPERSION = 1.25
+PRIOR_DISPERSION, PRIOR_WEEKS = 1.35, 15
+SHARE_QUANTILE, DISPERSION_QUANTILE = 0.5, 0.3
 MAX_SHARE, MIN_SHARE = 0.98, 0.05
 FLAT_RATIO, FLAT_POINT = 1.5, 0.2
 """The total is flat when it is within this ratio with 90 % confidence both ways, and its log ratio is within a
@@ -104,10 +104,10 @@ class _Users:
             self.early[chosen], self.late[chosen], self.recent[chosen], self.owners[chosen], self.power[chosen]
         )
 
-    def weekly(self, places: I32, accounts: int) -> I64:
-        """User-days of the reference, one row a week; `places` says whose."""
-        early = share.by_day(self.early, places, accounts, 28, 7)
-        return np.concatenate([early, share.by_day(self.late, places, accounts, 56, 7)])
+    def daily(self, places: I32, accounts: int) -> I64:
+        """User-days of the reference, one row a day; `places` says whose."""
+        early = share.by_day(self.early, places, accounts, 28)
+        return np.concatenate([early, share.by_day(self.late, places, accounts, 56)])
 
 
 def power_users(bits: U64, owners: I32, accounts: int, day: int) -> PowerUsers:
@@ -168,7 +168,7 @@ def _evidence(users: _Users, concerned: Bools) -> F64:
     number[places] = np.arange(len(places))
     among, few = number[users.owners], len(places)
     own, own_among = users.of(users.power), among[users.power]
-    usual, dispersion = _usual(own.weekly(own_among, few), users.weekly(among, few))
+    usual, dispersion = _usual(own.daily(own_among, few), users.daily(among, few))
     judged = usual > MIN_SHARE
     part = share.by_day(own.recent, own_among, few, share.DAYS)
     whole = share.by_day(users.recent, among, few, share.DAYS)
@@ -178,13 +178,23 @@ def _evidence(users: _Users, concerned: Bools) -> F64:
 
 
 def _usual(part: I64, whole: I64) -> tuple[F64, F64]:
-    """Lower bound of the share in the reference's weeks, and its dispersion against a binomial."""
+    """Lower bound of the share in the reference's days, and its dispersion against a binomial.
+
+    Single days show how much people vary together; weeks, fewer and therefore with a prior, what lasts for days.
+    """
     days, everyone = part.sum(axis=0), np.maximum(whole.sum(axis=0), 1)
     mean = days / everyone
     spread = mean * (1.0 - mean)
-    expected = whole * spread
-    squares = (part - whole * mean) ** 2 / np.where(expected > 0, expected, np.inf)
-    dispersion = (squares.sum(axis=0) + PRIOR_WEEKS * PRIOR_DISPERSION) / (len(part) - 1 + PRIOR_WEEKS)
-    dispersion = np.maximum(MIN_DISPERSION, dispersion)
+    daily = _squares(part, whole, mean).sum(axis=0) / np.where(spread > 0, everyone * spread, np.inf)
+    daily *= 1.0 + DISPERSION_QUANTILE * np.sqrt(2.0 / (len(part) - 1))
+    weeks, all_weeks = (values.reshape(share.REFERENCE_WEEKS, 7, -1).sum(axis=1) for values in (part, whole))
+    expected = all_weeks * spread
+    ratios = _squares(weeks, all_weeks, mean) / np.where(expected > 0, expected, np.inf)
+    weekly = (ratios.sum(axis=0) + PRIOR_WEEKS * PRIOR_DISPERSION) / (len(weeks) - 1 + PRIOR_WEEKS)
+    dispersion = np.maximum(MIN_DISPERSION, np.maximum(daily, weekly))
     safe = mean - SHARE_QUANTILE * np.sqrt(dispersion * spread / everyone)
     return np.minimum(MAX_SHARE, safe), dispersion
+
+
+def _squares(part: I64, whole: I64, share_of_whole: F64) -> F64:
+    return np.asarray((part - whole * share_of_whole) ** 2)

@@ -15,7 +15,7 @@ from tests.evaluation.watch import Watch, close
 
 VOLUMES = (0.3, 2.0, 10.0, 100.0)
 DISPERSIONS = (1.0, 2.0, 5.0, 10.0)
-KINDS = ("usage_drop", "silence", "sustained_growth")
+KINDS = ("usage_drop", "silence", "sustained_growth", "ticket_surge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def measure(history: History, volume: float, dispersion: float, drawn: I64) -> I
     watches = [Watch(kind, arl_days(budget)) for kind in KINDS for budget in BUDGETS]
     crowd = Crowd(drawn.shape[1], FIRST_DAY)
     for age, today in enumerate(drawn):
-        crowd.live(today)
+        crowd.live(today, tickets=today)
         if age >= history.judged_from:
             close(crowd, watches)
         crowd.pass_midnight()

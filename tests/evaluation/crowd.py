@@ -55,14 +55,16 @@ class Crowd:
             np.full(len(owners), self.day, dtype=np.int32),
         )
 
-    def live(self, actions: I64, active: Bools | None = None) -> None:
-        """Give the current day its actions and active users: one entry an account, one a user."""
+    def live(self, actions: I64, active: Bools | None = None, tickets: I64 | None = None) -> None:
+        """Give the current day its actions, active users and tickets: one entry an account, one a user."""
         accounts, day = self.state.accounts, self.day
         rows = 1 + np.flatnonzero(actions > 0)
         accounts.panes["actions"][day % RING, 1 : accounts.size] = 1000 * actions
         mark_day(accounts.bits, rows, day)
         fresh = rows[accounts.first_usage_day[rows] == NEVER]
         accounts.first_usage_day[fresh] = day
+        if tickets is not None:
+            accounts.panes["tickets_opened"][day % RING, 1 : accounts.size] = tickets
         if active is not None:
             places = 1 + np.flatnonzero(active)
             mark_day(self.state.users.bits, places, day)

@@ -63,7 +63,9 @@ def _shift(view: View) -> _Shift | None:
     weeks = [view.share(first + 7 * k, first + 7 * k + 6) for k in range(12)]
     p = then.power / then.all
     squares = sum((w.power - w.all * p) ** 2 / (w.all * p * (1 - p)) for w in weeks if w.all and p < 1)
-    phi = max(1.35, (squares + 4 * 1.5) / 15)
+    every = [view.share(x, x) for x in range(first, first + 84)]
+    daily = sum((x.power - x.all * p) ** 2 for x in every) / (then.all * p * (1 - p)) if p < 1 else 0.0
+    phi = max(1.25, daily * (1 + 0.3 * math.sqrt(2 / 83)), (squares + 15 * 1.35) / 26)
     q = min(0.98, p - 0.5 * math.sqrt(phi * p * (1 - p) / then.all))
     if q <= 0.05:
         return None

@@ -206,16 +206,36 @@ def test_users_who_are_renamed_are_no_decline_neither_at_once_nor_in_stages(days
 def test_evidence_of_a_share_is_that_of_the_formula() -> None:
     _, _, share, evidence = result(power_user_decline, handover(1, 0, helpers=3))
     assert share == pytest.approx(28 / 31)
-    safe = share - 0.5 * np.sqrt(1.35 * share * (1 - share) / (12 * 31))
+    safe = share - 0.5 * np.sqrt(1.25 * share * (1 - share) / (12 * 31))
     sums = []
     for rho in (0.6, 0.3):
         total = 0.0
         for day in range(TODAY - 20, TODAY + 1):
             part, whole = (1, 4) if day > TODAY - 14 else (4, 4 + (day % 7 < 3))
             others = np.log((1 - rho * safe) / (1 - safe))
-            total = (1 + total) * np.exp((part * np.log(rho) + (whole - part) * others) / 1.35)
+            total = (1 + total) * np.exp((part * np.log(rho) + (whole - part) * others) / 1.25)
         sums.append(total)
     assert evidence == pytest.approx(np.log(np.mean(sums)))
+
+
+@pytest.mark.parametrize("days_together", [1, 3])
+def test_a_share_of_people_who_come_together_says_less(days_together: int) -> None:
+    def evidence(together: bool) -> float:
+        world = World()
+        row = world.account("acme", TODAY - 120)
+        for day in range(TODAY - 119, TODAY + 1):
+            others = [f"o{4 * (day % 10) + number}" for number in range(4)]
+            turn = day // days_together % 2
+            if day > TODAY - 14:
+                present = others
+            elif together:
+                present = others if turn else POWER
+            else:
+                present = POWER[2 * turn : 2 * turn + 2] + others[:2]
+            world.use(row, [day], 10.0, present)
+        return float(world.view().power.evidence[0])
+
+    assert evidence(together=True) < 0.8 * evidence(together=False)
 
 
 def features(used_lately: list[str]) -> World:
