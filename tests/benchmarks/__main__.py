@@ -26,6 +26,8 @@ def main() -> int:
         console.width = _WIDTH
     sizes = QUICK if arguments.quick else FULL
     sizes = replace(sizes, rounds=arguments.rounds or sizes.rounds)
+    if arguments.close_accounts:
+        sizes = replace(sizes, close_accounts=tuple(arguments.close_accounts))
     began_s = time.monotonic()
 
     def say(text: str) -> None:
@@ -57,6 +59,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=_sections, default=list(SECTIONS), help="sections, separated by commas")
     parser.add_argument("--quick", action="store_true", help="small and once: less than two minutes")
     parser.add_argument("--rounds", type=int, default=0, help="how often to repeat (default 3, quick 1)")
+    parser.add_argument(
+        "--close-accounts", type=int, nargs="+", metavar="N", help="accounts whose day is closed (1000000: 10 GiB)"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="folder for the results")
     return parser.parse_args()
 

@@ -21,7 +21,7 @@ from pipeline.snapshot import Entry, checkpoint
 from schemas.batch import Batch
 from schemas.topics import DAY_MS
 from tests.benchmarks.batches import cut
-from tests.benchmarks.population import draw_open_day, populated
+from tests.benchmarks.population import draw_open_day, moved, populated
 from tests.benchmarks.process import MIB, Clock, resident_mib
 from tests.benchmarks.workload import FIRST_DAY_MS, HOUR_MS, Workload
 
@@ -43,25 +43,32 @@ def backtest(accounts: int, usage_events: int, days: int) -> dict[str, Any]:
     }
 
 
-def closing(accounts: int, repeats: int) -> dict[str, Any]:
+def closing(accounts: int, repeats: int, partitions: int = 1) -> dict[str, Any]:
     """Close ordinary days of accounts with 84 days of history; the first close publishes every account's health."""
-    feed = populated(accounts, settled=False)[0]
+    feeds = populated(accounts, partitions=partitions, settled=False)
     rng = np.random.default_rng(11)
-    seconds, alerts, health = [], [], []
+    seconds, cpu_s, alerts, health = ([0.0] * (repeats + 1) for _ in range(4))
     _quiet()
-    for _ in range(repeats + 1):
-        draw_open_day(feed, rng)
-        outcome = Outcome()
-        clock = Clock()
-        close_day(feed.state, outcome)
-        seconds.append(clock.seconds())
-        alerts.append(len(outcome.alerts))
-        health.append(len(outcome.health))
+    for number in range(repeats + 1):
+        for feed in feeds:
+            draw_open_day(feed, rng)
+            outcome = Outcome()
+            clock = Clock()
+            close_day(feed.state, outcome)
+            seconds[number] += clock.seconds()
+            cpu_s[number] += clock.cpu_seconds()
+            alerts[number] += len(outcome.alerts)
+            health[number] += len(outcome.health)
+            # As a checkpoint leaves them.
+            feed.state.accounts.books.rest()
     return {
         "first_s": seconds[0],
         "seconds": seconds[1:],
+        "cpu_s": float(np.median(cpu_s[1:])),
         "alerts": float(np.median(alerts[1:])),
         "health": float(np.median(health[1:])),
+        "state_mib": sum(feed.state.nbytes for feed in feeds) / MIB,
+        "peak_mib": resident_mib(peak=True),
     }
 
 
@@ -104,12 +111,8 @@ def _next_day(feed: Feed, accounts: int, usage_events: int) -> list[Batch]:
     for step in plan(files, 1, every(HOUR_MS)):
         for batch in to_batches(step, _SEEN_MS):
             if batch.topic == "usage.events":
-                batches += [_moved(part, begin) for part in cut(batch)]
+                batches += [moved(part, begin) for part in cut(batch)]
     return batches
-
-
-def _moved(batch: Batch, by: int) -> Batch:
-    return replace(batch, begin=batch.begin + by, end=batch.end + by, offsets=batch.offsets + by)
 
 
 def restoring(accounts: int, partitions: int) -> dict[str, Any]:

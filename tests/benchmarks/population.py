@@ -17,7 +17,7 @@ from pipeline.members import RING_DAYS, Members, mark_day
 from pipeline.panes import RING
 from pipeline.records import Outcome
 from schemas.batch import Batch
-from schemas.topics import DAY_MS
+from schemas.topics import DAY_MS, INPUT_TOPICS
 from tests.benchmarks.batches import cut
 from tests.benchmarks.workload import FIRST_DAY_MS, Workload
 
@@ -26,6 +26,8 @@ _OPEN_DAY = FIRST_DAY_MS // DAY_MS + 1
 _SEEN_MS = FIRST_DAY_MS + 30 * DAY_MS
 _ACTIVE_SHARE = 0.625
 """Chance that a user or a feature is active on a day."""
+_AT_ONCE = 100_000
+"""Accounts whose events are made together."""
 _MEAN_ACTIONS = 20
 """Of an account on a day."""
 _ACTION_DS = 300
@@ -40,8 +42,15 @@ def populated(
     drawn into the columns. `settled` closes one day more, which publishes every account's first judgement.
     """
     feeds = [Feed(EngineConfig(), number) for number in range(partitions)]
-    for partition, batch in _first_events(accounts, users, partitions, seed):
-        feeds[partition].push(batch)
+    for first in range(0, accounts, _AT_ONCE):
+        workload = Workload(
+            min(_AT_ONCE, accounts - first), users, usage_events=2, days=1, seed=seed + first,
+            first_account=first, everyone_first=True,
+        )  # fmt: skip
+        offsets = [[feed.next_offset(topic) for topic in INPUT_TOPICS] for feed in feeds]
+        for partition, batch in _first_events(workload, partitions, is_last=first + _AT_ONCE >= accounts):
+            begin = offsets[partition][INPUT_TOPICS.index(batch.topic)]
+            feeds[partition].push(moved(batch, begin))
     rng = np.random.default_rng(seed)
     for feed in feeds:
         _draw_history(feed, rng)
@@ -51,15 +60,20 @@ def populated(
     return feeds
 
 
-def _first_events(accounts: int, users: int, partitions: int, seed: int) -> Iterator[tuple[int, Batch]]:
-    workload = Workload(accounts, users, usage_events=2, days=1, seed=seed, everyone_first=True)
+def _first_events(workload: Workload, partitions: int, *, is_last: bool) -> Iterator[tuple[int, Batch]]:
+    """The events of the first day; the last ones end it."""
     files = workload.make()
     files = replace(files, usage=files.usage.slice(0, workload.first_events))
     day_end_ms = FIRST_DAY_MS + DAY_MS + EngineConfig().out_of_orderness_ms
-    for step in plan(files, partitions, every(DAY_MS), final_tick_ms=day_end_ms):
+    for step in plan(files, partitions, every(DAY_MS), final_tick_ms=day_end_ms if is_last else FIRST_DAY_MS):
         for rows, batch in zip(step.rows, to_batches(step, _SEEN_MS), strict=True):
             for part in cut(batch):
                 yield rows.partition, part
+
+
+def moved(batch: Batch, by: int) -> Batch:
+    """The batch at other offsets."""
+    return replace(batch, begin=batch.begin + by, end=batch.end + by, offsets=batch.offsets + by)
 
 
 def _draw_history(feed: Feed, rng: np.random.Generator) -> None:

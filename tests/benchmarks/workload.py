@@ -40,6 +40,8 @@ class Workload:
     seed: int = 1
     payment_failures: float = 0.05
     """Share of the billing events."""
+    first_account: int = 0
+    """Number of the first account; ids are made of these numbers."""
     everyone_first: bool = False
     """A day on which every user is seen once comes before the others."""
 
@@ -65,7 +67,11 @@ class Workload:
 
     def account_ids(self) -> pa.Array:
         """One id for each account."""
-        return pa.array([f"acct-{number:06d}" for number in range(self.accounts)], pa.string())
+        return pa.array([f"acct-{number:06d}" for number in self._numbers], pa.string())
+
+    @property
+    def _numbers(self) -> range:
+        return range(self.first_account, self.first_account + self.accounts)
 
     @property
     def first_events(self) -> int:
@@ -101,7 +107,7 @@ class Workload:
         return table_of(columns, USAGE, total).take(pa.array(order))
 
     def _user_ids(self) -> pa.Array:
-        names = [f"user-{account:06d}-{user:03d}" for account in range(self.accounts) for user in range(self.users)]
+        names = [f"user-{account:06d}-{user:03d}" for account in self._numbers for user in range(self.users)]
         return pa.array(names, pa.string())
 
     def _common(self, rng: np.random.Generator) -> tuple[int, dict[str, pa.Array]]:
