@@ -239,6 +239,12 @@ class BulkRecovery(Service):
 class BulkTableManager(TableManager):
     """Faust's table manager with our recovery."""
 
+    async def on_start(self) -> None:
+        """Start at once: all tables are known, so Faust's second of waiting for more of them would only delay."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
+
     @property
     def recovery(self) -> Any:
         """The recovery service, made on first use."""
