@@ -10,16 +10,14 @@ from tests.oracle.books import Books
 from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
 from tests.oracle.fleet import PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
-from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, HealthDay, OracleConfig, Record, Standing
-from tests.oracle.score import candidate_band, definition, move_band, profile_of, total
+from tests.oracle.judge import EXPIRY_DAYS, Judge
+from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
 from tests.oracle.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CLEAR_DAYS = 5
-EXPIRY_DAYS = 84
-HEALTH_KINDS = ("health_changed", "health_unknown")
 
 
 class Oracle:
@@ -37,12 +35,10 @@ class Oracle:
         self.positions: dict[str, int] = dict.fromkeys(TOPICS, 0)
         self.open_day = 0
         self.accounts: dict[str, Account] = {}
-        self.health: dict[str, list[HealthDay]] = {}
-        """Of the primary scorecards."""
-        self.verdicts: dict[tuple[str, int, str], HealthDay] = {}
-        """By account, day and scorecard."""
         self._log = Alerts(lambda: self.config)
         self._books = Books(self.config, self._log)
+        self._judge = Judge(lambda: self.config, self._log)
+        self.health, self.verdicts = self._judge.health, self._judge.verdicts
         self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in TOPICS}
         self._newest_ms: dict[str, int | None] = dict.fromkeys(TOPICS)
         self._applied_ids: dict[tuple[str, str, str], int] = {}
@@ -207,7 +203,7 @@ class Oracle:
             self._evaluate(view, detector)
         self._raise_overdue(view)
         self._books.relations.overdue(account, day, view.end_ms)
-        self._judge(view)
+        self._judge.judge(view)
         for detector in AFTER_SCORE:
             self._evaluate(view, detector)
         self._log.benchmark = None
@@ -273,81 +269,6 @@ class Oracle:
             finding = Finding("error", amount, 0.0, (view.end_ms - due_at) / DAY_MS)
             opening = Opening("invoice_overdue", key, "risk", starts_at, view.end_ms, view.day)
             self._log.open(account, opening, finding)
-
-    def _judge(self, view: View) -> None:
-        account = view.account
-        names, expects = profile_of(account, self.config)
-        for episode in list(account.episodes.values()):
-            if episode.kind in HEALTH_KINDS and episode.dimension not in names:
-                self._log.resolve(account, episode, "expired", view.end_ms)
-        account.standings = {name: account.standings[name] for name in account.standings if name in names}
-        for name in names:
-            entry = self._judge_by(view, name, definition(name, self.config, expects))
-            self.verdicts[account.account_id, view.day, name] = entry
-            if name == names[0]:
-                self.health[account.account_id].append(entry)
-                account.band, account.score = entry.band, entry.score
-
-    def _judge_by(self, view: View, name: str, by: dict[str, Any]) -> HealthDay:
-        standing = view.account.standings.setdefault(name, Standing(by))
-        found = total(view, by)
-        band_before, score_before, change = standing.band, standing.score or 0.0, None
-        if standing.by == by:
-            moved = move_band(standing, candidate_band(standing.band, found, by["bands"]))
-        else:
-            change = (standing.by["version"], by["version"], total(view, standing.by).score, found.score)
-            moved = False
-            standing.by, standing.band, standing.candidate_days = by, "grey", 0
-            move_band(standing, candidate_band("grey", found, by["bands"]))
-        standing.score = found.score
-        if change:
-            self._follow_switch(view, name, standing.band)
-        else:
-            self._follow_band(view, name, moved, band_before, score_before)
-        return HealthDay(
-            view.day, found.score, standing.band, found.coverage, found.dimensions, by["version"], band_before, change
-        )
-
-    def _follow_switch(self, view: View, name: str, band: str) -> None:
-        changed = view.account.episodes.get(("health_changed", name))
-        unknown = view.account.episodes.get(("health_unknown", name))
-        if changed and band in {"green", "grey"}:
-            self._log.resolve(view.account, changed, "config_change", view.end_ms)
-        if unknown and band != "grey":
-            self._log.resolve(view.account, unknown, "config_change", view.end_ms)
-
-    def _follow_band(self, view: View, name: str, moved: bool, band_before: str, score_before: float) -> None:
-        account, log, at_ms = view.account, self._log, view.end_ms
-        standing = account.standings[name]
-        changed = account.episodes.get(("health_changed", name))
-        unknown = account.episodes.get(("health_unknown", name))
-        if not moved:
-            for episode in (changed, unknown):
-                if episode and view.day - episode.opened_day >= EXPIRY_DAYS:
-                    log.resolve(account, episode, "expired", at_ms)
-            return
-        order = ("red", "yellow", "green")
-        band = standing.band
-        worse = band in order and band_before in order and order.index(band) < order.index(band_before)
-        score = standing.score or 0.0
-        severity = {"red": "error", "yellow": "warning"}.get(band, "info")
-        finding = Finding(severity, score, score_before, score - score_before)
-        if unknown:
-            log.resolve(account, unknown, "recovered", at_ms)
-        if changed:
-            if band == "green":
-                log.resolve(account, changed, "recovered", at_ms)
-            elif band == "grey":
-                log.resolve(account, changed, "expired", at_ms)
-            else:
-                changed.severity = severity
-                log.update(account, changed, finding, "worsened" if worse else "recovered", at_ms)
-        if band_before == "grey":
-            return
-        if band == "grey":
-            self._open(view, "health_unknown", name, "data_quality", finding)
-        elif worse and not changed:
-            self._open(view, "health_changed", name, "risk", finding)
 
 
 def _differs(finding: Finding, episode: Episode) -> bool:

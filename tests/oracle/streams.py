@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_TYPES
 from tests.oracle.batches import to_batches
 from tests.oracle.days import EPOCH, Days
+from tests.oracle.events import EVENTS
 from tests.oracle.model import (
-    BILLING,
     DAY_MS,
     HOUR_MS,
     PROFILES,
-    SIGNALS,
-    TICKETS,
     TOPICS,
-    USAGE,
     OracleConfig,
     Record,
 )
@@ -69,102 +65,6 @@ def interleavings(log: Log) -> SearchStrategy[list[str]]:
 
 
 _ACCOUNTS = st.sampled_from(["acme", "böll", "c"])
-_DAYS_OFF = st.none() | st.integers(-12, 120)
-
-
-def _usage() -> SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(
-        {
-            "user_id": st.none() | st.sampled_from(["u1", "u2", "u3", "u4"]),
-            "feature": st.sampled_from(["home", "export", "share"]),
-            "quantity": st.sampled_from([1.0, 0.0, 0.0005, 0.0015, 2.5, 12.3456, 1e6]),
-            "duration_ms": st.none() | st.integers(0, 5000),
-        }
-    )
-
-
-_BILLING_TYPES = [*sorted(BILLING_TYPES), "invoice_paid", "payment_failed", "payment_failed", "subscription_changed"]
-_MRR = st.sampled_from([0, 4_000, 5_000, 9_000])
-
-
-def _billing() -> SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(
-        {
-            "type": st.sampled_from(_BILLING_TYPES),
-            "subscription_id": st.sampled_from([None, "s1", "s2"]),
-            "invoice_id": st.sampled_from([None, "i1", "i2"]),
-            "mrr_minor_before": st.none() | _MRR,
-            "mrr_minor_after": st.none() | _MRR,
-            "seats_after": st.none() | st.integers(0, 5),
-            "amount_minor": st.none() | st.integers(-500, 90_000),
-            "currency": st.just("EUR"),
-            "due_at": _DAYS_OFF,
-        }
-    )
-
-
-_TICKET_TYPES = [*sorted(TICKET_TYPES), "opened", "reopened", "reopened", "reopened", "csat_given", "csat_given"]
-
-
-def _ticket() -> SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(
-        {
-            "ticket_id": st.sampled_from(["t1", "t1", "t1", "t2", "t3", "t4", "t5"]),
-            "type": st.sampled_from(_TICKET_TYPES),
-            "priority": st.sampled_from(["p1", "p1", "p2", "p3", "p4"]),
-            "sentiment": st.sampled_from([None, None, -0.5, 0.0, 0.7]),
-            "csat": st.sampled_from([None, 1, 2, 2, 3, 5]),
-        }
-    )
-
-
-_SIGNAL_TYPES = [*sorted(SIGNAL_TYPES), "meeting_missed", "meeting_missed", "nps", "nps", "nps", "milestone_planned"]
-
-
-def _signal() -> SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(
-        {
-            "type": st.sampled_from(_SIGNAL_TYPES),
-            "score": st.none() | st.sampled_from([0.0, 1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 10.0, 60.0]),
-            "scale": st.sampled_from([None, None, 10.0, 5.0, 7.0, 100.0, 4.0]),
-            "expires_at": _DAYS_OFF,
-            "due_at": _DAYS_OFF,
-            "contact_id": st.sampled_from([None, "ida", "jo"]),
-            "role": st.sampled_from([None, "sponsor", "champion", "admin"]),
-            "subject": st.sampled_from([None, "launch", "crm"]),
-        }
-    )
-
-
-def _profile() -> SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(
-        {
-            "updated_at": st.sampled_from(["now", "now", "now", None]),
-            "name": st.sampled_from(["Acme", "Böll & Söhne"]),
-            "segment": st.sampled_from([None, "smb", "large"]),
-            "lifecycle_stage": st.sampled_from([None, "onboarding", "onboarding", "adoption"]),
-            "touch_model": st.sampled_from([None, "digital", "high_touch", "strategic", "other"]),
-            "entitled_features": st.sampled_from([None, None, ["home"], ["home", "export", "audit"]]),
-            "seats": st.none() | st.integers(0, 6),
-            "arr_minor": st.none() | st.integers(0, 10**9),
-            "currency": st.just("EUR"),
-            "owner": st.sampled_from([None, "ann"]),
-            "country": st.sampled_from([None, "US", " de", "nowhere"]),
-            "parent_account_id": st.sampled_from([None, "acme"]),
-            "renewal_at": _DAYS_OFF,
-            "status": st.just("active"),
-            "quota_actions": st.sampled_from([None, 0.0, 3.0, 2000.0]),
-        }
-    )
-
-
-_EVENTS = {
-    USAGE: _usage(),
-    BILLING: _billing(),
-    TICKETS: _ticket(),
-    SIGNALS: _signal(),
-    PROFILES: _profile(),
-}
 _KINDS = {topic: ["event"] * 18 + ["tick", "bad"] for topic in TOPICS}
 _KINDS[PROFILES] = ["event"] * 12 + ["tick", "bad", "tombstone"]
 
@@ -190,7 +90,7 @@ def _steps(topic: str, most: int) -> SearchStrategy[list[_Step]]:
         _Step,
         kind=st.sampled_from(_KINDS[topic]),
         account=_ACCOUNTS,
-        event=_EVENTS[topic],
+        event=EVENTS[topic],
         event_id=st.none() | st.integers(0, 3),
         forward_min=st.sampled_from([0, 1, 30, 61, 400, 1440, 3000]),
         back_min=st.sampled_from([0, 0, 0, 0, 1, 59, 61, 700, 1500, 4400, 6000]),
