@@ -15,6 +15,7 @@ from pipeline.state import State
 
 MAX_CONTRIBUTORS = 5
 USERS_DOWN, FEATURES_DOWN, POWER_USERS_DOWN = ("users", -1), ("features", -1), ("power", -1)
+CHAMPION_DOWN, SPONSOR_DOWN = ("champion", -1), ("sponsor_user", -1)
 USERS_UP, FEATURES_UP = ("users", 1), ("features", 1)
 Sought = tuple[str, int]
 """Whom to look at, and whether those who do less (−1) or more (1) are sought."""
@@ -29,7 +30,9 @@ CONTRIBUTORS: dict[str, tuple[Sought, ...]] = {
         _USAGE_FALLS,
     ),
     **dict.fromkeys(("breadth_drop", "feature_abandonment"), (FEATURES_DOWN,)),
-    **dict.fromkeys(("power_user_decline", "user_mix_shift", "power_user_attendance"), (POWER_USERS_DOWN,)),
+    **dict.fromkeys(
+        ("power_user_decline", "user_mix_shift", "power_user_attendance", "power_user_silent"), (POWER_USERS_DOWN,)
+    ),
     **dict.fromkeys(
         (
             "sustained_growth", "users_growth", "new_power_users", "seat_saturation", "quota_burn", "new_team",
@@ -38,6 +41,8 @@ CONTRIBUTORS: dict[str, tuple[Sought, ...]] = {
         (USERS_UP,),
     ),
     "premium_probing": (FEATURES_UP,),
+    "champion_silent": (CHAMPION_DOWN,),
+    "sponsor_silent": (SPONSOR_DOWN,),
 }  # fmt: skip
 """By kind, in the order in which they are named; of any other kind nobody is."""
 
@@ -60,6 +65,8 @@ def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iter
     places = members.of_one(row)
     if whom == "power":
         places = places[power_of(members.bits[places], day)]
+    elif whom not in ("users", "features"):
+        places = places[members.hashes[places] == getattr(state.accounts, whom)[row]]
     change = sign * _weekly_change(members, places, day, age)
     order = np.lexsort((members.hashes[places], -change))[:MAX_CONTRIBUTORS]
     for place in order[change[order] > 0].tolist():

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.alerts import Scene, change_pct, optional, state_of
 from pipeline.bands import NAMES
 from pipeline.benchmark import benchmark
-from pipeline.detectors import combined_evidence, levels, power_user_decline, ratios, silence
+from pipeline.detectors import combined_evidence, feature_abandonment, levels, power_user_decline, ratios, silence
 from pipeline.detectors.view import F64, Evaluator, Finding, View
 from pipeline.evidence.power import MIN_POWER_USERS
 from pipeline.hashing import U64
@@ -136,6 +136,9 @@ def _speaks(view: View, kind: str, finding: Finding, place: int) -> bool:
 
 def _tested(name: str, weight: int, finding: Finding, place: int) -> dict[str, Any]:
     observed, expected = float(finding.observed[place]), float(finding.expected[place])
+    if name == feature_abandonment.DIMENSION:
+        # Told as the features that are still used, like every dimension of which less is worse.
+        observed = expected - observed
     return {
         "name": name,
         "observed": optional(observed),

@@ -10,6 +10,7 @@ import pytest
 from pipeline.contributors import CONTRIBUTORS, MAX_CONTRIBUTORS, contributors
 from pipeline.detectors import combined_evidence
 from pipeline.detectors.levels import usage_drop
+from pipeline.hashing import hash_text
 from pipeline.kinds import KINDS
 from pipeline.scenes import day_scene
 from pipeline.scenes import tested_dimensions as dimensions_of
@@ -55,6 +56,15 @@ def test_a_decline_of_power_users_names_none_of_the_others() -> None:
     world.use(1, range(TODAY - 60, TODAY - 40), 0.0, ["temp"])
     assert ("user", "temp", -2.5) in named(world, "usage_drop")
     assert named(world, "power_user_decline") == [("user", "ann", -7.0), ("user", "bob", -3.0)]
+
+
+def test_a_silent_champion_is_named() -> None:
+    world = waning()
+    world.accounts.champion[1] = hash_text("bob")
+    world.accounts.sponsor_user[1] = hash_text("nobody")
+    assert named(world, "champion_silent") == [("user", "bob", -3.0)]
+    assert named(world, "sponsor_silent") == []
+    assert named(world, "power_user_silent") == [("user", "ann", -7.0), ("user", "bob", -3.0)]
 
 
 def test_growth_names_who_does_more() -> None:
@@ -126,6 +136,17 @@ def test_the_parts_are_those_of_the_weighted_mean() -> None:
     for name in ("total_usage", "daily_users", "daily_features"):
         assert found[name]["contribution_pct"] == pytest.approx(100 * parts[name] / sum(parts.values()), abs=0.01)
     assert sum(one["contribution_pct"] for one in found.values()) == pytest.approx(100.0, abs=0.05)
+
+
+def test_features_are_told_as_those_in_use() -> None:
+    world = World()
+    row = world.account("acme", MONTHS.start)
+    world.use(row, [*LONG_AGO, *MONTHS], 20.0)
+    world.feature(row, [*LONG_AGO, *MONTHS], "home", "share", "chat")
+    world.feature(row, [*LONG_AGO, *range(MONTHS.start, TODAY - 20)], "export")
+    found = dimensions(world)["feature_share"]
+    assert (found["observed"], found["expected"], found["state"]) == (3.0, 4.0, "down")
+    assert found["contribution_pct"] == 100.0
 
 
 def test_an_account_without_any_change_has_no_parts() -> None:
