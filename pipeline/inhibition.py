@@ -12,7 +12,7 @@ ACCOUNT_LEVEL = ("usage_drop", "silence")
 FEATURE_LEVEL = (
     "users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence",
     "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
-    "champion_silent", "sponsor_silent", "power_user_silent",
+    "champion_silent", "sponsor_silent", "power_user_silent", "dormant",
 )  # fmt: skip
 """Kinds on a part of an account's usage; those keep them closed too."""
 

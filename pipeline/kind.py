@@ -29,7 +29,7 @@ class Kind:
     method: str
     play: Play
     summary: str
-    evidence: Literal["log", "deviations", "fact"] = "fact"
+    evidence: Literal["log", "deviations", "probability", "fact"] = "fact"
     immediate: bool = False
     calm: bool = False
     """Whether it is not raised while a risk of the account is open."""

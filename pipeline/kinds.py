@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import log
 
 from pipeline.kind import Family, Kind, Play
 from pipeline.relationship_kinds import RELATIONSHIP_KINDS
@@ -14,6 +15,23 @@ __all__ = ["KINDS", "LEVELS", "Family", "Kind", "Play", "alert_score", "enabled_
 
 KINDS: dict[str, Kind] = {
     **STATISTICAL_KINDS,
+    "dormant": Kind(
+        "risk",
+        "warning",
+        "intermediate",
+        "days",
+        "up",
+        "beta-geometric",
+        Play("reach-out", "Ask whether the product is still in use", 5),
+        "{name}: no activity for {observed:.0f} days; a week of use every {expected:.0f} days before. Probably gone",
+        "probability",
+        yields_to=(
+            "silence",
+            "usage_drop",
+        ),
+        condition="an account that is used in some weeks only is probably gone, to judge by its weeks",
+        resolution="it is used in two weeks out of four",
+    ),
     "single_user_dependence": Kind(
         "risk",
         "info",
@@ -156,12 +174,15 @@ STREAMS = len(STATISTICAL_KINDS)
 def alert_score(kind: Kind, severity: str, evidence: float) -> float:
     """How sure an alert is, 0…20, on one scale for all kinds: about the log evidence against chance.
 
-    A statistical kind's log e-value; a deviation's `z²/2`; for a fact, which is certain, 14 to 20 by severity.
+    A statistical kind's log e-value; a deviation's `z²/2`; of a probability, `−ln` of that of the contrary; for a
+    fact, which is certain, 14 to 20 by severity.
     """
     if kind.evidence == "log":
         value = evidence
     elif kind.evidence == "deviations":
         value = evidence * evidence / 2.0
+    elif kind.evidence == "probability":
+        value = -log(max(1e-9, 1.0 - evidence))
     else:
         value = 14.0 + 2.0 * ALERT_SEVERITIES.index(severity)
     return round(min(20.0, max(0.0, value)), 4)

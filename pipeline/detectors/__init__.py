@@ -12,6 +12,7 @@ from typing import Protocol
 from pipeline.detectors import (
     advocacy,
     combined_evidence,
+    dormant,
     feature_abandonment,
     levels,
     newcomers,
@@ -53,6 +54,7 @@ BEFORE_SCORE: tuple[Detector, ...] = (
     combined_evidence,
     single_user_dependence,
     silence,
+    dormant,
     *ratios.DETECTORS,
     *people.DETECTORS,
     weekly_drop,
@@ -79,6 +81,7 @@ AMENDABLE: dict[str, Callable[[View], Finding]] = {
     feature_abandonment.KIND: feature_abandonment.evaluate,
     combined_evidence.KIND: combined_evidence.evaluate,
     silence.KIND: silence.evaluate,
+    dormant.KIND: dormant.evaluate,
     **{ratio.KIND: ratio.evaluate for ratio in ratios.AMENDABLE},
     people.power_user_silent.KIND: people.power_user_silent.evaluate,
     weekly_drop.KIND: weekly_drop.evaluate,

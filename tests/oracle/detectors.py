@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.oracle import relationship
 from tests.oracle.alerts import Finding
+from tests.oracle.alive import dormant, is_used_again
 from tests.oracle.combined import WEIGHTS, combined_evidence, fewer_speak
 from tests.oracle.levels import (
     FALLING,
@@ -183,6 +184,7 @@ BEFORE_SCORE = (
     Detector("combined_evidence", "account", "risk", combined_evidence, fewer_speak, tuple(WEIGHTS)),
     Detector("single_user_dependence", "top_user_share", "risk", single_user_dependence, dependence_is_over),
     Detector("silence", "activity", "risk", silence, silence_is_clear),
+    Detector("dormant", "weekly_activity", "risk", dormant, is_used_again, ("silence", "usage_drop")),
     Detector(
         "seat_utilisation_drop",
         "seats_in_use",
@@ -265,6 +267,7 @@ REEVALUATED: dict[str, Callable[[View], Finding | None]] = {
     "feature_abandonment": feature_abandonment,
     "combined_evidence": combined_evidence,
     "silence": silence,
+    "dormant": dormant,
     "stickiness_drop": stickiness_drop,
     "power_user_attendance": power_user_attendance,
     "power_user_silent": power_user_silent,

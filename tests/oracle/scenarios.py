@@ -10,7 +10,7 @@ from tests.oracle.model import BILLING, DAY_MS, HOUR_MS, PROFILES, SIGNALS, TICK
 
 OUTAGE_DAY = 65
 CHANGES = (
-    "drop", "handover", "rollout", "abandonment", "growth", "silence", "recovering drop", "departure", "none",
+    "drop", "handover", "rollout", "abandonment", "growth", "silence", "recovering drop", "departure", "dormancy", "none",
 )  # fmt: skip
 
 
@@ -165,6 +165,10 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
     changed = day >= plan.change_day
     if changed and plan.change == "silence":
         return
+    if plan.change == "dormancy":
+        if changed or day % 7 > 1:
+            return
+        quantity *= 0.1
     if changed and plan.change == "growth":
         quantity *= 2
     elif (changed and plan.change == "drop") or (

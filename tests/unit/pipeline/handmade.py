@@ -162,6 +162,7 @@ def varied_world() -> World:
     bereft = world.account("bereft", TODAY - 140)
     world.use(bereft, range(TODAY - 119, TODAY + 1), 50.0, ["ann"])
     world.use(bereft, range(TODAY - 119, TODAY - 20), 50.0, ["bob"])
+    world.use(world.account("fading", TODAY - 83), range(TODAY - 83, TODAY - 36, 7), 2.0)
     for column in ("champion", "sponsor_user"):
         getattr(world.accounts, column)[bereft] = hash_text("bob")
     world.accounts.band[1 : world.accounts.size] = np.arange(len(world.accounts)) % 4
