@@ -10,7 +10,8 @@ from tests.oracle.model import BILLING, DAY_MS, HOUR_MS, PROFILES, SIGNALS, TICK
 
 OUTAGE_DAY = 65
 CHANGES = (
-    "drop", "handover", "rollout", "abandonment", "growth", "silence", "recovering drop", "departure", "dormancy", "none",
+    "drop", "handover", "rollout", "abandonment", "growth", "silence", "recovering drop", "departure", "dormancy",
+    "none",
 )  # fmt: skip
 
 
@@ -166,7 +167,7 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
     if changed and plan.change == "silence":
         return
     if plan.change == "dormancy":
-        if changed or day % 7 > 1:
+        if changed or day % 7 != 1:
             return
         quantity *= 0.1
     if changed and plan.change == "growth":

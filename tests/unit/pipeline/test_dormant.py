@@ -64,7 +64,7 @@ def test_an_account_whose_level_can_be_judged_is_not_guessed_at() -> None:
 
 
 def test_a_stricter_budget_asks_for_more_certainty() -> None:
-    assert [raised(weekly(TODAY - 36, arl_days=days)) for days in (8_000.0, 80_000.0)] == [True, False]
+    assert [raised(weekly(TODAY - 36, arl_days=days)) for days in (8_000.0, 160_000.0)] == [True, False]
 
 
 def test_an_account_is_back_with_two_weeks_of_use() -> None:
