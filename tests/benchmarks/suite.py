@@ -23,8 +23,8 @@ from tests.servers.postgres import PostgresServer
 Say = Callable[[str], None]
 _TIMEOUT_S = 600.0
 _CLOSE_TIMEOUT_S = 3_600.0
-_ONE_PARTITION = 400_000
-"""Accounts that are closed in one partition; more are spread."""
+_ONE_PARTITION = 100_000
+"""Accounts of a partition at most; more are spread over several, which are closed one after another."""
 _RATE = "records/s"
 _CONTESTANTS = {
     "foreshock": "foreshock, the full job in one worker",
