@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import EngineConfig
+from pipeline.kinds import KINDS, STREAMS
 
 YEAR_DAYS = 365.0
 BUDGETS = (0.5, 1.0, 2.0)
@@ -66,5 +67,9 @@ class FalseAlerts:
 
     @property
     def budget_per_year(self) -> float | None:
-        """What the run length allows."""
-        return None if self.arl_days is None else YEAR_DAYS / self.arl_days
+        """What the run length allows: of a stream, or for a kind told by its probability of all streams together."""
+        if self.arl_days is None:
+            return None
+        own = KINDS.get(self.kind)
+        streams = STREAMS if own is not None and own.evidence == "probability" else 1
+        return streams * YEAR_DAYS / self.arl_days
