@@ -24,8 +24,8 @@ _USAGE_FALLS: tuple[Sought, ...] = (USERS_DOWN, FEATURES_DOWN)
 CONTRIBUTORS: dict[str, tuple[Sought, ...]] = {
     **dict.fromkeys(
         (
-            "usage_drop", "users_drop", "time_drop", "silence", "combined_evidence", "weekly_drop", "sentiment_gap",
-            "seat_utilisation_drop", "stickiness_drop", "health_changed", "renewal_at_risk",
+            "usage_drop", "users_drop", "time_drop", "silence", "dormant", "combined_evidence", "weekly_drop",
+            "sentiment_gap", "seat_utilisation_drop", "stickiness_drop", "health_changed", "renewal_at_risk",
         ),
         _USAGE_FALLS,
     ),

@@ -41,7 +41,7 @@ def test_every_kind_with_contributors_exists() -> None:
     assert set(CONTRIBUTORS) <= set(KINDS)
 
 
-@pytest.mark.parametrize("kind", ["usage_drop", "users_drop", "silence"])
+@pytest.mark.parametrize("kind", ["usage_drop", "users_drop", "silence", "dormant"])
 def test_a_fall_names_the_users_who_do_less_and_then_the_features(kind: str) -> None:
     assert named(waning(), kind) == [("user", "ann", -7.0), ("user", "bob", -3.0), ("feature", "export", -7.0)]
 
