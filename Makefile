@@ -35,7 +35,7 @@ demo: $(READY) ## replay a sample stream through the whole pipeline; needs no se
 try: setup demo ## setup and demo in one
 
 test: servers ## all tests; starts the servers that they need
-	@$(BIN)/python -m pytest -m "not bench and not soak" -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not bench and not soak" -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-soak: $(READY) ## the worker's faults with a counting core and six times the examples, longer than `make test` may take
 	@$(BIN)/python -m tests.servers.fetch --strict

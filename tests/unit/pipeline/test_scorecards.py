@@ -151,6 +151,55 @@ def test_an_alert_that_the_new_version_would_not_raise_is_withdrawn_as_a_change_
     assert days.last["config_change"]["score_before"] == 50.0
 
 
+def test_an_alert_on_an_account_that_the_new_version_cannot_judge_is_withdrawn() -> None:
+    days = healthy(EngineConfig(scorecards=(TRIAL,), health_scorecards=("trial",)))
+    days.send(BILLING, 1, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.close(3)
+    blind = msgspec.structs.replace(TRIAL, version=2, criteria=(Criterion("milestones", 1),))
+    days.restart(EngineConfig(scorecards=(blind,), health_scorecards=("trial",)))
+    days.close(4)
+    assert days.last["band"] == "grey"
+    assert days.told()[1:] == [("health_changed", "trial", "resolved", "config_change")]
+
+
+def test_an_account_that_the_new_version_can_judge_again_is_not_unknown_any_more() -> None:
+    mood = Scorecard("mood", 1, (Criterion("pulse", 1),))
+    days = Days(EngineConfig(scorecards=(mood,), health_scorecards=("mood",)))
+    days.send(SIGNALS, 0, type="pulse", score=5.0, scale=5.0, expires_at=(FIRST_DAY + 2) * DAY_MS)
+    days.send(TICKETS, 0, ticket_id="t", type="commented", priority="p3")
+    days.close(3)
+    seeing = msgspec.structs.replace(mood, version=2, criteria=(Criterion("support", 1),))
+    days.restart(EngineConfig(scorecards=(seeing,), health_scorecards=("mood",)))
+    days.close(4)
+    assert (days.last["previous_band"], days.last["band"]) == ("grey", "green")
+    assert days.told() == [
+        ("health_unknown", "mood", "firing", "detected"),
+        ("health_unknown", "mood", "resolved", "config_change"),
+    ]
+
+
+def test_another_version_of_a_nested_scorecard_is_a_change_of_the_outer_one() -> None:
+    outer = Scorecard("outer", 1, (Criterion("scorecard:trial", 1),))
+    days = healthy(EngineConfig(scorecards=(TRIAL, outer), health_scorecards=("outer",)))
+    inner = msgspec.structs.replace(TRIAL, version=2, criteria=(*TRIAL.criteria, Criterion("first_use", 2)))
+    days.restart(EngineConfig(scorecards=(inner, outer), health_scorecards=("outer",)))
+    days.close(10)
+    # (1 + 1 + 2 · 0) / 4
+    change = {"from_version": 1, "to_version": 1, "score_before": 100.0, "score_after": 50.0}
+    assert (days.last["day"], days.last["config_change"]) == (FIRST_DAY + 1, change)
+    assert (days.last["band"], days.told()) == ("yellow", [])
+
+
+def test_other_expectations_are_a_change_of_the_scorecard() -> None:
+    some, many = (HealthProfile("all", ("default",), expects=Expectations(touches=n)) for n in (2.0, 4.0))
+    days = healthy(EngineConfig(profiles=(some,)))
+    days.restart(EngineConfig(profiles=(many,)))
+    days.close(1)
+    # (4 + 5 + 3 + 2 · ½) / 14, and with ¼
+    change = {"from_version": 1, "to_version": 1, "score_before": 92.9, "score_after": 89.3}
+    assert days.last["config_change"] == change
+
+
 def test_the_first_profile_that_matches_chooses_scorecards_and_expectations() -> None:
     starters = HealthProfile("starters", ("trial",), lifecycle_stages=("onboarding",))
     everybody = HealthProfile("rest", ("default",), expects=Expectations(touches=2.0))
