@@ -7,8 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
+from pipeline.config import EngineConfig
+from pipeline.feed import Feed
 from pipeline.fleet import Fleet
 from pipeline.fleet_day import BUCKETS, SCOPES, USUAL, FleetDay, Tally, smallest
+from tests.oracle.batches import to_batches
+from tests.oracle.model import DAY_MS, TOPICS, USAGE, Record
 
 ACCOUNTS = 400
 MIN = 20
@@ -149,3 +153,32 @@ def test_what_is_restored_goes_on_as_if_nothing_had_happened() -> None:
 
 def test_the_smallest_hashes_are_told() -> None:
     assert smallest(np.array([9, 2**63, 4], dtype=np.uint64)) == (4, 9, 2**63)
+
+
+def test_a_day_closes_when_all_partitions_have_told_of_the_one_before() -> None:
+    feed, first, offsets = Feed(EngineConfig(), 0, 2), 20_000, dict.fromkeys(TOPICS, 0)
+
+    def push(topic: str, record: Record) -> None:
+        offsets[topic] += 1
+        for batch in to_batches({topic: [record]}, topic, [1]):
+            hear(*feed.push(batch).fleet_days)
+
+    def hear(*records: FleetDay) -> None:
+        if records:
+            hear(*feed.learn(records).fleet_days)
+
+    def pass_time(day: int) -> None:
+        at_ms = day * DAY_MS + 3_600_000
+        for topic in TOPICS:
+            push(topic, Record(offsets[topic], "tick", at_ms, at_ms))
+
+    pass_time(first)
+    used = {"account_id": "acme", "event_id": "e", "occurred_at": first * DAY_MS, "feature": "home", "quantity": 1.0}
+    push(USAGE, Record(offsets[USAGE], "event", first * DAY_MS, first * DAY_MS, used))
+    pass_time(first + 5)
+    assert feed.open_day == first
+    for told in range(first - 1, first + 4):
+        hear(FleetDay(1, 0 if told < first else told, told))
+        assert feed.open_day == told + 2
+    hear(FleetDay(1, first + 4, first + 9))
+    assert feed.open_day == first + 5
