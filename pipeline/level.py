@@ -23,7 +23,7 @@ SETTLED_AGE = 2 * LAG_DAYS
 """Younger accounts have half of their days as baseline."""
 Z_90 = 1.2816
 """Normal quantile of a one-sided 90 % bound: of all bounds in an account's first weeks, and of what it may rise to."""
-Z_MEAN, Z_DISPERSION, Z_RISE = 0.1, 0.6, 0.9
+Z_MEAN, Z_DISPERSION, Z_RISE = 0.1, 0.55, 0.9
 OWN_DAYS = 42
 """Normal quantiles of the bounds of an account with so many days of its own; of the dispersion of a rise at any age.
 

@@ -20,9 +20,9 @@ from pipeline.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SEASONAL_DAYS, SET
 Places = npt.NDArray[np.intp]
 FALLS = (0.8, 0.6, 0.3)
 RISES = (1.5, 2.0, 4.0, 16.0)
-FALL_CAP, RISE_CAP, GROWTH_CAP = 3.0, 4.0, 2.0
+FALL_CAP, RISE_CAP, GROWTH_CAP = 3.0, 4.0, 1.9
 """Log evidence of one day at most, so that neither one day nor two can raise the alarm. Growth takes longer still."""
-IDLE_CAP = 1.5
+IDLE_CAP = 1.0
 """The same of a day without anything: an account may be closed for two days and tell nobody."""
 
 

@@ -18,7 +18,8 @@ MIN_REFERENCE_DAYS = 12
 MATERIAL_SHARE = 0.5
 ALIVE_WEEK = 0.7
 """What the last 7 days' feature-days must reach against the usual ones: else all usage falls."""
-DISPERSION = 1.5
+DISPERSION = 2.0
+"""Of the days on which a feature is used: some are for the end of a month."""
 MAX_SHARE = 0.98
 
 
@@ -40,7 +41,7 @@ class Features:
 
 
 def abandoned(bits: U64, owners: npt.NDArray[np.int32], accounts: int, day: int) -> Features:
-    """Judge each feature's share of its account's feature-days against the reference period."""
+    """Judge on which of its account's days each feature is used, against the reference period."""
     start = share.reference_start(day)
     early, late = share.reference_of(bits, day)
     days = (np.bitwise_count(early) + np.bitwise_count(late)).astype(np.int64)
@@ -59,10 +60,19 @@ def abandoned(bits: U64, owners: npt.NDArray[np.int32], accounts: int, day: int)
         number = np.full(accounts, -1, dtype=np.int32)
         number[concerned] = np.arange(len(concerned))
         theirs = number[owners] >= 0
-        whole = share.by_day(recent[theirs], number[owners[theirs]], len(concerned), share.DAYS)[:, among]
+        owner = number[owners[theirs]]
+        whole = (share.by_day(recent[theirs], owner, len(concerned), share.DAYS) > 0)[:, among].astype(np.int64)
         part = (recent[places] >> np.arange(share.DAYS, dtype=np.uint64)[:, None] & np.uint64(1)).astype(np.int64)
-        usual = np.minimum(MAX_SHARE, days[places] / all_days[owners[places]])
+        used = _days_used(early[theirs], owner, len(concerned)) + _days_used(late[theirs], owner, len(concerned))
+        usual = np.minimum(MAX_SHARE, days[places] / used[among])
         sums = np.exp(np.minimum(600.0, share.fallen(part, whole, usual, DISPERSION)))
         total = np.bincount(among, weights=sums, minlength=len(concerned))
         evidence[concerned] = np.log(total / judged[concerned])
     return Features(start, judged, np.bincount(owners[places], minlength=accounts), evidence)
+
+
+def _days_used(words: U64, owners: npt.NDArray[np.int32], accounts: int) -> I64:
+    """Days on which any feature of the account was used."""
+    any_feature = np.zeros(accounts, dtype=np.uint64)
+    np.bitwise_or.at(any_feature, owners, words)
+    return np.bitwise_count(any_feature).astype(np.int64)

@@ -73,7 +73,7 @@ def learn(
         expected = {x: mean * factors[weekday(x)] for x in base}
         squares = sum((values[x] - expected[x]) ** 2 for x in base)
         scatter = squares / sum(expected.values())
-    z_mean, z_dispersion = (Z, Z) if n < 42 else (0.1, 0.6)
+    z_mean, z_dispersion = (Z, Z) if n < 42 else (0.1, 0.55)
     borrowed = 14 if n < 28 else 0
     pooled = max(1.0, (borrowed * 4 + n * scatter) / (borrowed + n))
     clumps = 9 * (pooled - 1) / mean if n >= 42 and mean > 0 else 0.0

@@ -113,7 +113,7 @@ def fall_evidence(view: View, plan: Plan) -> tuple[Finding, float] | None:
         for rho, s in sums.items():
             theta = -math.log(rho) / phi
             log_mean = level.safe_share * values.expected(x) / (phi - 1) * math.log(phi - (phi - 1) * math.exp(-theta))
-            log_e = min(3.0 if values.at(x) > 0 else 1.5, -theta * values.at(x) + log_mean)
+            log_e = min(3.0 if values.at(x) > 0 else 1.0, -theta * values.at(x) + log_mean)
             days[x].append(log_e)
             sums[rho] = (1 + s) * math.exp(log_e)
         evidence.append(_log(sum(sums.values()) / 3))
@@ -161,7 +161,7 @@ def rise_evidence(view: View, plan: Plan) -> Finding | None:
     if steady and (level.mean <= 0 or any(values.last(7, 7 * week) < 7 * level.mean for week in range(4))):
         return None
     phi = level.rise_dispersion
-    live, most = (28, 2.0) if steady else (7, 4.0)
+    live, most = (28, 1.9) if steady else (7, 4.0)
     days: dict[int, list[float]] = {}
     sums = dict.fromkeys((1.5, 2.0, 4.0, 16.0), 0.0)
     for x in range(d - live + 1, d + 1):

@@ -115,9 +115,10 @@ def _abandonment(view: View) -> _Abandonment:
         return _Abandonment(len(known), 0, -math.inf)
     low = [name for name in known if lately[name] * sum(then.values()) <= 0.5 * then[name] * sum(lately.values())]
     total = 0.0
+    used = {x for active in table.values() for x in active}
     for name in low:
-        days = [(int(x in table[name]), sum(x in active for active in table.values())) for x in range(d - 20, d + 1)]
-        total += _fallen(days, min(0.98, then[name] / sum(then.values())), 1.5)
+        days = [(int(x in table[name]), int(x in used)) for x in range(d - 20, d + 1)]
+        total += _fallen(days, min(0.98, then[name] / count(used, first, first + 83)), 2.0)
     return _Abandonment(len(known), len(low), _log(total / len(known)) if low else -math.inf)
 
 
