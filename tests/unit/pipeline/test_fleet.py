@@ -133,6 +133,9 @@ def test_alarmed_accounts_are_those_of_the_last_merged_day() -> None:
     fleet = fleet_of(told(0, 9, since=0), FleetDay(0, 10, 10, {}, (5, 7)), told(0, 11), told(0, 12))
     assert merge(fleet, 10) == [10]
     assert fleet.alarmed == {5, 7}
+    again = Fleet(1, MIN)
+    again.restore(fleet.save())
+    assert again.alarmed == {5, 7}
     merge(fleet, 11)
     assert fleet.alarmed == frozenset()
 

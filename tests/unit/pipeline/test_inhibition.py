@@ -40,6 +40,8 @@ def test_the_widest_of_all_that_is_open_keeps_an_alert_on_usage_closed(kind: str
     order = ["feed", "fleet", "fleet", "parent"]
     for place, expected in enumerate(order):
         assert asked(kind, *reversed(EVERYTHING[place:])) == expected
+    for alone, expected in (("feed", "feed"), ("fleet", "fleet"), ("smb", "fleet"), ("parent", "parent")):
+        assert asked(kind, alone) == expected
     assert asked(kind) is None
     assert asked(kind, "large") is None
 
