@@ -31,6 +31,7 @@ from sinks.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+WAITS = "waits for the group's partitions"
 _POLL_S = 0.2
 _STUCK_S = 120.0
 _ASK_S = 10.0
@@ -115,7 +116,7 @@ class Deliver:
             KafkaException: the client is broken for good.
         """
         consumer = Consumer(self._consumer_settings())
-        self._problem = "waits for the group's partitions"
+        self._problem = WAITS
         try:
             consumer.subscribe(
                 list(self._config.topics),
@@ -127,8 +128,8 @@ class Deliver:
             while not self._stop.is_set():
                 self._step(consumer, silence)
         finally:
-            self._problem = "stopped"
             consumer.close()
+            self._problem = "stopped"
 
     def _consumer_settings(self) -> dict[str, Any]:
         return {
@@ -178,7 +179,8 @@ class Deliver:
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         del partitions  # With this assignor it is always all of them.
         consumer.unassign()
-        self._assigned, self._placed = [], False
+        self._assigned, self._placed, self._joined = [], False, False
+        self._problem = WAITS
 
     def _place(self, consumer: Consumer) -> None:
         """Read the positions and start fetching there."""

@@ -22,6 +22,7 @@ from pipeline.seen import SeenChunk
 from pipeline.signals import awaits_promotion, context_of, same_context
 from pipeline.snapshot import (
     CLAIM_KEY,
+    FORMAT,
     HEAD,
     MEMBER_COUNTS,
     PANE_WIDTHS,
@@ -156,7 +157,9 @@ def _restore_accounts(feed: Feed, values: dict[bytes, bytes]) -> None:
 
 
 def _reserve(state: State, values: Mapping[bytes, bytes]) -> None:
-    """Make room for exactly what the values hold."""
+    """Make room for exactly what the values hold. Raises `SnapshotError` on a value in a newer format."""
+    if any(value[0] > FORMAT for value in values.values()):
+        raise SnapshotError("an account's value has a newer format than this version reads: run the newer version")
     state.accounts.reserve(state.accounts.size + len(values))
     counts = b"".join(value[MEMBER_COUNTS] for value in values.values())
     users, features = np.frombuffer(counts, "<u4").reshape(-1, 2).sum(axis=0, dtype=np.int64).tolist()
@@ -167,8 +170,6 @@ def _reserve(state: State, values: Mapping[bytes, bytes]) -> None:
 def _restore_block(state: State, block: Sequence[tuple[bytes, bytes]]) -> npt.NDArray[np.void]:
     accounts = state.accounts
     head = np.frombuffer(b"".join(value[: HEAD.itemsize] for _, value in block), dtype=HEAD)
-    if (head["format"] > 1).any():
-        raise SnapshotError("an account's value has a newer format than this version reads: run the newer version")
     ids = [key.decode() for key, _ in block]
     hashes = hash64(pa.array(ids, pa.string()))
     rows = accounts.add(ids, hashes)

@@ -78,7 +78,7 @@ def verdict_record(state: State, verdict: Verdict, row: int, place: int) -> dict
 def tested_dimensions(view: View, place: int) -> list[dict[str, Any]]:
     """What detectors say of one account, flat dimensions too; each one's part in the combined evidence."""
     weighed = [(detector, weight, view.finding(detector)) for detector, weight in combined_evidence.COMPONENTS]
-    parts = np.array([finding.evidence[place] + np.log(weight) for _, weight, finding in weighed])
+    parts = np.array([finding.surest[place] + np.log(weight) for _, weight, finding in weighed])
     shares = np.exp(parts - np.logaddexp.reduce(parts)) if np.isfinite(parts).any() else np.zeros(len(parts))
     entries = [
         _tested(detector.DIMENSION, weight, finding, place)

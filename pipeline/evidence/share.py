@@ -20,6 +20,8 @@ DAYS = 21
 REFERENCE_WEEKS = 12
 REFERENCE_DAYS = 7 * REFERENCE_WEEKS
 DAY_CAP = 50.0
+MOST = 1e260
+"""At which the statistic stops, so that weeks of large accounts stay within a float."""
 
 
 def per_account(owners: I32, values: npt.NDArray[np.generic], accounts: int) -> I64:
@@ -55,6 +57,6 @@ def fallen(part: I64, whole: I64, share: F64, dispersion: F64 | float) -> F64:
     for day_part, day_whole in zip(part, whole, strict=True):
         for place, effect in enumerate(EFFECTS):
             log_e = (day_part * np.log(effect) + (day_whole - day_part) * weights[place]) / dispersion
-            sums[place] = (1.0 + sums[place]) * np.exp(np.minimum(DAY_CAP, log_e))
+            sums[place] = np.minimum(MOST, (1.0 + sums[place]) * np.exp(np.minimum(DAY_CAP, log_e)))
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(sums.mean(axis=0)))

@@ -26,7 +26,7 @@ def _fallen(days: Iterable[tuple[int, int]], share: float, dispersion: float) ->
         for rho, s in sums.items():
             ratio = (1 - rho * share) / (1 - share)
             log_e = (part * math.log(rho) + (whole - part) * math.log(ratio)) / dispersion
-            sums[rho] = (1 + s) * math.exp(min(50.0, log_e))
+            sums[rho] = min(1e260, (1 + s) * math.exp(min(50.0, log_e)))
     return sum(sums.values()) / 2
 
 
