@@ -136,8 +136,7 @@ class Topics:
             if difference.what != "topic":
                 changes.setdefault(difference.topic, []).append(difference)
         self._configure(changes)
-        if missing:
-            self._await_metadata({wanted.name for wanted in missing})
+        self._await_metadata({wanted.name for wanted in missing})
         return mendable
 
     def _await_metadata(self, created: Collection[str]) -> None:
