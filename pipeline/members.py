@@ -70,6 +70,11 @@ def last_days(bits: npt.NDArray[np.uint64], day: int, count: int) -> U64:
     return np.asarray(window, dtype=np.uint64)
 
 
+def active_weeks(words: U64, weeks: int) -> list[npt.NDArray[np.bool_]]:
+    """Whether each of so many weeks, the oldest first, has an active day; day words as of `last_days`."""
+    return [(words >> np.uint64(7 * week)) & np.uint64(127) != 0 for week in range(weeks)]
+
+
 class Members:
     """Columns over all members of a partition's accounts.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.detectors.view import Finding, View
 from pipeline.evidence.alive import WEEKS, alive, weeks_of
-from pipeline.members import last_days
+from pipeline.members import active_weeks, last_days
 
 KIND = "dormant"
 DIMENSION = "weekly_activity"
@@ -46,5 +46,5 @@ def evaluate(view: View) -> Finding:
 
 def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
     """Whether the account is active again, in two of the last four weeks."""
-    recent = int(last_days(view.active_bits[place : place + 1], view.day, 28)[0])
-    return sum(recent >> 7 * week & 127 != 0 for week in range(4)) >= BACK_WEEKS
+    recent = last_days(view.active_bits[place : place + 1], view.day, 28)
+    return bool(np.sum(active_weeks(recent, 4)) >= BACK_WEEKS)

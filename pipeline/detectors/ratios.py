@@ -42,9 +42,7 @@ class RatioDetector:
     def evaluate(self, view: View) -> Finding:
         """Raised when the evidence exceeds the threshold on two days running and the last week is materially low."""
         observed, low = self.week(view)
-        finding = Finding(
-            np.zeros(len(view), dtype=np.bool_), observed, np.zeros(len(view)), np.full(len(view), -np.inf)
-        )
+        finding = Finding.nothing(observed, np.zeros(len(view)))
         places = np.flatnonzero(low & (view.first_usage_day <= view.day - WINDOW_DAYS + 1))
         if len(places):
             expected, log_e = self._judge(view, places)

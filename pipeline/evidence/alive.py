@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.hashing import U64
-from pipeline.members import last_days
+from pipeline.members import active_weeks, last_days
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -30,16 +30,11 @@ def weeks_of(bits: U64, day: int) -> tuple[I64, I64, I64]:
     Zero where no week was active.
     """
     late, early = last_days(bits, day, 28), last_days(bits, day - 28, 56)
-    weeks = [_week(early, place) for place in range(8)] + [_week(late, place) for place in range(4)]
-    active = np.stack(weeks)
+    active = np.stack(active_weeks(early, 8) + active_weeks(late, 4))
     first = np.where(active.any(axis=0), active.argmax(axis=0), WEEKS)
     last = WEEKS - active[::-1].argmax(axis=0)
     seen = WEEKS - first
     return active.sum(axis=0), np.where(seen > 0, last - first, 0), seen
-
-
-def _week(words: U64, place: int) -> npt.NDArray[np.bool_]:
-    return np.asarray((words >> np.uint64(7 * place)) & np.uint64(127) != 0)
 
 
 def alive(active: I64, last: I64, weeks: I64) -> F64:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pipeline.evidence import share
 from pipeline.hashing import U64
-from pipeline.members import last_days
+from pipeline.members import active_weeks, last_days
 from pipeline.records import I64
 
 F64 = npt.NDArray[np.float64]
@@ -154,8 +154,7 @@ def _is_power(early: U64, late: U64) -> Bools:
 
 def _weeks(words: U64, weeks: int) -> npt.NDArray[np.uint8]:
     """Weeks with any active day."""
-    active = [(words >> np.uint64(7 * week)) & np.uint64(127) != 0 for week in range(weeks)]
-    return np.asarray(np.sum(active, axis=0), dtype=np.uint8)
+    return np.asarray(np.sum(active_weeks(words, weeks), axis=0), dtype=np.uint8)
 
 
 def _evidence(users: _Users, concerned: Bools) -> F64:
