@@ -27,7 +27,8 @@ def usage_of_yesterday(now_ms: int) -> dict[str, object]:
         "account_id": "acme",
         "user_id": "ann",
         "feature": "home",
-        "occurred_at": now_ms - now_ms % DAY_MS - 3_600_000,
+        # So late that the watermark, up to a day behind, is yesterday too: an account that is new on a close is published.
+        "occurred_at": now_ms - now_ms % DAY_MS - 1_000,
         "quantity": 1.0,
     }
 
