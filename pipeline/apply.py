@@ -87,17 +87,22 @@ def apply_usage(state: State, accepted: Accepted, outcome: Outcome) -> None:
     features = events.column("feature")
     for day, owners in state.features.mark(rows, accepted.account_hashes, hash64(features), features, days):
         _count(accounts.panes["active_features"], day, owners)
-    users = events.column("user_id")
+    users, roles = events.column("user_id"), events.column("role")
     if users.null_count == 0:
-        _mark_users(state, rows, accepted.account_hashes, users, days)
+        _mark_users(state, rows, accepted.account_hashes, users, days, roles)
     elif users.null_count < len(users):
         known = np.flatnonzero(users.is_valid().to_numpy(zero_copy_only=False))
-        named = users.take(pa.array(known))
-        _mark_users(state, rows[known], accepted.account_hashes[known], named, days[known])
+        named, roles = users.take(pa.array(known)), roles.take(pa.array(known))
+        _mark_users(state, rows[known], accepted.account_hashes[known], named, days[known], roles)
 
 
-def _mark_users(state: State, rows: I32, account_hashes: U64, users: pa.Array, days: I64) -> None:
-    for day, owners in state.users.mark(rows, account_hashes, hash64(users), users, days):
+def _mark_users(state: State, rows: I32, account_hashes: U64, users: pa.Array, days: I64, roles: pa.Array) -> None:
+    event_users = (rows, account_hashes, hash64(users), users, days)
+    if roles.null_count == len(roles):
+        fresh = state.users.mark(*event_users)
+    else:
+        fresh = state.users.mark_with_roles(*event_users, state.users.told(roles))
+    for day, owners in fresh:
         _count(state.accounts.panes["active_users"], day, owners)
 
 

@@ -19,7 +19,6 @@ ID_BYTES = 40
 _ID_STEP = 8
 RING_DAYS = 128
 _ONE = np.uint64(1)
-_COLUMNS = ("owner", "hashes", "keys", "bits", "last_day", "ids", "_nexts")
 
 
 def unmarked(bits: npt.NDArray[np.uint64], places: Places, day: int) -> Places:
@@ -82,6 +81,8 @@ class Members:
     filter. `heads`/`nexts` chain the members of one account.
     """
 
+    COLUMNS: tuple[str, ...] = ("owner", "hashes", "keys", "bits", "last_day", "ids", "_nexts")
+
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.size = 1
@@ -109,7 +110,7 @@ class Members:
         if needed <= capacity:
             return
         capacity = max(needed, capacity + capacity // 8)
-        for name in _COLUMNS:
+        for name in self.COLUMNS:
             old = getattr(self, name)
             new = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
             new[: len(old)] = old
@@ -127,7 +128,7 @@ class Members:
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        columns: int = sum(getattr(self, name).nbytes for name in (*_COLUMNS, "_heads", "_counts"))
+        columns: int = sum(getattr(self, name).nbytes for name in (*self.COLUMNS, "_heads", "_counts"))
         return columns + self._index.nbytes
 
     def mark(self, rows: I32, account_hashes: U64, hashes: U64, ids: pa.Array, days: I64) -> list[tuple[int, I32]]:
@@ -137,16 +138,23 @@ class Members:
 
         An account with twice the limit of members gets no further ones until the day closes.
         """
+        return self._mark(self._tracked(rows, account_hashes, hashes, ids), days)
+
+    def _tracked(self, rows: I32, account_hashes: U64, hashes: U64, ids: pa.Array) -> Places:
+        """The member of each event, new ones included; −1 where it is one too many."""
         keys = combine(account_hashes, hashes)
         places = self._index.lookup(keys, self.keys)
         missing = np.flatnonzero(places < 0)
         if len(missing):
             self._create(rows, hashes, keys, ids, missing)
             places[missing] = self._index.lookup(keys[missing], self.keys)
-            tracked = places >= 0
-            if not tracked.all():
-                self.untracked += int((~tracked).sum())
-                places, days = places[tracked], days[tracked]
+        return places
+
+    def _mark(self, places: Places, days: I64) -> list[tuple[int, I32]]:
+        tracked = places >= 0
+        if not tracked.all():
+            self.untracked += int((~tracked).sum())
+            places, days = places[tracked], days[tracked]
         fresh = []
         for day, chosen in by_day(days, places):
             fresh.append((day, self.owner[unmarked(self.bits, chosen, day)]))
@@ -249,11 +257,12 @@ class Members:
         ids: npt.NDArray[np.bytes_],
         bits: npt.NDArray[np.uint64],
         last_day: I32,
-    ) -> None:
-        """Take back members that a changelog value holds."""
+    ) -> I32:
+        """Take back members that a changelog value holds; returns their places."""
         places = self._append(rows, hashes, combine(account_hashes, hashes), ids)
         self.bits[places] = bits
         self.last_day[places] = last_day
+        return places
 
     def forget_day(self, day: int, held: npt.NDArray[np.bool_] | None) -> None:
         """Make room for a day, and drop members without any active day left; `held` account rows are left alone."""

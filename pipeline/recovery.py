@@ -22,21 +22,25 @@ from pipeline.seen import SeenChunk
 from pipeline.signals import awaits_promotion, context_of, same_context
 from pipeline.snapshot import (
     CLAIM_KEY,
-    FORMAT,
     HEAD,
     MEMBER_COUNTS,
     PANE_WIDTHS,
     POSITION_KEY,
+    ROLES_HEAD,
+    ROLES_KEY,
     SEEN_HEAD,
     SEEN_PREFIX,
+    WITH_ROLES,
     PartitionRecord,
     SnapshotError,
     member_dtype,
     read_head,
     read_partition_record,
+    read_role_names,
 )
 from pipeline.standings import STANDING
 from pipeline.state import Ahead, State
+from pipeline.users import Users
 
 _BLOCK = 8192
 
@@ -78,11 +82,13 @@ class Loader:
     def _epoch_of(self, key: bytes, value: bytes) -> int:
         if key == POSITION_KEY:
             return read_partition_record(value).epoch
+        if key == ROLES_KEY:
+            return int(read_head(value, "names of roles", ROLES_HEAD, WITH_ROLES)["epoch"])
         if key.startswith(SEEN_PREFIX):
             return int(read_head(value, "seen ids", SEEN_HEAD)["epoch"])
         # The epoch stands behind two one-byte fields of the head.
         if len(value) < HEAD.itemsize:
-            read_head(value, f"account {key.decode(errors='replace')}", HEAD)
+            read_head(value, f"account {key.decode(errors='replace')}", HEAD, WITH_ROLES)
         return int.from_bytes(value[2:10], "little", signed=True)
 
     def finish(self) -> Feed:
@@ -94,6 +100,10 @@ class Loader:
             _restore_topics(feed, record)
         for key in [key for key in self._values if key.startswith(SEEN_PREFIX)]:
             _restore_seen(feed, key, self._values.pop(key))
+        names = self._values.pop(ROLES_KEY, None)
+        if names is not None:
+            feed.state.users.role_names.known.update(read_role_names(names))
+        feed.state.users.role_names.dirty = ROLES_KEY in self._beaten
         _restore_accounts(feed, self._values)
         for key in self._beaten:
             row = feed.state.accounts.row_of(key.decode()) if not key.startswith(b"\x00") else -1
@@ -158,7 +168,7 @@ def _restore_accounts(feed: Feed, values: dict[bytes, bytes]) -> None:
 
 def _reserve(state: State, values: Mapping[bytes, bytes]) -> None:
     """Make room for exactly what the values hold. Raises `SnapshotError` on a value in a newer format."""
-    if any(value[0] > FORMAT for value in values.values()):
+    if any(value[0] > WITH_ROLES for value in values.values()):
         raise SnapshotError("an account's value has a newer format than this version reads: run the newer version")
     state.accounts.reserve(state.accounts.size + len(values))
     counts = b"".join(value[MEMBER_COUNTS] for value in values.values())
@@ -236,9 +246,10 @@ def _restore_members(
     hashes: npt.NDArray[np.uint64],
 ) -> list[int]:
     ends = list(starts)
-    for width in np.unique(head["id_width"]).tolist():
-        dtype = member_dtype(width)
-        chosen = np.flatnonzero(head["id_width"] == width)
+    in_roles = (head["format"] >= WITH_ROLES) & isinstance(members, Users)
+    for width, roles in sorted(set(zip(head["id_width"].tolist(), in_roles.tolist(), strict=True))):
+        dtype = member_dtype(width, roles)
+        chosen = np.flatnonzero((head["id_width"] == width) & (in_roles == roles))
         counts = head[field_name][chosen].astype(np.int64)
         for place, count in zip(chosen.tolist(), counts.tolist(), strict=True):
             ends[place] = starts[place] + count * dtype.itemsize
@@ -246,7 +257,7 @@ def _restore_members(
         saved = np.frombuffer(data, dtype=dtype)
         if len(saved):
             owners = np.repeat(chosen, counts)
-            members.restore(
+            places = members.restore(
                 rows[owners],
                 hashes[owners],
                 saved["hash"],
@@ -254,6 +265,8 @@ def _restore_members(
                 saved["bits"],
                 saved["last_day"],
             )
+            for name in Users.ROLES if roles else ():
+                getattr(members, name)[places] = saved[name]
     return ends
 
 

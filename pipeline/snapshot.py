@@ -1,7 +1,8 @@
 """The changelog's records: one partition's state as keys and values, written per checkpoint and read at recovery.
 
 An account's value is a fixed head, its standings on scorecards, the day panes that are not empty, its members and its
-book. The format is versioned; a newer one than this code knows is refused.
+book. The format is versioned; a newer one than this code knows is refused. An account of which no role is known is
+written as before roles were kept, so that its value did not change with them.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from pipeline.scorecards.score import Definition
 from pipeline.seen import SeenChunk
 from pipeline.standings import STANDING
 from pipeline.state import State
+from pipeline.users import Users
 from schemas.topics import INPUT_TOPICS
 
 FORMAT = 1
+WITH_ROLES = 2
+"""Format of the value of an account whose users have roles, and of the names of roles; the newest that is read."""
 POSITION_KEY = b"\x00pos"
 CLAIM_KEY = b"\x00claim"
 SEEN_PREFIX = b"\x00seen\x00"
+ROLES_KEY = b"\x00roles"
 Entry = tuple[bytes, bytes | None]
 
 HEAD = np.dtype(
@@ -58,6 +63,7 @@ PANE_WIDTHS = (None, "u1", "<u2", "<u4", "<i8")
 _WIDTH_LIMITS = np.array([1, 2**8, 2**16, 2**32])
 
 SEEN_HEAD = np.dtype([("format", "u1"), ("epoch", "<i8"), ("day", "<i4"), ("end", "<i8")])
+ROLES_HEAD = np.dtype([("format", "u1"), ("epoch", "<i8")])
 
 
 class SnapshotError(Exception):
@@ -90,9 +96,11 @@ class TopicRecord(msgspec.Struct, array_like=True):
     reached_ms: int
 
 
-def member_dtype(id_width: int) -> np.dtype[np.void]:
-    """One member, with ids cut or padded to a width."""
-    return np.dtype([("hash", "<u8"), ("bits", "<u8", (2,)), ("last_day", "<i4"), ("id", f"S{id_width}")])
+def member_dtype(id_width: int, roles: bool = False) -> np.dtype[np.void]:
+    """One member, with ids cut or padded to a width; with `roles` a user whose role may be known."""
+    fields = [("hash", "<u8"), ("bits", "<u8", (2,)), ("last_day", "<i4"), ("id", f"S{id_width}")]
+    told = [("role", "<u8"), ("role_day", "<i4"), ("former_role", "<u8"), ("former_day", "<i4")]
+    return np.dtype([*fields, *told] if roles else fields)
 
 
 def seen_key(topic: str, number: int) -> bytes:
@@ -101,10 +109,14 @@ def seen_key(topic: str, number: int) -> bytes:
 
 
 def checkpoint(feed: Feed, epoch: int) -> list[Entry]:
-    """Everything that changed since the last call: accounts, seen ids, then the partition record."""
+    """Everything that changed since the last call: names of roles, accounts, seen ids, then the partition record.
+
+    Names come first: a checkpoint that is cut has those of all accounts that it has.
+    """
     state = feed.state
     rows = np.flatnonzero(state.accounts.dirty[: state.accounts.size]).astype(np.int32)
-    entries: list[Entry] = list(account_entries(feed, rows, epoch))
+    entries: list[Entry] = list(_role_entries(state, epoch))
+    entries += account_entries(feed, rows, epoch)
     state.accounts.dirty[rows] = False
     state.accounts.books.rest()
     for topic, seen in state.seen.items():
@@ -142,6 +154,23 @@ def _partition_record(feed: Feed, epoch: int) -> PartitionRecord:
     )
 
 
+def _role_entries(state: State, epoch: int) -> Iterator[Entry]:
+    names = state.users.role_names
+    if names.dirty:
+        names.dirty = False
+        head = np.array([(WITH_ROLES, epoch)], dtype=ROLES_HEAD)
+        yield ROLES_KEY, head.tobytes() + msgspec.msgpack.encode(names.known)
+
+
+def read_role_names(value: bytes) -> dict[int, bytes]:
+    """Names of roles by hash; raises `SnapshotError`."""
+    read_head(value, "names of roles", ROLES_HEAD, WITH_ROLES)
+    try:
+        return msgspec.msgpack.decode(value[ROLES_HEAD.itemsize :], type=dict[int, bytes])
+    except msgspec.MsgspecError as error:
+        raise SnapshotError(f"names of roles: {error}") from error
+
+
 def _seen_value(chunk: SeenChunk, epoch: int) -> bytes:
     head = np.array([(FORMAT, epoch, chunk.day, chunk.end)], dtype=SEEN_HEAD)
     return head.tobytes() + chunk.ids.astype("<u8").tobytes()
@@ -159,6 +188,10 @@ def _block_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Itera
     features, feature_ends = _member_block(state.features, rows)
     width = max(_id_width(users), _id_width(features))
     head = _heads(feed, rows, epoch)
+    in_roles = np.bincount(
+        np.repeat(np.arange(len(rows)), np.diff(user_ends, prepend=0)), users["role"] != 0, len(rows)
+    )
+    head["format"] = np.where(in_roles > 0, WITH_ROLES, FORMAT)
     head["users"] = np.diff(user_ends, prepend=0)
     head["features"] = np.diff(feature_ends, prepend=0)
     head["id_width"] = width
@@ -169,14 +202,23 @@ def _block_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Itera
     head["standings"] = standings.shape[1]
     heads, size = head.tobytes(), HEAD.itemsize
     stands, span = standings.tobytes(), standings.shape[1] * STANDING.itemsize
-    packed = [users.astype(member_dtype(width)).tobytes(), features.astype(member_dtype(width)).tobytes()]
-    starts = [np.r_[0, ends * member_dtype(width).itemsize].tolist() for ends in (user_ends, feature_ends)]
+    plain = _packed(users, user_ends, member_dtype(width))
+    told = _packed(users, user_ends, member_dtype(width, roles=True)) if in_roles.any() else plain
+    used = _packed(features, feature_ends, member_dtype(width))
     for place, row in enumerate(rows.tolist()):
         parts = [heads[place * size : (place + 1) * size], stands[place * span : (place + 1) * span]]
         parts += [pane[place] for pane in panes]
-        parts += [block[start[place] : start[place + 1]] for block, start in zip(packed, starts, strict=True)]
+        for block, starts in (told if in_roles[place] else plain, used):
+            parts.append(block[starts[place] : starts[place + 1]])
         parts.append(accounts.books.stored(row))
         yield accounts.ids[row].encode(), b"".join(parts)
+
+
+def _packed(
+    members: npt.NDArray[np.void], ends: npt.NDArray[np.intp], dtype: np.dtype[np.void]
+) -> tuple[bytes, list[int]]:
+    """Members as they are stored, and where those of each account start."""
+    return members[list(dtype.names or ())].astype(dtype).tobytes(), np.r_[0, ends * dtype.itemsize].tolist()
 
 
 def _narrow(values: npt.NDArray[np.integer], widths: npt.NDArray[np.uint8]) -> list[bytes]:
@@ -195,7 +237,7 @@ def _narrow(values: npt.NDArray[np.integer], widths: npt.NDArray[np.uint8]) -> l
 def _heads(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> npt.NDArray[np.void]:
     state, accounts = feed.state, feed.state.accounts
     head = np.zeros(len(rows), dtype=HEAD)
-    head["format"], head["epoch"] = FORMAT, epoch
+    head["epoch"] = epoch
     head["positions"], head["closed_day"] = covered(state, rows, list(feed.positions.values()))
     head["bits"] = accounts.bits[rows]
     for name in SCALARS:
@@ -224,9 +266,12 @@ def _member_block(members: Members, rows: npt.NDArray[np.int32]) -> tuple[npt.ND
     places, owners = members.of(rows)
     order = np.argsort(owners, kind="stable")
     places, owners = places[order], owners[order]
-    block = np.zeros(len(places), dtype=member_dtype(members.ids.dtype.itemsize))
+    block = np.zeros(len(places), dtype=member_dtype(members.ids.dtype.itemsize, isinstance(members, Users)))
     block["hash"], block["bits"] = members.hashes[places], members.bits[places]
     block["last_day"], block["id"] = members.last_day[places], members.ids[places]
+    if isinstance(members, Users):
+        for name in Users.ROLES:
+            block[name] = getattr(members, name)[places]
     return block, np.cumsum(np.bincount(owners, minlength=len(rows)))
 
 
@@ -241,10 +286,10 @@ def read_partition_record(value: bytes) -> PartitionRecord:
     return record
 
 
-def read_head(value: bytes, what: str, dtype: np.dtype[np.void]) -> Any:
-    """Decode the fixed head of a value; raises `SnapshotError`."""
-    if len(value) < dtype.itemsize or value[0] > FORMAT:
+def read_head(value: bytes, what: str, dtype: np.dtype[np.void], newest: int = FORMAT) -> Any:
+    """Decode the fixed head of a value in a format up to `newest`; raises `SnapshotError`."""
+    if len(value) < dtype.itemsize or value[0] > newest:
         raise SnapshotError(
-            f"{what}: {len(value)} bytes, format {value[:1].hex() or 'none'}; this version reads up to {FORMAT}"
+            f"{what}: {len(value)} bytes, format {value[:1].hex() or 'none'}; this version reads up to {newest}"
         )
     return np.frombuffer(value, dtype=dtype, count=1)[0]

@@ -22,6 +22,7 @@ from pipeline.scorecards.plan import Plan
 from pipeline.scorecards.profiles import profile_of
 from pipeline.scorecards.score import Definition
 from pipeline.seen import Seen
+from pipeline.users import Users
 from schemas.topics import INPUT_TOPICS
 
 DEDUPLICATED = tuple(topic for topic in INPUT_TOPICS if topic != "account.profiles")
@@ -48,7 +49,7 @@ class State:
     alerting: Alerting = field(init=False)
     plan: Plan = field(init=False)
     accounts: Accounts = field(init=False)
-    users: Members = field(init=False)
+    users: Users = field(init=False)
     features: Members = field(init=False)
     seen: dict[str, Seen] = field(init=False)
     open_day: int = 0
@@ -76,7 +77,7 @@ class State:
         )
         self.fleet = Fleet(self.partitions, self.config.fleet_min_accounts)
         self.fleet_alerts = FleetAlerts(self.alerting, self.days)
-        self.users = Members(self.config.max_users)
+        self.users = Users(self.config.max_users)
         self.features = Members(self.config.max_features)
         self.seen = {topic: Seen(self.config.max_dedup_ids) for topic in DEDUPLICATED}
 

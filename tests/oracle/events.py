@@ -28,6 +28,7 @@ def _usage() -> SearchStrategy[dict[str, Any]]:
             "feature": st.sampled_from(["home", "export", "share"]),
             "quantity": st.sampled_from([1.0, 0.0, 0.0005, 0.0015, 2.5, 12.3456, 1e6]),
             "duration_ms": st.none() | st.integers(0, 5000),
+            "role": st.sampled_from([None, None, "", "admin", "editor", "viewer"]),
         }
     )
 

@@ -20,6 +20,7 @@ from pipeline.snapshot import (
     PANE_WIDTHS,
     POSITION_KEY,
     SEEN_HEAD,
+    WITH_ROLES,
     SnapshotError,
     checkpoint,
     member_dtype,
@@ -72,8 +73,8 @@ def readable(value: bytes) -> dict[str, Any]:
             size = RING * np.dtype(dtype).itemsize
             found[f"pane {name}"] = value[start : start + size]
             start += size
-    member = member_dtype(int(head["id_width"]))
     for name in ("users", "features"):
+        member = member_dtype(int(head["id_width"]), roles=name == "users" and head["format"] == WITH_ROLES)
         members = np.frombuffer(value, member, int(head[name]), start)
         found[f"all {name}"] = np.sort(members, order="hash").tolist()
         start += members.nbytes
@@ -200,7 +201,7 @@ def test_a_deleted_key_is_gone() -> None:
 
 
 NEWER = np.zeros(1, HEAD)
-NEWER["format"] = 2
+NEWER["format"] = 3
 NEWER_SEEN = np.zeros(1, SEEN_HEAD)
 NEWER_SEEN["format"] = 2
 
