@@ -10,7 +10,7 @@ from pipeline.state import State
 ACCOUNT_LEVEL = ("usage_drop", "silence")
 """Kinds on an account's usage as a whole; the first three of the order keep them closed."""
 FEATURE_LEVEL = (
-    "users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence",
+    "users_drop", "time_drop", "breadth_drop", "feature_abandonment", "role_decline", "combined_evidence",
     "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
     "champion_silent", "sponsor_silent", "power_user_silent", "dormant",
 )  # fmt: skip

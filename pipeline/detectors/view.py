@@ -92,6 +92,7 @@ class View:
         self.features = counts.features
         self.power = counts.power
         self.abandonment = counts.abandonment
+        self.roles = counts.roles
         self._people = counts.people
         self._findings: dict[str, Finding] = {}
         self.first_usage_day = accounts.first_usage_day[rows].astype(np.int64)

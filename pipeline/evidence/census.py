@@ -9,10 +9,12 @@ import numpy.typing as npt
 
 from pipeline.evidence.features import Features, abandoned
 from pipeline.evidence.power import PowerUsers, power_users
+from pipeline.evidence.roles import Roles, declining, role_then
 from pipeline.evidence.share import per_account
 from pipeline.hashing import U64
 from pipeline.members import Members, last_days
 from pipeline.records import I64
+from pipeline.users import Users
 
 I32 = npt.NDArray[np.int32]
 
@@ -65,7 +67,8 @@ class Census:
     features: Activity
     power: PowerUsers
     abandonment: Features
-    people: Members
+    roles: Roles
+    people: Users
     """All users, for what is looked at of a few accounts only."""
 
     def part(self, rows: slice) -> Census:
@@ -75,30 +78,43 @@ class Census:
             self.features.part(rows),
             self.power.part(rows),
             self.abandonment.part(rows),
+            self.roles.part(rows),
             self.people,
         )
 
 
-def census(users: Members, features: Members, accounts: int, day: int) -> Census:
+def census(users: Users, features: Members, accounts: int, day: int) -> Census:
     """Count the members of all accounts of a partition."""
-    used, named = slice(1, users.size), slice(1, features.size)
-    in_use = (users.bits[used], users.owner[used])
-    return _count(users, in_use, (features.bits[named], features.owner[named]), accounts, day)
+    named = slice(1, features.size)
+    in_use = (features.bits[named], features.owner[named])
+    return _count(users, slice(1, users.size), users.owner[1 : users.size], in_use, accounts, day)
 
 
-def census_of(users: Members, features: Members, rows: npt.NDArray[np.int32], day: int) -> Census:
+def census_of(users: Users, features: Members, rows: npt.NDArray[np.int32], day: int) -> Census:
     """Count the members of a few accounts."""
     places, owners = users.of(rows)
     named, feature_owners = features.of(rows)
-    return _count(users, (users.bits[places], owners), (features.bits[named], feature_owners), len(rows), day)
+    return _count(users, places, owners, (features.bits[named], feature_owners), len(rows), day)
 
 
-def _count(people: Members, users: tuple[U64, I32], features: tuple[U64, I32], accounts: int, day: int) -> Census:
-    """Count members given as day rings and the accounts that they belong to."""
+def _count(
+    people: Users, places: slice | I32, owners: I32, features: tuple[U64, I32], accounts: int, day: int
+) -> Census:
+    """Count users at some places and features given as day rings, both with the accounts that they belong to."""
+    bits = people.bits[places]
     return Census(
-        activity(*users, accounts, day),
+        activity(bits, owners, accounts, day),
         activity(*features, accounts, day),
-        power_users(*users, accounts, day),
+        power_users(bits, owners, accounts, day),
         abandoned(*features, accounts, day),
+        declining(bits, owners, roles_of(people, places, day), accounts, day),
         people,
     )
+
+
+def roles_of(people: Users, places: slice | I32, day: int) -> U64:
+    """Roles of users in the reference of a day; 0 where none is known."""
+    role = people.role[places]
+    if not role.any():
+        return role
+    return role_then(role, people.former_role[places], people.former_day[places], day)

@@ -22,12 +22,6 @@ Bools = npt.NDArray[np.bool_]
 I32 = npt.NDArray[np.int32]
 MIN_POWER_USERS = 3
 MIN_WEEKS, MIN_DAYS = 8, 24
-MATERIAL_WEEK, MATERIAL_FORTNIGHT = 0.75, 0.8
-"""What their last 7 and 14 days must be below against their own usual ones, and their share in the last 7."""
-MIN_DISPERSION = 1.25
-PRIOR_DISPERSION, PRIOR_WEEKS = 1.35, 15
-SHARE_QUANTILE, DISPERSION_QUANTILE = 0.5, 0.3
-MAX_SHARE, MIN_SHARE = 0.98, 0.05
 FLAT_RATIO, FLAT_POINT = 1.5, 0.2
 """The total is flat when it is within this ratio with 90 % confidence both ways, and its log ratio is within a
 fifth (or its own noise)."""
@@ -104,11 +98,6 @@ class _Users:
             self.early[chosen], self.late[chosen], self.recent[chosen], self.owners[chosen], self.power[chosen]
         )
 
-    def daily(self, places: I32, accounts: int) -> I64:
-        """User-days of the reference, one row a day; `places` says whose."""
-        early = share.by_day(self.early, places, accounts, 28)
-        return np.concatenate([early, share.by_day(self.late, places, accounts, 56)])
-
 
 def power_users(bits: U64, owners: I32, accounts: int, day: int) -> PowerUsers:
     """Choose each account's power users in the reference period and judge their days since."""
@@ -121,11 +110,9 @@ def power_users(bits: U64, owners: I32, accounts: int, day: int) -> PowerUsers:
     own, all_days = share.per_account(chosen, days[power], accounts), share.per_account(owners, days, accounts)
     own_week, all_week = share.per_account(chosen, week[power], accounts), share.per_account(owners, week, accounts)
     fortnight = share.per_account(chosen, np.bitwise_count(recent[power] >> np.uint64(7)), accounts)
-    concerned = (count >= MIN_POWER_USERS) & (own_week <= MATERIAL_WEEK * own / 12.0)
     known = days > 0
     known_week = share.per_account(owners, np.where(known, week, 0), accounts)
-    concerned &= (fortnight <= MATERIAL_FORTNIGHT * own / 6.0) & (known_week > 0)
-    concerned &= own_week * all_days <= MATERIAL_WEEK * own * known_week
+    concerned = (count >= MIN_POWER_USERS) & share.is_less(share.Pace(own, own_week, fortnight), all_days, known_week)
     return PowerUsers(
         share.reference_start(day),
         count,
@@ -167,33 +154,11 @@ def _evidence(users: _Users, concerned: Bools) -> F64:
     number[places] = np.arange(len(places))
     among, few = number[users.owners], len(places)
     own, own_among = users.of(users.power), among[users.power]
-    usual, dispersion = _usual(own.daily(own_among, few), users.daily(among, few))
-    judged = usual > MIN_SHARE
+    safe, dispersion = share.usual(
+        share.reference_by_day(own.early, own.late, own_among, few),
+        share.reference_by_day(users.early, users.late, among, few),
+    )
     part = share.by_day(own.recent, own_among, few, share.DAYS)
     whole = share.by_day(users.recent, among, few, share.DAYS)
-    found = share.fallen(part, whole, np.where(judged, usual, 0.5), dispersion)
-    evidence[places] = np.where(judged, found, -np.inf)
+    evidence[places] = share.fallen_since(part, whole, safe, dispersion)
     return evidence
-
-
-def _usual(part: I64, whole: I64) -> tuple[F64, F64]:
-    """Lower bound of the share in the reference's days, and its dispersion against a binomial.
-
-    Single days show how much people vary together; weeks, fewer and therefore with a prior, what lasts for days.
-    """
-    days, everyone = part.sum(axis=0), np.maximum(whole.sum(axis=0), 1)
-    mean = days / everyone
-    spread = mean * (1.0 - mean)
-    daily = _squares(part, whole, mean).sum(axis=0) / np.where(spread > 0, everyone * spread, np.inf)
-    daily *= 1.0 + DISPERSION_QUANTILE * np.sqrt(2.0 / (len(part) - 1))
-    weeks, all_weeks = (values.reshape(share.REFERENCE_WEEKS, 7, -1).sum(axis=1) for values in (part, whole))
-    expected = all_weeks * spread
-    ratios = _squares(weeks, all_weeks, mean) / np.where(expected > 0, expected, np.inf)
-    weekly = (ratios.sum(axis=0) + PRIOR_WEEKS * PRIOR_DISPERSION) / (len(weeks) - 1 + PRIOR_WEEKS)
-    dispersion = np.maximum(MIN_DISPERSION, np.maximum(daily, weekly))
-    safe = mean - SHARE_QUANTILE * np.sqrt(dispersion * spread / everyone)
-    return np.minimum(MAX_SHARE, safe), dispersion
-
-
-def _squares(part: I64, whole: I64, share_of_whole: F64) -> F64:
-    return np.asarray((part - whole * share_of_whole) ** 2)

@@ -83,6 +83,9 @@ class Books:
             new, untracked = _mark(account.users, event["user_id"], day, self._config.max_users)
             account.active_users[day] = min(65_535, account.active_users[day] + new)
             account.untracked_users += untracked
+            if event.get("role") and not untracked:
+                told = account.roles.setdefault(event["user_id"], {})
+                told[event["role"]] = max(day, told.get(event["role"], day))
         new, untracked = _mark(account.features, event["feature"], day, self._config.max_features)
         account.active_features[day] = min(255, account.active_features[day] + new)
         account.untracked_features += untracked

@@ -39,6 +39,7 @@ from tests.oracle.ratios import (
     stickiness_drop,
     users_are_back,
 )
+from tests.oracle.roles import role_decline, roles_are_back
 from tests.oracle.shares import (
     dependence_is_over,
     feature_abandonment,
@@ -173,6 +174,14 @@ BEFORE_SCORE = (
     *(_rising(plan) for plan in RISING),
     Detector("power_user_decline", "power_user_share", "risk", power_user_decline, power_share_is_back),
     Detector("user_mix_shift", "user_mix", "risk", user_mix_shift, power_share_is_back, ("power_user_decline",)),
+    Detector(
+        "role_decline",
+        "role_share",
+        "risk",
+        role_decline,
+        roles_are_back,
+        ("usage_drop", "silence", "power_user_decline", "user_mix_shift"),
+    ),
     Detector(
         "feature_abandonment",
         "feature_share",

@@ -20,7 +20,7 @@ ALL = None
 USAGE_KINDS = ("usage_drop", "silence")
 PART_KINDS = (
     "users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence",
-    "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
+    "role_decline", "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
     "champion_silent", "sponsor_silent", "power_user_silent", "dormant",
 )  # fmt: skip
 FEED, DIP = ("usage_feed_stopped", "total_usage"), ("fleet_dip", "total_usage")

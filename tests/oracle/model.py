@@ -201,6 +201,8 @@ class Account:
     active_days: set[int] = field(default_factory=set)
     users: dict[str, set[int]] = field(default_factory=_day_sets)
     features: dict[str, set[int]] = field(default_factory=_day_sets)
+    roles: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By user, the latest day on which each role was told of them."""
     untracked_users: int = 0
     untracked_features: int = 0
     first_usage_day: int | None = None

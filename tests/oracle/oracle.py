@@ -180,6 +180,7 @@ class Oracle:
             account.context = dict(account.profile or {})
             self._forget(account.users, self.config.max_users)
             self._forget(account.features, self.config.max_features)
+            account.roles = {user: told for user, told in account.roles.items() if user in account.users}
         self.fleet.publish(self._number, self.open_day, seen, alarmed(self.accounts.values()))
         self.open_day += 1
         return True

@@ -11,7 +11,7 @@ from tests.oracle.model import BILLING, DAY_MS, HOUR_MS, PROFILES, SIGNALS, TICK
 OUTAGE_DAY = 65
 CHANGES = (
     "drop", "handover", "rollout", "abandonment", "growth", "silence", "recovering drop", "departure", "dormancy",
-    "none",
+    "desertion", "none",
 )  # fmt: skip
 
 
@@ -24,7 +24,7 @@ class AccountPlan:
     quantity: float
     first_day: int
     change: str
-    """One of CHANGES; in a handover power users leave and others come."""
+    """One of CHANGES; in a handover power users leave and others come, in a desertion the editors leave."""
     change_day: int
     outage_hours: int
     """How long the account's records are kept back, from OUTAGE_DAY on."""
@@ -42,6 +42,8 @@ class AccountPlan:
     quota: float | None = None
     joiners: str | None = None
     """Domain of four users who come with the change and use a feature of their own."""
+    roles: str | None = None
+    """How roles are told: "always", "seldom", "renamed" with the change, "mixed up" now and then, or never."""
     people: bool = False
     """Whether contacts, plans, reviews and prices are known and change."""
 
@@ -184,6 +186,9 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
     elif changed and plan.change == "rollout":
         users = [(f"p{i}", 0.3) for i in range(plan.power_users)]
         users += [(f"n{i}", 0.7) for i in range(2 * plan.power_users + plan.other_users)]
+    elif changed and plan.change == "desertion":
+        users = [(f"p{i}", (0.95, 0.05)[i % 2]) for i in range(plan.power_users)]
+        users += [(f"o{i}", 0.8) for i in range(plan.other_users)]
     if changed and plan.change == "departure" and day < plan.change_day + 40:
         users = [(user, share) for user, share in users if user not in ("p1", "p4")]
     if changed and plan.joiners:
@@ -195,6 +200,7 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
     for user, share in users:
         if player.chance(share * weekend):
             feature = "lab" if "@" in user else player.pick(features)
+            role = _role(player, plan, user, changed=changed)
             user_id = None if player.chance(0.02) else user
             if user_id == "o0" or user_id == "p0":
                 user_id += "@here"
@@ -206,7 +212,18 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
                 feature=feature,
                 quantity=quantity,
                 duration_ms=70,
+                role=role,
             )
+
+
+def _role(player: _Player, plan: AccountPlan, user: str, *, changed: bool) -> str | None:
+    """What an event tells of its user's role."""
+    if plan.roles is None or (plan.roles == "seldom" and not player.chance(0.1)):
+        return None
+    if plan.roles == "mixed up" and player.chance(0.1):
+        return str(player.pick(["admin", "editor", "viewer", ""]))
+    role = "viewer" if user[0] != "p" else ("admin", "editor")[int(user[1:]) % 2]
+    return f"new {role}" if plan.roles == "renamed" and changed else role
 
 
 def _tickets(player: _Player, account: str, plan: AccountPlan, day: int) -> None:

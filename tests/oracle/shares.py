@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tests.oracle.view import View
 
 
-def _log(x: float) -> float:
+def log(x: float) -> float:
     return math.log(x) if x > 0 else -math.inf
 
 
-def _fallen(days: Iterable[tuple[int, int]], share: float, dispersion: float) -> float:
+def fallen(days: Iterable[tuple[int, int]], share: float, dispersion: float) -> float:
     """Sum up what the days (part, whole) say against a share, for falls to .6 and .3 of it."""
     sums = dict.fromkeys((0.6, 0.3), 0.0)
     for part, whole in days:
@@ -28,6 +28,17 @@ def _fallen(days: Iterable[tuple[int, int]], share: float, dispersion: float) ->
             log_e = (part * math.log(rho) + (whole - part) * math.log(ratio)) / dispersion
             sums[rho] = min(1e260, (1 + s) * math.exp(min(50.0, log_e)))
     return sum(sums.values()) / 2
+
+
+def safe_share(reference: list[tuple[int, int]]) -> tuple[float, float]:
+    """Return a lower bound of the share in the days (part, whole) of the reference, and its dispersion."""
+    days, everyone = (sum(column) for column in zip(*reference, strict=True))
+    p = days / everyone
+    weeks = [[sum(column) for column in zip(*reference[7 * k : 7 * k + 7], strict=True)] for k in range(12)]
+    squares = sum((part - whole * p) ** 2 / (whole * p * (1 - p)) for part, whole in weeks if whole and p < 1)
+    daily = sum((part - whole * p) ** 2 for part, whole in reference) / (everyone * p * (1 - p)) if p < 1 else 0.0
+    phi = max(1.25, daily * (1 + 0.3 * math.sqrt(2 / 83)), (squares + 15 * 1.35) / 26)
+    return min(0.98, p - 0.5 * math.sqrt(phi * p * (1 - p) / everyone)), phi
 
 
 @dataclass(frozen=True)
@@ -60,17 +71,13 @@ def _shift(view: View) -> _Shift | None:
         return None
     if week.known == 0 or week.power * then.all > 0.75 * then.power * week.known:
         return None
-    weeks = [view.share(first + 7 * k, first + 7 * k + 6) for k in range(12)]
     p = then.power / then.all
-    squares = sum((w.power - w.all * p) ** 2 / (w.all * p * (1 - p)) for w in weeks if w.all and p < 1)
     every = [view.share(x, x) for x in range(first, first + 84)]
-    daily = sum((x.power - x.all * p) ** 2 for x in every) / (then.all * p * (1 - p)) if p < 1 else 0.0
-    phi = max(1.25, daily * (1 + 0.3 * math.sqrt(2 / 83)), (squares + 15 * 1.35) / 26)
-    q = min(0.98, p - 0.5 * math.sqrt(phi * p * (1 - p) / then.all))
+    q, phi = safe_share([(x.power, x.all) for x in every])
     if q <= 0.05:
         return None
     days = [view.share(x, x) for x in range(d - 20, d + 1)]
-    evidence = _log(_fallen([(x.power, x.known) for x in days], q, phi))
+    evidence = log(fallen([(x.power, x.known) for x in days], q, phi))
     change, flat = total_change(view)
     return _Shift(week.power / week.known, p, evidence, change, flat)
 
@@ -118,8 +125,8 @@ def _abandonment(view: View) -> _Abandonment:
     used = {x for active in table.values() for x in active}
     for name in low:
         days = [(int(x in table[name]), int(x in used)) for x in range(d - 20, d + 1)]
-        total += _fallen(days, min(0.98, then[name] / count(used, first, first + 83)), 2.0)
-    return _Abandonment(len(known), len(low), _log(total / len(known)) if low else -math.inf)
+        total += fallen(days, min(0.98, then[name] / count(used, first, first + 83)), 2.0)
+    return _Abandonment(len(known), len(low), log(total / len(known)) if low else -math.inf)
 
 
 def feature_abandonment(view: View) -> Finding | None:

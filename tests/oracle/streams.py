@@ -184,6 +184,7 @@ _PLANS = st.builds(
     stage=st.sampled_from([None, "onboarding"]),
     quota=st.sampled_from([None, 100.0, 400.0, 1000.0]),
     people=st.booleans(),
+    roles=st.sampled_from(["always", "always", "seldom", "renamed", "mixed up", None]),
     joiners=st.sampled_from([None, "here", "there"]),
 )
 _DIPS = st.builds(

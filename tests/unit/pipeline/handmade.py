@@ -20,6 +20,7 @@ from pipeline.hashing import hash64, hash_text
 from pipeline.members import Members, mark_day
 from pipeline.panes import RING
 from pipeline.state import State
+from pipeline.users import Users
 
 TODAY = 20_000
 """2024-10-04, a Friday; its reference of power users ends 32 days before."""
@@ -47,13 +48,15 @@ class World:
             getattr(self.accounts, column)[row] = value
         return row
 
-    def use(self, row: int, days: Iterable[int], actions: float = 1.0, users: Sequence[str] = ()) -> None:
-        """So many actions on each of the days, on which each of the users is active."""
+    def use(
+        self, row: int, days: Iterable[int], actions: float = 1.0, users: Sequence[str] = (), role: str = ""
+    ) -> None:
+        """So many actions on each of the days, on which each of the users is active; in a role, if it says so."""
         for day in days:
             self.accounts.panes["actions"][day % RING, row] += round(actions * 1000)
             mark_day(self.accounts.bits, np.array([row]), day)
             self.accounts.first_usage_day[row] = min(int(self.accounts.first_usage_day[row]), day)
-            self._mark(self.state.users, row, day, users)
+            self._mark(self.state.users, row, day, users, role)
 
     def feature(self, row: int, days: Iterable[int], *names: str) -> None:
         """Features in use on each of the days."""
@@ -75,12 +78,16 @@ class World:
         counts = census(state.users, state.features, self.accounts.size, day).part(every)
         return View(self.accounts, every, day, state.days, config, counts)
 
-    def _mark(self, members: Members, row: int, day: int, names: Sequence[str]) -> None:
+    def _mark(self, members: Members, row: int, day: int, names: Sequence[str], role: str = "") -> None:
         if not names:
             return
         rows = np.full(len(names), row, dtype=np.int32)
         ids = pa.array(names, pa.string())
-        members.mark(rows, self.accounts.hashes[rows], hash64(ids), ids, np.full(len(names), day, dtype=np.int64))
+        events = (rows, self.accounts.hashes[rows], hash64(ids), ids, np.full(len(names), day, dtype=np.int64))
+        if role and isinstance(members, Users):
+            members.mark_with_roles(*events, members.told(pa.array([role] * len(names), pa.string())))
+        else:
+            members.mark(*events)
 
 
 def last(days: int, until: int = TODAY) -> range:
@@ -159,6 +166,11 @@ def varied_world() -> World:
         world.use(loosening, [day], 50.0, [crew[day % 8], crew[(day + 1) % 8]])
     world.pane("active_users", loosening, range(TODAY - 90, TODAY - 20), 8)
     world.pane("active_users", loosening, last(21), 2)
+    deserted = world.account("deserted", TODAY - 140)
+    world.use(deserted, range(TODAY - 119, TODAY + 1), 50.0, team[:3], "admin")
+    world.use(deserted, range(TODAY - 119, TODAY - 13), 50.0, ["e1", "e2", "e3"], "editor")
+    world.use(deserted, range(TODAY - 119, TODAY - 13, 3), 50.0, ["v1", "v2", "v3"], "viewer")
+    world.use(deserted, last(14), 50.0, ["v1", "v2", "v3"], "viewer")
     bereft = world.account("bereft", TODAY - 140)
     world.use(bereft, range(TODAY - 119, TODAY + 1), 50.0, ["ann"])
     world.use(bereft, range(TODAY - 119, TODAY - 20), 50.0, ["bob"])

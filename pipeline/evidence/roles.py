@@ -1,0 +1,148 @@
+"""Roles of users: whose share of all user-days has fallen.
+
+A role's users are those who had it in the reference, or have it and are new since: nobody takes days away from a role
+by getting another one, or another name of it. Users not seen since a role was renamed are therefore never set against
+those who were. The whole of which a role is a part leaves out who came since with other roles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evidence import share
+from pipeline.hashing import U64
+from pipeline.members import last_days
+from pipeline.records import I64
+
+F64 = npt.NDArray[np.float64]
+I32 = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+MIN_USERS = 3
+"""Of a role, active in the reference."""
+MIN_SHARE, MAX_SHARE = 0.05, 0.95
+"""Of all user-days of the reference; what most users have falls when all falls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """One entry per account."""
+
+    reference_start: int
+    low: I64
+    """Roles that do materially less than they use to."""
+    role: U64
+    """Of these the one with most evidence; 0 without any."""
+    observed: F64
+    expected: F64
+    """Its share of the user-days of the last 7 days and of the reference."""
+    evidence: F64
+    """Log of the mean e-detector of the judged roles, −∞ where none is low."""
+
+    def part(self, rows: slice) -> Roles:
+        """The same for some of the accounts."""
+        names = [name for name in self.__dataclass_fields__ if name != "reference_start"]
+        return Roles(self.reference_start, **{name: getattr(self, name)[rows] for name in names})
+
+
+def role_then(role: U64, former_role: U64, former_day: I32, day: int) -> U64:
+    """Each user's role in the reference of a day: the former one if it was told then or since."""
+    first = share.reference_start(day) - share.REFERENCE_DAYS
+    return np.where(former_day >= first, former_role, role)
+
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    """Users with a role, one entry each: their account, pair of account and role, and days."""
+
+    owners: I32
+    pairs: I32
+    early: U64
+    late: U64
+    recent: U64
+    known: Bools
+    """Active in the reference."""
+
+    def of(self, chosen: Bools) -> _Users:
+        """Some of them."""
+        return _Users(**{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
+
+
+def declining(bits: U64, owners: I32, roles: U64, accounts: int, day: int) -> Roles:
+    """Judge the roles of each account; `roles` are those of the reference, 0 where none is known."""
+    found = Roles(
+        share.reference_start(day),
+        np.zeros(accounts, dtype=np.int64),
+        np.zeros(accounts, dtype=np.uint64),
+        np.zeros(accounts),
+        np.zeros(accounts),
+        np.full(accounts, -np.inf),
+    )
+    told = np.flatnonzero(roles)
+    if not len(told):
+        return found
+    bits, owners, roles = bits[told], owners[told], roles[told]
+    pairs, account, role = _pairs(owners, roles)
+    early, late = share.reference_of(bits, day)
+    days = np.bitwise_count(early) + np.bitwise_count(late)
+    users = _Users(owners, pairs, early, late, last_days(bits, day, share.DAYS), days > 0)
+    week = np.bitwise_count(users.recent >> np.uint64(14))
+    pace = share.Pace(
+        share.per_account(pairs, days, len(role)),
+        share.per_account(pairs, week, len(role)),
+        share.per_account(pairs, np.bitwise_count(users.recent >> np.uint64(7)), len(role)),
+    )
+    all_days = share.per_account(owners, days, accounts)[account]
+    known_week = share.per_account(owners, np.where(users.known, week, 0), accounts)[account]
+    all_week = known_week + share.per_account(pairs, np.where(users.known, 0, week), len(role))
+    judged = share.per_account(pairs, users.known, len(role)) >= MIN_USERS
+    judged &= (pace.days >= MIN_SHARE * all_days) & (pace.days <= MAX_SHARE * all_days)
+    low = np.flatnonzero(judged & share.is_less(pace, all_days, all_week))
+    if not len(low):
+        return found
+    evidence = _evidence(users, low, account[low], accounts)
+    total = np.bincount(account[low], weights=np.exp(evidence), minlength=accounts)
+    mean = total / np.maximum(np.bincount(account[judged], minlength=accounts), 1)
+    # The last of each account's roles is the one with most evidence; of equal ones that of the larger hash.
+    order = np.lexsort((role[low], evidence, account[low]))
+    surest = low[order][np.append(np.diff(account[low][order]) > 0, True)]
+    places = account[surest]
+    with np.errstate(divide="ignore"):
+        found.evidence[places] = np.log(mean[places])
+    found.low[:] = np.bincount(account[low], minlength=accounts)
+    found.role[places] = role[surest]
+    found.observed[places] = pace.week[surest] / all_week[surest]
+    found.expected[places] = pace.days[surest] / all_days[surest]
+    return found
+
+
+def _pairs(owners: I32, roles: U64) -> tuple[I32, I32, U64]:
+    """The pair of account and role of each user; the account and the role of each pair."""
+    names = np.unique(roles)
+    keys, pairs = np.unique(owners.astype(np.int64) * len(names) + np.searchsorted(names, roles), return_inverse=True)
+    return pairs.astype(np.int32), (keys // len(names)).astype(np.int32), names[keys % len(names)]
+
+
+def _evidence(users: _Users, low: npt.NDArray[np.intp], account: I32, accounts: int) -> F64:
+    """Log evidence of pairs, whose accounts these are, that their share has fallen."""
+    concerned, among = np.unique(account, return_inverse=True)
+    number = np.full(accounts, -1, dtype=np.int32)
+    number[concerned] = np.arange(len(concerned))
+    users = users.of(number[users.owners] >= 0)
+    owners, known, few = number[users.owners], users.known, len(concerned)
+    place = np.full(int(users.pairs.max()) + 1, -1, dtype=np.int32)
+    place[low] = np.arange(len(low))
+    chosen = place[users.pairs] >= 0
+    own = users.of(chosen)
+    pairs = place[own.pairs]
+    safe, dispersion = share.usual(
+        share.reference_by_day(own.early, own.late, pairs, len(low)),
+        share.reference_by_day(users.early, users.late, owners, few)[:, among],
+    )
+    part = share.by_day(own.recent, pairs, len(low), share.DAYS)
+    whole = share.by_day(users.recent[known], owners[known], few, share.DAYS)[:, among]
+    new = ~own.known
+    whole += share.by_day(own.recent[new], pairs[new], len(low), share.DAYS)
+    return share.fallen_since(part, whole, safe, dispersion)
