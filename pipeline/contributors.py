@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.evidence.census import roles_of
 from pipeline.evidence.power import power_of
+from pipeline.evidence.roles import declining
 from pipeline.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SETTLED_AGE
 from pipeline.members import Members, last_days
 from pipeline.state import State
 
 MAX_CONTRIBUTORS = 5
 USERS_DOWN, FEATURES_DOWN, POWER_USERS_DOWN = ("users", -1), ("features", -1), ("power", -1)
+ROLE_DOWN = ("role", -1)
 CHAMPION_DOWN, SPONSOR_DOWN = ("champion", -1), ("sponsor_user", -1)
 USERS_UP, FEATURES_UP = ("users", 1), ("features", 1)
 Sought = tuple[str, int]
@@ -40,6 +43,7 @@ CONTRIBUTORS: dict[str, tuple[Sought, ...]] = {
         ),
         (USERS_UP,),
     ),
+    "role_decline": (ROLE_DOWN,),
     "premium_probing": (FEATURES_UP,),
     "champion_silent": (CHAMPION_DOWN,),
     "sponsor_silent": (SPONSOR_DOWN,),
@@ -65,6 +69,11 @@ def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iter
     places = members.of_one(row)
     if whom == "power":
         places = places[power_of(members.bits[places], day)]
+    elif whom == "role":
+        places, role = _declining_role(state, places, day)
+        if role is not None:
+            together = float(_weekly_change(members, places, day, age).sum())
+            yield {"kind": "role", "ref": role, "change": round(together, 4)}
     elif whom not in ("users", "features"):
         places = places[members.hashes[places] == getattr(state.accounts, whom)[row]]
     change = sign * _weekly_change(members, places, day, age)
@@ -73,6 +82,14 @@ def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iter
         ref = members.ids[places[place]].decode("utf-8", "replace")
         kind = "feature" if whom == "features" else "user"
         yield {"kind": kind, "ref": ref, "change": round(sign * float(change[place]), 4)}
+
+
+def _declining_role(state: State, places: npt.NDArray[np.int32], day: int) -> tuple[npt.NDArray[np.int32], str | None]:
+    """Of an account's users those of the role that surely does less, and its name if that is known."""
+    roles = roles_of(state.users, places, day)
+    owners = np.zeros(len(places), dtype=np.int32)
+    role = declining(state.users.bits[places], owners, roles, 1, day).role
+    return places[(roles == role[0]) & (roles != 0)], state.users.role_names.of(int(role[0]))
 
 
 def _weekly_change(members: Members, places: npt.NDArray[np.int32], day: int, age: int) -> npt.NDArray[np.float64]:

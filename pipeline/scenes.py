@@ -11,7 +11,15 @@ import numpy as np
 from pipeline.alerts import Scene, change_pct, optional, state_of
 from pipeline.bands import NAMES
 from pipeline.benchmark import benchmark
-from pipeline.detectors import combined_evidence, feature_abandonment, levels, power_user_decline, ratios, silence
+from pipeline.detectors import (
+    combined_evidence,
+    feature_abandonment,
+    levels,
+    power_user_decline,
+    ratios,
+    role_decline,
+    silence,
+)
 from pipeline.detectors.view import F64, Evaluator, Finding, View
 from pipeline.evidence.power import MIN_POWER_USERS
 from pipeline.hashing import U64
@@ -86,7 +94,7 @@ def tested_dimensions(view: View, place: int) -> list[dict[str, Any]]:
         for (detector, weight, finding), share in zip(weighed, shares, strict=True)
         if _speaks(view, detector.KIND, finding, place)
     ]
-    alone = [(detector, view.finding(detector)) for detector in (*ratios.DETECTORS, silence)]
+    alone = [(detector, view.finding(detector)) for detector in (*ratios.DETECTORS, role_decline, silence)]
     return entries + [
         _tested(detector.DIMENSION, 0, finding, place)
         for detector, finding in alone

@@ -24,7 +24,7 @@ class AccountPlan:
     quantity: float
     first_day: int
     change: str
-    """One of CHANGES; in a handover power users leave and others come, in a desertion the editors leave."""
+    """One of CHANGES; in a handover power users leave and others come, in a desertion the editors leave for 25 days."""
     change_day: int
     outage_hours: int
     """How long the account's records are kept back, from OUTAGE_DAY on."""
@@ -186,7 +186,7 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
     elif changed and plan.change == "rollout":
         users = [(f"p{i}", 0.3) for i in range(plan.power_users)]
         users += [(f"n{i}", 0.7) for i in range(2 * plan.power_users + plan.other_users)]
-    elif changed and plan.change == "desertion":
+    elif changed and plan.change == "desertion" and day < plan.change_day + 25:
         users = [(f"p{i}", (0.95, 0.05)[i % 2]) for i in range(plan.power_users)]
         users += [(f"o{i}", 0.8) for i in range(plan.other_users)]
     if changed and plan.change == "departure" and day < plan.change_day + 40:

@@ -58,6 +58,18 @@ def test_a_decline_of_power_users_names_none_of_the_others() -> None:
     assert named(world, "power_user_decline") == [("user", "ann", -7.0), ("user", "bob", -3.0)]
 
 
+def test_a_declining_role_is_named_and_then_its_users() -> None:
+    world = World()
+    row = world.account("acme", TODAY - 120)
+    world.use(row, range(TODAY - 119, TODAY + 1), 1.0, TEAM[:3], "admin")
+    world.use(row, range(TODAY - 119, TODAY - 13), 1.0, TEAM[3:], "editor")
+    world.use(row, last(14), 1.0, TEAM[3:4], "editor")
+    assert named(world, "role_decline") == [("role", "editor", -14.0), ("user", "eve", -7.0), ("user", "fay", -7.0)]
+    world.state.users.role_names.known.clear()
+    assert named(world, "role_decline") == [("user", "eve", -7.0), ("user", "fay", -7.0)]
+    assert named(world, "role_decline", day=TODAY - 20) == []
+
+
 def test_a_silent_champion_is_named() -> None:
     world = waning()
     world.accounts.champion[1] = hash_text("bob")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b85decode
 from typing import Any
+from zlib import decompress
 
 import msgspec
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from pipeline.books import decode_book
 from pipeline.config import EngineConfig
 from pipeline.feed import Feed
+from pipeline.hashing import hash_text
 from pipeline.panes import PANES, RING
 from pipeline.recovery import Loader
 from pipeline.snapshot import (
@@ -19,6 +22,7 @@ from pipeline.snapshot import (
     HEAD,
     PANE_WIDTHS,
     POSITION_KEY,
+    ROLES_KEY,
     SEEN_HEAD,
     WITH_ROLES,
     SnapshotError,
@@ -28,6 +32,7 @@ from pipeline.snapshot import (
     seen_key,
 )
 from pipeline.standings import STANDING
+from pipeline.users import NOBODY
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, TOPICS, USAGE, OracleConfig, Record
 from tests.oracle.streams import Case, Log, short_cases
@@ -114,9 +119,9 @@ def test_the_order_of_accounts_in_the_log_does_not_matter(case: Case, random: An
     assert account_values(checkpoint(restored, epoch=0)) == account_values(written)
 
 
-def usage(offset: int, day: float, event_id: str, account_id: str = "acme") -> Record:
+def usage(offset: int, day: float, event_id: str, account_id: str = "acme", role: str | None = None) -> Record:
     at_ms = FIRST_MS + int(day * DAY_MS)
-    event = {"account_id": account_id, "event_id": event_id, "occurred_at": at_ms, "user_id": "u" * 45}
+    event = {"account_id": account_id, "event_id": event_id, "occurred_at": at_ms, "user_id": "u" * 45, "role": role}
     return Record(offset, "event", at_ms, at_ms, event | {"feature": "home", "quantity": 1.5})
 
 
@@ -215,6 +220,9 @@ NEWER_SEEN["format"] = 2
         pytest.param(b"acme", bytes(HEAD.itemsize) + b"\xc1", "account acme", id="no book"),
         pytest.param(seen_key(USAGE, 0), b"\x01", "seen ids: 1 bytes", id="cut ids"),
         pytest.param(seen_key(USAGE, 0), NEWER_SEEN.tobytes(), "format 02", id="newer ids"),
+        pytest.param(ROLES_KEY, b"\x02", "names of roles: 1 bytes", id="cut names of roles"),
+        pytest.param(ROLES_KEY, b"\x03" + bytes(9), "format 03", id="newer names of roles"),
+        pytest.param(ROLES_KEY, b"\x02" + bytes(8) + b"\xc1", "names of roles", id="no names of roles"),
         pytest.param(POSITION_KEY, b"\xc1", "partition record", id="no partition record"),
         pytest.param(POSITION_KEY, b"\x96\x02\x00\x00\x80\xa0\x80", "format 2", id="newer partition record"),
     ],
@@ -252,3 +260,59 @@ def test_an_id_that_was_forgotten_stays_forgotten_after_a_restart() -> None:
     push(restored, again)
     assert feed.fates[USAGE]["duplicate"] == 0
     assert restored.fates[USAGE]["duplicate"] == 0
+
+
+WITHOUT_ROLES = (
+    b"c-mvsV1NQ<D9uQKmiJ>|U;^>cB^Y3WAgtgA!T<mNuV+97Kk6A4%@mxw_L`drk|<E&f4DpfO+L88$}p$_;~+ObBr@o>JNJWE=w^W;wv<Sa*)0*n7&%c"
+    b"2n;9ATxv9js0{~i7Ejj"
+)
+"""The value of `small_feed`'s first account, compressed, as it was written before roles were kept."""
+
+
+def test_a_value_from_before_roles_is_read_and_one_without_roles_is_still_written_so() -> None:
+    value = decompress(b85decode(WITHOUT_ROLES))
+    feed = small_feed()
+    assert dict(checkpoint(feed, epoch=0))[b"acme"] == value
+    users = load(feed.config, [(b"acme", value)]).state.users
+    assert (users.ids[1], users.last_day[1], users.role[1], users.role_day[1]) == (b"u" * 40, 20_000, 0, NOBODY)
+
+
+def in_roles() -> Feed:
+    """Two accounts, of one of which roles are known."""
+    feed = Feed(EngineConfig(), 0)
+    told = [("e0", "editor"), ("e1", "admin"), ("e2", "admin"), ("e3", None)]
+    events = [usage(place + 1, 0.3 + place / 10, event_id, "acme", role) for place, (event_id, role) in enumerate(told)]
+    push(feed, BEGIN | {USAGE: [*BEGIN[USAGE], *events, usage(5, 0.7, "e4", "böll")]})
+    return feed
+
+
+def test_roles_and_their_names_are_read_as_they_were() -> None:
+    feed = in_roles()
+    written = checkpoint(feed, epoch=0)
+    assert {key: (value or b"")[0] for key, value in written[:3]} == {ROLES_KEY: 2, b"acme": 2, "böll".encode(): 1}
+    restored = load(feed.config, written)
+    for state in (feed.state, restored.state):
+        users = state.users
+        place = int(users.of_one(state.accounts.row_of("acme"))[0])
+        told = [getattr(users, name)[place].item() for name in users.ROLES]
+        first, second = sorted(("admin", "editor"), key=hash_text, reverse=True)
+        assert told == [hash_text(first), 20_000, hash_text(second), 20_000]
+        assert users.role_names.of(told[0]) == first
+    assert [key for key, _ in checkpoint(restored, epoch=1)] == [POSITION_KEY]
+
+
+def test_a_checkpoint_that_was_cut_has_the_names_of_the_roles_that_it_has() -> None:
+    written = checkpoint(in_roles(), epoch=0)
+    restored = load(EngineConfig(), written[:2])
+    assert restored.state.users.role_names.of(hash_text("admin")) == "admin"
+
+
+def test_names_of_roles_that_a_former_owner_wrote_are_written_again() -> None:
+    feed = in_roles()
+    loader = Loader(feed.config, 0)
+    loader.add(CLAIM_KEY, b"", 3)
+    for offset, (key, value) in enumerate(checkpoint(feed, epoch=1), start=4):
+        loader.add(key, value, offset)
+    again = loader.finish()
+    assert not again.state.users.role_names.known
+    assert ROLES_KEY in dict(checkpoint(again, epoch=9))
