@@ -77,15 +77,18 @@ class Users(Members):
     ) -> list[tuple[int, I32]]:
         """Like `mark`, of events that tell of roles too."""
         places = self._tracked(rows, account_hashes, hashes, ids)
-        said = np.flatnonzero((places >= 0) & (roles != 0))
-        self._learn(places[said], roles[said], days[said])
+        # Of users who are not tracked the bin's role is compared, which is none.
+        same = (roles == self.role[np.maximum(places, 0)]) & (roles != 0)
+        np.maximum.at(self.role_day, places[same], days[same].astype(np.int32))
+        others = np.flatnonzero(~same & (places >= 0) & (roles != 0))
+        if len(others):
+            self._learn(places[others], roles[others], days[others])
         return self._mark(places, days)
 
     def _learn(self, places: Places, roles: U64, days: I64) -> None:
-        """Take the events that say something new, which few do: a role is told again and again."""
-        latest, former = days > self.role_day[places], self.former_day[places]
-        later = (days > former) | ((days == former) & (roles > self.former_role[places]))
-        news = np.flatnonzero(np.where(roles == self.role[places], latest, later))
+        """Take events that tell of another role than the last one of their user."""
+        former = self.former_day[places]
+        news = np.flatnonzero((days > former) | ((days == former) & (roles > self.former_role[places])))
         if not len(news):
             return
         own = np.unique(places[news])

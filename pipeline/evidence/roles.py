@@ -25,6 +25,9 @@ MIN_USERS = 3
 MIN_SHARE, MAX_SHARE = 0.05, 0.95
 """Of all user-days of the reference; what most users have falls when all falls."""
 
+_DENSE = 4
+"""Pairs of account and role for each user up to which those without users are not left out: it is quicker."""
+
 
 @dataclass(frozen=True, slots=True)
 class Roles:
@@ -58,7 +61,7 @@ class _Users:
     """Users with a role, one entry each: their account, pair of account and role, and days."""
 
     owners: I32
-    pairs: I32
+    pairs: I64
     early: U64
     late: U64
     recent: U64
@@ -84,7 +87,7 @@ def declining(bits: U64, owners: I32, roles: U64, accounts: int, day: int) -> Ro
     if not len(told):
         return found
     bits, owners, roles = bits[told], owners[told], roles[told]
-    pairs, account, role = _pairs(owners, roles)
+    pairs, account, role = _pairs(owners, roles, accounts)
     early, late = share.reference_of(bits, day)
     days = np.bitwise_count(early) + np.bitwise_count(late)
     users = _Users(owners, pairs, early, late, last_days(bits, day, share.DAYS), days > 0)
@@ -118,14 +121,18 @@ def declining(bits: U64, owners: I32, roles: U64, accounts: int, day: int) -> Ro
     return found
 
 
-def _pairs(owners: I32, roles: U64) -> tuple[I32, I32, U64]:
+def _pairs(owners: I32, roles: U64, accounts: int) -> tuple[I64, I64, U64]:
     """The pair of account and role of each user; the account and the role of each pair."""
     names = np.unique(roles)
-    keys, pairs = np.unique(owners.astype(np.int64) * len(names) + np.searchsorted(names, roles), return_inverse=True)
-    return pairs.astype(np.int32), (keys // len(names)).astype(np.int32), names[keys % len(names)]
+    pairs = owners.astype(np.int64) * len(names) + np.searchsorted(names, roles)
+    if accounts * len(names) <= _DENSE * len(pairs):
+        every = np.arange(accounts * len(names))
+    else:
+        every, pairs = np.unique(pairs, return_inverse=True)
+    return pairs, every // len(names), names[every % len(names)]
 
 
-def _evidence(users: _Users, low: npt.NDArray[np.intp], account: I32, accounts: int) -> F64:
+def _evidence(users: _Users, low: npt.NDArray[np.intp], account: I64, accounts: int) -> F64:
     """Log evidence of pairs, whose accounts these are, that their share has fallen."""
     concerned, among = np.unique(account, return_inverse=True)
     number = np.full(accounts, -1, dtype=np.int32)

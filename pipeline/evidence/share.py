@@ -17,6 +17,7 @@ from pipeline.records import I64
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
+Owners = npt.NDArray[np.int32] | npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 EFFECTS = (0.6, 0.3)
 DAYS = 21
@@ -33,7 +34,7 @@ MOST = 1e260
 """At which the statistic stops, so that weeks of large accounts stay within a float."""
 
 
-def per_account(owners: I32, values: npt.NDArray[np.generic], accounts: int) -> I64:
+def per_account(owners: Owners, values: npt.NDArray[np.generic], accounts: int) -> I64:
     """Sum of the members' values by account."""
     return np.bincount(owners, weights=values.astype(np.float64), minlength=accounts).astype(np.int64)
 
@@ -49,7 +50,7 @@ def reference_of(bits: U64, day: int) -> tuple[U64, U64]:
     return last_days(bits, start - 57, 28), last_days(bits, start - 1, 56)
 
 
-def by_day(words: U64, owners: I32, accounts: int, days: int, width: int = 1) -> I64:
+def by_day(words: U64, owners: Owners, accounts: int, days: int, width: int = 1) -> I64:
     """Member-days by account, one row for each `width` days, oldest first."""
     mask = np.uint64((1 << width) - 1)
     rows = [
@@ -59,7 +60,7 @@ def by_day(words: U64, owners: I32, accounts: int, days: int, width: int = 1) ->
     return np.array(rows, dtype=np.int64).reshape(days // width, accounts)
 
 
-def reference_by_day(early: U64, late: U64, owners: I32, accounts: int) -> I64:
+def reference_by_day(early: U64, late: U64, owners: Owners, accounts: int) -> I64:
     """Member-days of the reference by account, one row a day; the words are those of `reference_of`."""
     return np.concatenate([by_day(early, owners, accounts, 28), by_day(late, owners, accounts, 56)])
 
