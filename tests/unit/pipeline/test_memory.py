@@ -17,6 +17,7 @@ from pipeline.members import Members
 from pipeline.panes import RING, added, empty
 from pipeline.recovery import Loader
 from pipeline.snapshot import Entry, checkpoint
+from pipeline.users import Users
 
 ACCOUNTS, USERS, FEATURES = 5_000, 20, 12
 LIMIT = 6_000
@@ -28,7 +29,12 @@ def fill(members: Members, hashes: np.ndarray[tuple[int], np.dtype[np.uint64]], 
     rows = np.repeat(np.arange(1, len(hashes) + 1, dtype=np.int32), each)
     ids = pa.array([f"{name}-{number:013d}" for number in range(len(hashes) * each)], pa.string())
     members.fit_accounts(len(hashes) + 1)
-    members.mark(rows, np.repeat(hashes, each), hash64(ids), ids, np.full(len(rows), 99, dtype=np.int64))
+    events = (rows, np.repeat(hashes, each), hash64(ids), ids, np.full(len(rows), 99, dtype=np.int64))
+    if isinstance(members, Users):
+        roles = pa.array([("administrator", "editor")[number % 2] for number in range(len(rows))], pa.string())
+        members.mark_with_roles(*events, members.told(roles))
+    else:
+        members.mark(*events)
 
 
 def populated() -> Feed:
