@@ -27,9 +27,10 @@ class Crowd:
         accounts: how many; they stand in rows 1…accounts.
         first_day: the day from which they are drawn.
         users: of each account.
+        roles: of the users of an account, if they are known.
     """
 
-    def __init__(self, accounts: int, first_day: int, users: int = 0) -> None:
+    def __init__(self, accounts: int, first_day: int, users: int = 0, roles: I64 | None = None) -> None:
         self.state = State(EngineConfig())
         self.accounts = accounts
         self.users = users
@@ -40,13 +41,16 @@ class Crowd:
         for members in (self.state.users, self.state.features):
             members.fit_accounts(self.state.accounts.capacity)
         if users:
-            self._add_users(rows, hashes)
+            places = self._add_users(rows, hashes)
+            if roles is not None:
+                self.state.users.role[places] = np.tile(roles.astype(np.uint64), accounts)
+                self.state.users.role_day[places] = first_day
 
-    def _add_users(self, rows: npt.NDArray[np.int32], hashes: npt.NDArray[np.uint64]) -> None:
+    def _add_users(self, rows: npt.NDArray[np.int32], hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
         owners, owner_hashes = np.repeat(rows, self.users), np.repeat(hashes, self.users)
         own = np.tile(np.arange(1, self.users + 1, dtype=np.uint64), len(rows))
         members = self.state.users
-        members.restore(
+        return members.restore(
             owners,
             owner_hashes,
             combine(own, own),

@@ -54,6 +54,12 @@ PROMISES = (
     # two weeks does not suffice within the budget, even if that dispersion were known: what is reached is in the table.
     Promise("found within 14 days", "power users", "−40 %, total flat", 10.0, lambda r: r.found_14, 0.85, True, 1.0),
     Promise("found within 14 days", "power users", "−70 %, total flat", 20 / 7, lambda r: r.found_14, 0.80, True, 1.0),
+    Promise("found within 28 days", "one role", "−60 %, total flat", 10.0, lambda r: r.found, 0.90, True, 1.0),
+    Promise("found within 14 days", "one role", "−60 %, total flat", 300 / 7, lambda r: r.found_14, 0.95, True, 1.5),
+    Promise(
+        "alarmed", "holiday of all roles", "everything −50 % for 10 days", 10.0, lambda r: r.found, 0.01, False, 1.5
+    ),
+    Promise("alarmed", "another role", "+150 %, the others as before", 10.0, lambda r: r.found, 0.02, False, 1.5),
     Promise("alarmed", "holiday", "everything −50 % for 10 days", 10.0, lambda r: r.found, 0.01, False, 1.5),
     Promise("median delay in days", "step", "−60 %", 10.0, _median, 10.0, False, 2.0),
     Promise("found within 16 weeks", "slow decline", "−4 % a week", 10.0, lambda r: r.found, 0.55, True, 2.0),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tests.evaluation.budget import BUDGETS, REFERENCE_ARL, YEAR_DAYS, FalseAlerts, arl_days
 from tests.evaluation.crowd import Bools, Crowd
-from tests.evaluation.draws import F64, FIRST_DAY, on_day, weekdays
+from tests.evaluation.draws import F64, FIRST_DAY, I64, on_day, weekdays
 from tests.evaluation.steps import OURS, Recall
 from tests.evaluation.watch import NEVER, Watch, close
 
@@ -42,8 +42,8 @@ class Change:
     name: str
     effect: str
     user_days: int
-    power: float
-    others: float
+    left: tuple[float, ...]
+    """Of each group's chance."""
     lasts: int = 10_000
     harmful: bool = True
 
@@ -55,43 +55,56 @@ def _flat(lost: float) -> float:
 
 CHANGES = (
     *(
-        Change("power users", f"−{100 * lost:.0f} %, total flat", user_days, 1.0 - lost, _flat(lost))
+        Change("power users", f"−{100 * lost:.0f} %, total flat", user_days, (1.0 - lost, _flat(lost)))
         for user_days in VOLUMES
         for lost in (0.4, 0.7)
     ),
     *(
-        Change("holiday", "everything −50 % for 10 days", user_days, 0.5, 0.5, 10, harmful=False)
+        Change("holiday", "everything −50 % for 10 days", user_days, (0.5, 0.5), 10, harmful=False)
         for user_days in VOLUMES
     ),
-    Change("everybody", "everything −40 % for good", 70, 0.6, 0.6, harmful=False),
-    Change("newcomers", "the others +60 %, power users as before", 70, 1.0, 1.6, harmful=False),
+    Change("everybody", "everything −40 % for good", 70, (0.6, 0.6), harmful=False),
+    Change("newcomers", "the others +60 %, power users as before", 70, (1.0, 1.6), harmful=False),
 )
 
 
-class People:
+class Groups:
     """Users of accounts who are active by chance.
 
     Each group of an account has its own luck every day, so that its user-days vary by `dispersion × mean`; a
     dispersion of 1 or less leaves them as independent as coin tosses.
+
+    Args:
+        sizes: users of each group of an account; they stand one group after the other.
+        days: a week, of one user of each group.
     """
 
-    def __init__(self, accounts: int, user_days: int, dispersion: float, rng: np.random.Generator) -> None:
-        self.accounts, self.dispersion, self.rng = accounts, dispersion, rng
-        self.power = max(3, round(POWER_SHARE * user_days / POWER_DAYS))
-        self.others = round((1.0 - POWER_SHARE) * user_days / OTHER_DAYS)
+    roles: I64 | None = None
+    """Of each user of an account, where roles are known."""
+
+    def __init__(
+        self,
+        accounts: int,
+        sizes: Sequence[int],
+        days: Sequence[float],
+        dispersion: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self.accounts, self.sizes, self.days, self.dispersion, self.rng = accounts, sizes, days, dispersion, rng
         self.week = weekdays(accounts, rng)
 
     @property
     def users(self) -> int:
-        """Of one account; the power users come first."""
-        return self.power + self.others
+        """Of one account."""
+        return sum(self.sizes)
 
-    def active(self, day: int, power: F64, others: F64) -> Bools:
+    def active(self, day: int, *left: F64) -> Bools:
         """Who is active: one row an account, one column a user; given what is left of each group's chance."""
         chance = np.empty((self.accounts, self.users), dtype=np.float32)
-        usual = on_day(self.week, day)
-        chance[:, : self.power] = (self._luck(usual * POWER_DAYS / 7.0, self.power) * power)[:, None]
-        chance[:, self.power :] = (self._luck(usual * OTHER_DAYS / 7.0, self.others) * others)[:, None]
+        usual, first = on_day(self.week, day), 0
+        for size, days, of_group in zip(self.sizes, self.days, left, strict=True):
+            chance[:, first : first + size] = (self._luck(usual * days / 7.0, size) * of_group)[:, None]
+            first += size
         return np.asarray(self.rng.random(chance.shape, dtype=np.float32) < chance)
 
     def _luck(self, chance: F64, users: int) -> F64:
@@ -101,19 +114,38 @@ class People:
         return np.asarray(chance * self.rng.standard_gamma(1.0 / variance) * variance)
 
 
+class People(Groups):
+    """Power users and others."""
+
+    def __init__(self, accounts: int, user_days: int, dispersion: float, rng: np.random.Generator) -> None:
+        self.power = max(3, round(POWER_SHARE * user_days / POWER_DAYS))
+        others = round((1.0 - POWER_SHARE) * user_days / OTHER_DAYS)
+        super().__init__(accounts, (self.power, others), (POWER_DAYS, OTHER_DAYS), dispersion, rng)
+
+
 def false_alerts(account_years: float, seed: int, tell: Callable[[str], None] = print) -> Iterator[FalseAlerts]:
     """Mix shift where nothing happens, on at least so many account-years a cell."""
-    accounts = int(np.ceil(account_years * YEAR_DAYS / STEADY_DAYS))
+    accounts = steady_accounts(account_years)
     for user_days in VOLUMES:
         for dispersion in DISPERSIONS:
             tell(f"false alerts: power users, {user_days} user-days a week, dispersion {dispersion:g}")
             rng = np.random.default_rng((seed, 2, user_days, round(10 * dispersion)))
-            watches = [Watch(kind, arl_days(budget)) for kind in KINDS for budget in BUDGETS]
-            _live(People(accounts, user_days, dispersion, rng), None, ONSET + STEADY_DAYS, watches)
-            for watch in watches:
-                alerts = watch.between(FIRST_DAY + ONSET, FIRST_DAY + ONSET + STEADY_DAYS - 1)
-                years = accounts * STEADY_DAYS / YEAR_DAYS
-                yield FalseAlerts(watch.kind, user_days / 7.0, dispersion, "steady", watch.arl_days, years, alerts)
+            yield from steady(KINDS, People(accounts, user_days, dispersion, rng), user_days / 7.0)
+
+
+def steady_accounts(account_years: float) -> int:
+    """Accounts that are needed for at least so many account-years."""
+    return int(np.ceil(account_years * YEAR_DAYS / STEADY_DAYS))
+
+
+def steady(kinds: Sequence[str], people: Groups, volume: float) -> Iterator[FalseAlerts]:
+    """What kinds tell of people to whom nothing happens."""
+    watches = [Watch(kind, arl_days(budget)) for kind in kinds for budget in BUDGETS]
+    _live(people, None, ONSET + STEADY_DAYS, watches)
+    for watch in watches:
+        alerts = watch.between(FIRST_DAY + ONSET, FIRST_DAY + ONSET + STEADY_DAYS - 1)
+        years = people.accounts * STEADY_DAYS / YEAR_DAYS
+        yield FalseAlerts(watch.kind, volume, people.dispersion, "steady", watch.arl_days, years, alerts)
 
 
 def recalls(accounts: int, seed: int, tell: Callable[[str], None] = print) -> Iterator[Recall]:
@@ -127,8 +159,13 @@ def recalls(accounts: int, seed: int, tell: Callable[[str], None] = print) -> It
 
 def measure(change: Change, accounts: int, dispersion: float, rng: np.random.Generator) -> Recall:
     """One change, judged at the reference run length."""
-    watch = Watch(KIND, REFERENCE_ARL)
-    onset = _live(People(accounts, change.user_days, dispersion, rng), change, ONSET + STAGGER + AFTER, [watch])
+    return alarmed(KIND, change, People(accounts, change.user_days, dispersion, rng))
+
+
+def alarmed(kind: str, change: Change, people: Groups) -> Recall:
+    """What a kind tells of a change."""
+    watch = Watch(kind, REFERENCE_ARL)
+    onset = _live(people, change, ONSET + STAGGER + AFTER, [watch])
     found = watch.first_since(onset)
     delays = np.where(found == NEVER, np.inf, found - onset + 1.0)
     delays[delays > AFTER] = np.inf
@@ -137,9 +174,9 @@ def measure(change: Change, accounts: int, dispersion: float, rng: np.random.Gen
         change.name,
         change.effect,
         change.user_days / 7.0,
-        dispersion,
+        people.dispersion,
         OURS,
-        accounts,
+        people.accounts,
         AFTER,
         float(np.isfinite(delays).mean()),
         float((delays <= 14).mean()),
@@ -149,17 +186,17 @@ def measure(change: Change, accounts: int, dispersion: float, rng: np.random.Gen
 
 
 def _live(
-    people: People, change: Change | None, days: int, watches: list[Watch]
+    people: Groups, change: Change | None, days: int, watches: list[Watch]
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Let the people live so many days; returns the day on which each account changes."""
     onset = FIRST_DAY + ONSET + np.arange(people.accounts) % STAGGER
-    crowd = Crowd(people.accounts, FIRST_DAY, people.users)
+    crowd = Crowd(people.accounts, FIRST_DAY, people.users, people.roles)
     crowd.state.accounts.seats[1 : crowd.state.accounts.size] = people.users
     for age in range(days):
         since = crowd.day - onset
         changed = np.zeros(people.accounts, dtype=np.bool_) if change is None else (since >= 0) & (since < change.lasts)
-        power, others = (1.0, 1.0) if change is None else (change.power, change.others)
-        active = people.active(crowd.day, np.where(changed, power, 1.0), np.where(changed, others, 1.0))
+        left = [1.0] * len(people.sizes) if change is None else change.left
+        active = people.active(crowd.day, *(np.where(changed, of_group, 1.0) for of_group in left))
         present = active.sum(axis=1)
         crowd.live(present + people.rng.poisson((ACTIONS - 1.0) * present), active.ravel())
         if age >= ONSET - 14:

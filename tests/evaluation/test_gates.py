@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.statistical_kinds import STATISTICAL_KINDS
-from tests.evaluation import cells, people, steps
+from tests.evaluation import cells, people, roles, steps
 from tests.evaluation.__main__ import GOLDEN
 from tests.evaluation.budget import arl_days, at_most
 from tests.evaluation.draws import counts, levels
@@ -52,9 +52,10 @@ def test_the_committed_evaluation_measured_every_volume_dispersion_and_history(
 def measured(promise: Promise) -> Recall:
     """The scenario of a promise on a few accounts."""
     rng = np.random.default_rng(5)
-    for change in people.CHANGES:
+    for change in (*people.CHANGES, *roles.CHANGES):
         if (change.name, change.effect, change.user_days / 7) == (promise.scenario, promise.effect, promise.volume):
-            return people.measure(change, ACCOUNTS, 1.0, rng)
+            measure = people.measure if change in people.CHANGES else roles.measure
+            return measure(change, ACCOUNTS, 1.0, rng)
     [scenario] = [
         one
         for one in steps.SCENARIOS
