@@ -74,6 +74,8 @@ ACCOUNT_INCIDENTS: Mapping[str, LabelRule] = {
     # The person who did most of the work and spoke for the product leaves.
     "champion_loss": _kinds("champion_left", "champion_silent", "power_user_silent", "power_user_decline"),
     "feature_abandonment": _kinds("feature_abandonment"),
+    # A role has a small part of an account, of which 15 weeks must be known first.
+    "role_decline": LabelRule(frozenset({"role_decline"}), after_days=42),
     "new_team": _kinds("sustained_growth", "seat_saturation"),
 }
 QUIET_INCIDENTS: Mapping[str, LabelRule] = {

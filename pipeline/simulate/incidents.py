@@ -51,6 +51,7 @@ _DAYS_AFTER = {
     "renewal_at_risk": 32,
     "champion_loss": 28,
     "feature_abandonment": 30,
+    "role_decline": 30,
     "new_team": 36,
     "company_holiday": 8,
     "reorganisation": 30,
@@ -72,6 +73,7 @@ MIN_USERS = {
     "renewal_at_risk": 20,
     "champion_loss": 8,
     "feature_abandonment": 24,
+    "role_decline": 60,
     "new_team": 20,
     "company_holiday": 20,
     "reorganisation": 24,
@@ -99,8 +101,8 @@ class Incident:
         return Label(account_id, self.kind, self.at_ms, self.ends_at_ms, _detail(self))
 
 
-def power_cut(incident: Incident) -> float:
-    """Share of their activity that power users lose: 0.7 to 1."""
+def share_lost(incident: Incident) -> float:
+    """Share of their activity that power users, or the users of a role, lose: 0.7 to 1."""
     return 0.7 + 0.3 * incident.strength
 
 
@@ -127,7 +129,8 @@ def _detail(incident: Incident) -> str:
     """What was done to the account, for people who read the labels."""
     left = round(100 * drop_factor(incident))
     return {
-        "power_user_decline": f"power users {-round(100 * power_cut(incident))} %, total unchanged",
+        "power_user_decline": f"power users {-round(100 * share_lost(incident))} %, total unchanged",
+        "role_decline": f"editors {-round(100 * share_lost(incident))} %, total unchanged",
         "usage_drop": f"usage {left - 100} %",
         "renewal_at_risk": f"usage {left - 100} % before the renewal",
         "slow_decline": f"usage down to {round(100 * SLOW_DECLINE_FLOOR)} % over {decline_days(incident)} days",

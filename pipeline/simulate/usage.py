@@ -20,7 +20,7 @@ from pipeline.simulate.incidents import (
     Incident,
     decline_days,
     drop_factor,
-    power_cut,
+    share_lost,
 )
 from pipeline.simulate.tables import USAGE, YEAR_DAYS, event_ids, pick, table_of
 from schemas.topics import DAY_MS
@@ -75,6 +75,7 @@ def _rates(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incid
         free = public_holidays(country, settings.calendar_days)
         by_account[np.ix_(fleet.country == number, free)] *= _HOLIDAY_LEFT
     rates = (fleet.users.rate[:, None] * by_account[fleet.users.account]).astype(np.float32)
+    roles = _roles(fleet, incidents)
     for incident in incidents:
         if incident.account is not None:
             members = fleet.users.of(incident.account)
@@ -83,19 +84,22 @@ def _rates(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incid
                 rates[members, incident.day :],
                 fleet.users.power[members],
                 fleet.users.rate[members],
+                roles[members],
             )
     rates[np.arange(settings.days) < fleet.users.first_day[:, None]] = 0
     return np.minimum(rates, np.float32(_MOST_ACTIVE))
 
 
-def _apply(incident: Incident, rates: F32, power: Bool, base: npt.NDArray[np.float64]) -> None:
+def _apply(incident: Incident, rates: F32, power: Bool, base: npt.NDArray[np.float64], roles: I64) -> None:
     """Change, in place, the rates of an account's users from the day of the incident on."""
     match incident.kind:
-        case "power_user_decline":
-            lost = power_cut(incident)
-            # The others make up for what is lost, so that the total stays flat.
-            rates[power] *= np.float32(1 - lost)
-            rates[~power] *= np.float32(1 + lost * base[power].sum() / base[~power].sum())
+        case "power_user_decline" | "role_decline":
+            lost = share_lost(incident)
+            fewer = power if incident.kind == "power_user_decline" else roles == ROLES.index("editor")
+            # Others make up for what is lost, so that the total stays flat; power users cannot do much more.
+            more = ~power & ~fewer
+            rates[fewer] *= np.float32(1 - lost)
+            rates[more] *= np.float32(1 + lost * base[fewer].sum() / base[more].sum())
         case "silence":
             rates *= 0
         case "usage_drop" | "renewal_at_risk":

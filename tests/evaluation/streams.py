@@ -168,7 +168,7 @@ def _found(runs: Sequence[_Run]) -> Iterator[Found]:
 
 def _effect(label: Label) -> str:
     """The detail of a label, but for what is drawn anew for each."""
-    return "" if label.kind == "power_user_decline" else label.detail
+    return "" if label.kind in ("power_user_decline", "role_decline") else label.detail
 
 
 def _quiet(runs: Sequence[_Run]) -> Iterator[Quiet]:

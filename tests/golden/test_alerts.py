@@ -17,7 +17,7 @@ from pipeline.config import EngineConfig
 from pipeline.simulate import SimulationSettings, simulate
 
 EXPECTED = Path(__file__).parent / "alerts.jsonl"
-SETTINGS = SimulationSettings(seed=11, accounts=60, days=112, incidents_per_kind=2)
+SETTINGS = SimulationSettings(seed=14, accounts=64, days=112, incidents_per_kind=2)
 SEEN_AT_MS = 1_800_000_000_000
 FIELDS = (
     "updated_at", "account_id", "kind", "dimension", "revision", "status", "transition_reason", "severity", "score",
@@ -51,6 +51,6 @@ def test_the_known_alerts_have_every_kind_and_every_way_to_end() -> None:
     kinds = {alert["kind"] for alert in known}
     assert kinds >= {
         "usage_drop", "power_user_decline", "silence", "ticket_surge", "p1_open", "payment_failed", "invoice_overdue",
-        "renewal_at_risk", "health_changed", "seat_saturation", "sustained_growth",
+        "renewal_at_risk", "health_changed", "seat_saturation", "sustained_growth", "role_decline",
     }  # fmt: skip
     assert {alert["status"] for alert in known} >= {"firing", "resolved"}

@@ -10,7 +10,7 @@ import pytest
 from pipeline.simulate import ACCOUNT_KINDS, SimulatedStream, SimulationSettings, simulate
 from schemas.topics import DAY_MS
 
-SETTINGS = SimulationSettings(seed=19, accounts=120, incidents_per_kind=4, kinds=ACCOUNT_KINDS)
+SETTINGS = SimulationSettings(seed=20, accounts=128, incidents_per_kind=4, kinds=ACCOUNT_KINDS)
 HOUR_MS = 3_600_000
 
 
@@ -74,6 +74,17 @@ def test_power_users_leave_while_the_total_of_user_days_stays_flat(stream: Simul
         power_before = sum(user in power for user, _day in before) / 8
         power_after = sum(user in power for user, _day in after) / 4
         assert power_after <= 0.4 * power_before
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.12)
+
+
+def test_the_users_of_a_role_leave_while_the_total_of_user_days_stays_flat(stream: SimulatedStream) -> None:
+    ratios = []
+    for label in labels_of(stream, "role_decline"):
+        account, day = Account(stream, label["account_id"]), day_of(label)
+        editors = set(account.user[account.role == "editor"].tolist())
+        before, after = account.user_days(day - 56, day), account.user_days(day, day + 28)
+        ratios.append((len(after) / 4) / (len(before) / 8))
+        assert sum(user in editors for user, _day in after) / 4 <= 0.4 * sum(u in editors for u, _day in before) / 8
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.12)
 
 
