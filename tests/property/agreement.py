@@ -16,10 +16,11 @@ from pipeline.panes import PANES
 from pipeline.records import Batch, Outcome
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
+from pipeline.state import State
 from tests.oracle.batches import to_batches
 from tests.oracle.days import Days
 from tests.oracle.fleet import FleetLog
-from tests.oracle.model import DAY_MS, TOPICS, HealthDay, OracleConfig
+from tests.oracle.model import DAY_MS, TOPICS, Account, HealthDay, OracleConfig
 from tests.oracle.oracle import Oracle
 from tests.oracle.streams import Log
 
@@ -203,6 +204,26 @@ def assert_same_windows(oracle: Oracle, feed: Feed) -> None:
                     pane,
                     day,
                 )
+        _assert_same_roles(account, feed.state, row)
+
+
+def _assert_same_roles(account: Account, state: State, row: int) -> None:
+    """The two roles that were told last of each user, and when."""
+    users = state.users
+    told = {
+        int(users.hashes[place]): [
+            (int(role), int(day))
+            for role, day in (
+                (users.role[place], users.role_day[place]),
+                (users.former_role[place], users.former_day[place]),
+            )
+            if role
+        ]
+        for place in users.of_one(row).tolist()
+    }
+    for user in account.users:
+        roles = [(day, hash_text(name)) for name, day in account.roles.get(user, {}).items()]
+        assert told[hash_text(user)] == [(role, day) for day, role in sorted(roles, reverse=True)[:2]], (user, roles)
 
 
 def trace(oracle: Oracle, feed: Feed) -> str:

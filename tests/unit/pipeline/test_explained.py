@@ -61,7 +61,8 @@ def test_a_decline_of_power_users_names_none_of_the_others() -> None:
 def test_a_declining_role_is_named_and_then_its_users() -> None:
     world = World()
     row = world.account("acme", TODAY - 120)
-    world.use(row, range(TODAY - 119, TODAY + 1), 1.0, TEAM[:3], "admin")
+    world.use(row, range(TODAY - 119, TODAY + 1), 1.0, TEAM[:2], "admin")
+    world.use(row, range(TODAY - 119, TODAY), 1.0, TEAM[2:3], "admin")
     world.use(row, range(TODAY - 119, TODAY - 13), 1.0, TEAM[3:], "editor")
     world.use(row, last(14), 1.0, TEAM[3:4], "editor")
     assert named(world, "role_decline") == [("role", "editor", -14.0), ("user", "eve", -7.0), ("user", "fay", -7.0)]

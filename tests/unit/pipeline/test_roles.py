@@ -78,11 +78,10 @@ def test_names_are_forty_bytes_of_so_many_roles() -> None:
 class Office:
     """An account whose admins and editors come daily and whose viewers every third day; lately something changes."""
 
-    def __init__(self, **lately: Any) -> None:
+    def __init__(self, first_day: int = MONTHS.start, **lately: Any) -> None:
         self.world = World()
-        self.row = self.world.account("acme", MONTHS.start)
-        self.lately = lately
-        for day in MONTHS:
+        self.row = self.world.account("acme", first_day)
+        for day in range(first_day, TODAY + 1):
             change = lately if day in lately.get("days", LATELY) else {}
             if day % change.get("every", 1):
                 continue
@@ -104,27 +103,42 @@ class Office:
         return role_decline.cleared(view, role_decline.evaluate(view), 0, 0.375)
 
 
-def test_a_role_that_goes_quiet_while_the_total_is_flat_is_found() -> None:
-    raised, observed, expected, evidence = Office(editors=[], viewers=VIEWERS).found()
-    assert (raised, observed, expected) == (True, 0.0, 3 / 8)
+def evidence_of(part: int, whole: int) -> float:
+    """Of three judged roles one with 3 of 8 user-days a day, which has so many lately: by the formula."""
     safe = 3 / 8 - 0.5 * np.sqrt(1.25 * 3 / 8 * 5 / 8 / (84 * 8))
     sums = []
     for rho in (0.6, 0.3):
         total = 0.0
         for day in last(21):
-            part, whole = (0, 9) if day in LATELY else (3, 8)
+            own, everybody = (part, whole) if day in LATELY else (3, 8)
             others = np.log((1 - rho * safe) / (1 - safe))
-            total = (1 + total) * np.exp((part * np.log(rho) + (whole - part) * others) / 1.25)
+            total = (1 + total) * np.exp((own * np.log(rho) + (everybody - own) * others) / 1.25)
         sums.append(total)
-    # Three roles are judged, one is low.
-    assert evidence == pytest.approx(np.log(np.mean(sums) / 3))
+    return float(np.log(np.mean(sums) / 3))
+
+
+def test_a_role_that_goes_quiet_while_the_total_is_flat_is_found() -> None:
+    raised, observed, expected, evidence = Office(editors=[], viewers=VIEWERS).found()
+    assert (raised, observed, expected) == (True, 0.0, 3 / 8)
+    assert evidence == pytest.approx(evidence_of(0, 9))
 
 
 def test_a_role_that_does_a_third_while_the_total_rises_is_found() -> None:
     strangers = [f"n{number}" for number in range(9)]
-    raised, observed, _, _ = Office(editors=EDITORS[:1], viewers=VIEWERS, others=strangers).found()
-    # Of those who came since, only the ones of the role itself count.
+    raised, observed, _, evidence = Office(editors=["e9"], viewers=VIEWERS, others=strangers).found()
+    # Of those who came since, only the one of the role itself counts.
     assert (raised, observed) == (True, 1 / 10)
+    assert evidence == pytest.approx(evidence_of(1, 10))
+
+
+def test_growth_of_another_role_is_no_decline_however_sure_the_share_has_fallen() -> None:
+    world = World()
+    row = world.account("acme", MONTHS.start)
+    crowd = [f"v{number}" for number in range(30)]
+    for day in MONTHS:
+        world.use(row, [day], 1.0, EDITORS, "editor")
+        world.use(row, [day], 1.0, crowd if day in LATELY else crowd[day % 6 :: 6], "viewer")
+    assert world.view().roles.low[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -142,6 +156,16 @@ def test_a_role_that_does_a_third_while_the_total_rises_is_found() -> None:
 )
 def test_no_role_declines_when(lately: dict[str, Any]) -> None:
     assert not Office(**lately).found()[0]
+
+
+def test_a_role_that_falls_as_all_do_is_not_low() -> None:
+    assert Office(every=2).world.view().roles.low[0] == 0
+
+
+@pytest.mark.parametrize(("history", "raised"), [(107, True), (106, False)])
+def test_a_role_is_judged_by_a_whole_reference(history: int, raised: bool) -> None:
+    office = Office(TODAY - history + 1, editors=[], viewers=VIEWERS)
+    assert office.found()[0] == raised
 
 
 def test_a_role_of_two_users_is_not_judged() -> None:
