@@ -13,7 +13,7 @@ from pipeline.records import I64
 
 MAX_ROLE_NAMES = 1024
 """Roles of a partition that have a name in alerts; further ones are judged like these and not named."""
-NOBODY = -1
+NEVER_TOLD = -1
 """Day of a role that was never told."""
 
 
@@ -48,7 +48,7 @@ class Users(Members):
     """
 
     ROLES = ("role", "role_day", "former_role", "former_day")
-    """0 and `NOBODY` where there is none."""
+    """0 and `NEVER_TOLD` where there is none."""
     COLUMNS = (*Members.COLUMNS, *ROLES)
 
     def __init__(self, limit: int) -> None:
@@ -118,4 +118,4 @@ class Users(Members):
 
     def _forget_roles(self, places: I32) -> None:
         self.role[places] = self.former_role[places] = 0
-        self.role_day[places] = self.former_day[places] = NOBODY
+        self.role_day[places] = self.former_day[places] = NEVER_TOLD

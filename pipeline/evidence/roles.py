@@ -20,11 +20,14 @@ from pipeline.records import I64
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 MIN_USERS = 3
 """Of a role, active in the reference."""
 MIN_SHARE, MAX_SHARE = 0.05, 0.95
 """Of all user-days of the reference; what most users have falls when all falls."""
 
+_WEEK, _FORTNIGHT = np.uint64(share.DAYS - 7), np.uint64(share.DAYS - 14)
+"""What a word of the days that are judged is shifted by for its last ones."""
 _DENSE = 4
 """Pairs of account and role for each user up to which those without users are not left out: it is quicker."""
 
@@ -73,6 +76,26 @@ class _Users:
         return _Users(**{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
 
 
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Pairs of an account and a role, one entry each; user-days."""
+
+    account: I64
+    role: U64
+    users: I64
+    """Active in the reference."""
+    pace: share.Pace
+    all_days: I64
+    all_week: I64
+    """Of the wholes that the roles are parts of."""
+
+    @property
+    def judged(self) -> Bools:
+        """Roles of enough users and neither hardly any nor most of the activity."""
+        few, most = MIN_SHARE * self.all_days, MAX_SHARE * self.all_days
+        return (self.users >= MIN_USERS) & (self.pace.days >= few) & (self.pace.days <= most)
+
+
 def declining(bits: U64, owners: I32, roles: U64, accounts: int, day: int) -> Roles:
     """Judge the roles of each account; `roles` are those of the reference, 0 where none is known."""
     found = Roles(
@@ -86,39 +109,52 @@ def declining(bits: U64, owners: I32, roles: U64, accounts: int, day: int) -> Ro
     told = np.flatnonzero(roles)
     if not len(told):
         return found
-    bits, owners, roles = bits[told], owners[told], roles[told]
-    pairs, account, role = _pairs(owners, roles, accounts)
+    bits, owners = bits[told], owners[told]
+    own, account, role = _pairs(owners, roles[told], accounts)
     early, late = share.reference_of(bits, day)
-    days = np.bitwise_count(early) + np.bitwise_count(late)
-    users = _Users(owners, pairs, early, late, last_days(bits, day, share.DAYS), days > 0)
-    week = np.bitwise_count(users.recent >> np.uint64(14))
-    pace = share.Pace(
-        share.per_account(pairs, days, len(role)),
-        share.per_account(pairs, week, len(role)),
-        share.per_account(pairs, np.bitwise_count(users.recent >> np.uint64(7)), len(role)),
-    )
-    all_days = share.per_account(owners, days, accounts)[account]
-    known_week = share.per_account(owners, np.where(users.known, week, 0), accounts)[account]
-    all_week = known_week + share.per_account(pairs, np.where(users.known, 0, week), len(role))
-    judged = share.per_account(pairs, users.known, len(role)) >= MIN_USERS
-    judged &= (pace.days >= MIN_SHARE * all_days) & (pace.days <= MAX_SHARE * all_days)
-    low = np.flatnonzero(judged & share.is_less(pace, all_days, all_week))
-    if not len(low):
-        return found
-    evidence = _evidence(users, low, account[low], accounts)
-    total = np.bincount(account[low], weights=np.exp(evidence), minlength=accounts)
-    mean = total / np.maximum(np.bincount(account[judged], minlength=accounts), 1)
-    # The last of each account's roles is the one with most evidence; of equal ones that of the larger hash.
-    order = np.lexsort((role[low], evidence, account[low]))
-    surest = low[order][np.append(np.diff(account[low][order]) > 0, True)]
-    places = account[surest]
-    with np.errstate(divide="ignore"):
-        found.evidence[places] = np.log(mean[places])
-    found.low[:] = np.bincount(account[low], minlength=accounts)
-    found.role[places] = role[surest]
-    found.observed[places] = pace.week[surest] / all_week[surest]
-    found.expected[places] = pace.days[surest] / all_days[surest]
+    users = _Users(owners, own, early, late, last_days(bits, day, share.DAYS), (early | late) != 0)
+    pairs = _count(users, account, role, accounts)
+    low = np.flatnonzero(pairs.judged & share.is_less(pairs.pace, pairs.all_days, pairs.all_week))
+    if len(low):
+        _judge(found, users, pairs, low)
     return found
+
+
+def _count(users: _Users, account: I64, role: U64, accounts: int) -> _Pairs:
+    days, week = np.bitwise_count(users.early) + np.bitwise_count(users.late), np.bitwise_count(users.recent >> _WEEK)
+    pace = share.Pace(
+        share.per_account(users.pairs, days, len(role)),
+        share.per_account(users.pairs, week, len(role)),
+        share.per_account(users.pairs, np.bitwise_count(users.recent >> _FORTNIGHT), len(role)),
+    )
+    known_week = share.per_account(users.owners, np.where(users.known, week, 0), accounts)
+    new_week = share.per_account(users.pairs, np.where(users.known, 0, week), len(role))
+    return _Pairs(
+        account,
+        role,
+        share.per_account(users.pairs, users.known, len(role)),
+        pace,
+        share.per_account(users.owners, days, accounts)[account],
+        known_week[account] + new_week,
+    )
+
+
+def _judge(found: Roles, users: _Users, pairs: _Pairs, low: Places) -> None:
+    """Note what is found of the roles that are low."""
+    accounts, account, role = len(found.low), pairs.account[low], pairs.role[low]
+    evidence = _evidence(users, low, account, accounts)
+    found.low[:] = np.bincount(account, minlength=accounts)
+    judged = np.bincount(pairs.account[pairs.judged], minlength=accounts)
+    mean = np.bincount(account, weights=np.exp(evidence), minlength=accounts) / np.maximum(judged, 1)
+    with np.errstate(divide="ignore"):
+        found.evidence[:] = np.log(mean)
+    # The last of each account's roles is the one with most evidence; of equal ones that of the larger hash.
+    order = np.lexsort((role, evidence, account))
+    surest = low[order][np.append(np.diff(account[order]) > 0, True)]
+    places = pairs.account[surest]
+    found.role[places] = pairs.role[surest]
+    found.observed[places] = pairs.pace.week[surest] / pairs.all_week[surest]
+    found.expected[places] = pairs.pace.days[surest] / pairs.all_days[surest]
 
 
 def _pairs(owners: I32, roles: U64, accounts: int) -> tuple[I64, I64, U64]:
@@ -132,7 +168,7 @@ def _pairs(owners: I32, roles: U64, accounts: int) -> tuple[I64, I64, U64]:
     return pairs, every // len(names), names[every % len(names)]
 
 
-def _evidence(users: _Users, low: npt.NDArray[np.intp], account: I64, accounts: int) -> F64:
+def _evidence(users: _Users, low: Places, account: I64, accounts: int) -> F64:
     """Log evidence of pairs, whose accounts these are, that their share has fallen."""
     concerned, among = np.unique(account, return_inverse=True)
     number = np.full(accounts, -1, dtype=np.int32)

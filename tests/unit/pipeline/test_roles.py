@@ -12,7 +12,7 @@ import pytest
 from pipeline.detectors import role_decline
 from pipeline.evidence.roles import MIN_SHARE
 from pipeline.hashing import hash64, hash_text
-from pipeline.users import MAX_ROLE_NAMES, NOBODY, Users
+from pipeline.users import MAX_ROLE_NAMES, NEVER_TOLD, Users
 from tests.unit.pipeline.handmade import TODAY, World, last
 
 LATELY = last(14)
@@ -39,8 +39,8 @@ def known(users: Users, place: int = 1) -> tuple[str | None, int, str | None, in
 def test_a_users_role_is_that_of_the_latest_day_that_tells_one() -> None:
     users = Users(10)
     told(users, ("ann", 5, "admin"), ("ann", 7, None), ("ann", 8, ""), ("bob", 6, None))
-    assert known(users) == ("admin", 5, None, NOBODY)
-    assert known(users, 2) == (None, NOBODY, None, NOBODY)
+    assert known(users) == ("admin", 5, None, NEVER_TOLD)
+    assert known(users, 2) == (None, NEVER_TOLD, None, NEVER_TOLD)
     told(users, ("ann", 9, "editor"), ("ann", 3, "viewer"), ("ann", 6, "admin"))
     assert known(users) == ("editor", 9, "admin", 6)
 
@@ -63,7 +63,7 @@ def test_who_was_forgotten_comes_back_without_a_role() -> None:
     told(users, ("ann", 5, "admin"))
     users.forget_day(5, None)
     told(users, ("bob", 200, None))
-    assert known(users) == (None, NOBODY, None, NOBODY)
+    assert known(users) == (None, NEVER_TOLD, None, NEVER_TOLD)
 
 
 def test_names_are_forty_bytes_of_so_many_roles() -> None:

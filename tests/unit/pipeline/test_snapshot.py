@@ -32,7 +32,7 @@ from pipeline.snapshot import (
     seen_key,
 )
 from pipeline.standings import STANDING
-from pipeline.users import NOBODY
+from pipeline.users import NEVER_TOLD
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, TOPICS, USAGE, OracleConfig, Record
 from tests.oracle.streams import Case, Log, short_cases
@@ -274,7 +274,7 @@ def test_a_value_from_before_roles_is_read_and_one_without_roles_is_still_writte
     feed = small_feed()
     assert dict(checkpoint(feed, epoch=0))[b"acme"] == value
     users = load(feed.config, [(b"acme", value)]).state.users
-    assert (users.ids[1], users.last_day[1], users.role[1], users.role_day[1]) == (b"u" * 40, 20_000, 0, NOBODY)
+    assert (users.ids[1], users.last_day[1], users.role[1], users.role_day[1]) == (b"u" * 40, 20_000, 0, NEVER_TOLD)
 
 
 def in_roles() -> Feed:
