@@ -126,9 +126,12 @@ def _advance(state: State, context: DayContext, rows: slice, live: Bools, outcom
     late = (accounts.first_due_ms[rows] + OVERDUE_MS <= end_ms) | (accounts.next_goal_ms[rows] <= end_ms)
     concerned = np.flatnonzero(live & ((accounts.open_episodes[rows] > 0) | raised.any(axis=1) | news | late))
     steps: list[Step] = []
-    for place, has_news, is_late in zip(
-        concerned.tolist(), news[concerned].tolist(), late[concerned].tolist(), strict=True
+    among, which = np.nonzero(raised[concerned])
+    bounds = np.searchsorted(among, np.arange(len(concerned) + 1)).tolist()
+    kinds_raised = which.tolist()
+    for number, (place, has_news, is_late) in enumerate(
+        zip(concerned.tolist(), news[concerned].tolist(), late[concerned].tolist(), strict=True)
     ):
-        kinds = np.flatnonzero(raised[place]).tolist()
+        kinds = kinds_raised[bounds[number] : bounds[number + 1]]
         Closing(state, context, rows.start + place, place, kinds, has_news, is_late, outcome, steps).run()
     return steps

@@ -25,7 +25,12 @@ _COLUMNS = ("owner", "hashes", "keys", "bits", "last_day", "ids", "_nexts")
 def unmarked(bits: npt.NDArray[np.uint64], places: Places, day: int) -> Places:
     """The places, each once, whose bit of a day is not set."""
     slot = day % RING_DAYS
-    return np.unique(places[bits[places, slot >> 6] & (_ONE << np.uint64(slot & 63)) == 0])
+    unset = places[bits[places, slot >> 6] & (_ONE << np.uint64(slot & 63)) == 0]
+    # Of several entries for a place the last one to be written is kept.
+    writer, numbers = np.empty(len(bits), dtype=np.int32), np.arange(len(unset), dtype=np.int32)
+    writer[unset] = numbers
+    found: Places = unset[writer[unset] == numbers]
+    return found
 
 
 def mark_day(bits: npt.NDArray[np.uint64], places: Places, day: int) -> None:
