@@ -107,10 +107,9 @@ def _rounded(values: npt.NDArray[np.float64]) -> I64:
 
 def _count(pane: npt.NDArray[np.integer], day: int, rows: I32) -> None:
     """Add one for each of the rows on a day, up to the pane's largest value."""
-    numbers = np.bincount(rows)
-    chosen = np.flatnonzero(numbers)
+    chosen, numbers = np.unique(rows, return_counts=True)
     most = np.iinfo(pane.dtype).max
-    pane[day % RING, chosen] = np.minimum(most, pane[day % RING, chosen] + numbers[chosen])
+    pane[day % RING, chosen] = np.minimum(most, pane[day % RING, chosen] + numbers)
 
 
 def _accumulate(state: State, name: str, accepted: Accepted, values: list[int]) -> None:
