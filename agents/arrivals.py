@@ -127,5 +127,8 @@ def tick_times(arrivals: Sequence[Arrivals], clock: Clock, final_tick_ms: int | 
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        # What follows would copy it.
+        return column.chunk(0)
     chunks = column.combine_chunks()
     return chunks if isinstance(chunks, pa.Array) else pa.concat_arrays(chunks.chunks)

@@ -14,7 +14,10 @@ _SHARE = 9
 """A checkpoint is followed by at least so many times the work that it took."""
 _IDLE_S = 0.02
 _LEDGER_LOOK_S = 1.0
+_QUIET_S = 0.25
 _RELEASE_S = 10.0
+_LARGE_S = 0.5
+"""A checkpoint that took so long has passed through much memory, which is given back at once."""
 _RETRY_S = 1.0
 
 
@@ -44,7 +47,7 @@ class Checkpointer:
             if monotonic() - ledger_at >= _LEDGER_LOOK_S:
                 ledger_at = monotonic()
                 await self._ingest.publish_ledgers()
-            if monotonic() - released_at >= _RELEASE_S:
+            if monotonic() - released_at >= _RELEASE_S or self._last_s >= _LARGE_S:
                 released_at = monotonic()
                 await asyncio.to_thread(memory.release)
 
@@ -60,10 +63,17 @@ class Checkpointer:
                 await self._ingest.retry()
 
     async def _until_due(self) -> None:
+        while not self._stopping and not self._is_due(monotonic()):
+            await asyncio.sleep(_IDLE_S)
+
+    def _is_due(self, now: float) -> bool:
+        """Outputs need not wait for the interval, and a worker that has nothing else to do not for its share."""
         config, since = self._config, self._ingest.checkpointed_at
         soonest = since + min(_SHARE * self._last_s, config.checkpoint_max_interval_s)
-        due = max(since + config.checkpoint_interval_s, soonest)
-        while not self._stopping and (now := monotonic()) < due:
-            if self._ingest.outputs_pending and now >= soonest and self._idle():
-                return
-            await asyncio.sleep(min(_IDLE_S, due - now))
+        waited = now >= since + config.checkpoint_interval_s
+        if now >= soonest and waited:
+            return True
+        if not self._idle():
+            return False
+        quiet = now - self._ingest.accepted_at >= _QUIET_S
+        return (waited and quiet) or (self._ingest.outputs_pending and now >= soonest)

@@ -164,6 +164,7 @@ class Ingest:
             self._reporter.applied(shard, len(run))
             if self._partitions:
                 self._reporter.misplaced(run.keys, run.partition, self._partitions)
+            run.drop_records()
             self.accepted_at = monotonic()
             self.wake.set()
         self._hold_back(shard)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from time import monotonic
 from typing import Any
 
@@ -16,9 +17,12 @@ from agents.exits import UnreachableError
 _REPEAT_S = 60.0
 _ASK_EVERY_S = 3.0
 _ANSWER_S = 2.0
+_ATTEMPT_S = 5.0
 SILENT = 2
 """Of the levels of syslog: librdkafka would log every attempt, twenty in a second."""
 _NO_ANSWER = frozenset({"_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_AUTHENTICATION", "_SSL"})
+
+Request = Callable[[AdminClient, float], Mapping[Any, Future[Any]]]
 
 
 class Complaints:
@@ -59,6 +63,46 @@ class Silence:
             failure: KafkaError = error.args[0]
             return f"no broker answers: {failure.str()}"
         self._heard_s = monotonic()
+        return None
+
+
+def ask(client: Mapping[str, Any], request: Request, timeout_s: float, done_if: int | None = None) -> dict[Any, Any]:
+    """What brokers answer to a request of an admin client, by what was asked for.
+
+    A client sends all its requests to one broker, which may be the one that is down: another client chooses anew.
+
+    Args:
+        client: librdkafka settings.
+        request: sends the request; it is to take no longer than the seconds that it is given.
+        timeout_s: until when to try.
+        done_if: code of an error by which a broker says that it was done before.
+
+    Raises:
+        UnreachableError: no broker answered; the message says why.
+        KafkaException: a broker refused.
+    """
+    until_s = monotonic() + timeout_s
+    while True:
+        admin = AdminClient({**client, "log_level": SILENT})
+        try:
+            return {asked: _result(future, done_if) for asked, future in request(admin, _ATTEMPT_S).items()}
+        except KafkaException as error:
+            failure: KafkaError = error.args[0]
+            if failure.name() not in _NO_ANSWER:
+                raise
+            if monotonic() > until_s:
+                message = (
+                    f"no broker of {client['bootstrap.servers']} answered within {timeout_s:.0f} s: {failure.str()}"
+                )
+                raise UnreachableError(message) from error
+
+
+def _result(future: Future[Any], done_if: int | None) -> Any:
+    try:
+        return future.result()
+    except KafkaException as error:
+        if error.args[0].code() != done_if:
+            raise
         return None
 
 

@@ -35,6 +35,10 @@ class Run:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def drop_records(self) -> None:
+        """Let go of the records: what is applied is held until its checkpoint, but only its bounds are needed."""
+        self.offsets, self.timestamps_ms, self.keys, self.values = [], [], [], []
+
 
 def cut(tp: TP, result: Any, epoch: int, max_records: int, max_bytes: int) -> list[Run]:
     """The next records of a fetch result as runs of at most `max_records`.

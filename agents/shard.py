@@ -87,9 +87,14 @@ class Shard:
             raise InvariantError(message)
         self._unacknowledged[run.topic].append((run.end, event))
         if run.end <= expected:
+            run.drop_records()
             return None
         self.expected[run.topic] = run.end
-        return run if run.begin == expected else _tail(run, expected)
+        if run.begin == expected:
+            return run
+        new = _tail(run, expected)
+        run.drop_records()
+        return new
 
     def saw(self, batch: Batch) -> None:
         """Take note of what a batch tells of its topic's activity."""

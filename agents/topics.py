@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import (
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -19,7 +18,7 @@ from confluent_kafka.admin import (
 )
 
 from agents.exits import UnreachableError
-from agents.reach import brokers_of, topics_of
+from agents.reach import ask, brokers_of, topics_of
 from agents.settings import Settings
 from schemas.topics import LARGEST_MESSAGE_BYTES, PARTITIONS, TOPICS
 
@@ -103,10 +102,6 @@ class Topics:
         self._patience_s = patience_s
         self._wanted = {topic.name: topic for topic in wanted}
 
-    @cached_property
-    def _admin(self) -> AdminClient:
-        return AdminClient(dict(self._client))
-
     def check(self) -> list[Difference]:
         """How the cluster differs; empty when all is as it must be."""
         found = topics_of(self._client, _ASK_S)
@@ -126,11 +121,7 @@ class Topics:
         mendable = [difference for difference in self.check() if difference.mendable]
         missing = [self._wanted[each.topic] for each in mendable if each.what == "topic"]
         if missing:
-            created = self._admin.create_topics(
-                [NewTopic(t.name, t.partitions, t.replication, config=dict(t.config)) for t in missing]
-            )
-            for future in created.values():
-                future.result(_ASK_S)
+            self._create(missing)
         changes: dict[str, list[Difference]] = {}
         for difference in mendable:
             if difference.what != "topic":
@@ -138,6 +129,16 @@ class Topics:
         self._configure(changes)
         self._await_metadata({wanted.name for wanted in missing})
         return mendable
+
+    def _create(self, missing: Sequence[Wanted]) -> None:
+        topics = [NewTopic(t.name, t.partitions, t.replication, config=dict(t.config)) for t in missing]
+        # An attempt that nobody confirmed may have made some.
+        ask(
+            self._client,
+            lambda admin, within_s: admin.create_topics(topics, request_timeout=within_s),
+            _ASK_S,
+            done_if=KafkaError.TOPIC_ALREADY_EXISTS,
+        )
 
     def _await_metadata(self, created: Collection[str]) -> None:
         """Return when every broker tells of the topics: one answers for a new topic before all know it."""
@@ -173,15 +174,20 @@ class Topics:
             )
             for topic, differences in changes.items()
         ]
-        for future in self._admin.incremental_alter_configs(resources).values():
-            future.result(_ASK_S)
+        ask(
+            self._client,
+            lambda admin, within_s: admin.incremental_alter_configs(resources, request_timeout=within_s),
+            _ASK_S,
+        )
 
     def _config_differences(self, present: Sequence[Wanted]) -> Iterator[Difference]:
         if not present:
             return
-        asked = self._admin.describe_configs([ConfigResource(ResourceType.TOPIC, t.name) for t in present])
-        for resource, future in asked.items():
-            found = future.result(_ASK_S)
+        resources = [ConfigResource(ResourceType.TOPIC, wanted.name) for wanted in present]
+        found_of = ask(
+            self._client, lambda admin, within_s: admin.describe_configs(resources, request_timeout=within_s), _ASK_S
+        )
+        for resource, found in found_of.items():
             for key, value in self._wanted[resource.name].config.items():
                 if found[key].value != value:
                     yield Difference(resource.name, key, str(found[key].value), value)

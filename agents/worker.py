@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from agents import memory
 from agents.app import WorkerApp, create_app
 from agents.checkpointer import Checkpointer
 from agents.config import WorkerConfig
@@ -85,7 +85,7 @@ class Worker:
         runtime = Runtime.build(self.config, self._topics, self._core, self._wire, self._observer)
         self._runtime = runtime
         app = create_app(runtime)
-        _calm_collector()
+        memory.calm_collector()
         runtime.lease.start()
         checkpointer = Checkpointer(self.config, runtime.ingest, lambda: runtime.waiting() == 0)
         tasks = [
@@ -130,13 +130,6 @@ class Worker:
         if left:
             logger.error("%d records were given up at the end; they will be made again after a restart", left)
         return ExitCode.OK
-
-
-def _calm_collector() -> None:
-    """Keep the garbage collector from walking all modules again for every few thousand records read."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from pipeline.detectors import AMENDABLE
 from pipeline.detectors.view import View
 from pipeline.evidence.census import census_of
 from pipeline.records import Outcome
-from pipeline.scenes import day_scene
+from pipeline.scenes import day_scenes
 from pipeline.state import State
 
 SAME = 1e-9
@@ -52,6 +52,7 @@ def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: in
     counts = census_of(state.users, state.features, rows, opened)
     view = View(state.accounts, rows, opened, state.days, state.config, counts, state.day_factors(opened))
     findings = {kind: evaluate(view) for kind, evaluate in AMENDABLE.items()}
+    around = day_scenes(state, view, np.arange(len(rows)))
     for place, row in enumerate(rows.tolist()):
         book = state.accounts.books[row]
         for episode in _opened_on(state, row, opened):
@@ -67,8 +68,8 @@ def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: in
             episode.revision += 1
             change = Change(status, "late_data", state.days.end_ms(day))
             named = contributors(state, row, opened, episode.kind)
-            around = replace(day_scene(state, view, place), contributors=named)
-            outcome.alerts.append(state.alerting.record(state.accounts.ids[row], book, episode, change, around))
+            scene = replace(around[place], contributors=named)
+            outcome.alerts.append(state.alerting.record(state.accounts.ids[row], book, episode, change, scene))
         state.accounts.unsummarised.add(row)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.billing import PAYMENT_TROUBLES, apply_billing
-from pipeline.hashing import U64, hash64
+from pipeline.hashing import U64, hash64, hash_names
 from pipeline.members import by_day, mark_day
 from pipeline.memory import remembers
 from pipeline.panes import RING, added
@@ -85,7 +85,7 @@ def apply_usage(state: State, accepted: Accepted, outcome: Outcome) -> None:
         mark_day(accounts.bits, chosen, day)
         accounts.first_usage_day[chosen] = np.minimum(accounts.first_usage_day[chosen], day)
     features = events.column("feature")
-    for day, owners in state.features.mark(rows, accepted.account_hashes, hash64(features), features, days):
+    for day, owners in state.features.mark(rows, accepted.account_hashes, hash_names(features), features, days):
         _count(accounts.panes["active_features"], day, owners)
     users, roles = events.column("user_id"), events.column("role")
     if users.null_count == 0:

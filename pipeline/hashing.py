@@ -63,6 +63,13 @@ def hash64(strings: pa.Array) -> U64:
     return result
 
 
+def hash_names(names: pa.Array) -> U64:
+    """`hash64` of a column without nulls that holds few distinct strings."""
+    encoded = names.dictionary_encode()
+    found: U64 = hash64(encoded.dictionary)[encoded.indices.to_numpy()]
+    return found
+
+
 def hash_text(text: str) -> int:
     """`hash64` of one string."""
     return int(hash64(pa.array([text], pa.string()))[0])

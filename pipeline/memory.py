@@ -30,10 +30,12 @@ def forget(book: Book, before_ms: int) -> bool:
     """Drop what no event young enough to be applied (from `before_ms` on) can need; tells whether anything was."""
     dropped = False
     for times in (book.closed_tickets, book.settled):
-        old = [key for key, at_ms in times.items() if at_ms < before_ms]
-        for key in old:
-            del times[key]
-        dropped |= bool(old)
+        if times and min(times.values()) < before_ms:
+            for key in [key for key, at_ms in times.items() if at_ms < before_ms]:
+                del times[key]
+            dropped = True
+    if not book.reopened:
+        return dropped
     ended = [key for key, last in book.reopened.items() if last.at_ms + REOPENING_DAYS * DAY_MS < before_ms]
     for key in ended:
         del book.reopened[key]

@@ -82,9 +82,8 @@ def _integration(book: Book, key: str, at_ms: int, *, connected: bool, limit: in
 def next_due_ms(book: Book) -> int:
     """When the first unreached goal is due."""
     goals = (*book.milestones.values(), *book.outcomes.values())
-    return min(
-        (goal.due_ms for goal in goals if goal.due_ms is not None and goal.reached_ms is None), default=NO_DUE_MS
-    )
+    due = [goal.due_ms for goal in goals if goal.due_ms is not None and goal.reached_ms is None]
+    return min(due, default=NO_DUE_MS)
 
 
 def overdue_goals(book: Book, end_ms: int) -> Iterator[tuple[str, str, int, float]]:

@@ -36,31 +36,52 @@ RELATIONS: dict[str, tuple[str, Any]] = {
 }
 """Columns derived from books: type and default."""
 
+NO_PROFILE = Profile()
+NO_CONTACTS = (False, False, False, -1, -1, 0, 0)
+"""What an account without any contact has."""
+
 
 def relations_of(book: Book) -> tuple[Any, ...]:
     """The figures of one account, in the order of `RELATIONS`."""
-    profile, contacts = book.profile or Profile(), book.contacts.values()
-    reached = [goal.reached_ms for goal in book.milestones.values() if goal.reached_ms is not None]
-    roles = {contact.role for contact in contacts} - {None}
-    promoters = [contact.nps_ms for contact in contacts if contact.nps is not None and contact.nps >= PROMOTER]
-    detractors = [contact.nps_ms for contact in contacts if contact.nps is not None and contact.nps <= DETRACTOR]
+    profile = book.profile or NO_PROFILE
+    roles, sponsor_known, key_contact, promoter_until_ms, detractor_until_ms, champion, sponsor = (
+        _of_contacts(book) if book.contacts else NO_CONTACTS
+    )
+    reached = [goal.reached_ms for goal in book.milestones.values()]
     return (
         next_due_ms(book),
         profile.lifecycle_stage == ONBOARDING,
-        any(goal.reached_ms is None for goal in book.milestones.values()),
-        max(reached, default=-1),
-        bool(roles),
-        SPONSOR in roles,
-        has_role(book, *KEY_ROLES),
+        None in reached,
+        max((at_ms for at_ms in reached if at_ms is not None), default=-1),
+        roles,
+        sponsor_known,
+        key_contact,
         book.review_ms,
-        _until_ms(promoters),
-        _until_ms(detractors),
+        promoter_until_ms,
+        detractor_until_ms,
         book.delight_ms,
         book.expanded_ms,
         np.nan if profile.quota_actions is None else profile.quota_actions,
-        _user_hash(holder(book, CHAMPION)),
-        _user_hash(holder(book, SPONSOR)),
+        champion,
+        sponsor,
     )
+
+
+def _of_contacts(book: Book) -> tuple[bool, bool, bool, int, int, int, int]:
+    promoters, detractors, roles = [], [], set()
+    for contact in book.contacts.values():
+        if contact.nps is not None:
+            if contact.nps >= PROMOTER:
+                promoters.append(contact.nps_ms)
+            elif contact.nps <= DETRACTOR:
+                detractors.append(contact.nps_ms)
+        if contact.role is not None:
+            roles.add(contact.role)
+    answers = _until_ms(promoters), _until_ms(detractors)
+    if not roles:
+        return (False, False, False, *answers, 0, 0)
+    champion, sponsor = _user_hash(holder(book, CHAMPION)), _user_hash(holder(book, SPONSOR))
+    return (True, SPONSOR in roles, has_role(book, *KEY_ROLES), *answers, champion, sponsor)
 
 
 def _user_hash(contact_id: str | None) -> int:

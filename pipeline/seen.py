@@ -31,6 +31,21 @@ class SeenChunk:
     ids: U64
 
 
+def _firsts(ids: U64) -> Bools:
+    """Of equal ids the first, and all that come once."""
+    first = np.ones(len(ids), dtype=np.bool_)
+    ordered = np.sort(ids)
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(again):
+        # Few ids come twice in a batch: only these are put in order.
+        repeated = KeySet(len(again))
+        repeated.add(np.unique(again))
+        places = np.flatnonzero(repeated.contains(ids))
+        first[places] = False
+        first[places[np.unique(ids[places], return_index=True)[1]]] = True
+    return first
+
+
 class Seen:
     """Which event ids of one topic were applied, each with the day until which it matters.
 
@@ -60,13 +75,7 @@ class Seen:
 
     def add(self, ids: U64, days: I64) -> Bools:
         """Remember the ids that are new, each until its day; returns which were new (of equal ids the first)."""
-        new = np.ones(len(ids), dtype=np.bool_)
-        if not len(ids):
-            return new
-        ordered = np.sort(ids)
-        if (ordered[1:] == ordered[:-1]).any():
-            new[:] = False
-            new[np.unique(ids, return_index=True)[1]] = True
+        new = _firsts(ids)
         for known in self._days.values():
             new &= ~known.contains(ids)
         for day, chosen in by_day(days[new], np.flatnonzero(new)):

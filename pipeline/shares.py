@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,17 +26,16 @@ def shares_of(book: Book) -> tuple[Any, ...]:
     contacts = [who for who in book.contacts.values() if who.as_of_ms >= 0]
     profile = book.profile
     return (
-        _share(goal.reached_ms is not None for goal in book.milestones.values()),
-        _share(goal.reached_ms is not None for goal in book.outcomes.values()),
+        _share([goal.reached_ms is not None for goal in book.milestones.values()]),
+        _share([goal.reached_ms is not None for goal in book.outcomes.values()]),
         float(any(who.present and who.role == "sponsor" for who in contacts)) if contacts else np.nan,
-        _share(meeting.held for meeting in book.meetings),
-        _share(link.connected for link in book.integrations.values()),
+        _share([meeting.held for meeting in book.meetings]),
+        _share([link.connected for link in book.integrations.values()]),
         book.reference_ms,
         len(profile.entitled_features or ()) if profile else 0,
     )
 
 
-def _share(done: Iterable[bool]) -> float:
+def _share(done: Sequence[bool]) -> float:
     """Share of what is true; NaN of nothing."""
-    known = list(done)
-    return sum(known) / len(known) if known else np.nan
+    return sum(done) / len(done) if done else np.nan

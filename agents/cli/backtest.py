@@ -89,8 +89,10 @@ def _read(events: Path) -> EventFiles:
 
 
 def _replay(files: EventFiles, engine: EngineConfig, partitions: int) -> Replayed:
+    from agents import memory
     from agents.backtest import replay
 
+    memory.calm_collector()
     with progress() as bar:
         task = bar.add_task("replaying", total=files.rows)
         return replay(files, engine, partitions=partitions, on_window=lambda window: bar.advance(task, window.events))

@@ -47,6 +47,13 @@ class Detector(Protocol):
         """Whether an open episode of the account at `place` may count this day as recovered."""
 
 
+class Dated(Protocol):
+    """A detector that knows when the change began."""
+
+    def onset(self, view: View, place: int) -> tuple[int, int, int]:
+        """First day of the change and the range it may lie in, for an account that raised."""
+
+
 BEFORE_SCORE: tuple[Detector, ...] = (
     *levels.BEFORE_SCORE,
     power_user_decline,
@@ -75,6 +82,10 @@ AFTER_SCORE: tuple[Detector, ...] = (
     *advocacy.DETECTORS,
 )
 """These read the new band."""
+
+DATED: dict[str, Dated] = {
+    dated.KIND: dated for dated in (*levels.BEFORE_SCORE, *levels.AFTER_SCORE, *ratios.DETECTORS)
+}
 
 AMENDABLE: dict[str, Callable[[View], Finding]] = {
     **{level.KIND: level.evaluate_ungated for level in (*levels.BEFORE_SCORE, *levels.AFTER_SCORE)},

@@ -86,15 +86,13 @@ class LevelDetector:
         best, longest, shortest = esr.onset(self._log_e(view, level, places)[:, :, 0], min(live, LAG_DAYS))
         return view.day - best, view.day - longest, view.day - shortest
 
-    def evidence_at(self, view: View, place: int) -> float:
-        """Log evidence of one account, materially off its level or not; −∞ where it cannot be judged."""
-        places = np.array([place])
+    def evidence_of(self, view: View, places: Places) -> F64:
+        """Log evidence of the accounts at some places, off their level or not; −∞ for those who cannot be judged."""
         level = view.level_of(self.pane, places)
         falls = self.direction == "down"
-        if not (level.defined[0] if falls else level.lag[0] >= LAG_DAYS):
-            return -np.inf
-        lag = level.lag if falls else np.full(1, self._live_days)
-        return float(esr.last_two(self._log_e(view, level, places), lag)[1][0])
+        judged = level.defined if falls else level.lag >= LAG_DAYS
+        lag = level.lag if falls else np.full(len(places), self._live_days)
+        return np.where(judged, esr.last_two(self._log_e(view, level, places), lag)[1], -np.inf)
 
     @property
     def _live_days(self) -> int:

@@ -32,7 +32,7 @@ _EPOCH = 0
 def backtest(accounts: int, usage_events: int, days: int) -> dict[str, Any]:
     """A whole history through the backtest's own replay, file reading excluded."""
     files = Workload(accounts=accounts, usage_events=usage_events, days=days).make()
-    _quiet()
+    memory.calm_collector()
     clock = Clock()
     replayed = replay(files, EngineConfig())
     return {
@@ -48,7 +48,7 @@ def closing(accounts: int, repeats: int, partitions: int = 1) -> dict[str, Any]:
     feeds = populated(accounts, partitions=partitions, settled=False)
     rng = np.random.default_rng(11)
     seconds, cpu_s, alerts, health = ([0.0] * (repeats + 1) for _ in range(4))
-    _quiet()
+    memory.calm_collector()
     for number in range(repeats + 1):
         for feed in feeds:
             draw_open_day(feed, rng)
@@ -79,7 +79,7 @@ def applying(accounts: int, usage_events: int) -> dict[str, Any]:
     warm_up = len(batches) // 5
     for batch in batches[:warm_up]:
         feed.push(batch)
-    _quiet()
+    memory.calm_collector()
     clock = Clock()
     for batch in batches[warm_up:]:
         feed.push(batch)
@@ -118,13 +118,13 @@ def _next_day(feed: Feed, accounts: int, usage_events: int) -> list[Batch]:
 def restoring(accounts: int, partitions: int) -> dict[str, Any]:
     """Checkpoint everything, then rebuild it from the entries in memory."""
     feeds = populated(accounts, partitions=partitions)
-    _quiet()
+    memory.calm_collector()
     clock = Clock()
     logs: list[list[Entry]] = [checkpoint(feed, _EPOCH) for feed in feeds]
     checkpoint_s = clock.seconds()
     grown = sum(feed.state.nbytes for feed in feeds)
     del feeds
-    _quiet()
+    memory.calm_collector()
     clock = Clock()
     restored = [_load(number, log) for number, log in enumerate(logs)]
     restore_s = clock.seconds()
@@ -162,9 +162,3 @@ def trim() -> None:
     """Give freed memory back, so that what remains is what is used."""
     gc.collect()
     memory.release()
-
-
-def _quiet() -> None:
-    """Keep the collector from walking the generated events again and again."""
-    gc.collect()
-    gc.freeze()

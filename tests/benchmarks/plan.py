@@ -48,7 +48,7 @@ FULL = Sizes(
     close_repeats=5,
     memory_accounts=100_000,
     scale_accounts=(1_000, 100_000),
-    scale_events=2_000_000,
+    scale_events=4_000_000,
     latency_s=35.0,
     databases=("SQLite", "PostgreSQL"),
 )

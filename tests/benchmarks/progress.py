@@ -14,10 +14,12 @@ class Progress:
     Args:
         total: records of the backlog.
         skip: so many are warm-up; the clock starts when they are done.
+        waits: whether it does not start before `settled` is called either.
     """
 
-    def __init__(self, total: int, skip: int = 0) -> None:
+    def __init__(self, total: int, skip: int = 0, *, waits: bool = False) -> None:
         self.done = 0
+        self._waits = waits
         self._total = total
         self._skip = max(1, skip)
         self._base = 0
@@ -33,10 +35,14 @@ class Progress:
         """So many more records are done."""
         self.done += count
         if self._base == 0:
-            if self.done >= self._skip:
+            if self.done >= self._skip and not self._waits:
                 self._base, self._began_s, self._cpu_s = self.done, time.perf_counter(), time.process_time()
         elif self.finished and not self._ended_s:
             self._ended_s, self._ended_cpu_s = time.perf_counter(), time.process_time()
+
+    def settled(self) -> None:
+        """What comes once in a contestant's life is over."""
+        self._waits = False
 
     def since_start_s(self) -> float:
         """Seconds since the clock started, until now."""

@@ -62,6 +62,16 @@ def test_progress_leaves_out_what_came_with_the_first_look_and_the_warm_up() -> 
     assert found["seconds"] >= 0.01
 
 
+def test_progress_waits_until_what_comes_once_is_over() -> None:
+    progress = Progress(total=100, waits=True)
+    progress.saw(30)
+    progress.settled()
+    progress.saw(30)
+    time.sleep(0.01)
+    progress.saw(40)
+    assert progress.report()["records"] == 40
+
+
 def test_a_bound_is_met_by_the_median() -> None:
     results = Results()
     assert results.add("a", "a", [1.0, 5.0, 9.0], "s", at_most=5.0).met is True

@@ -27,7 +27,7 @@ def usage_of_yesterday(now_ms: int) -> dict[str, object]:
         "account_id": "acme",
         "user_id": "ann",
         "feature": "home",
-        # So late that the watermark, up to a day behind, is yesterday too: an account that is new on a close is published.
+        # So late that the watermark, up to a day behind, begins in yesterday: its close publishes a new account.
         "occurred_at": now_ms - now_ms % DAY_MS - 1_000,
         "quantity": 1.0,
     }

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from agents import reach
 from agents.exits import ExitCode, UnreachableError, code_of
 from tests.servers.ports import free_port
+
+NOBODY = {"bootstrap.servers": "127.0.0.1:1"}
 
 
 def test_no_answer_names_the_brokers_and_the_cause_once() -> None:
@@ -50,3 +54,37 @@ def test_a_complaint_is_logged_once_and_another_one_too(caplog: pytest.LogCaptur
             complain(KafkaError(KafkaError._TRANSPORT, f"refused (after {after_ms}ms in state CONNECT)"))
         complain(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
     assert [record.message for record in caplog.records] == ["producer: refused", "producer: 1/1 brokers are down"]
+
+
+class Broker:
+    """Answers requests in turn; what is an error fails them."""
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = list(answers)
+
+    def __call__(self, _admin: AdminClient, _within_s: float) -> dict[str, Future[object]]:
+        future: Future[object] = Future()
+        answer = self.answers.pop(0)
+        if isinstance(answer, int):
+            future.set_exception(KafkaException(KafkaError(answer)))
+        else:
+            future.set_result(answer)
+        return {"events": future}
+
+
+def test_a_silent_broker_is_given_up_for_another() -> None:
+    broker = Broker(KafkaError._TIMED_OUT, KafkaError._TRANSPORT, "answer")
+    assert reach.ask(NOBODY, broker, timeout_s=30) == {"events": "answer"}
+    assert broker.answers == []
+
+
+def test_nobody_who_answers_is_said_in_one_line() -> None:
+    with pytest.raises(UnreachableError, match=r"no broker of 127.0.0.1:1 answered within 0 s"):
+        reach.ask(NOBODY, Broker(KafkaError._TIMED_OUT, KafkaError._TIMED_OUT), timeout_s=0)
+
+
+def test_what_a_broker_refuses_is_raised_unless_it_was_done_before() -> None:
+    with pytest.raises(KafkaException):
+        reach.ask(NOBODY, Broker(KafkaError.TOPIC_ALREADY_EXISTS), timeout_s=30)
+    exists = KafkaError.TOPIC_ALREADY_EXISTS
+    assert reach.ask(NOBODY, Broker(exists), timeout_s=30, done_if=exists) == {"events": None}

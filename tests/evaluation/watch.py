@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.close import CLEAR_DAYS, EXPIRE_DAYS
+from pipeline.closing import CLEAR_DAYS, EXPIRE_DAYS
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
 from pipeline.detectors.view import Finding, View
 from tests.evaluation.crowd import Crowd

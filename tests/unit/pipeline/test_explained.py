@@ -12,7 +12,7 @@ from pipeline.detectors import combined_evidence
 from pipeline.detectors.levels import usage_drop
 from pipeline.hashing import hash_text
 from pipeline.kinds import KINDS
-from pipeline.scenes import day_scene
+from pipeline.scenes import day_scenes
 from pipeline.scenes import tested_dimensions as dimensions_of
 from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
 
@@ -113,7 +113,7 @@ def test_what_is_told_as_of_a_day_knows_nothing_of_the_days_after() -> None:
 
 
 def dimensions(world: World) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in dimensions_of(world.view(), 0)}
+    return {one["name"]: one for one in dimensions_of(world.view(), np.array([0]))[0]}
 
 
 def test_each_dimension_has_its_part_in_the_evidence_and_flat_ones_have_none() -> None:
@@ -168,7 +168,7 @@ def test_an_account_without_any_change_has_no_parts() -> None:
     world.use(row, MONTHS, 20.0)
     found = dimensions(world)
     assert found["total_usage"]["contribution_pct"] == 0.0
-    assert usage_drop.evidence_at(world.view(), 0) == pytest.approx(found["total_usage"]["evidence"])
+    assert usage_drop.evidence_of(world.view(), np.array([0]))[0] == pytest.approx(found["total_usage"]["evidence"])
 
 
 def test_silence_stands_beside_the_weighed_dimensions() -> None:
@@ -176,5 +176,5 @@ def test_silence_stands_beside_the_weighed_dimensions() -> None:
     world.use(world.account("acme", MONTHS.start), range(MONTHS.start, TODAY - 9), 5.0)
     found = dimensions(world)["activity"]
     assert (found["observed"], found["weight"], found["contribution_pct"]) == (10.0, 0, None)
-    scene = day_scene(world.state, world.view(), 0)
+    scene = day_scenes(world.state, world.view(), np.array([0]))[0]
     assert (scene.baseline_days, scene.provisional) == (56, False)
