@@ -109,8 +109,9 @@ def declining(bits: U64, owners: I32, roles: U64, accounts: int, day: int) -> Ro
     told = np.flatnonzero(roles)
     if not len(told):
         return found
-    bits, owners = bits[told], owners[told]
-    own, account, role = _pairs(owners, roles[told], accounts)
+    if len(told) < len(roles):
+        bits, owners, roles = bits[told], owners[told], roles[told]
+    own, account, role = _pairs(owners, roles, accounts)
     early, late = share.reference_of(bits, day)
     users = _Users(owners, own, early, late, last_days(bits, day, share.DAYS), (early | late) != 0)
     pairs = _count(users, account, role, accounts)
