@@ -76,6 +76,15 @@ def active_weeks(words: U64, weeks: int) -> list[npt.NDArray[np.bool_]]:
     return [(words >> np.uint64(7 * week)) & np.uint64(127) != 0 for week in range(weeks)]
 
 
+def count_weeks(words: U64, weeks: int) -> npt.NDArray[np.uint8]:
+    """How many of so many weeks have an active day; day words as of `last_days`."""
+    # The first bit of each week takes up those of the other six days.
+    any_day = words | (words >> _ONE)
+    any_day |= any_day >> np.uint64(2)
+    any_day |= any_day >> np.uint64(3)
+    return np.asarray(np.bitwise_count(any_day & np.uint64(sum(1 << 7 * week for week in range(weeks)))))
+
+
 class Members:
     """Columns over all members of a partition's accounts.
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.books import Book
 from pipeline.hashing import hash64
-from pipeline.members import Members, last_days
+from pipeline.members import Members, count_weeks, last_days
 from pipeline.state import State
 
 MIN_TEAM = 3
@@ -47,11 +47,8 @@ def _power_users(users: Members, accounts: int, day: int) -> npt.NDArray[np.intp
     """Users active on 16 days and in 6 weeks of the last 8."""
     recent = last_days(users.bits[1 : users.size], day, 56)
     often = np.flatnonzero(np.bitwise_count(recent) >= POWER_DAYS)
-    days = recent[often]
-    weeks = np.zeros(len(often), dtype=np.uint8)
-    for week in range(8):
-        weeks += (days >> np.uint64(7 * week)) & np.uint64(127) != 0
-    return np.bincount(users.owner[1 : users.size][often[weeks >= POWER_WEEKS]], minlength=accounts)
+    chosen = often[count_weeks(recent[often], 8) >= POWER_WEEKS]
+    return np.bincount(users.owner[1 : users.size][chosen], minlength=accounts)
 
 
 def _fresh(members: Members, established: npt.NDArray[np.bool_], day: int) -> Places:

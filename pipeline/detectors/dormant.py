@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.detectors.view import Finding, View
 from pipeline.evidence.alive import WEEKS, alive, weeks_of
-from pipeline.members import active_weeks, last_days
+from pipeline.members import count_weeks, last_days
 
 KIND = "dormant"
 DIMENSION = "weekly_activity"
@@ -47,4 +47,4 @@ def evaluate(view: View) -> Finding:
 def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
     """Whether the account is active again, in two of the last four weeks."""
     recent = last_days(view.active_bits[place : place + 1], view.day, 28)
-    return bool(np.sum(active_weeks(recent, 4)) >= BACK_WEEKS)
+    return bool(count_weeks(recent, 4)[0] >= BACK_WEEKS)

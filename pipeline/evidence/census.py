@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pipeline.evidence.features import Features, abandoned
 from pipeline.evidence.power import PowerUsers, power_users
 from pipeline.evidence.roles import Roles, declining, role_then
-from pipeline.evidence.share import per_account
+from pipeline.evidence.share import Owners, per_account
 from pipeline.hashing import U64
 from pipeline.members import Members, last_days
 from pipeline.records import I64
@@ -41,14 +41,13 @@ class Activity:
         return Activity(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
 
-def activity(bits: npt.NDArray[np.uint64], owners: npt.NDArray[np.int32], accounts: int, day: int) -> Activity:
+def activity(bits: npt.NDArray[np.uint64], owners: Owners, accounts: int, day: int) -> Activity:
     """Count members and member-days per account as of a day."""
     recent = last_days(bits, day, 28)
     base = last_days(bits, day - 28, 56)
-    places = owners.astype(np.intp)
     most, most_base = np.zeros(accounts, dtype=np.int64), np.zeros(accounts, dtype=np.int64)
-    np.maximum.at(most, places, np.bitwise_count(recent).astype(np.int64))
-    np.maximum.at(most_base, places, np.bitwise_count(base).astype(np.int64))
+    np.maximum.at(most, owners, np.bitwise_count(recent).astype(np.int64))
+    np.maximum.at(most_base, owners, np.bitwise_count(base).astype(np.int64))
     return Activity(
         per_account(owners, recent != 0, accounts),
         per_account(owners, (base >> np.uint64(28)) != 0, accounts),
@@ -98,10 +97,12 @@ def census_of(users: Users, features: Members, rows: npt.NDArray[np.int32], day:
 
 
 def _count(
-    people: Users, places: slice | I32, owners: I32, features: tuple[U64, I32], accounts: int, day: int
+    people: Users, places: slice | I32, owners: Owners, features: tuple[U64, Owners], accounts: int, day: int
 ) -> Census:
     """Count users at some places and features given as day rings, both with the accounts that they belong to."""
-    bits = people.bits[places]
+    # Counting takes places of this width; it would widen them each time.
+    bits, owners = people.bits[places], owners.astype(np.int64)
+    features = features[0], features[1].astype(np.int64)
     return Census(
         activity(bits, owners, accounts, day),
         activity(*features, accounts, day),

@@ -40,7 +40,7 @@ class Features:
         return Features(self.reference_start, self.judged[rows], self.abandoned[rows], self.evidence[rows])
 
 
-def abandoned(bits: U64, owners: npt.NDArray[np.int32], accounts: int, day: int) -> Features:
+def abandoned(bits: U64, owners: share.Owners, accounts: int, day: int) -> Features:
     """Judge on which of its account's days each feature is used, against the reference period."""
     start = share.reference_start(day)
     early, late = share.reference_of(bits, day)
@@ -71,7 +71,7 @@ def abandoned(bits: U64, owners: npt.NDArray[np.int32], accounts: int, day: int)
     return Features(start, judged, np.bincount(owners[places], minlength=accounts), evidence)
 
 
-def _days_used(words: U64, owners: npt.NDArray[np.int32], accounts: int) -> I64:
+def _days_used(words: U64, owners: share.Owners, accounts: int) -> I64:
     """Days on which any feature of the account was used."""
     any_feature = np.zeros(accounts, dtype=np.uint64)
     np.bitwise_or.at(any_feature, owners, words)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pipeline.evidence import share
 from pipeline.hashing import U64
-from pipeline.members import active_weeks, last_days
+from pipeline.members import count_weeks, last_days
 from pipeline.records import I64
 
 F64 = npt.NDArray[np.float64]
@@ -89,7 +89,7 @@ class _Users:
     early: U64
     late: U64
     recent: U64
-    owners: I32
+    owners: share.Owners
     power: Bools
 
     def of(self, chosen: Bools) -> _Users:
@@ -99,7 +99,7 @@ class _Users:
         )
 
 
-def power_users(bits: U64, owners: I32, accounts: int, day: int) -> PowerUsers:
+def power_users(bits: U64, owners: share.Owners, accounts: int, day: int) -> PowerUsers:
     """Choose each account's power users in the reference period and judge their days since."""
     early, late = share.reference_of(bits, day)
     days = np.bitwise_count(early) + np.bitwise_count(late)
@@ -136,12 +136,7 @@ def power_of(bits: U64, day: int) -> Bools:
 
 def _is_power(early: U64, late: U64) -> Bools:
     often = np.bitwise_count(early) + np.bitwise_count(late) >= MIN_DAYS
-    return np.asarray((_weeks(early, 4) + _weeks(late, 8) >= MIN_WEEKS) & often)
-
-
-def _weeks(words: U64, weeks: int) -> npt.NDArray[np.uint8]:
-    """Weeks with any active day."""
-    return np.asarray(np.sum(active_weeks(words, weeks), axis=0), dtype=np.uint8)
+    return np.asarray((count_weeks(early, 4) + count_weeks(late, 8) >= MIN_WEEKS) & often)
 
 
 def _evidence(users: _Users, concerned: Bools) -> F64:

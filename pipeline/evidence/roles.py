@@ -63,7 +63,7 @@ def role_then(role: U64, former_role: U64, former_day: I32, day: int) -> U64:
 class _Users:
     """Users with a role, one entry each: their account, pair of account and role, and days."""
 
-    owners: I32
+    owners: share.Owners
     pairs: I64
     early: U64
     late: U64
@@ -96,7 +96,7 @@ class _Pairs:
         return (self.users >= MIN_USERS) & (self.pace.days >= few) & (self.pace.days <= most)
 
 
-def declining(bits: U64, owners: I32, roles: U64, accounts: int, day: int) -> Roles:
+def declining(bits: U64, owners: share.Owners, roles: U64, accounts: int, day: int) -> Roles:
     """Judge the roles of each account; `roles` are those of the reference, 0 where none is known."""
     found = Roles(
         share.reference_start(day),
@@ -158,7 +158,7 @@ def _judge(found: Roles, users: _Users, pairs: _Pairs, low: Places) -> None:
     found.expected[places] = pairs.pace.days[surest] / pairs.all_days[surest]
 
 
-def _pairs(owners: I32, roles: U64, accounts: int) -> tuple[I64, I64, U64]:
+def _pairs(owners: share.Owners, roles: U64, accounts: int) -> tuple[I64, I64, U64]:
     """The pair of account and role of each user; the account and the role of each pair."""
     names = np.unique(roles)
     pairs = owners.astype(np.int64) * len(names) + np.searchsorted(names, roles)

@@ -45,7 +45,7 @@ def populated(
     for first in range(0, accounts, _AT_ONCE):
         workload = Workload(
             min(_AT_ONCE, accounts - first), users, usage_events=2, days=1, seed=seed + first,
-            first_account=first, everyone_first=True,
+            first_account=first, everyone_first=True, roles=True,
         )  # fmt: skip
         offsets = [[feed.next_offset(topic) for topic in INPUT_TOPICS] for feed in feeds]
         for partition, batch in _first_events(workload, partitions, is_last=first + _AT_ONCE >= accounts):

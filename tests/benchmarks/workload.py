@@ -19,6 +19,7 @@ FEATURES = (
     "dashboard", "reports", "export", "search", "api", "import", "alerts", "sharing", "audit", "billing",
     "integrations", "automation",
 )  # fmt: skip
+ROLES = ("viewer", "analyst", "editor", "admin")
 ACTIONS = ("open", "edit", "create", "delete", "download")
 _JITTER_MS = 120_000
 _I64 = npt.NDArray[np.int64]
@@ -42,6 +43,8 @@ class Workload:
     """Share of the billing events."""
     first_account: int = 0
     """Number of the first account; ids are made of these numbers."""
+    roles: bool = False
+    """Whether usage events tell of their user's role."""
     everyone_first: bool = False
     """A day on which every user is seen once comes before the others."""
 
@@ -101,6 +104,8 @@ class Workload:
             "duration_ms": pa.array(rng.integers(100, 60_000, total)),
             "source": pick(("web", "mobile"), rng.integers(0, 2, total)),
         }
+        if self.roles:
+            columns["role"] = pick(ROLES, person % len(ROLES))
         order = np.arange(total)
         again = first + rng.choice(max(count - 1, 1), count // 500, replace=False)
         order[again + 1] = again

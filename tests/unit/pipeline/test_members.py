@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.hashing import hash64
-from pipeline.members import ID_BYTES, RING_DAYS, Members, by_day, last_days, mark_day
+from pipeline.members import ID_BYTES, RING_DAYS, Members, active_weeks, by_day, count_weeks, last_days, mark_day
 
 ACCOUNTS = 6
 Event = tuple[int, int]
@@ -177,3 +177,11 @@ def test_places_are_told_apart_by_day() -> None:
     days, places = np.array([5, 3, 5, 9], dtype=np.int64), np.array([10, 11, 12, 13], dtype=np.int32)
     assert [(day, chosen.tolist()) for day, chosen in by_day(days, places)] == [(3, [11]), (5, [10, 12]), (9, [13])]
     assert list(by_day(days[:0], places[:0])) == []
+
+
+@pytest.mark.parametrize("weeks", [4, 8])
+def test_weeks_with_an_active_day_are_counted(weeks: int) -> None:
+    words = np.random.default_rng(7).integers(0, 2 ** (7 * weeks), 500, dtype=np.uint64)
+    words &= np.random.default_rng(8).integers(0, 2 ** (7 * weeks), 500, dtype=np.uint64) >> np.uint64(3)
+    assert count_weeks(words, weeks).tolist() == np.sum(active_weeks(words, weeks), axis=0).tolist()
+    assert 0 in count_weeks(np.zeros(1, dtype=np.uint64), weeks)
