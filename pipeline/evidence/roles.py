@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from pipeline.evidence import share
 from pipeline.hashing import U64
@@ -160,8 +161,9 @@ def _judge(found: Roles, users: _Users, pairs: _Pairs, low: Places) -> None:
 
 def _pairs(owners: share.Owners, roles: U64, accounts: int) -> tuple[I64, I64, U64]:
     """The pair of account and role of each user; the account and the role of each pair."""
-    names = np.unique(roles)
-    pairs = owners.astype(np.int64) * len(names) + np.searchsorted(names, roles)
+    encoded = pa.array(roles).dictionary_encode()
+    names = encoded.dictionary.to_numpy()
+    pairs = owners.astype(np.int64) * len(names) + encoded.indices.to_numpy()
     if accounts * len(names) <= _DENSE * len(pairs):
         every = np.arange(accounts * len(names))
     else:
