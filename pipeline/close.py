@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from pipeline.amend import amend
 from pipeline.closing import Closing
-from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE
+from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS
 from pipeline.detectors.view import View
 from pipeline.evidence.census import census
 from pipeline.health_records import publish_health
@@ -121,7 +121,7 @@ def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bool
 def _advance(state: State, context: DayContext, rows: slice, live: Bools, outcome: Outcome) -> list[Step]:
     """Advance the episodes of the accounts of which there is anything to say."""
     accounts, end_ms = state.accounts, context.view.end_ms
-    raised = np.stack([context.findings[detector.KIND].raised for detector in (*BEFORE_SCORE, *AFTER_SCORE)], axis=1)
+    raised = np.stack([context.findings[detector.KIND].raised for detector in DETECTORS], axis=1)
     news = np.logical_or.reduce([verdict.moved for verdict in context.judgement.verdicts])
     late = (accounts.first_due_ms[rows] + OVERDUE_MS <= end_ms) | (accounts.next_goal_ms[rows] <= end_ms)
     concerned = np.flatnonzero(live & ((accounts.open_episodes[rows] > 0) | raised.any(axis=1) | news | late))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -11,7 +11,7 @@ from pipeline import bands
 from pipeline.alerts import CARD_KINDS, Change
 from pipeline.books import Book, Episode
 from pipeline.deadlines import ended, overdue
-from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DATED, Detector
+from pipeline.detectors import BEFORE_SCORE, DATED, DETECTORS, Detector
 from pipeline.inhibition import inhibitor
 from pipeline.judging import Verdict
 from pipeline.kinds import KINDS
@@ -23,16 +23,16 @@ from pipeline.state import State
 CLEAR_DAYS = 5
 EXPIRE_DAYS = 84
 _SEVERITY_OF_BAND = {bands.RED: "error", bands.YELLOW: "warning"}
-_PLACE = {detector.KIND: place for place, detector in enumerate((*BEFORE_SCORE, *AFTER_SCORE))}
-"""Of each kind in the detector tables, one behind the other."""
+_NUMBER = {detector.KIND: number for number, detector in enumerate(DETECTORS)}
+_BEFORE, _AFTER = range(len(BEFORE_SCORE)), range(len(BEFORE_SCORE), len(DETECTORS))
 
 
 @dataclass(slots=True)
 class Closing:
     """One account of a view on the close of its day.
 
-    `raised` are the places in the detector tables, one behind the other, of the kinds that are raised; `has_news`
-    tells whether a scorecard has moved, `is_late` whether a date has passed.
+    `raised` are the numbers in `DETECTORS` of the kinds that are raised; `has_news` tells whether a scorecard has
+    moved, `is_late` whether a date has passed.
     """
 
     state: State
@@ -54,22 +54,20 @@ class Closing:
         """Advance every kind that is raised or open, in the order of the detector tables."""
         for episode, reason in ended(self.book, self.context.view.day, self.state.config):
             self._resolve(episode, reason)
-        self._advance_all(place for place in self._due() if place < len(BEFORE_SCORE))
+        self._advance_all(_BEFORE)
         if self.is_late:
             self._open_overdue()
         if self.has_news or any(episode.kind in CARD_KINDS for episode in self.book.episodes):
             self._health()
-        self._advance_all(place for place in self._due() if place >= len(BEFORE_SCORE))
+        self._advance_all(_AFTER)
         self.state.accounts.open_episodes[self.row] = len(self.book.episodes)
 
-    def _due(self) -> list[int]:
-        """Places of the kinds that are raised or open, in order."""
-        opened = {_PLACE[episode.kind] for episode in self.book.episodes if episode.kind in _PLACE}
-        return sorted(opened.union(self.raised)) if opened else list(self.raised)
-
-    def _advance_all(self, places: Iterable[int]) -> None:
-        for place in places:
-            self._advance(BEFORE_SCORE[place] if place < len(BEFORE_SCORE) else AFTER_SCORE[place - len(BEFORE_SCORE)])
+    def _advance_all(self, numbers: range) -> None:
+        """Advance the kinds that are raised or open, of these."""
+        opened = {_NUMBER[episode.kind] for episode in self.book.episodes if episode.kind in _NUMBER}
+        for number in sorted(opened.union(self.raised)) if opened else self.raised:
+            if number in numbers:
+                self._advance(DETECTORS[number])
 
     def _open_overdue(self) -> None:
         for late in overdue(self.book, self.context.view.end_ms):

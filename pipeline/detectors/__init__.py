@@ -83,6 +83,8 @@ AFTER_SCORE: tuple[Detector, ...] = (
 )
 """These read the new band."""
 
+DETECTORS = (*BEFORE_SCORE, *AFTER_SCORE)
+
 DATED: dict[str, Dated] = {
     dated.KIND: dated for dated in (*levels.BEFORE_SCORE, *levels.AFTER_SCORE, *ratios.DETECTORS)
 }

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.accounts import SCALARS, SUMMARIES
 from pipeline.alerts import MAX_SUMMARY
-from pipeline.detectors import AFTER_SCORE, AMENDABLE, BEFORE_SCORE, Detector
+from pipeline.detectors import AMENDABLE, DETECTORS, Detector
 from pipeline.detectors.view import Finding
 from pipeline.kinds import KINDS, STREAMS, Kind
 from pipeline.statistical_kinds import STATISTICAL_KINDS
@@ -17,7 +17,6 @@ from schemas.event_types import ALERT_SEVERITIES
 from tests.support.repository import text
 from tests.unit.pipeline.handmade import TODAY, World, varied_world
 
-DETECTORS = (*BEFORE_SCORE, *AFTER_SCORE)
 each_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[detector.KIND for detector in DETECTORS])
 each_kind = pytest.mark.parametrize("name", KINDS)
 FIGURES = ("observed", "expected", "evidence")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.closing import CLEAR_DAYS, EXPIRE_DAYS
-from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
+from pipeline.detectors import DETECTORS, Detector
 from pipeline.detectors.view import Finding, View
 from tests.evaluation.crowd import Crowd
 
@@ -18,7 +18,7 @@ NEVER = -1
 
 def detector(kind: str) -> Detector:
     """The product's detector of a kind."""
-    return next(one for one in (*BEFORE_SCORE, *AFTER_SCORE) if kind == one.KIND)
+    return next(one for one in DETECTORS if kind == one.KIND)
 
 
 @dataclass(slots=True)
