@@ -22,6 +22,8 @@ FALLS = (0.8, 0.6, 0.3)
 RISES = (1.5, 2.0, 4.0, 16.0)
 FALL_CAP, RISE_CAP, GROWTH_CAP = 3.0, 4.0, 1.9
 """Log evidence of one day at most, so that neither one day nor two can raise the alarm. Growth takes longer still."""
+USERS_CAP = 2.0
+"""The same of a day's users: whole teams have good and bad days, so few come more often than their variance tells."""
 IDLE_CAP = 1.0
 """The same of a day without anything: an account may be closed for two days and tell nobody."""
 
@@ -47,6 +49,8 @@ class LevelDetector:
     """Whether each of the last four weeks must be at the expected level, and the baseline complete."""
     gated: bool = False
     """Whether it is raised only where more may be offered."""
+    cap: float = FALL_CAP
+    """Log evidence of one day at most of a fall, unless it is an idle one."""
     recovered: float | None = None
     """What the last `days` must reach (fall to) against the opening's expectation; for a rise without it, a standard
     deviation of a count."""
@@ -138,7 +142,7 @@ class LevelDetector:
         if self.direction == "down":
             means = level.safe * view.means(level, first, view.day, places)
             tilts = esr.falling_tilts(FALLS, level.dispersion)
-            cap = np.where(values > 0, FALL_CAP, IDLE_CAP)[:, None, :]
+            cap = np.where(values > 0, self.cap, IDLE_CAP)[:, None, :]
             return esr.log_e_values(values, means, tilts, level.dispersion, cap)
         # The calendar only lowers what is expected; a rise must be one without it too.
         means = level.upper * level.weekday_factors(first, view.day)
@@ -147,7 +151,7 @@ class LevelDetector:
 
 
 usage_drop = LevelDetector("usage_drop", "total_usage", "actions", "down", 5, 0.85, silence=True)
-users_drop = LevelDetector("users_drop", "daily_users", "active_users", "down", 4, 0.85, silence=True)
+users_drop = LevelDetector("users_drop", "daily_users", "active_users", "down", 4, 0.85, silence=True, cap=USERS_CAP)
 time_drop = LevelDetector("time_drop", "time_in_product", "duration_ds", "down", 3, 0.85, silence=True)
 breadth_drop = LevelDetector("breadth_drop", "daily_features", "active_features", "down", 3, 0.85, silence=True)
 touch_drop = LevelDetector("touch_drop", "touches", "touches", "down", 2, 0.5, days=28, recovered=0.85)

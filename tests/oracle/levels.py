@@ -32,13 +32,14 @@ class Plan:
     quiet_is_silence: bool = False
     family: str = "risk"
     yields_to: tuple[str, ...] = ()
+    day_at_most: float = 3.0
 
 
 FALLING = (
     Plan("usage_drop", "total_usage", "actions", "error", 0.85, quiet_is_silence=True),
     Plan(
         "users_drop", "daily_users", "active_users", "error", 0.85,
-        quiet_is_silence=True, yields_to=("usage_drop", "silence"),
+        quiet_is_silence=True, yields_to=("usage_drop", "silence"), day_at_most=2.0,
     ),
     Plan(
         "time_drop", "time_in_product", "duration_ds", "warning", 0.85,
@@ -113,7 +114,7 @@ def fall_evidence(view: View, plan: Plan) -> tuple[Finding, float] | None:
         for rho, s in sums.items():
             theta = -math.log(rho) / phi
             log_mean = level.safe_share * values.expected(x) / (phi - 1) * math.log(phi - (phi - 1) * math.exp(-theta))
-            log_e = min(3.0 if values.at(x) > 0 else 1.0, -theta * values.at(x) + log_mean)
+            log_e = min(plan.day_at_most if values.at(x) > 0 else 1.0, -theta * values.at(x) + log_mean)
             days[x].append(log_e)
             sums[rho] = (1 + s) * math.exp(log_e)
         evidence.append(_log(sum(sums.values()) / 3))
