@@ -72,6 +72,16 @@ class _Users:
     known: Bools
     """Active in the reference."""
 
+    @property
+    def days(self) -> npt.NDArray[np.uint8]:
+        """Active ones of the reference."""
+        return np.bitwise_count(self.early) + np.bitwise_count(self.late)
+
+    @property
+    def week(self) -> npt.NDArray[np.uint8]:
+        """Active ones of the last 7."""
+        return np.asarray(np.bitwise_count(self.recent >> _WEEK))
+
     def of(self, chosen: Bools) -> _Users:
         """Some of them."""
         return _Users(**{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
@@ -115,6 +125,7 @@ def declining(bits: U64, owners: share.Owners, roles: U64, accounts: int, day: i
     own, account, role = _pairs(owners, roles, accounts)
     early, late = share.reference_of(bits, day)
     users = _Users(owners, own, early, late, last_days(bits, day, share.DAYS), (early | late) != 0)
+    users = users.of(_perhaps_low(users, account, accounts)[owners])
     pairs = _count(users, account, role, accounts)
     low = np.flatnonzero(pairs.judged & share.is_less(pairs.pace, pairs.all_days, pairs.all_week))
     if len(low):
@@ -122,8 +133,17 @@ def declining(bits: U64, owners: share.Owners, roles: U64, accounts: int, day: i
     return found
 
 
+def _perhaps_low(users: _Users, account: I64, accounts: int) -> Bools:
+    """Accounts with a role whose last week is below its own usual one; no other has a role that is low."""
+    usual = share.per_account(users.pairs, users.days, len(account))
+    week = share.per_account(users.pairs, users.week, len(account))
+    found = np.zeros(accounts, dtype=np.bool_)
+    found[account[(usual > 0) & (week <= share.MATERIAL_WEEK * usual / 12.0)]] = True
+    return found
+
+
 def _count(users: _Users, account: I64, role: U64, accounts: int) -> _Pairs:
-    days, week = np.bitwise_count(users.early) + np.bitwise_count(users.late), np.bitwise_count(users.recent >> _WEEK)
+    days, week = users.days, users.week
     pace = share.Pace(
         share.per_account(users.pairs, days, len(role)),
         share.per_account(users.pairs, week, len(role)),
