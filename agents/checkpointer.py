@@ -10,7 +10,7 @@ from agents import memory
 from agents.config import WorkerConfig
 from agents.ingest import Ingest
 
-_SHARE = 9
+_SHARE = 19
 """A checkpoint is followed by at least so many times the work that it took."""
 _IDLE_S = 0.02
 _LEDGER_LOOK_S = 1.0

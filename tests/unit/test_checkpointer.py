@@ -28,9 +28,9 @@ class Work:
     [
         (0.9, 0.0, None, False, False),
         (1.1, 0.0, None, False, True),
-        # A dear checkpoint is followed by nine times the work that it took, but not for longer than the setting says.
-        (8.9, 1.0, None, False, False),
-        (9.1, 1.0, None, False, True),
+        # A dear checkpoint is followed by nineteen times the work that it took, but not for longer than the setting says.
+        (18.9, 1.0, None, False, False),
+        (19.1, 1.0, None, False, True),
         (29.9, 9.0, None, False, False),
         (30.1, 9.0, None, False, True),
         # With nothing else to do there is nothing to be kept from, but a short pause is not that.
