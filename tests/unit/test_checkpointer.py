@@ -28,7 +28,7 @@ class Work:
     [
         (0.9, 0.0, None, False, False),
         (1.1, 0.0, None, False, True),
-        # A dear checkpoint is followed by nineteen times the work that it took, but not for longer than the setting says.
+        # A dear checkpoint is followed by nineteen times its work, but not for longer than the setting says.
         (18.9, 1.0, None, False, False),
         (19.1, 1.0, None, False, True),
         (29.9, 9.0, None, False, False),
