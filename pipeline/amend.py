@@ -52,7 +52,7 @@ def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: in
     counts = census_of(state.users, state.features, rows, opened)
     view = View(state.accounts, rows, opened, state.days, state.config, counts, state.day_factors(opened))
     findings = {kind: evaluate(view) for kind, evaluate in AMENDABLE.items()}
-    around = day_scenes(state, view, np.arange(len(rows)))
+    changed: list[tuple[int, Episode, Change]] = []
     for place, row in enumerate(rows.tolist()):
         book = state.accounts.books[row]
         for episode in _opened_on(state, row, opened):
@@ -66,11 +66,16 @@ def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: in
             else:
                 episode.observed, episode.expected, episode.evidence = finding.values_at(place)
             episode.revision += 1
-            change = Change(status, "late_data", state.days.end_ms(day))
-            named = contributors(state, row, opened, episode.kind)
-            scene = replace(around[place], contributors=named)
-            outcome.alerts.append(state.alerting.record(state.accounts.ids[row], book, episode, change, scene))
+            changed.append((place, episode, Change(status, "late_data", state.days.end_ms(day))))
         state.accounts.unsummarised.add(row)
+    if not changed:
+        return
+    around = day_scenes(state, view, np.unique([place for place, _, _ in changed]))
+    for place, episode, change in changed:
+        row = int(rows[place])
+        scene = replace(around[place], contributors=contributors(state, row, opened, episode.kind))
+        account_id, book = state.accounts.ids[row], state.accounts.books[row]
+        outcome.alerts.append(state.alerting.record(account_id, book, episode, change, scene))
 
 
 def _same(new: float, old: float) -> bool:

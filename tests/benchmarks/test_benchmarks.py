@@ -67,7 +67,6 @@ def test_progress_waits_until_what_comes_once_is_over() -> None:
     progress.saw(30)
     progress.settled()
     progress.saw(30)
-    time.sleep(0.01)
     progress.saw(40)
     assert progress.report()["records"] == 40
 
