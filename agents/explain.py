@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.health_records import PUBLISH_POINTS
+from pipeline.health.records import PUBLISH_POINTS
 from schemas.topics import DAY_MS
 from sinks.database.account import read_account
 

@@ -11,17 +11,17 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from agents.core import EngineCore
-from agents.deliver import Deliver, DeliverConfig
-from agents.deliver_reader import Publish, record_decoder
-from agents.exits import ExitCode
-from agents.portfolio_keeper import PortfolioKeeper
-from agents.reach import SILENT, Complaints
-from agents.registry import open_registry
+from agents.delivery.loop import Deliver, DeliverConfig
+from agents.delivery.portfolio import PortfolioKeeper
+from agents.delivery.reader import Publish, record_decoder
+from agents.kafka.brokers import SILENT, Complaints
+from agents.kafka.registry import open_registry
+from agents.process.exits import ExitCode
 from agents.settings import ConfigError, Problem, Settings, masked_url
-from agents.wire import AvroWire
-from agents.worker import Worker
-from pipeline.kinds import enabled_by_level
+from agents.worker.core import EngineCore
+from agents.worker.process import Worker
+from agents.worker.wire import AvroWire
+from pipeline.kinds.table import enabled_by_level
 from schemas.topics import INPUT_TOPICS, LARGEST_MESSAGE_BYTES
 from sinks.database.portfolio import PortfolioStore
 from sinks.database.sink import DatabaseSink

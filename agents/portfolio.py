@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from agents.eventfiles import EventFiles
-from pipeline.days import Days
+from agents.eventfiles.files import EventFiles
 from pipeline.portfolio.facts import Events, facts_of
 from pipeline.portfolio.measure import GROSS_MARGIN, Figure, Portfolio, measure
+from pipeline.terms.days import Days
 
 _DIGITS = 6
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
-from pipeline.calendar import PlannedShutdown
-from pipeline.kinds import KINDS, STREAMS
+from pipeline.kinds.table import KINDS, STREAMS
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
+from pipeline.terms.calendar import PlannedShutdown
 from schemas.topics import DAY_MS
 
 MAX_LATENESS_DAYS = 7

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.fleet_alerts import FLEET_KINDS
-from pipeline.kinds import KINDS, LEVELS
+from pipeline.fleet.alerts import FLEET_KINDS
+from pipeline.kinds.table import KINDS, LEVELS
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 from sinks.delivery import PROJECTIONS, Projection

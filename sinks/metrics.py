@@ -55,7 +55,7 @@ class Metrics:
         for level, count in counts.items():
             self._gauge("foreshock_rules_enabled", level).set(count)
 
-    # What the worker tells; see agents.ports.Observer.
+    # What the worker tells; see agents.worker.ports.Observer.
 
     def records(self, topic: str, fate: str, count: int) -> None:
         """Input records of a topic met a fate."""

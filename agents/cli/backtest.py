@@ -16,10 +16,10 @@ from agents.cli.options import ConfigFile, Json, settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agents.backtest import Replayed
-    from agents.eventfiles import EventFiles
+    from agents.backtest.run import Replayed
+    from agents.eventfiles.files import EventFiles
     from pipeline.config import EngineConfig
-    from pipeline.labels import Label
+    from pipeline.scoring.labels import Label
 
 _SHOWN_REJECTS = 20
 
@@ -57,9 +57,9 @@ def backtest(
 
     Example: foreshock backtest --events sample --labels sample/labels.csv --out result
     """
-    from agents.backtest_html import render
-    from agents.backtest_report import report, summary_of, write_alerts
-    from agents.eventfiles import read_labels
+    from agents.backtest.html import render
+    from agents.backtest.report import report, summary_of, write_alerts
+    from agents.eventfiles.files import read_labels
     from agents.portfolio import portfolio_of, write_portfolio
 
     engine = settings(config).engine()
@@ -82,15 +82,15 @@ def backtest(
 
 
 def _read(events: Path) -> EventFiles:
-    from agents.eventfiles import read_events
+    from agents.eventfiles.files import read_events
 
     with err.status(f"reading {events}"):
         return read_events(events)
 
 
 def _replay(files: EventFiles, engine: EngineConfig, partitions: int) -> Replayed:
-    from agents import memory
-    from agents.backtest import replay
+    from agents.backtest.run import replay
+    from agents.process import memory
 
     memory.calm_collector()
     with progress() as bar:
@@ -102,7 +102,7 @@ def _score(
     files: EventFiles, replayed: Replayed, engine: EngineConfig, labels: Sequence[Label], recall_target: float
 ) -> tuple[Replayed, dict[str, Any] | None]:
     """What the alerts are worth against outcomes among the labels, and the alerts that this adds."""
-    from agents.backtest_outcomes import outcome_report, outcomes_of, score_outcomes, with_staleness
+    from agents.backtest.outcomes import outcome_report, outcomes_of, score_outcomes, with_staleness
     from pipeline.scoring.protocol import Protocol
     from pipeline.scoring.scored import STEPS
 
@@ -119,7 +119,7 @@ def _score(
 
 def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:
     """Write all rejects to a file and show the first. Raises typer.Exit unless they are to be ignored."""
-    from agents.eventfiles_rejects import write_rejects
+    from agents.eventfiles.rejects import write_rejects
 
     for file, column in files.ignored_columns:
         err.print(f"{file}: column {column} is not known and is left out", markup=False, highlight=False)

@@ -16,7 +16,7 @@ from agents.cli.options import ConfigFile, Json, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agents.quarantine import Filter, Quarantined
+    from agents.replay.dead_letters import Filter, Quarantined
     from agents.settings import Settings
 
 group = typer.Typer(help="Records that could not be applied.", no_args_is_help=True)
@@ -84,7 +84,7 @@ def replay(
 
     Example: foreshock dead-letters replay --reason unknown_schema --yes
     """
-    from agents.quarantine import replay as put_back
+    from agents.replay.dead_letters import replay as put_back
 
     chosen = settings(config)
     if not any((topic, reason, since, at)):
@@ -104,15 +104,15 @@ def replay(
 
 
 def _filter(topic: str | None, reason: str | None, since: datetime | None, at: list[str] | None) -> Filter:
-    from agents.quarantine import Filter
+    from agents.replay.dead_letters import Filter
 
     since_ms = None if since is None else int(since.replace(tzinfo=UTC).timestamp()) * 1000
     return Filter(topic, reason, since_ms, frozenset(at) if at else None)
 
 
 def _read(chosen: Settings, wanted: Filter) -> Iterator[Quarantined]:
-    from agents.quarantine import read
-    from agents.registry import open_registry
+    from agents.kafka.registry import open_registry
+    from agents.replay.dead_letters import read
 
     return read(chosen.kafka_client(), open_registry(chosen), wanted)
 

@@ -12,8 +12,8 @@ from agents.cli.failures import FAILED, UsageError
 from agents.cli.options import Json
 
 if TYPE_CHECKING:
-    from agents.demo import DemoRun
-    from agents.demo_folder import DemoFolder
+    from agents.demo.folder import DemoFolder
+    from agents.demo.run import DemoRun
     from pipeline.simulate import SimulationSettings
 
 
@@ -36,9 +36,9 @@ def demo(
     Nothing needs to be installed: the broker is an embedded one (for trying out only), the database SQLite.
     The end proves that every record produced has met exactly one fate.
     """
-    from agents.demo_folder import DemoFolder, FolderError, sample_settings
-    from agents.demo_result import result_of
-    from agents.demo_view import render
+    from agents.demo.folder import DemoFolder, FolderError, sample_settings
+    from agents.demo.result import result_of
+    from agents.demo.view import render
 
     folder = DemoFolder(to.resolve())
     try:
@@ -57,10 +57,10 @@ def demo(
 
 
 def _run(folder: DemoFolder, wanted: SimulationSettings) -> DemoRun:
-    from agents.demo import run_demo
-    from agents.demo_processes import DemoError
-    from agents.demo_view import ProgressView
-    from agents.embedded import EmbeddedBrokerError
+    from agents.demo.processes import DemoError
+    from agents.demo.run import run_demo
+    from agents.demo.view import ProgressView
+    from agents.kafka.embedded import EmbeddedBrokerError
 
     try:
         with ProgressView(err) as view:

@@ -13,8 +13,8 @@ from agents.cli.failures import USAGE, UsageError
 from agents.cli.options import ConfigFile, EventFolder, Json, settings
 
 if TYPE_CHECKING:
-    from agents.emit import Emitted
-    from agents.eventfiles import EventFiles
+    from agents.eventfiles.files import EventFiles
+    from agents.replay.emit import Emitted
     from agents.settings import Settings
 
 _SHOWN_REJECTS = 20
@@ -47,7 +47,7 @@ def simulate(
 
     Example: foreshock simulate --seed 7 --accounts 200 --days 120 --out sample
     """
-    from agents.eventfiles import write_events
+    from agents.eventfiles.files import write_events
     from pipeline.simulate import ALL_KINDS, SimulationSettings
     from pipeline.simulate import simulate as draw
 
@@ -100,7 +100,7 @@ def emit(
 
     Example: foreshock emit sample --max-lag 20000
     """
-    from agents.eventfiles import read_events
+    from agents.eventfiles.files import read_events
 
     chosen = settings(config)
     with err.status(f"reading {events}"):
@@ -127,7 +127,7 @@ def emit(
 
 def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore: bool) -> None:
     """Write all rejects to a file and show the first ones; ends the command unless they are to be ignored."""
-    from agents.eventfiles_rejects import write_rejects
+    from agents.eventfiles.rejects import write_rejects
 
     for file, column in files.ignored_columns:
         err.print(f"{file}: column {column} is not known and is left out", markup=False, highlight=False)
@@ -148,11 +148,11 @@ def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore:
 
 
 def _produce(chosen: Settings, files: EventFiles, *, with_ticks: bool, max_lag: int | None) -> Emitted:
-    from agents.arrivals import day_ends
-    from agents.emit import EmitOptions, emit
-    from agents.pace import Pace
-    from agents.reach import topics_of
-    from agents.registry import open_registry
+    from agents.kafka.brokers import topics_of
+    from agents.kafka.registry import open_registry
+    from agents.replay.arrivals import day_ends
+    from agents.replay.emit import EmitOptions, emit
+    from agents.replay.pace import Pace
 
     client = chosen.kafka_client()
     topics_of(client, _ASK_S)

@@ -21,7 +21,7 @@ class Failure(NamedTuple):
 
 def explain_failure(error: Exception) -> Failure | None:
     """Message and exit code for an expected error; None for a fault of ours, which deserves its traceback."""
-    from agents.eventfiles import EventFileError
+    from agents.eventfiles.files import EventFileError
     from agents.settings import ConfigError
 
     match error:
@@ -39,10 +39,10 @@ def _from_servers(error: Exception) -> Failure | None:
     # Imported here because this is needed only when something failed, and takes time.
     from confluent_kafka import KafkaException
 
-    from agents.emit import EmitError
-    from agents.exits import ExitCode, RefusedError, UnreachableError
-    from agents.pace import StuckError
-    from agents.quarantine import ReplayError
+    from agents.process.exits import ExitCode, RefusedError, UnreachableError
+    from agents.replay.dead_letters import ReplayError
+    from agents.replay.emit import EmitError
+    from agents.replay.pace import StuckError
     from schemas.errors import SchemaError
     from sinks.errors import SinkError
 

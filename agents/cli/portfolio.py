@@ -38,7 +38,7 @@ def portfolio(
 
     Example: foreshock portfolio --events sample --out result
     """
-    from agents.eventfiles import read_events
+    from agents.eventfiles.files import read_events
     from agents.portfolio import document_of, portfolio_of, write_portfolio
 
     zone = settings(config).app.timezone

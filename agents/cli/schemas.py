@@ -27,7 +27,7 @@ def check(config: ConfigFile = None) -> None:
 
     Compares with every released schema, and with the registry when the settings name one.
     """
-    from agents.registry import open_registry
+    from agents.kafka.registry import open_registry
     from schemas.compatibility import check_all
     from schemas.definitions import NAMES
     from schemas.registry import FileRegistry

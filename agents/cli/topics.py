@@ -13,7 +13,7 @@ from agents.cli.failures import FAILED
 from agents.cli.options import ConfigFile, Json, settings
 
 if TYPE_CHECKING:
-    from agents.topics import Topics
+    from agents.kafka.topics import Topics
 
 group = typer.Typer(help="The topics on the brokers.", no_args_is_help=True)
 
@@ -54,7 +54,7 @@ def apply(config: ConfigFile = None) -> None:
 
 
 def _topics(config: Path | None) -> Topics:
-    from agents.topics import Topics, wanted_topics
+    from agents.kafka.topics import Topics, wanted_topics
 
     chosen = settings(config)
     return Topics(chosen.kafka_client(), wanted_topics(chosen))

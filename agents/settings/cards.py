@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from agents.settings.problems import Problem
-from pipeline.scorecards.builtin import BUILTIN
+from pipeline.health.check import problems, warnings
 from pipeline.scorecards.card import Scorecard
-from pipeline.scorecards.check import problems, warnings
+from pipeline.scorecards.plan import catalogue
 from pipeline.scorecards.profiles import HealthProfile
 
 if TYPE_CHECKING:
@@ -57,11 +57,6 @@ def card_warnings(cards: Cards) -> list[str]:
     """Scorecards of the file that look at too little."""
     ours = {card.id for card in cards}
     return [line for line in warnings(catalogue(cards)) if line.split(":")[0].removeprefix("scorecards.") in ours]
-
-
-def catalogue(cards: Cards) -> dict[str, Scorecard]:
-    """All scorecards by id, the built-in ones included."""
-    return BUILTIN | {card.id: card for card in cards}
 
 
 def shown(cards: Cards, profiles: Profiles) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
 
 if TYPE_CHECKING:
-    from agents.config import WorkerConfig
+    from agents.settings.worker import WorkerConfig
     from pipeline.config import EngineConfig
 
 
@@ -80,7 +80,7 @@ class Settings(Section):
 
     def worker(self, *, embedded: bool = False, accept_epoch: bool = False) -> WorkerConfig:
         """Configuration of a worker process; `embedded`: its broker is the embedded one."""
-        from agents.config import DeadLetterLimits, TickSettings, WorkerConfig
+        from agents.settings.worker import DeadLetterLimits, TickSettings, WorkerConfig
 
         return WorkerConfig(
             bootstrap=self.kafka.bootstrap,

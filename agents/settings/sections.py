@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from agents.settings.shutdowns import valid_shutdowns
-from pipeline.kinds import KINDS
+from pipeline.kinds.table import KINDS
 
 Positive = Annotated[int, Field(ge=1)]
 PriorActions = Annotated[float, Field(gt=0, le=1_000_000)]

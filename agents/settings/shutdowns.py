@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pipeline.calendar import PlannedShutdown, country_code
+from pipeline.terms.calendar import PlannedShutdown, country_code
 
 _EPOCH = date(1970, 1, 1)
 

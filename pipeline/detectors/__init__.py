@@ -1,7 +1,7 @@
 """Detectors: each reads the accounts as of a closed day and says where its condition holds.
 
 A new detector is one module with `KIND`, `DIMENSION`, `evaluate` and `cleared`, one line in a table here and one in
-`pipeline.kinds`.
+`pipeline.kinds.table`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pipeline.detectors import (
     user_mix_shift,
     weekly_drop,
 )
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
 
 
 class Detector(Protocol):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.bands import RED
 from pipeline.detectors.condition import Condition, holds
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
+from pipeline.scorecards.bands import RED
 from schemas.topics import DAY_MS
 
 GROWN = 1.1

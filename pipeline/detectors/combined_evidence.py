@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.detectors import feature_abandonment, levels, power_user_decline
-from pipeline.detectors.view import F64, Evaluator, Finding, View
+from pipeline.evidence.view import F64, Evaluator, Finding, View
 
 KIND = "combined_evidence"
 DIMENSION = "account"

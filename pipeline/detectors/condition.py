@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.bands import RED
-from pipeline.detectors.view import F64, Bools, Finding, View
 from pipeline.evidence.share import REFERENCE_DAYS
+from pipeline.evidence.view import F64, Bools, Finding, View
+from pipeline.scorecards.bands import RED
 from schemas.topics import DAY_MS
 
 RECOVERED_SHARE = 0.9

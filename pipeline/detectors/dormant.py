@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.view import Finding, View
 from pipeline.evidence.alive import WEEKS, alive, weeks_of
-from pipeline.members import count_weeks, last_days
+from pipeline.evidence.view import Finding, View
+from pipeline.state.members import count_weeks, last_days
 
 KIND = "dormant"
 DIMENSION = "weekly_activity"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.view import Finding, View
 from pipeline.evidence.share import REFERENCE_DAYS
+from pipeline.evidence.view import Finding, View
 
 KIND = "feature_abandonment"
 DIMENSION = "feature_share"

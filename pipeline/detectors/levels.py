@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.detectors.condition import ripe
-from pipeline.detectors.view import F64, Bools, Finding, View
 from pipeline.evidence import esr
-from pipeline.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SEASONAL_DAYS, SETTLED_AGE, Level
+from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SEASONAL_DAYS, SETTLED_AGE, Level
+from pipeline.evidence.view import F64, Bools, Finding, View
 
 Places = npt.NDArray[np.intp]
 FALLS = (0.8, 0.6, 0.3)

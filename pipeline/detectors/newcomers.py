@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.detectors.condition import Condition, ripe
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
 
 MORE_POWER_USERS, POWER_GROWTH = 3, 1.5
 HISTORY_DAYS = 112

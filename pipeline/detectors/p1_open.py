@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
 
 KIND = "p1_open"
 DIMENSION = "tickets"

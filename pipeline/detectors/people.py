@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.detectors.view import F64, Finding, View
 from pipeline.evidence.gaps import renamed, silent_days
+from pipeline.evidence.level import WINDOW_DAYS
 from pipeline.evidence.power import MIN_POWER_USERS, power_of
 from pipeline.evidence.share import REFERENCE_DAYS
-from pipeline.hashing import U64
-from pipeline.level import WINDOW_DAYS
-from pipeline.members import last_days
+from pipeline.evidence.view import F64, Finding, View
+from pipeline.state.members import last_days
+from pipeline.terms.hashing import U64
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]

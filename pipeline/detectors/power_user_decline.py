@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.detectors.condition import power_share_back, power_share_fallen
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
 
 KIND = "power_user_decline"
 DIMENSION = "power_user_share"

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.detectors.view import F64, Bools, Finding, View
 from pipeline.evidence import betting, esr
+from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS
 from pipeline.evidence.power import MIN_POWER_USERS, power_of
 from pipeline.evidence.share import REFERENCE_DAYS, by_day, per_account
-from pipeline.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS
-from pipeline.members import last_days
+from pipeline.evidence.view import F64, Bools, Finding, View
+from pipeline.state.members import last_days
 
 Places = npt.NDArray[np.intp]
 I64 = npt.NDArray[np.int64]

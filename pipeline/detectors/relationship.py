@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.detectors.condition import Condition, holds
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
 
 PROGRESS_DAYS = 21
 FIRST_LOGIN_DAYS = 14

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.bands import GREEN, GREY
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
+from pipeline.scorecards.bands import GREEN, GREY
 
 KIND = "renewal_at_risk"
 DIMENSION = "renewal"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.detectors.condition import ripe
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
 
 KIND = "seat_saturation"
 DIMENSION = "seats"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.view import F64, Bools, Finding, View
+from pipeline.evidence.view import F64, Bools, Finding, View
 
 KIND = "sentiment_gap"
 DIMENSION = "sentiment"

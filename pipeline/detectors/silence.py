@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.view import Finding, View
-from pipeline.members import last_days
+from pipeline.evidence.view import Finding, View
+from pipeline.state.members import last_days
 
 KIND = "silence"
 DIMENSION = "activity"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
 
 KIND = "single_user_dependence"
 DIMENSION = "top_user_share"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
 
 KIND = "weekly_drop"
 DIMENSION = "total_usage"

@@ -1,1 +1,4 @@
-"""What the detectors weigh: members counted, shares of activity, e-detectors."""
+"""What detectors and scorecards weigh: the view of a closed day, expected levels, shares, e-detectors.
+
+Methods without a threshold of their own. Imports `state` and below.
+"""

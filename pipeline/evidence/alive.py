@@ -12,8 +12,8 @@ from math import exp, lgamma
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.hashing import U64
-from pipeline.members import active_weeks, last_days
+from pipeline.state.members import active_weeks, last_days
+from pipeline.terms.hashing import U64
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.level import BASELINE_DAYS, SEASONAL_DAYS, SLACK, weekday
+from pipeline.evidence.level import BASELINE_DAYS, SEASONAL_DAYS, SLACK, weekday
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -11,10 +11,10 @@ from pipeline.evidence.features import Features, abandoned
 from pipeline.evidence.power import PowerUsers, power_users
 from pipeline.evidence.roles import Roles, declining, role_then
 from pipeline.evidence.share import Owners, per_account
-from pipeline.hashing import U64
-from pipeline.members import Members, last_days
-from pipeline.records import I64
-from pipeline.users import Users
+from pipeline.state.members import Members, last_days
+from pipeline.state.users import Users
+from pipeline.terms.hashing import U64
+from pipeline.terms.records import I64
 
 I32 = npt.NDArray[np.int32]
 

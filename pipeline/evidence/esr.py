@@ -14,6 +14,9 @@ import numpy.typing as npt
 F64 = npt.NDArray[np.float64]
 ONSET_SUPPORT = 2.0
 """Log evidence that a start of the change may lack against the best one and still be in its range."""
+_RATIOS = np.arange(0.0, 1.0, 0.0005)
+_INFORMATION = np.where(_RATIOS > 0, _RATIOS * np.log(np.maximum(_RATIOS, 1e-300)), 0.0) + 1.0 - _RATIOS
+"""Evidence per unit of expected count over dispersion for a drop to each ratio."""
 
 
 def falling_tilts(effects: tuple[float, ...], dispersion: F64) -> F64:
@@ -57,3 +60,15 @@ def onset(log_e: F64, live_days: int) -> tuple[int, int, int]:
     best = int(suffixes.argmax())
     near = np.flatnonzero(suffixes >= suffixes[best] - ONSET_SUPPORT)
     return best, int(near[-1]), int(near[0])
+
+
+def smallest_visible_drops(week_information: F64, weeks: int, threshold: float) -> F64:
+    """The smallest relative drop that raises within so many weeks; NaN where even silence does not.
+
+    `week_information` is the expected weekly count over its dispersion. Source: the growth rate of the e-detector,
+    `(W/φ)(ρ ln ρ + 1 − ρ)` a week.
+    """
+    needed = threshold / np.maximum(week_information * weeks, 1e-300)
+    # Information falls as the remaining ratio rises, so the table is searched from its end.
+    place = len(_INFORMATION) - np.searchsorted(_INFORMATION[::-1], needed) - 1
+    return np.where(place >= 0, 1.0 - _RATIOS[np.maximum(place, 0)], np.nan)

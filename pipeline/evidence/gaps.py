@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.hashing import U64
-from pipeline.members import last_days
-from pipeline.records import I64
+from pipeline.state.members import last_days
+from pipeline.terms.hashing import U64
+from pipeline.terms.records import I64
 
 I32 = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]

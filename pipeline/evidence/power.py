@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evidence import share
-from pipeline.hashing import U64
-from pipeline.members import count_weeks, last_days
-from pipeline.records import I64
+from pipeline.state.members import count_weeks, last_days
+from pipeline.terms.hashing import U64
+from pipeline.terms.records import I64
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.evidence import share
-from pipeline.hashing import U64
-from pipeline.members import last_days
-from pipeline.records import I64
+from pipeline.state.members import last_days
+from pipeline.terms.hashing import U64
+from pipeline.terms.records import I64
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]

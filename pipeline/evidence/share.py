@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.hashing import U64
-from pipeline.members import last_days
-from pipeline.records import I64
+from pipeline.state.members import last_days
+from pipeline.terms.hashing import U64
+from pipeline.terms.records import I64
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]

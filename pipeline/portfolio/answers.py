@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.books.signals import SURVEYS
 from pipeline.portfolio.surveys import (
     Estimate,
     ces_by,
@@ -18,7 +19,6 @@ from pipeline.portfolio.surveys import (
     rescaled,
     share_above,
 )
-from pipeline.signals import SURVEYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.days import Days
 from pipeline.portfolio.answers import Answer, answers_of
 from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES, Changes, changes_of, places
 from pipeline.portfolio.usage import Usage
+from pipeline.terms.days import Days
 from schemas.event_types import SURVEY_TYPES
 from schemas.topics import DAY_MS
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.days import Days
 from pipeline.portfolio.answers import Answer, survey_figures
 from pipeline.portfolio.customers import contacts_per_account, referral_ratio, trial_to_paid
 from pipeline.portfolio.facts import Facts, group_names
@@ -18,6 +17,7 @@ from pipeline.portfolio.revenue import growth_slope
 from pipeline.portfolio.subscriptions import Standing
 from pipeline.portfolio.surveys import Estimate
 from pipeline.portfolio.value import green_revenue_share, green_share, migration, nine_box, tier_bounds, value_tier
+from pipeline.terms.days import Days
 
 I64 = npt.NDArray[np.int64]
 GROSS_MARGIN = 0.8

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from pipeline.signals import SCALES
+from pipeline.books.signals import SCALES
 
 Z_95 = 1.959964
 PROMOTER, DETRACTOR = 9.0, 6.0

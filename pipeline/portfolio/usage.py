@@ -10,8 +10,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from pipeline.days import Days
 from pipeline.portfolio.engagement import WINDOW_DAYS, l28_histogram, per_user, stickiness
+from pipeline.terms.days import Days
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]

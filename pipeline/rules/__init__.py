@@ -1,9 +1,8 @@
 """The immediate rules: facts of one topic that alert with the record that brought them.
 
 Each row of `billing`, `tickets` and `signals` is one kind of alert. `opened_by` and `ended_by` are names of facts; the
-modules of the topics' books say when there is one (`pipeline.billing`, `pipeline.tickets`, `pipeline.people`,
-`pipeline.plans`). Rules read their own topic's state and the context of the last closed day, nothing of another topic,
-so the order in which topics are read changes no alert.
+books of `pipeline.books` say when there is one. Rules read their own topic's state and the context of the last closed
+day, nothing of another topic, so the order in which topics are read changes no alert.
 """
 
 from __future__ import annotations

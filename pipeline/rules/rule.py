@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.kind import Family, Kind, Play
+from pipeline.terms.kind import Family, Kind, Play
 
 BILLING, TICKETS, SIGNALS = "billing.events", "ticket.events", "customer.signals"
 

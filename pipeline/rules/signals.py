@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.kind import Play
 from pipeline.rules.rule import SIGNALS, Rule
+from pipeline.terms.kind import Play
 
 RULES: tuple[Rule, ...] = (
     Rule(

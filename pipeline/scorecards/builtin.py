@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.bands import BandRule
+from pipeline.scorecards.bands import BandRule
 from pipeline.scorecards.card import Criterion, Scorecard
 
 DEFAULT = Scorecard(

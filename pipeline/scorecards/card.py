@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pipeline.bands import BandRule
+from pipeline.scorecards.bands import BandRule
 
 NESTED = "scorecard:"
 """A criterion named so is the total of another scorecard."""

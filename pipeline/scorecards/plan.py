@@ -3,52 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 
-import msgspec
 import numpy as np
 
-from pipeline.config import EngineConfig
-from pipeline.hashing import U64
 from pipeline.scorecards.builtin import BUILTIN
 from pipeline.scorecards.card import Scorecard
-from pipeline.scorecards.check import problems
+from pipeline.scorecards.definition import Definition, content_of
 from pipeline.scorecards.profiles import Expectations, HealthProfile
-from pipeline.scorecards.reading import Bools
-from pipeline.scorecards.score import Definition
+from pipeline.terms.hashing import U64
 
 
-class ScorecardError(ValueError):
-    """Scorecards or profiles that cannot be used; names every problem. Mend the settings."""
-
-
-def catalogue(config: EngineConfig) -> dict[str, Scorecard]:
-    """Scorecards by id; one of the configuration takes the place of a built-in one."""
-    return BUILTIN | {card.id: card for card in config.scorecards}
+def catalogue(cards: Iterable[Scorecard]) -> dict[str, Scorecard]:
+    """Scorecards by id, the built-in ones included; one of the configuration takes the place of a built-in one."""
+    return BUILTIN | {card.id: card for card in cards}
 
 
 class Plan:
     """The scorecards in force, each with a place of its own (its slot), and what applies to each profile.
 
     Profile 0 is that of accounts which no configured profile matches.
-
-    Raises:
-        ScorecardError: the configuration cannot be used.
     """
 
-    def __init__(self, config: EngineConfig) -> None:
-        found = problems(catalogue(config), config.health_scorecards, config.profiles)
-        if found:
-            raise ScorecardError("\n".join(found))
-        every = catalogue(config)
-        rest = HealthProfile("", config.health_scorecards)
-        self.profiles = config.profiles
-        choices = (rest, *config.profiles)
+    def __init__(
+        self, cards: Iterable[Scorecard], fallback: tuple[str, ...], profiles: tuple[HealthProfile, ...]
+    ) -> None:
+        """`cards` beside the built-in ones; `fallback`: ids of those that judge an account which no profile matches."""
+        every = catalogue(cards)
+        rest = HealthProfile("", fallback)
+        self.profiles = profiles
+        choices = (rest, *profiles)
         ids = dict.fromkeys(name for profile in choices for name in profile.scorecards)
         self.cards: tuple[Scorecard, ...] = tuple(every[name] for name in ids)
         self.order = tuple(_closure(ids, every))
         """What is evaluated: every scorecard behind those nested in it."""
-        self.applies: Bools = np.array([[card.id in choice.scorecards for card in self.cards] for choice in choices])
+        self.applies = np.array([[card.id in choice.scorecards for card in self.cards] for choice in choices])
         """By profile and slot."""
         self.primary = np.array([self._primary(choice.scorecards) for choice in choices], dtype=np.uint8)
         """By profile: the slot of the scorecard whose band and score stand for the account."""
@@ -84,10 +72,3 @@ def _closure(names: Iterable[str], every: Mapping[str, Scorecard]) -> Iterable[S
     for name in names:
         visit(name)
     return found.values()
-
-
-def content_of(definition: Definition) -> int:
-    """Fingerprint of a definition; whether it is in shadow decides no score. Never 0."""
-    cards = tuple(msgspec.structs.replace(card, shadow=False) for card in definition.cards)
-    data = msgspec.json.encode(msgspec.structs.replace(definition, cards=cards))
-    return int.from_bytes(sha256(data).digest()[:8], "big") or 1

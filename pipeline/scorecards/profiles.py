@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pipeline.books import Context
+from pipeline.books.book import Context
 
 
 class Expectations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.alerts import Alerting, Change, Scene
-from pipeline.books import Book, Context, Episode
+from pipeline.alerts.records import Alerting, Change, Scene
+from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
-from pipeline.kinds import KINDS
-from pipeline.labels import FLEET
+from pipeline.kinds.table import KINDS
+from pipeline.scoring.labels import FLEET
 from pipeline.scoring.spans import Staleness
 from schemas.topics import DAY_MS
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.calendar import public_holidays
-from pipeline.labels import ACCOUNT_INCIDENTS, FLEET, FLEET_INCIDENTS, QUIET_INCIDENTS, Label
+from pipeline.scoring.labels import ACCOUNT_INCIDENTS, FLEET, FLEET_INCIDENTS, QUIET_INCIDENTS, Label
+from pipeline.terms.calendar import public_holidays
 from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from pipeline.labels import ACCOUNT_INCIDENTS, FLEET_INCIDENTS, QUIET_INCIDENTS
+from pipeline.scoring.labels import ACCOUNT_INCIDENTS, FLEET_INCIDENTS, QUIET_INCIDENTS
 from schemas.topics import DAY_MS
 
 ALL_KINDS = (*ACCOUNT_INCIDENTS, *QUIET_INCIDENTS, *FLEET_INCIDENTS)

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.calendar import public_holidays
 from pipeline.simulate.fleet import COUNTRIES, I64, Bool, Fleet
 from pipeline.simulate.incidents import (
     GROWTH_DAYS,
@@ -23,6 +22,7 @@ from pipeline.simulate.incidents import (
     share_lost,
 )
 from pipeline.simulate.tables import USAGE, YEAR_DAYS, event_ids, pick, table_of
+from pipeline.terms.calendar import public_holidays
 from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
-from agents.arrivals import every
-from agents.emit import EmitOptions, emit
+from agents.kafka.topics import Topics, wanted_topics
+from agents.replay.arrivals import every
+from agents.replay.emit import EmitOptions, emit
 from agents.settings import Settings, load
-from agents.topics import Topics, wanted_topics
 from schemas.registry import FileRegistry
 from tests.benchmarks.process import MeasurementError
 from tests.benchmarks.workload import HOUR_MS, Workload

@@ -6,10 +6,11 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from agents import changelog, kafka
-from agents.core import EngineCore
-from agents.ports import CLAIM_KEY, Loader
-from pipeline.snapshot import checkpoint
+from agents.kafka import clients as kafka
+from agents.worker import changelog
+from agents.worker.core import EngineCore
+from agents.worker.ports import CLAIM_KEY, Loader
+from pipeline.changelog.write import checkpoint
 from tests.benchmarks import broker
 from tests.benchmarks.core import trim
 from tests.benchmarks.population import populated

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from agents import memory
-from agents.arrivals import every
-from agents.backtest import replay
-from agents.replay import plan, to_batches
-from pipeline.close import close_day
+from agents.backtest.run import replay
+from agents.process import memory
+from agents.replay.arrivals import every
+from agents.replay.plan import plan, to_batches
+from pipeline.changelog.read import Loader
+from pipeline.changelog.write import Entry, checkpoint
+from pipeline.close.day import close_day
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.records import Outcome
-from pipeline.recovery import Loader
-from pipeline.snapshot import Entry, checkpoint
+from pipeline.intake.feed import Feed
+from pipeline.terms.records import Outcome
 from schemas.batch import Batch
 from schemas.topics import DAY_MS
 from tests.benchmarks.batches import cut

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from agents.arrivals import every
-from agents.replay import plan, to_batches
-from pipeline.close import close_day
+from agents.replay.arrivals import every
+from agents.replay.plan import plan, to_batches
+from pipeline.close.day import close_day
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.members import RING_DAYS, Members, mark_day
-from pipeline.panes import RING
-from pipeline.records import Outcome
+from pipeline.intake.feed import Feed
+from pipeline.state.members import RING_DAYS, Members, mark_day
+from pipeline.state.panes import RING
+from pipeline.terms.records import Outcome
 from schemas.batch import Batch
 from schemas.topics import DAY_MS, INPUT_TOPICS
 from tests.benchmarks.batches import cut

@@ -11,7 +11,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException
 
-from agents.emit import EmitError
+from agents.replay.emit import EmitError
 from tests.benchmarks import broker, latency
 from tests.benchmarks.plan import Sizes
 from tests.benchmarks.process import MIB, MeasurementError, measure

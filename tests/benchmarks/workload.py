@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from agents.eventfiles import EventFiles
+from agents.eventfiles.files import EventFiles
 from pipeline.simulate.tables import BILLING, PROFILES, SIGNALS, TICKETS, USAGE, pick, table_of
 from schemas.topics import DAY_MS
 

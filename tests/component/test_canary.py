@@ -1,7 +1,7 @@
 """Pins the source of every method of Faust and aiokafka that the transport and recovery override or rely on.
 
-When this fails after an upgrade: read what changed, check agents/transport.py, agents/runs.py and
-agents/recovery.py against it, run the fault tests, and only then put the new fingerprint here.
+When this fails after an upgrade: read what changed, check agents/transport/transport.py, agents/transport/runs.py and
+agents/worker/recovery.py against it, run the fault tests, and only then put the new fingerprint here.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from agents.demo_folder import sample_settings
-from agents.demo_result import stored_alerts
+from agents.demo.folder import sample_settings
+from agents.demo.result import stored_alerts
 from pipeline.simulate import SimulationSettings
 from sinks.database.rows import canonical
 

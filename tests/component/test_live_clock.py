@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from agents.demo_processes import environment, free_port
-from agents.embedded import EmbeddedBroker
+from agents.demo.processes import environment, free_port
+from agents.kafka.embedded import EmbeddedBroker
 from schemas.encoder import Encoder, RecordDecoder
 from schemas.registry import FileRegistry
 from schemas.topics import TOPICS
@@ -62,7 +62,7 @@ def test_a_silent_days_close_needs_no_further_event(tmp_path: Path) -> None:
         producer.produce("usage.events", event, b"acme")
         assert producer.flush(10) == 0
         child = subprocess.Popen(
-            [sys.executable, "-m", "agents.demo_child", "worker", str(config)],
+            [sys.executable, "-m", "agents.demo.child", "worker", str(config)],
             env=environment(settings | {"kafka.bootstrap": broker.bootstrap}),
             stdin=subprocess.PIPE,
         )

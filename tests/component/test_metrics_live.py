@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
-from agents.embedded import PARTITIONS, EmbeddedBroker
+from agents.kafka.embedded import PARTITIONS, EmbeddedBroker
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.servers.ports import free_port
 from tests.support.hostile import Hostile, good_value
@@ -100,7 +100,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Series, 
             f"[limits]\nrecord_bytes = {RECORD_BYTES}\n[metrics]\nport = {port}\n"
         )
         sent = produce(broker.bootstrap, mixture)
-        command = [sys.executable, "-m", "agents.demo_child", "worker", str(config)]
+        command = [sys.executable, "-m", "agents.demo.child", "worker", str(config)]
         with (folder / "worker.log").open("wb") as log:
             worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=log)
         try:

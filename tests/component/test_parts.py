@@ -8,16 +8,16 @@ import sys
 import pytest
 from faust.types import TP
 
-from agents import failpoints
-from agents.changelog import NotingLoader
-from agents.config import DeadLetterLimits
-from agents.dead_letters import DeadLetterGuard
-from agents.exits import DeadLetterLimitError, InvariantError, RefusedError
-from agents.ports import CLAIM_KEY
-from agents.recovery import owned_partitions, start_of
-from agents.runs import Run
-from agents.shard import Shard
-from pipeline.records import DeadLetter
+from agents.process import failpoints
+from agents.process.exits import DeadLetterLimitError, InvariantError, RefusedError
+from agents.settings.worker import DeadLetterLimits
+from agents.transport.runs import Run
+from agents.worker.changelog import NotingLoader
+from agents.worker.limits import DeadLetterGuard
+from agents.worker.partition import Shard
+from agents.worker.ports import CLAIM_KEY
+from agents.worker.recovery import owned_partitions, start_of
+from pipeline.terms.records import DeadLetter
 from tests.support.standin import CountingFeed, CountingLoader
 
 TOPIC = "usage.events"
@@ -162,7 +162,7 @@ def test_a_failpoint_that_does_not_exist_is_an_error(wrong: str) -> None:
 
 def test_a_failpoint_kills_at_the_nth_hit_and_not_before() -> None:
     script = (
-        "from agents import failpoints; failpoints.arm('after_step:3');"
+        "from agents.process import failpoints; failpoints.arm('after_step:3');"
         "hit = failpoints.hit;"
         "[(print(n, flush=True), hit('after_step'), hit('after_fetch')) for n in range(9)]"
     )

@@ -7,8 +7,8 @@ from collections import defaultdict
 import pytest
 
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.records import Outcome
+from pipeline.intake.feed import Feed
+from pipeline.terms.records import Outcome
 from schemas.codec import Decoder
 from schemas.reasons import Reason
 from schemas.registry import FileRegistry

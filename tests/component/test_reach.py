@@ -12,8 +12,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from agents import reach
-from agents.exits import ExitCode, UnreachableError, code_of
+from agents.kafka import brokers as reach
+from agents.process.exits import ExitCode, UnreachableError, code_of
 from tests.servers.ports import free_port
 
 NOBODY = {"bootstrap.servers": "127.0.0.1:1"}
@@ -32,7 +32,7 @@ def test_a_worker_without_a_broker_ends_with_code_69_and_one_line(tmp_path: Path
     config = tmp_path / "foreshock.toml"
     config.write_text(f'[kafka]\nbootstrap = "127.0.0.1:{free_port()}"\n[metrics]\nport = 0\n')
     code = (
-        "import sys; from agents import preflight; preflight._ASK_S = 1.0; "
+        "import sys; from agents.worker import preflight; preflight._ASK_S = 1.0; "
         "from agents.cli import main; sys.argv[1:] = ['worker', '--config', sys.argv[1]]; main()"
     )
     ran = subprocess.run([sys.executable, "-c", code, config], capture_output=True, text=True, check=False, timeout=60)

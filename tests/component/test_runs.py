@@ -11,7 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 
-from agents.runs import Run, cut
+from agents.transport.runs import Run, cut
 
 TOPIC = TP("usage.events", 2)
 

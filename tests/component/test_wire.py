@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agents.runs import Run
 from agents.settings import load
-from agents.wire import AvroWire
-from pipeline.fleet_day import BUCKETS, FleetDay, Tally
+from agents.transport.runs import Run
+from agents.worker.wire import AvroWire
+from pipeline.terms.fleet_day import BUCKETS, FleetDay, Tally
 from schemas.codec import MAX_RECORD_BYTES
 from schemas.registry import FileRegistry
 from tests.support.hostile import good_value

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.embedded import PARTITIONS, EmbeddedBroker
+from agents.kafka.embedded import PARTITIONS, EmbeddedBroker
 from tests.support.standin import POISON
 from tests.support.workers import (
     OUTPUTS,
@@ -151,7 +151,7 @@ def test_while_schemas_cannot_be_had_a_topic_waits_and_the_other_goes_on(
 
 def test_the_embedded_broker_ends_with_the_process_that_opened_it() -> None:
     script = (
-        "import os; from agents.embedded import EmbeddedBroker\n"
+        "import os; from agents.kafka.embedded import EmbeddedBroker\n"
         "broker = EmbeddedBroker(); broker.__enter__(); print(broker.bootstrap, flush=True); os._exit(9)"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -7,12 +7,12 @@ import re
 import numpy as np
 import pytest
 
-from pipeline.accounts import SCALARS, SUMMARIES
-from pipeline.alerts import MAX_SUMMARY
+from pipeline.alerts.records import MAX_SUMMARY
 from pipeline.detectors import AMENDABLE, DETECTORS, Detector
-from pipeline.detectors.view import Finding
-from pipeline.kinds import KINDS, STREAMS, Kind
-from pipeline.statistical_kinds import STATISTICAL_KINDS
+from pipeline.evidence.view import Finding
+from pipeline.kinds.statistical import STATISTICAL_KINDS
+from pipeline.kinds.table import KINDS, STREAMS, Kind
+from pipeline.state.accounts import SCALARS, SUMMARIES
 from schemas.event_types import ALERT_SEVERITIES
 from tests.support.repository import text
 from tests.unit.pipeline.handmade import TODAY, World, varied_world

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from agents.ports import Observer
+from agents.worker.ports import Observer
 from schemas.reasons import Reason
 from sinks.errors import Refusal
 from sinks.metric_defs import METRICS, OTHER, MetricSpec

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.config import EngineConfig
-from pipeline.relationship_kinds import RELATIONSHIP_KINDS
+from pipeline.kinds.relationship import RELATIONSHIP_KINDS
 from tests.support.scene import Stage
 
 SIGNALS, USAGE, BILLING = "customer.signals", "usage.events", "billing.events"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import EngineConfig
-from pipeline.kinds import KINDS
+from pipeline.kinds.table import KINDS
 from pipeline.rules import RULES
 from pipeline.rules.rule import Rule
 from schemas.event_types import ALERT_SEVERITIES, BILLING_TYPES, SIGNAL_TYPES, TICKET_TYPES

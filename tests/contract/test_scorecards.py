@@ -8,16 +8,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipeline.config import EngineConfig
+from pipeline.health.check import MAX_CARDS, problems, warnings
+from pipeline.health.dimensions import DIMENSIONS, FEATURE, dimension_of
+from pipeline.health.reach import Reach
+from pipeline.health.reading import Expected, Reading, Sight
+from pipeline.health.score import Reader
 from pipeline.scorecards.builtin import BUILTIN
 from pipeline.scorecards.card import NESTED, Criterion, Scorecard
-from pipeline.scorecards.check import MAX_CARDS, problems, warnings
-from pipeline.scorecards.dimensions import DIMENSIONS, FEATURE, dimension_of
-from pipeline.scorecards.plan import Plan, content_of
+from pipeline.scorecards.definition import Definition, content_of
+from pipeline.scorecards.plan import Plan
 from pipeline.scorecards.profiles import Expectations, HealthProfile
-from pipeline.scorecards.reach import Reach
-from pipeline.scorecards.reading import Expected, Reading, Sight
-from pipeline.scorecards.score import Definition, Reader
 from schemas.topics import INPUT_TOPICS
 from tests.oracle import score as oracle
 from tests.support.repository import text
@@ -169,7 +169,7 @@ def test_a_scorecard_of_one_source_is_warned_of() -> None:
 def test_scorecards_nest_and_the_inner_ones_come_first(world: World) -> None:
     inner = Scorecard("inner", 1, (Criterion("support", 3), Criterion("first_use", 2)))
     outer = Scorecard("outer", 1, (Criterion(f"{NESTED}inner", 2), Criterion("first_use", 1)))
-    plan = Plan(EngineConfig(scorecards=(outer, inner), health_scorecards=("outer",)))
+    plan = Plan((outer, inner), ("outer",), ())
     assert [card.id for card in plan.order] == ["inner", "outer"]
     scores = Reader(sight(world)).scores(plan.order)
     value = scores["outer"].readings[0].value

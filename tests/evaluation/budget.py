@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import EngineConfig
-from pipeline.kinds import KINDS, STREAMS
+from pipeline.kinds.table import KINDS, STREAMS
 
 YEAR_DAYS = 365.0
 BUDGETS = (0.5, 1.0, 2.0)

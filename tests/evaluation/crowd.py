@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.accounts import NEVER
 from pipeline.config import EngineConfig
-from pipeline.detectors.view import View
 from pipeline.evidence.census import census, census_of
-from pipeline.hashing import combine
-from pipeline.members import clear_day, mark_day
-from pipeline.panes import RING
-from pipeline.state import State
+from pipeline.evidence.view import View
+from pipeline.state.accounts import NEVER
+from pipeline.state.members import clear_day, mark_day
+from pipeline.state.panes import RING
+from pipeline.state.state import State
+from pipeline.terms.hashing import combine
 
 Bools = npt.NDArray[np.bool_]
 I64 = npt.NDArray[np.int64]

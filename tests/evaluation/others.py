@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.closing import CLEAR_DAYS
+from pipeline.close.episodes import CLEAR_DAYS
 from tests.evaluation.draws import I64
 
 Bools = npt.NDArray[np.bool_]

@@ -9,11 +9,11 @@ from statistics import median
 
 import numpy as np
 
-from agents.backtest import Alert, replay
-from agents.eventfiles import EventFiles
+from agents.backtest.run import Alert, replay
+from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
-from pipeline.kinds import KINDS
-from pipeline.labels import (
+from pipeline.kinds.table import KINDS
+from pipeline.scoring.labels import (
     ACCOUNT_INCIDENTS,
     FLEET,
     FLEET_INCIDENTS,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.statistical_kinds import STATISTICAL_KINDS
+from pipeline.kinds.statistical import STATISTICAL_KINDS
 from tests.evaluation import cells, people, roles, steps
 from tests.evaluation.__main__ import GOLDEN
 from tests.evaluation.budget import arl_days, at_most

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.closing import CLEAR_DAYS, EXPIRE_DAYS
+from pipeline.close.episodes import CLEAR_DAYS, EXPIRE_DAYS
 from pipeline.detectors import DETECTORS, Detector
-from pipeline.detectors.view import Finding, View
+from pipeline.evidence.view import Finding, View
 from tests.evaluation.crowd import Crowd
 
 I32 = npt.NDArray[np.int32]

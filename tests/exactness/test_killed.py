@@ -12,9 +12,9 @@ from random import Random
 
 import pytest
 
-from agents.eventfiles import EventFiles
-from agents.exits import ExitCode
-from agents.failpoints import NAMES
+from agents.eventfiles.files import EventFiles
+from agents.process.exits import ExitCode
+from agents.process.failpoints import NAMES
 from tests.servers.kafka import KafkaServer
 from tests.support.exactness import finish, following
 from tests.support.exactness_processes import Deployment, Process, wait_until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.eventfiles import EventFiles
+from agents.eventfiles.files import EventFiles
 from tests.servers.kafka import KafkaServer
 from tests.support.exactness import finish
 from tests.support.exactness_processes import SESSION_S, Deployment, Process, wait_until

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.backtest import replay
-from agents.eventfiles import EventFiles
+from agents.backtest.run import replay
+from agents.eventfiles.files import EventFiles
 from tests.servers.kafka import KafkaServer
 from tests.support.exactness import assert_delivered, assert_exact, by_identity, exact_differences, repeats
 from tests.support.exactness_processes import PARTITIONS, Deployment

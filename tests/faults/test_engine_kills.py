@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from agents.core import EngineCore
-from agents.ports import Feed
-from agents.runs import Run
-from agents.wire import AvroWire
+from agents.transport.runs import Run
+from agents.worker.core import EngineCore
+from agents.worker.ports import Feed
+from agents.worker.wire import AvroWire
 from pipeline.config import EngineConfig
-from pipeline.records import Outcome
+from pipeline.terms.records import Outcome
 from schemas.encoder import Encoder, TickEncoder
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS

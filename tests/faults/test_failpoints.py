@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agents.failpoints import NAMES
+from agents.process.failpoints import NAMES
 from tests.servers.kafka import KafkaServer
 from tests.support.fresh import PARTITIONS, QUICK_GROUPS, fresh_topics
 from tests.support.workers import Source, WorkerProcess, alerts, await_counts, counts, expected_alerts

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.backtest import replay
-from agents.eventfiles import EventFiles
+from agents.backtest.run import replay
+from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
 from pipeline.simulate import SimulationSettings, simulate
 

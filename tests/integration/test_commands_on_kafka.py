@@ -25,9 +25,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from agents.arrivals import day_ends
-from agents.emit import EmitError, EmitOptions, emit
-from agents.eventfiles import read_events
+from agents.eventfiles.files import read_events
+from agents.replay.arrivals import day_ends
+from agents.replay.emit import EmitError, EmitOptions, emit
 from pipeline.config import EngineConfig
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS

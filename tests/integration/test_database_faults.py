@@ -20,8 +20,8 @@ from confluent_kafka.admin import AdminClient
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
-from agents.embedded import EmbeddedBroker
-from agents.exits import RefusedError
+from agents.kafka.embedded import EmbeddedBroker
+from agents.process.exits import RefusedError
 from sinks.database.engine import open_engine
 from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink

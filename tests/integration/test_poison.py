@@ -17,10 +17,10 @@ import pytest
 from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient
 
-from agents.quarantine import Filter, read
+from agents.replay.dead_letters import Filter, read
+from pipeline.changelog.read import Loader
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.recovery import Loader
+from pipeline.intake.feed import Feed
 from schemas.encoder import RecordDecoder
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS

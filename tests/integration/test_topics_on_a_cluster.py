@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agents.exits import UnreachableError
-from agents.topics import Topics, Wanted
+from agents.kafka.topics import Topics, Wanted
+from agents.process.exits import UnreachableError
 from tests.servers.kafka import KafkaServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(120)]

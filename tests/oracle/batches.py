@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.records import BadRecord, Batch, RecordKind
+from pipeline.terms.records import BadRecord, Batch, RecordKind
 from schemas.definitions import current
 from schemas.topics import TICK_KEY
 from schemas.topics import TOPICS as SPECS

@@ -8,15 +8,15 @@ from typing import Any
 
 import msgspec
 
-from pipeline.calendar import PlannedShutdown
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.hashing import hash_text
-from pipeline.panes import PANES
-from pipeline.records import Batch, Outcome
+from pipeline.intake.feed import Feed
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
-from pipeline.state import State
+from pipeline.state.panes import PANES
+from pipeline.state.state import State
+from pipeline.terms.calendar import PlannedShutdown
+from pipeline.terms.hashing import hash_text
+from pipeline.terms.records import Batch, Outcome
 from tests.oracle.batches import to_batches
 from tests.oracle.days import Days
 from tests.oracle.fleet import FleetLog

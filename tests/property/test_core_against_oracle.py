@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.feed import Feed
+from pipeline.intake.feed import Feed
 from tests.oracle.streams import Case, interleavings, long_cases, short_cases
 from tests.property.agreement import (
     assert_same_alerts,

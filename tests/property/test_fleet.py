@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.feed import Feed
-from pipeline.fleet_day import FleetDay
-from pipeline.records import Outcome
+from pipeline.intake.feed import Feed
+from pipeline.terms.fleet_day import FleetDay
+from pipeline.terms.records import Outcome
 from tests.oracle.batches import to_batches
 from tests.oracle.model import TOPICS
 from tests.oracle.partitions import split

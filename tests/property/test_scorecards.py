@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.feed import Feed
-from pipeline.hashing import hash_text
-from pipeline.records import Batch
+from pipeline.intake.feed import Feed
+from pipeline.terms.hashing import hash_text
+from pipeline.terms.records import Batch
 from tests.oracle.batches import to_batches
 from tests.oracle.cards import scored
 from tests.oracle.model import DAY_MS, TOPICS, OracleConfig, Record

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import agents.launch
 import agents.logs
-import agents.transport  # noqa: F401 - what Faust loads by name
-from agents import failpoints
+import agents.transport.transport  # noqa: F401 - what Faust loads by name
 from agents.cli import main
+from agents.process import failpoints
 
 
 def run(arguments: list[str], log: Path, failpoint: str | None) -> None:

@@ -16,8 +16,8 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.group import LeaveGroupRequest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from agents.kafka.topics import Topics, wanted_topics
 from agents.settings import Settings, load
-from agents.topics import Topics, wanted_topics
 from sinks.database.migrate import upgrade
 from tests.oracle.model import OracleConfig
 from tests.support.exactness_child import run

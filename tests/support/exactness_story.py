@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from confluent_kafka import Producer
 
-from agents.arrivals import every
-from agents.emit import EmitOptions, Emitted, emit
-from agents.eventfiles import TOPIC_OF, EventFiles, read_events, write_events
+from agents.eventfiles.files import TOPIC_OF, EventFiles, read_events, write_events
+from agents.replay.arrivals import every
+from agents.replay.emit import EmitOptions, Emitted, emit
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 from pipeline.simulate.tables import arrow_schema
 from schemas.partitioning import partition_of

@@ -9,10 +9,10 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
+from pipeline.changelog.read import Loader
+from pipeline.changelog.write import CLAIM_KEY, POSITION_KEY, read_partition_record
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.recovery import Loader
-from pipeline.snapshot import CLAIM_KEY, POSITION_KEY, read_partition_record
+from pipeline.intake.feed import Feed
 from schemas.topics import INPUT_TOPICS
 
 Positions = dict[tuple[str, int], int]

@@ -7,8 +7,8 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from agents.deliver_reader import record_decoder
-from pipeline.feed import Feed
+from agents.delivery.reader import record_decoder
+from pipeline.intake.feed import Feed
 from schemas.batch import Batch, RecordKind
 from schemas.codec import Decoder
 from schemas.registry import FileRegistry

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.feed import Feed
+from pipeline.intake.feed import Feed
 from schemas.encoder import TickEncoder
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline import snapshot
+from pipeline.changelog import write as snapshot
+from pipeline.changelog.read import Loader
+from pipeline.changelog.write import CLAIM_KEY, Entry
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.recovery import Loader
-from pipeline.snapshot import CLAIM_KEY, Entry
+from pipeline.intake.feed import Feed
 
 CLAIM: Entry = (CLAIM_KEY, b"")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
+from pipeline.intake.feed import Feed
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, HOUR_MS, TOPICS, Record
 from tests.support.recovered import restarted

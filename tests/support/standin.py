@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from agents.ports import CLAIM_KEY, Entry, Facts, Message
-from agents.runs import Run
-from pipeline.records import Batch, DeadLetter, Outcome, RecordKind
+from agents.transport.runs import Run
+from agents.worker.ports import CLAIM_KEY, Entry, Facts, Message
+from pipeline.terms.records import Batch, DeadLetter, Outcome, RecordKind
 from schemas.batch import BadRecord
 from schemas.errors import RegistryUnavailableError
 

@@ -11,8 +11,8 @@ import logging
 import sys
 from pathlib import Path
 
-from agents.config import DeadLetterLimits, TickSettings, WorkerConfig
-from agents.worker import Worker
+from agents.settings.worker import DeadLetterLimits, TickSettings, WorkerConfig
+from agents.worker.process import Worker
 from tests.support.standin import BlindWire, CountingCore, IdleCore, PlainWire, UnsureWire
 
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
-from agents.failpoints import VARIABLE
+from agents.process.failpoints import VARIABLE
 from tests.support.standin import CountingFeed, CountingLoader
 
 TOPICS = ("usage.events", "billing.events")
@@ -36,7 +36,7 @@ class WorkerProcess:
         """`mode`: "engine" for the real core, "idle" for one that does nothing, a path for UnsureWire."""
         config = {"bootstrap": bootstrap, "group": group, "session_timeout_ms": 6_000, **fields}
         if mode == "engine":
-            command = [sys.executable, "-m", "agents.worker", "--config-json", json.dumps(config)]
+            command = [sys.executable, "-m", "agents.worker.process", "--config-json", json.dumps(config)]
         else:
             counting = [sys.executable, "-m", "tests.support.standin_worker"]
             command = [*counting, json.dumps(config), ",".join(TOPICS), mode]

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from agents.checkpointer import Checkpointer
-from agents.config import WorkerConfig
-from agents.ingest import Ingest
+from agents.settings.worker import WorkerConfig
+from agents.worker.checkpointer import Checkpointer
+from agents.worker.ingest import Ingest
 
 CONFIG = WorkerConfig("127.0.0.1:1", "unit", checkpoint_interval_s=1.0, checkpoint_max_interval_s=30.0)
 

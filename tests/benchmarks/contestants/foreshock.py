@@ -6,12 +6,12 @@ import logging
 from importlib.metadata import version
 from typing import Any
 
-from agents.core import EngineCore
-from agents.exits import ExitCode
+from agents.kafka.registry import open_registry
 from agents.launch import source
-from agents.registry import open_registry
-from agents.wire import AvroWire
-from agents.worker import Worker
+from agents.process.exits import ExitCode
+from agents.worker.core import EngineCore
+from agents.worker.process import Worker
+from agents.worker.wire import AvroWire
 from schemas.topics import INPUT_TOPICS
 from sinks.metrics import Metrics
 from tests.benchmarks import broker

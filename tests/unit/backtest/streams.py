@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from agents.eventfiles import EventFiles
+from agents.eventfiles.files import EventFiles
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 
 SEEN_AT_MS = 1_800_000_000_000

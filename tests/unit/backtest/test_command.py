@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agents.eventfiles import write_events
+from agents.eventfiles.files import write_events
 from tests.support.commands import Commands, Ran
 from tests.unit.backtest.streams import stream
 

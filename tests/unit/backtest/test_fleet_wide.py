@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from agents.backtest import replay
-from agents.eventfiles import EventFiles
+from agents.backtest.run import replay
+from agents.eventfiles.files import EventFiles
+from pipeline.close.inhibition import ACCOUNT_LEVEL, FEATURE_LEVEL
 from pipeline.config import EngineConfig
-from pipeline.inhibition import ACCOUNT_LEVEL, FEATURE_LEVEL
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 from schemas.topics import DAY_MS
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.backtest_charts import lead_time_chart, reliability_chart, series_chart
-from agents.backtest_outcomes import outcomes_of, score_outcomes
-from agents.eventfiles import read_events, read_labels
+from agents.backtest.charts import lead_time_chart, reliability_chart, series_chart
+from agents.backtest.outcomes import outcomes_of, score_outcomes
+from agents.eventfiles.files import read_events, read_labels
 from pipeline.scoring.protocol import Protocol
 from pipeline.scoring.scored import Scored
 from tests.support.repository import text

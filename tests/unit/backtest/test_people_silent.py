@@ -6,10 +6,10 @@ from dataclasses import replace as with_fields
 
 import pyarrow.compute as pc
 
-from agents.backtest import replay
-from agents.eventfiles import EventFiles
+from agents.backtest.run import replay
+from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
-from pipeline.labels import labels_from_table, match
+from pipeline.scoring.labels import labels_from_table, match
 from pipeline.simulate import SimulationSettings, simulate
 
 

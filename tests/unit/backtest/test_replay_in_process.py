@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from agents.arrivals import Clock, day_ends, every
-from agents.backtest import Alert, Replayed, in_order_of_detection, replay
-from agents.backtest_stream import Stream
-from agents.eventfiles import EventFiles
-from agents.replay import plan, to_batches
+from agents.backtest.run import Alert, Replayed, in_order_of_detection, replay
+from agents.backtest.stream import Stream
+from agents.eventfiles.files import EventFiles
+from agents.replay.arrivals import Clock, day_ends, every
+from agents.replay.plan import plan, to_batches
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.records import Outcome, RecordKind
+from pipeline.intake.feed import Feed
+from pipeline.terms.records import Outcome, RecordKind
 from schemas.topics import DAY_MS, INPUT_TOPICS
 from tests.unit.backtest.streams import SEEN_AT_MS, files
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from agents.embedded import EmbeddedBroker
-from agents.quarantine import REPLAY_HEADER
-from agents.wire import AvroWire
-from pipeline.records import DeadLetter
+from agents.kafka.embedded import EmbeddedBroker
+from agents.replay.dead_letters import REPLAY_HEADER
+from agents.worker.wire import AvroWire
+from pipeline.terms.records import DeadLetter
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS
 from tests.support.commands import Commands

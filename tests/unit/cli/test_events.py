@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
-from agents.arrivals import day_ends, every
-from agents.embedded import EmbeddedBroker
-from agents.emit import Emission, EmitOptions, emit
-from agents.eventfiles import read_events
-from agents.pace import Pace, StuckError
+from agents.eventfiles.files import read_events
+from agents.kafka.embedded import EmbeddedBroker
+from agents.replay.arrivals import day_ends, every
+from agents.replay.emit import Emission, EmitOptions, emit
+from agents.replay.pace import Pace, StuckError
 from pipeline.config import EngineConfig
 from schemas.encoder import RecordDecoder
 from schemas.registry import FileRegistry

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agents.eventfiles import read_events, write_events
+from agents.eventfiles.files import read_events, write_events
 from pipeline.simulate import SimulationSettings, simulate
 from tests.support.commands import Commands
 

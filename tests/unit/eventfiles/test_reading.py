@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from agents.eventfiles import EventFileError, EventFiles, Rejected, read_events
+from agents.eventfiles.files import EventFileError, EventFiles, Rejected, read_events
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.arrivals import every
-from agents.eventfiles import TOPIC_OF, EventFiles
-from agents.replay import ReplayPlan, plan, to_batches
+from agents.eventfiles.files import TOPIC_OF, EventFiles
+from agents.replay.arrivals import every
+from agents.replay.plan import ReplayPlan, plan, to_batches
 from pipeline.simulate import SimulationSettings, simulate
 from pipeline.simulate.tables import arrow_schema
 from schemas.batch import RecordKind

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pytest
 
-from agents.eventfiles import TOPIC_OF, EventFileError, EventFiles, read_events, read_labels, write_events
-from pipeline.labels import Label, labels_from_table
+from agents.eventfiles.files import TOPIC_OF, EventFileError, EventFiles, read_events, read_labels, write_events
+from pipeline.scoring.labels import Label, labels_from_table
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 from pipeline.simulate.tables import USAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agents.eventfiles import Format
+    from agents.eventfiles.files import Format
 
 FORMATS: tuple[Format, ...] = ("parquet", "csv", "jsonl")
 

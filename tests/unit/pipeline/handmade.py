@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.accounts import COUNTS, SUMMARIES
-from pipeline.bands import GREEN
-from pipeline.books import Context
+from pipeline.books.book import Context
 from pipeline.config import EngineConfig
-from pipeline.detectors.view import View
 from pipeline.evidence.census import census, census_of
-from pipeline.hashing import hash64, hash_text
-from pipeline.members import Members, mark_day
-from pipeline.panes import RING
-from pipeline.state import State
-from pipeline.users import Users
+from pipeline.evidence.view import View
+from pipeline.scorecards.bands import GREEN
+from pipeline.state.accounts import COUNTS, SUMMARIES
+from pipeline.state.members import Members, mark_day
+from pipeline.state.panes import RING
+from pipeline.state.state import State
+from pipeline.state.users import Users
+from pipeline.terms.hashing import hash64, hash_text
 
 TODAY = 20_000
 """2024-10-04, a Friday; its reference of power users ends 32 days before."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.alerts import (
+from pipeline.alerts.records import (
     MAX_SUMMARY,
     Alerting,
     Change,
@@ -23,9 +23,9 @@ from pipeline.alerts import (
     optional,
     state_of,
 )
-from pipeline.books import Book, Context, Episode
+from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
-from pipeline.kinds import KINDS, Kind, alert_score
+from pipeline.kinds.table import KINDS, Kind, alert_score
 from schemas.event_types import ALERT_SEVERITIES
 from schemas.topics import DAY_MS
 

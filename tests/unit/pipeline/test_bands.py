@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.bands import GREEN, GREY, NAMES, RED, YELLOW, BandRule, BandState, move
+from pipeline.scorecards.bands import GREEN, GREY, NAMES, RED, YELLOW, BandRule, BandState, move
 
 KNOWN, LITTLE = 1.0, 0.39
 

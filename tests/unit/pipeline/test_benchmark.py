@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.benchmark import benchmark
-from pipeline.fleet import Fleet
-from pipeline.fleet_day import BUCKETS, USUAL, FleetDay, Tally
+from pipeline.explain.benchmark import benchmark
+from pipeline.fleet.merged import Fleet
+from pipeline.terms.fleet_day import BUCKETS, USUAL, FleetDay, Tally
 from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
 
 MIN = 20

@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.accounts import SUMMARIES, summary
-from pipeline.billing import MAX_PAID_INVOICES, apply_billing
-from pipeline.books import Book, Context, Episode, Invoice, Reading, Ticket, decode_book, encode_book
-from pipeline.facts import Fact
-from pipeline.memory import forget
-from pipeline.signals import (
+from pipeline.books.billing import MAX_PAID_INVOICES, apply_billing
+from pipeline.books.book import Book, Context, Episode, Invoice, Reading, Ticket, decode_book, encode_book
+from pipeline.books.endings import forget
+from pipeline.books.facts import Fact
+from pipeline.books.signals import (
     apply_profile,
     apply_signal,
     context_of,
@@ -20,7 +19,8 @@ from pipeline.signals import (
     reading_of,
     same_context,
 )
-from pipeline.tickets import apply_ticket
+from pipeline.books.tickets import apply_ticket
+from pipeline.state.accounts import SUMMARIES, summary
 
 LIMIT = 500
 DAY_MS = 86_400_000

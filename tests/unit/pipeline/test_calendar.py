@@ -7,16 +7,17 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pipeline.books import Book, Context
-from pipeline.calendar import PlannedShutdown, country_code, public_holidays
+from pipeline.books.book import Book, Context
+from pipeline.books.shutdowns import apply_shutdown, days_of, until_ms
 from pipeline.config import EngineConfig
-from pipeline.days import Days
 from pipeline.detectors import silence
 from pipeline.detectors.levels import usage_drop
-from pipeline.detectors.view import View
 from pipeline.evidence.census import census
-from pipeline.level import weekday
-from pipeline.shutdowns import apply_shutdown, days_of, until_ms
+from pipeline.evidence.dayfactors import day_factors
+from pipeline.evidence.level import weekday
+from pipeline.evidence.view import View
+from pipeline.terms.calendar import PlannedShutdown, country_code, public_holidays
+from pipeline.terms.days import Days
 from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
 
 DAY_MS = 86_400_000
@@ -29,7 +30,7 @@ def view_of(world: World, day: int = TODAY) -> View:
     accounts.belonging.put(list(accounts.books), [book.context for book in accounts.books.values()])
     every = slice(1, accounts.size)
     counts = census(state.users, state.features, accounts.size, day).part(every)
-    return View(accounts, every, day, state.days, EngineConfig(arl_days=2800.0), counts, state.day_factors(day))
+    return View(accounts, every, day, state.days, EngineConfig(arl_days=2800.0), counts, day_factors(state, day))
 
 
 def office(world: World, name: str, country: str | None, segment: str | None = None, weekend: float = 10.0) -> int:

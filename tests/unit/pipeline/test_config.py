@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.calendar import PlannedShutdown
 from pipeline.config import EngineConfig
-from pipeline.kinds import STREAMS
+from pipeline.kinds.table import STREAMS
 from pipeline.scorecards.card import Criterion, Scorecard
 from pipeline.scorecards.profiles import HealthProfile
+from pipeline.terms.calendar import PlannedShutdown
 from schemas.topics import DAY_MS
 
 

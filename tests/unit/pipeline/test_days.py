@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from pipeline.days import Days
+from pipeline.terms.days import Days
 
 EPOCH = date(1970, 1, 1)
 HOUR_MS = 3_600_000

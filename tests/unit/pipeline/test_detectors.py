@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.bands import GREEN, GREY, RED, YELLOW
 from pipeline.config import EngineConfig
 from pipeline.detectors import (
     Detector,
@@ -23,7 +22,8 @@ from pipeline.detectors import (
     weekly_drop,
 )
 from pipeline.detectors.levels import RISE_CAP, sustained_growth, ticket_surge, usage_drop, users_drop, users_growth
-from pipeline.level import Z_90, Z_DISPERSION, Z_MEAN, Z_RISE
+from pipeline.evidence.level import Z_90, Z_DISPERSION, Z_MEAN, Z_RISE
+from pipeline.scorecards.bands import GREEN, GREY, RED, YELLOW
 from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
 
 DAY_MS = 86_400_000

@@ -8,8 +8,8 @@ import pytest
 from pipeline.config import EngineConfig
 from pipeline.detectors import dormant
 from pipeline.evidence.alive import alive, weeks_of
-from pipeline.kinds import KINDS, alert_score
-from pipeline.members import mark_day
+from pipeline.kinds.table import KINDS, alert_score
+from pipeline.state.members import mark_day
 from tests.unit.pipeline.handmade import MONTHS, TODAY, World
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.contributors import CONTRIBUTORS, MAX_CONTRIBUTORS, contributors
 from pipeline.detectors import combined_evidence
 from pipeline.detectors.levels import usage_drop
-from pipeline.hashing import hash_text
-from pipeline.kinds import KINDS
-from pipeline.scenes import day_scenes
-from pipeline.scenes import tested_dimensions as dimensions_of
+from pipeline.explain.contributors import CONTRIBUTORS, MAX_CONTRIBUTORS, contributors
+from pipeline.explain.scenes import day_scenes
+from pipeline.explain.scenes import tested_dimensions as dimensions_of
+from pipeline.kinds.table import KINDS
+from pipeline.terms.hashing import hash_text
 from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
 
 LONG_AGO, BEFORE = range(TODAY - 119, MONTHS.start), range(MONTHS.start, TODAY - 6)

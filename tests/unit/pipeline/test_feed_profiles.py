@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
+from pipeline.intake.feed import Feed
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Record
 

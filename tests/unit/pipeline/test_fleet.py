@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.fleet import Fleet
-from pipeline.fleet_day import BUCKETS, SCOPES, USUAL, FleetDay, Tally, smallest
+from pipeline.fleet.merged import Fleet
+from pipeline.intake.feed import Feed
+from pipeline.terms.fleet_day import BUCKETS, SCOPES, USUAL, FleetDay, Tally, smallest
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, TOPICS, USAGE, Record
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.alerts import Alerting
+from pipeline.alerts.records import Alerting
 from pipeline.config import EngineConfig
-from pipeline.days import Days
-from pipeline.fleet import Fleet
-from pipeline.fleet_alerts import FleetAlerts
-from pipeline.fleet_day import BUCKETS, USUAL, FleetDay, Tally
+from pipeline.fleet.alerts import FleetAlerts
+from pipeline.fleet.merged import Fleet
+from pipeline.terms.days import Days
+from pipeline.terms.fleet_day import BUCKETS, USUAL, FleetDay, Tally
 
 DAY_MS = 86_400_000
 

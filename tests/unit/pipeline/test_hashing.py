@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.hashing import combine, hash64
+from pipeline.terms.hashing import combine, hash64
 
 MASK = 2**64 - 1
 SEED, MULTIPLIER, FINAL = 0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from pipeline.index import HashIndex, KeySet
+from pipeline.terms.hash_index import HashIndex, KeySet
 
 KEYS = st.one_of(
     st.integers(0, 20).map(lambda n: n << 20),  # one slot and one step for all of them

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.books import Book, Context, Episode
+from pipeline.books.book import Book, Context, Episode
+from pipeline.close.inhibition import inhibitor
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.hashing import hash_text
-from pipeline.inhibition import inhibitor
+from pipeline.intake.feed import Feed
+from pipeline.terms.hashing import hash_text
 
 ROW = 0
 EVERYTHING = ("feed", "fleet", "smb", "parent", "usage_drop")

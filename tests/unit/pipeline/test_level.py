@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.level import (
+from pipeline.evidence.level import (
     BASELINE_DAYS,
     LAG_DAYS,
     Z_90,

@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from pipeline.hashing import hash64
-from pipeline.members import ID_BYTES, RING_DAYS, Members, active_weeks, by_day, count_weeks, last_days, mark_day
+from pipeline.state.members import ID_BYTES, RING_DAYS, Members, active_weeks, by_day, count_weeks, last_days, mark_day
+from pipeline.terms.hashing import hash64
 
 ACCOUNTS = 6
 Event = tuple[int, int]

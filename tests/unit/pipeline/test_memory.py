@@ -8,16 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.books import Book, Context, Episode, Profile, encode_book
-from pipeline.bookshelf import OPEN_BYTES, Bookshelf
+from pipeline.books.book import Book, Context, Episode, Profile, encode_book
+from pipeline.changelog.read import Loader
+from pipeline.changelog.write import Entry, checkpoint
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.hashing import hash64
-from pipeline.members import Members
-from pipeline.panes import RING, added, empty
-from pipeline.recovery import Loader
-from pipeline.snapshot import Entry, checkpoint
-from pipeline.users import Users
+from pipeline.intake.feed import Feed
+from pipeline.state.bookshelf import OPEN_BYTES, Bookshelf
+from pipeline.state.members import Members
+from pipeline.state.panes import RING, added, empty
+from pipeline.state.users import Users
+from pipeline.terms.hashing import hash64
 
 ACCOUNTS, USERS, FEATURES = 5_000, 20, 12
 LIMIT = 6_000

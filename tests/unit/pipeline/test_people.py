@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.books import Book, Contact
+from pipeline.books.book import Book, Contact
+from pipeline.books.people import holder
 from pipeline.detectors.people import champion_silent, power_user_silent, sponsor_silent
-from pipeline.hashing import hash_text
-from pipeline.people import holder
+from pipeline.terms.hashing import hash_text
 from tests.unit.pipeline.handmade import TODAY, World, last
 
 BEFORE = TODAY - 119

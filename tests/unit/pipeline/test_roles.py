@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.detectors import role_decline
 from pipeline.evidence.roles import MIN_SHARE
-from pipeline.hashing import hash64, hash_text
-from pipeline.users import MAX_ROLE_NAMES, NEVER_TOLD, Users
+from pipeline.state.users import MAX_ROLE_NAMES, NEVER_TOLD, Users
+from pipeline.terms.hashing import hash64, hash_text
 from tests.unit.pipeline.handmade import TODAY, World, last
 
 LATELY = last(14)

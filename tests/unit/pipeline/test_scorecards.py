@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.records import Outcome
+from pipeline.intake.feed import Feed
 from pipeline.scorecards.builtin import DEFAULT
 from pipeline.scorecards.card import Criterion, Scorecard
 from pipeline.scorecards.profiles import Expectations, HealthProfile
+from pipeline.terms.records import Outcome
 from tests.oracle.batches import to_batches
 from tests.oracle.model import BILLING, DAY_MS, PROFILES, SIGNALS, TICKETS, TOPICS, Record
 from tests.support.recovered import restarted

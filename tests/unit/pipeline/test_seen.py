@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-import pipeline.seen
-from pipeline.seen import Seen, SeenChunk
+import pipeline.state.seen
+from pipeline.state.seen import Seen, SeenChunk
 
 MANY = 10**9
 EVENTS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 6)), max_size=20)
@@ -111,7 +111,7 @@ def test_days_that_are_too_late_anyway_do_not_count_as_evicted() -> None:
 
 
 def test_a_checkpoint_writes_only_what_is_new_in_chunks_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.seen, "CHUNK_IDS", 10)
+    monkeypatch.setattr(pipeline.state.seen, "CHUNK_IDS", 10)
     seen = Seen(MANY)
     add(seen, list(range(1, 26)), day=4)
     first = seen.checkpoint(end=25)

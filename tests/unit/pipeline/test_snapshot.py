@@ -11,13 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from pipeline.books import decode_book
-from pipeline.config import EngineConfig
-from pipeline.feed import Feed
-from pipeline.hashing import hash_text
-from pipeline.panes import PANES, RING
-from pipeline.recovery import Loader
-from pipeline.snapshot import (
+from pipeline.books.book import decode_book
+from pipeline.changelog.read import Loader
+from pipeline.changelog.write import (
     CLAIM_KEY,
     HEAD,
     PANE_WIDTHS,
@@ -31,8 +27,12 @@ from pipeline.snapshot import (
     read_partition_record,
     seen_key,
 )
-from pipeline.standings import STANDING
-from pipeline.users import NEVER_TOLD
+from pipeline.config import EngineConfig
+from pipeline.intake.feed import Feed
+from pipeline.state.panes import PANES, RING
+from pipeline.state.standings import STANDING
+from pipeline.state.users import NEVER_TOLD
+from pipeline.terms.hashing import hash_text
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, TOPICS, USAGE, OracleConfig, Record
 from tests.oracle.streams import Case, Log, short_cases

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.books import Book
+from pipeline.books.book import Book
+from pipeline.books.signals import apply_profile, context_of
 from pipeline.config import EngineConfig
-from pipeline.signals import apply_profile, context_of
 from tests.oracle.model import DAY_MS
 from tests.support.scene import MIDNIGHT_MS, Stage
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.days import Days
 from pipeline.portfolio.facts import Events, Facts, facts_of
 from pipeline.portfolio.measure import Figure, Portfolio, measure
 from pipeline.portfolio.movements import Movement, first_paid_ms, movements
 from pipeline.portfolio.periods import periods_of
 from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES
 from pipeline.simulate.tables import arrow_schema
+from pipeline.terms.days import Days
 
 DAY_MS = 86_400_000
 UTC_DAYS = Days("UTC")

@@ -55,7 +55,7 @@ def test_a_file_may_hold_scorecards_and_profiles(tmp_path: Path) -> None:
     assert card.criteria[1] == Criterion("feature:export", 2, "value")
     assert engine.health_scorecards == ("default", "trial")
     assert engine.shadow_kinds == ("silence", "ticket_surge")
-    plan = Plan(engine)
+    plan = Plan(engine.scorecards, engine.health_scorecards, engine.profiles)
     assert [each.id for each in plan.cards] == ["default", "trial", "onboarding"]
     assert plan.expects[1].touches == 6.0
     assert plan.shadowed == {"trial"}

@@ -55,7 +55,7 @@ def test_seconds_and_days_become_what_the_core_counts_in() -> None:
 
 
 def test_the_defaults_of_the_settings_are_those_of_the_core_and_of_the_worker() -> None:
-    from agents.config import WorkerConfig
+    from agents.settings.worker import WorkerConfig
     from pipeline.config import EngineConfig
 
     settings = load(None, {})

@@ -9,7 +9,7 @@ import pytest
 
 from agents.settings import ConfigError, load
 from agents.settings.shutdowns import planned_shutdown
-from pipeline.calendar import PlannedShutdown
+from pipeline.terms.calendar import PlannedShutdown
 
 FIRST, LAST = ((day - date(1970, 1, 1)).days for day in (date(2026, 12, 24), date(2027, 1, 1)))
 

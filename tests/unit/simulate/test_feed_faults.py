@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.calendar import public_holidays
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
+from pipeline.terms.calendar import public_holidays
 from schemas.topics import DAY_MS
 
 ACCOUNTS = 60

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.labels import (
+from pipeline.scoring.labels import (
     ACCOUNT_INCIDENTS,
     EXPANSION_KINDS,
     FLEET_INCIDENTS,

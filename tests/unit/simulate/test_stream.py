@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 from fastavro.validation import validate
 
-from pipeline.labels import ACCOUNT_INCIDENTS
+from pipeline.scoring.labels import ACCOUNT_INCIDENTS
 from pipeline.simulate import ACCOUNT_KINDS, FLEET_KINDS, SimulatedStream, SimulationSettings, simulate
 from schemas.avro import plain
 from schemas.definitions import current

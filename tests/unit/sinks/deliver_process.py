@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from agents.failpoints import hit
+from agents.process.failpoints import hit
 from tests.unit.sinks.delivering import delivering
 
 

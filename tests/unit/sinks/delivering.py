@@ -11,9 +11,9 @@ from typing import Any
 
 from confluent_kafka import Producer
 
-from agents.deliver import Deliver, DeliverConfig
-from agents.deliver_reader import record_decoder
-from pipeline.records import DeadLetter
+from agents.delivery.loop import Deliver, DeliverConfig
+from agents.delivery.reader import record_decoder
+from pipeline.terms.records import DeadLetter
 from schemas.encoder import Encoder
 from schemas.registry import FileRegistry
 from schemas.topics import TOPICS

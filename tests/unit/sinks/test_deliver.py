@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from agents.deliver import Deliver, DeliverConfig
-from agents.embedded import EmbeddedBroker
-from agents.exits import RefusedError
+from agents.delivery.loop import Deliver, DeliverConfig
+from agents.kafka.embedded import EmbeddedBroker
+from agents.process.exits import RefusedError
 from sinks.database.engine import open_engine
 from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink

@@ -11,10 +11,10 @@ import pytest
 from confluent_kafka import Producer
 from sqlalchemy import text
 
-from agents.embedded import EmbeddedBroker
-from agents.eventfiles import EventFiles
+from agents.delivery.portfolio import PortfolioKeeper
+from agents.eventfiles.files import EventFiles
+from agents.kafka.embedded import EmbeddedBroker
 from agents.portfolio import portfolio_of
-from agents.portfolio_keeper import PortfolioKeeper
 from pipeline.portfolio.facts import KEPT_TYPES
 from pipeline.portfolio.measure import Figure, Portfolio
 from pipeline.simulate import SimulationSettings, simulate

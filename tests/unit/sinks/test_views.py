@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect
 
-from agents.portfolio_keeper import PortfolioKeeper
+from agents.delivery.portfolio import PortfolioKeeper
 from schemas.topics import DAY_MS
 from sinks.database.engine import open_engine
 from sinks.database.migrate import upgrade

@@ -1,0 +1,4 @@
+"""History through the same core in this process: replayed, scored against outcomes, reported.
+
+Imports `replay` and `eventfiles`.
+"""

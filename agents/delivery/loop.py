@@ -1,0 +1,290 @@
+"""The delivery process: output topics into the database, as a projection that may lag and never loses.
+
+Positions live in the database beside the rows. After anything unexpected (database away, another writer,
+unknown COMMIT, rebalance) nothing is kept in memory: the positions are read again, and the topics from there.
+Meanwhile the consumer is polled without partitions, so that the group does not evict it. Detection never
+waits for this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+
+from agents.delivery.reader import Decode, DeliverReader, Item, Place, Publish, offset_of, place_of
+from agents.kafka.brokers import SILENT, Complaints, Silence
+from agents.process.exits import RefusedError
+from agents.process.failpoints import hit
+from pipeline.config import EngineConfig
+from schemas.errors import RegistryUnavailableError
+from sinks.backoff import Backoff
+from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, Projection, Sink, Written, nothing
+from sinks.errors import CommitUnknownError, PositionConflictError, SinkRejectedError, SinkUnavailableError
+from sinks.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+WAITS = "waits for the group's partitions"
+_POLL_S = 0.2
+_STUCK_S = 120.0
+_ASK_S = 10.0
+_CONFLICT_RETRY_S = 0.05
+_POSITION_GONE = frozenset({"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"})
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverConfig:
+    """How to read: `kafka` are librdkafka settings (brokers, security), `group` is that of all deliverers."""
+
+    kafka: Mapping[str, Any]
+    group: str = "foreshock-deliver"
+    topics: Mapping[str, Projection] = field(default_factory=lambda: dict(PROJECTIONS))
+    batch_records: int = 2_000
+    batch_wait_s: float = 0.25
+    longest_backoff_s: float = 30.0
+    max_skew_ms: int = EngineConfig().max_skew_ms
+    """Events further in the future than this are left to the workers' quarantine."""
+    accept_loss: bool = False
+    """Go on from the oldest record when the topic no longer has the position; otherwise refuse."""
+
+
+class Deliver:
+    """Writes output topics to a sink until stopped; `run` belongs to one thread, the rest to any.
+
+    Args:
+        config: what to read and how much at a time.
+        sink: where to; its positions say where to start. The caller closes it.
+        decode: topic and value to a record; see `deliver_reader.record_decoder`.
+        dead_letter: publishes a record that can never be written and returns once that is acknowledged.
+        metrics: told what happens.
+        failpoint: called in the transaction and after its COMMIT.
+        between: called between transactions; raises SinkUnavailableError when the destination is away.
+    """
+
+    def __init__(
+        self,
+        config: DeliverConfig,
+        sink: Sink,
+        decode: Decode,
+        dead_letter: Publish,
+        metrics: Metrics,
+        *,
+        failpoint: Callable[[str], None] = hit,
+        between: Callable[[], None] = nothing,
+    ) -> None:
+        self._config = config
+        self._sink = sink
+        self._reader = DeliverReader(config.topics, decode, dead_letter, metrics, config.max_skew_ms)
+        self._metrics = metrics
+        self._failpoint = failpoint
+        self._between = between
+        self._stop = threading.Event()
+        self._assigned: list[TopicPartition] = []
+        self._positions: dict[Place, int | None] = {}
+        self._placed = False
+        self._backoff = Backoff(config.longest_backoff_s)
+        self._problem: str | None = "not started"
+        self._silence: str | None = None
+        self._joined = False
+        self._beat_s = time.monotonic()
+
+    def stop(self) -> None:
+        """Ask `run` to return after the transaction in hand."""
+        self._stop.set()
+
+    def healthy(self) -> str | None:
+        """Say what is wrong with the process itself, for /-/healthy."""
+        idle_s = time.monotonic() - self._beat_s
+        return None if idle_s < _STUCK_S else f"no progress for {idle_s:.0f} s"
+
+    def ready(self) -> str | None:
+        """Say why records are not being written now, for /-/ready."""
+        return self._problem or self._silence
+
+    def run(self) -> None:
+        """Deliver until stopped.
+
+        Raises:
+            RefusedError: the topic has lost records that were never written, or was made anew.
+            KafkaException: the client is broken for good.
+        """
+        consumer = Consumer(self._consumer_settings())
+        self._problem = WAITS
+        try:
+            consumer.subscribe(
+                list(self._config.topics),
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_revoke,
+            )
+            silence = Silence(consumer, next(iter(self._config.topics)))
+            while not self._stop.is_set():
+                self._step(consumer, silence)
+        finally:
+            consumer.close()
+            self._problem = "stopped"
+
+    def _consumer_settings(self) -> dict[str, Any]:
+        return {
+            "session.timeout.ms": 45_000,
+            "queued.max.messages.kbytes": 16 * 1024,
+            "fetch.message.max.bytes": 4 * 1024 * 1024,
+            "fetch.wait.max.ms": 100,
+            "log.connection.close": False,
+            **self._config.kafka,
+            "log_level": SILENT,
+            "error_cb": Complaints(logger, "delivery"),
+            "group.id": self._config.group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+            # The assignment is set and withdrawn as a whole: see _place.
+            "partition.assignment.strategy": "range",
+        }
+
+    def _step(self, consumer: Consumer, silence: Silence) -> None:
+        self._beat_s = time.monotonic()
+        try:
+            if self._joined and not self._placed:
+                self._place(consumer)
+            messages = consumer.consume(self._config.batch_records, self._config.batch_wait_s)
+            self._silence = silence.problem(messages)
+            self._take(consumer, messages)
+            self._between()
+        except SinkUnavailableError as error:
+            unknown = isinstance(error, CommitUnknownError)
+            self._metrics.sink_failed("commit_unknown" if unknown else "unavailable")
+            self._metrics.sink_blocked()
+            self._wait(consumer, str(error), error.retry_after_s)
+        except PositionConflictError as error:
+            self._metrics.sink_failed("conflict")
+            self._wait(consumer, str(error), _CONFLICT_RETRY_S)
+        except RegistryUnavailableError as error:
+            self._wait(consumer, str(error), 1.0)
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # Where to read from is in the database, and that may be away: not to be waited for in a callback.
+        consumer.assign([])
+        self._assigned, self._placed, self._joined = partitions, False, True
+        self._metrics.rebalance()
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        del partitions  # With this assignor it is always all of them.
+        consumer.unassign()
+        self._assigned, self._placed, self._joined = [], False, False
+        self._problem = WAITS
+
+    def _place(self, consumer: Consumer) -> None:
+        """Read the positions and start fetching there."""
+        known = {
+            (topic, partition): offset
+            for topic in self._config.topics
+            for partition, offset in self._sink.positions(topic).items()
+        }
+        places = [(each.topic, each.partition) for each in self._assigned]
+        self._positions = {place: known.get(place) for place in places}
+        consumer.assign([TopicPartition(*place, known.get(place, OFFSET_BEGINNING)) for place in places])
+        self._placed = True
+        self._problem = None
+
+    def _wait(self, consumer: Consumer, problem: str, retry_after_s: float) -> None:
+        """Drop what is in hand and stay in the group until it is time to try again."""
+        consumer.assign([])
+        self._placed = False
+        self._problem = problem
+        delay_s = self._backoff.next_delay(retry_after_s)
+        logger.warning("delivery tries again in %.2f s: %s", delay_s, problem)
+        until_s = time.monotonic() + delay_s
+        while not self._stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
+            self._beat_s = time.monotonic()
+            consumer.poll(min(_POLL_S, left_s))
+
+    def _take(self, consumer: Consumer, messages: Sequence[Message]) -> None:
+        """Write what was fetched, if it is still ours."""
+        sound = [message for message in messages if self._is_sound(consumer, message)]
+        # A rebalance within the fetch may have taken the partitions away and even given them back.
+        if not sound or not self._placed:
+            return
+        advances = self._advances(sound)
+        items = [item for message in sound if (item := self._reader.read(message)) is not None]
+        began_s = time.monotonic()
+        written = self._write(items, advances)
+        self._failpoint("sink_after_commit")
+        self._backoff.reset()
+        self._metrics.sink_committed(time.monotonic() - began_s, time.time())
+        self._count(written)
+        for advance in advances:
+            self._positions[advance.topic, advance.partition] = advance.next
+        self._tell_group(consumer, advances)
+
+    def _is_sound(self, consumer: Consumer, message: Message) -> bool:
+        """Say whether this is a record of a partition of ours; raises for what delivery cannot go on from."""
+        error = message.error()
+        if error is None:
+            return place_of(message) in self._positions
+        if error.name() in _POSITION_GONE and self._placed:
+            self._skip_gap(consumer, place_of(message))
+        elif error.fatal():
+            raise KafkaException(error)
+        elif error.name() != "_PARTITION_EOF":
+            logger.warning("delivery: %s", error)
+        return False
+
+    def _skip_gap(self, consumer: Consumer, place: Place) -> None:
+        """Handle a position that the topic does not have: refuse, or go on at its oldest record."""
+        old = self._positions.get(place)
+        oldest, newest = consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ASK_S)
+        problem = (
+            f"{place[0]}/{place[1]}: the database expects offset {old}, the topic has {oldest}-{newest}; "
+            "retention removed records, or the topic was made anew"
+        )
+        if not self._config.accept_loss:
+            message = f"{problem}; accept the loss, or deliver from the beginning under a new cluster name"
+            raise RefusedError(message)
+        logger.error("%s; going on at %d", problem, oldest)
+        self._metrics.invariant("delivery_gap")
+        self._sink.write(DeliveryBatch([], [Advance(*place, old, oldest)]))
+        raise PositionConflictError(problem)
+
+    def _advances(self, messages: Sequence[Message]) -> list[Advance]:
+        last = {place_of(message): offset_of(message) for message in messages}
+        return [Advance(*place, self._positions[place], offset + 1) for place, offset in last.items()]
+
+    def _write(self, items: Sequence[Item], advances: Sequence[Advance]) -> Written:
+        """Write all that can be written; what cannot be is dead-lettered first."""
+        while True:
+            try:
+                batch = DeliveryBatch([record for record, _ in items], advances)
+                return self._sink.write(batch, lambda: self._failpoint("sink_in_txn"))
+            except SinkRejectedError as error:
+                self._metrics.sink_failed("rejected")
+                for rejection in error.rejections:
+                    self._reader.reject(items[rejection.index][1], rejection.reason, rejection.detail)
+                refused = {rejection.index for rejection in error.rejections}
+                items = [item for index, item in enumerate(items) if index not in refused]
+
+    def _count(self, written: Written) -> None:
+        self._metrics.sink_written("alert", written.alerts)
+        self._metrics.sink_written("health", written.health)
+        self._metrics.sink_written("command", written.commands)
+        self._metrics.sink_written("fact", written.facts)
+        for alert_id, revision in written.conflicts:
+            logger.error("alert %s revision %d came again with other content", alert_id, revision)
+            self._metrics.invariant("alert_conflict")
+
+    def _tell_group(self, consumer: Consumer, advances: Sequence[Advance]) -> None:
+        """Show others how far delivery is; nothing is ever read from there."""
+        done = [TopicPartition(each.topic, each.partition, each.next) for each in advances]
+        with contextlib.suppress(KafkaException):
+            consumer.commit(offsets=done, asynchronous=True)
+        for each in done:
+            _, newest = consumer.get_watermark_offsets(each, cached=True)
+            self._metrics.lag(each.topic, each.partition, max(0, newest - each.offset))

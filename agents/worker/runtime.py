@@ -1,0 +1,57 @@
+"""The parts of one worker that its services share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agents.settings.worker import WorkerConfig
+from agents.worker.ingest import Ingest
+from agents.worker.lease import Lease
+from agents.worker.ports import Core, Observer, Wire
+from agents.worker.publisher import Publisher
+
+State = Literal["starting", "recovering", "rebalancing", "running", "stopping"]
+
+
+@dataclass(slots=True)
+class Runtime:
+    """Everything between Kafka and the core, wired together."""
+
+    config: WorkerConfig
+    topics: Sequence[str]
+    """Input topics."""
+    core: Core
+    wire: Wire
+    observer: Observer
+    publisher: Publisher
+    lease: Lease
+    ingest: Ingest
+    state: State = "starting"
+    waiting: Callable[[], int] = lambda: 0
+    """Number of delivered runs that wait to be applied."""
+
+    @classmethod
+    def build(
+        cls,
+        config: WorkerConfig,
+        topics: Sequence[str],
+        core: Core,
+        wire: Wire,
+        observer: Observer,
+    ) -> Runtime:
+        """Wire the parts; connects the publisher."""
+        publisher = Publisher(config)
+        lease = Lease(config.session_timeout_ms)
+        ingest = Ingest(config, topics, core, wire, publisher, observer, lease)
+        return cls(config, topics, core, wire, observer, publisher, lease, ingest)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What readiness and operators want to know."""
+        return {
+            "state": self.state,
+            "ready": self.state == "running",
+            "partitions": sorted(self.ingest.shards),
+            "positions": {str(shard.number): dict(shard.durable) for shard in self.ingest.shards.values()},
+        }

@@ -1,0 +1,202 @@
+"""Alert records: identity, content and the transitions of an episode.
+
+An alert's content is a function of the account's state and of event time, so the same id and revision always carry
+the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite, log
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from pipeline.books.book import Book, Context, Episode
+from pipeline.config import EngineConfig
+from pipeline.kinds.table import KINDS, Kind, alert_score
+from pipeline.terms.days import Days
+from schemas.topics import DAY_MS
+
+NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
+CARD_KINDS = ("health_changed", "health_unknown")
+"""Kinds that tell of one scorecard, which is their dimension."""
+MAX_SUMMARY = 140
+
+
+def alert_id(account_id: str, kind: str, dimension: str, starts_at_ms: int) -> UUID:
+    """Identity of an episode's alert."""
+    return uuid5(NAMESPACE, f"{account_id}|{kind}|{dimension}|{starts_at_ms}")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What surrounds an alert: figures of the account that explain it, as of the decision."""
+
+    window_start_ms: int
+    window_end_ms: int
+    dimensions: Sequence[dict[str, Any]] = ()
+    contributors: Sequence[dict[str, Any]] = ()
+    health: dict[str, Any] | None = None
+    baseline_days: int = 0
+    provisional: bool = False
+    benchmark: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of an episode: what becomes of it, why, and when in event time."""
+
+    status: str
+    reason: str
+    at_ms: int
+    ends_at_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Alerting:
+    """Turns changes of episodes into alert records."""
+
+    config: EngineConfig
+    shadow_cards: frozenset[str] = frozenset()
+    """Scorecards whose alerts go to `alerts.shadow` only."""
+    _hash: str = field(init=False)
+    _days: Days = field(init=False)
+    _threshold: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._hash = self.config.config_hash
+        self._days = Days(self.config.timezone)
+        self._threshold = log(self.config.run_length_days)
+
+    def record(self, account_id: str, book: Book, episode: Episode, change: Change, scene: Scene) -> dict[str, Any]:
+        """The alert record of one change, as in schemas/alert.avsc."""
+        kind, context = KINDS[episode.kind], book.context
+        summary = _summary(account_id, context, episode)
+        return {
+            "alert_id": str(alert_id(account_id, episode.kind, episode.dimension, episode.starts_at_ms)),
+            "revision": episode.revision,
+            "status": change.status,
+            "transition_reason": change.reason,
+            "account_id": account_id,
+            "parent_account_id": context.parent_account_id,
+            "family": kind.family,
+            "kind": episode.kind,
+            "dimension": episode.dimension,
+            "level": kind.level,
+            "severity": episode.severity,
+            "score": alert_score(kind, episode.severity, episode.evidence),
+            "starts_at": episode.starts_at_ms,
+            "ends_at": change.ends_at_ms,
+            "detected_at": episode.detected_at_ms,
+            "updated_at": change.at_ms,
+            "onset": self._onset(episode),
+            "signal": _signal(episode, scene),
+            "dimensions": list(scene.dimensions),
+            "evidence": self._evidence(kind, episode, scene),
+            "top_contributors": list(scene.contributors),
+            "health": scene.health,
+            "context": context_record(context, change.at_ms, at_risk=kind.family == "risk"),
+            "owner": context.owner,
+            "play": {
+                "id": kind.play.id,
+                "title": kind.play.title,
+                "due_at": episode.detected_at_ms + kind.play.days * DAY_MS,
+            },
+            "summary": summary[:MAX_SUMMARY],
+            "description": f"{summary}. {kind.play.title}.",
+            "config_hash": self._hash,
+            "shadow": self._in_shadow(episode),
+            "benchmark": scene.benchmark,
+        }
+
+    def _onset(self, episode: Episode) -> dict[str, int] | None:
+        if episode.onset is None:
+            return None
+        estimate, low, high = (self._days.start_ms(day) for day in episode.onset)
+        return {"estimate": estimate, "low": low, "high": high}
+
+    def _in_shadow(self, episode: Episode) -> bool:
+        card = episode.dimension if episode.kind in CARD_KINDS else ""
+        return episode.kind in self.config.shadow_kinds or card in self.shadow_cards
+
+    def _evidence(self, kind: Kind, episode: Episode, scene: Scene) -> dict[str, Any]:
+        statistical = kind.evidence == "log"
+        return {
+            "method": kind.method,
+            "method_version": 1,
+            "value": _plain(episode.evidence),
+            "threshold": round(self._threshold, 6) if statistical else None,
+            "arl_days": round(self.config.run_length_days, 6) if statistical else None,
+            "expected_false_alerts_per_owner_week": (
+                round(self.config.expected_false_per_owner_week, 6) if statistical else None
+            ),
+            "baseline_days": scene.baseline_days,
+            "provisional": scene.provisional,
+        }
+
+
+def _signal(episode: Episode, scene: Scene) -> dict[str, Any]:
+    kind = KINDS[episode.kind]
+    return {
+        "metric": episode.dimension if not kind.immediate else episode.kind,
+        "unit": kind.unit,
+        "direction": kind.direction,
+        "observed": _plain(episode.observed),
+        "expected": _plain(episode.expected),
+        "change_pct": change_pct(episode.observed, episode.expected),
+        "window_start": scene.window_start_ms,
+        "window_end": scene.window_end_ms,
+    }
+
+
+def _summary(account_id: str, context: Context, episode: Episode) -> str:
+    return KINDS[episode.kind].summary.format(
+        name=context.name or account_id,
+        observed=episode.observed,
+        expected=episode.expected,
+        dimension=episode.dimension or "the account",
+        band="red" if episode.severity == "error" else "yellow",
+    )
+
+
+def context_record(context: Context, at_ms: int, *, at_risk: bool) -> dict[str, Any]:
+    """What the account is worth and when it renews."""
+    renewal = context.renewal_at_ms
+    return {
+        "segment": context.segment,
+        "lifecycle_stage": context.lifecycle_stage,
+        "stage_since": context.stage_since_ms,
+        "touch_model": context.touch_model,
+        "plan": context.plan,
+        "arr_minor": context.arr_minor,
+        "currency": context.currency,
+        "renewal_at": renewal,
+        "days_to_renewal": (renewal - at_ms) // DAY_MS if renewal is not None else None,
+        "arr_at_risk_minor": context.arr_minor if at_risk else None,
+    }
+
+
+def _plain(value: float) -> float:
+    """A finite figure without noise in its last digits."""
+    return round(float(value), 6) if isfinite(value) else 0.0
+
+
+def optional(value: float) -> float | None:
+    """A figure, or nothing when it is not finite."""
+    return round(float(value), 6) if isfinite(value) else None
+
+
+def change_pct(observed: float, expected: float) -> float | None:
+    """Relative change in percent; nothing against an expectation of zero."""
+    if not (isfinite(observed) and isfinite(expected)) or expected == 0:
+        return None
+    return round(100.0 * (float(observed) - float(expected)) / float(expected), 2)
+
+
+def state_of(observed: float, expected: float) -> str:
+    """Whether a dimension is down, flat (within 15 %) or up; unknown without an expectation."""
+    change = change_pct(observed, expected)
+    if change is None:
+        return "unknown"
+    return "down" if change < -15 else "up" if change > 15 else "flat"

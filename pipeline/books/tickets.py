@@ -1,0 +1,97 @@
+"""Ticket events on an account's book: which tickets are open, since when and how urgent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.books.book import Book, Reopening, Ticket
+from pipeline.books.endings import REOPENING_DAYS, bound
+from pipeline.books.facts import Fact
+from schemas.topics import DAY_MS
+
+OPENING = frozenset({"opened", "reopened"})
+CLOSING = frozenset({"resolved", "closed"})
+DEFAULT_PRIORITY = "p3"
+LOW_RATING = 2
+NEUTRAL_RATING = 3
+SEVERITY_POINTS = {"p1": 5, "p2": 3, "p3": 2, "p4": 1}
+
+
+def _severity_points(event: Mapping[str, Any]) -> int:
+    """Of an opened ticket, by its priority."""
+    return SEVERITY_POINTS.get(event["priority"] or DEFAULT_PRIORITY, 0) if event["type"] == "opened" else 0
+
+
+def _is_complaint(event: Mapping[str, Any]) -> int:
+    """Whether the sentiment is below 0 or the satisfaction 2 of 5 at most."""
+    sentiment, csat = event["sentiment"], event["csat"]
+    return int((sentiment is not None and sentiment < 0) or (csat is not None and csat <= LOW_RATING))
+
+
+TICKET_PANES: dict[str, Callable[[Mapping[str, Any]], int]] = {
+    "tickets_opened": lambda event: int(event["type"] == "opened"),
+    "severity_points": _severity_points,
+    "complaints": _is_complaint,
+}
+"""What one event adds to the panes that tickets fill."""
+
+
+def apply_ticket(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
+    """Bring the book up to date with one event; events not after a ticket's closing change nothing.
+
+    Returns what immediate rules act on.
+    """
+    book.tickets_seen = True
+    key, kind, at_ms, priority = event["ticket_id"], event["type"], event["occurred_at"], event["priority"]
+    if kind == "csat_given":
+        return _rated(key, at_ms, event["csat"])
+    if at_ms <= book.closed_tickets.get(key, -1):
+        return []
+    ticket = book.tickets.get(key)
+    if kind in CLOSING:
+        book.tickets.pop(key, None)
+        book.closed_tickets[key] = at_ms
+        bound(book.closed_tickets, limit)
+        return [Fact("ticket_closed", key, at_ms)]
+    if kind in OPENING and ticket is None:
+        if len(book.tickets) >= limit:
+            del book.tickets[min(book.tickets, key=lambda name: book.tickets[name].opened_at_ms)]
+        book.tickets[key] = Ticket(at_ms, priority or DEFAULT_PRIORITY)
+    elif ticket is not None:
+        _update(ticket, kind, at_ms, priority)
+    if kind == "reopened":
+        return _reopened(book, key, at_ms, limit)
+    return [Fact(_ALARMING[kind], key, at_ms)] if kind in _ALARMING else []
+
+
+_ALARMING = {"escalated": "ticket_escalated", "sla_breached": "sla_breached"}
+
+
+def _rated(key: str, at_ms: int, points: int | None) -> list[Fact]:
+    if points is None:
+        return []
+    name = "ticket_rated_low" if points <= LOW_RATING else "ticket_rated_fine"
+    return [Fact(name, key, at_ms, float(points), float(NEUTRAL_RATING), float(NEUTRAL_RATING - points))]
+
+
+def _reopened(book: Book, key: str, at_ms: int, limit: int) -> list[Fact]:
+    """Count a ticket's reopenings; from the second on they are a fact."""
+    known = book.reopened.get(key)
+    if known is None or at_ms - known.at_ms > REOPENING_DAYS * DAY_MS:
+        if known is None and len(book.reopened) >= limit:
+            del book.reopened[min(book.reopened, key=lambda name: (book.reopened[name].at_ms, name))]
+        book.reopened[key] = Reopening(1, at_ms)
+        return []
+    known.count += 1
+    known.at_ms = max(known.at_ms, at_ms)
+    return [Fact("ticket_reopened", key, at_ms, float(known.count), 1.0, float(known.count))]
+
+
+def _update(ticket: Ticket, kind: str, at_ms: int, priority: str | None) -> None:
+    if kind == "reopened":
+        ticket.opened_at_ms = at_ms
+    if kind == "escalated":
+        ticket.escalated = True
+    if kind in ("opened", "reopened", "priority_changed") and priority is not None:
+        ticket.priority = priority

@@ -1,0 +1,83 @@
+"""Amended days: late data may change what an open episode was raised on, or take it away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.alerts.records import Change
+from pipeline.books.book import Episode
+from pipeline.detectors import AMENDABLE
+from pipeline.evidence.census import census_of
+from pipeline.evidence.dayfactors import day_factors
+from pipeline.evidence.view import View
+from pipeline.explain.contributors import contributors
+from pipeline.explain.scenes import day_scenes
+from pipeline.state.accounts import NEVER
+from pipeline.state.state import State
+from pipeline.terms.records import Outcome
+
+SAME = 1e-9
+"""Relative difference below which a figure has not changed."""
+Bools = npt.NDArray[np.bool_]
+
+
+def amend(state: State, day: int, held: Bools | None, outcome: Outcome) -> None:
+    """Judge again, as of their opening day, the episodes that late data may have changed."""
+    accounts = state.accounts
+    changed = np.flatnonzero(accounts.amended_from[: accounts.size] < day).astype(np.int32)
+    if held is not None:
+        changed = changed[~held[changed]]
+    if not len(changed):
+        return
+    for opened in range(int(accounts.amended_from[changed].min()), day):
+        rows = [
+            row for row in changed.tolist() if accounts.amended_from[row] <= opened and _opened_on(state, row, opened)
+        ]
+        if rows:
+            _judge_again(state, np.array(rows, dtype=np.int32), opened, day, outcome)
+    accounts.amended_from[changed] = NEVER
+    accounts.dirty[changed] = True
+
+
+def _opened_on(state: State, row: int, day: int) -> list[Episode]:
+    book = state.accounts.books.get(row)
+    if book is None:
+        return []
+    return [episode for episode in book.episodes if episode.opened_day == day and episode.kind in AMENDABLE]
+
+
+def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: int, outcome: Outcome) -> None:
+    counts = census_of(state.users, state.features, rows, opened)
+    view = View(state.accounts, rows, opened, state.days, state.config, counts, day_factors(state, opened))
+    findings = {kind: evaluate(view) for kind, evaluate in AMENDABLE.items()}
+    changed: list[tuple[int, Episode, Change]] = []
+    for place, row in enumerate(rows.tolist()):
+        book = state.accounts.books[row]
+        for episode in _opened_on(state, row, opened):
+            finding = findings[episode.kind]
+            status = "firing"
+            if not finding.raised[place]:
+                book.episodes.remove(episode)
+                status = "retracted"
+            elif _same(finding.observed[place], episode.observed) and _same(finding.evidence[place], episode.evidence):
+                continue
+            else:
+                episode.observed, episode.expected, episode.evidence = finding.values_at(place)
+            episode.revision += 1
+            changed.append((place, episode, Change(status, "late_data", state.days.end_ms(day))))
+        state.accounts.unsummarised.add(row)
+    if not changed:
+        return
+    around = day_scenes(state, view, np.unique([place for place, _, _ in changed]))
+    for place, episode, change in changed:
+        row = int(rows[place])
+        scene = replace(around[place], contributors=contributors(state, row, opened, episode.kind))
+        account_id, book = state.accounts.ids[row], state.accounts.books[row]
+        outcome.alerts.append(state.alerting.record(account_id, book, episode, change, scene))
+
+
+def _same(new: float, old: float) -> bool:
+    return bool(abs(new - old) <= SAME * max(1.0, abs(old)))

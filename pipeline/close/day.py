@@ -1,0 +1,138 @@
+"""Closing a day: every account of the partition evaluated as of it, in one vectorised pass per block of accounts."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.books.endings import forget, remembers
+from pipeline.books.signals import context_of, promote_readings, same_context
+from pipeline.close.amend import amend
+from pipeline.close.episodes import Closing
+from pipeline.close.newcomers import count_newcomers
+from pipeline.close.tally import DayTally
+from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS
+from pipeline.evidence.census import census
+from pipeline.evidence.dayfactors import day_factors
+from pipeline.evidence.view import View
+from pipeline.explain.scenes import Step, alert_records
+from pipeline.health.judging import DayContext, judge
+from pipeline.health.reach import Reach
+from pipeline.health.records import publish_health
+from pipeline.health.relationship import OVERDUE_MS
+from pipeline.state.state import State
+from pipeline.terms.records import Outcome
+
+BLOCK = 8_192
+"""Accounts evaluated at a time: their working columns fit in a processor's cache."""
+Bools = npt.NDArray[np.bool_]
+
+
+def close_day(state: State, outcome: Outcome) -> None:
+    """Close the open day and open the next; alerts and health records go to `outcome`."""
+    day, accounts = state.open_day, state.accounts
+    held = _held(state, day)
+    tally = DayTally(state, day)
+    if len(accounts):
+        accounts.summarise()
+        count_newcomers(state, day)
+        amend(state, day, held, outcome)
+        accounts.summarise()
+        counts = census(state.users, state.features, accounts.size, day)
+        reach = Reach(state.users, state.features, accounts.size, day)
+        factors = day_factors(state, day)
+        for start in range(1, accounts.size, BLOCK):
+            rows = slice(start, min(start + BLOCK, accounts.size))
+            view = View(accounts, rows, day, state.days, state.config, counts.part(rows), factors)
+            tally.add(view)
+            _close_block(state, view, reach, rows, held, outcome)
+        _age(state, day, held)
+    outcome.fleet_days.append(tally.record())
+    _refresh_books(state, day, held)
+    state.definitions = dict(state.plan.definitions)
+    state.enter_day(day + 1)
+    for seen in state.seen.values():
+        seen.forget_before(state.first_amendable_day)
+    outcome.days_closed += 1
+
+
+def _held(state: State, day: int) -> Bools | None:
+    """Rows that closed this day before a crash cut their checkpoint in two."""
+    if state.ahead is None:
+        return None
+    held = np.zeros(state.accounts.size, dtype=np.bool_)
+    known = state.ahead.closed_day[: state.accounts.size]
+    held[: len(known)] = known >= day
+    return held
+
+
+def _age(state: State, day: int, held: Bools | None) -> None:
+    """Make room for the day after tomorrow."""
+    mask = None
+    if held is not None:
+        mask = np.zeros(state.accounts.capacity, dtype=np.bool_)
+        mask[: len(held)] = held
+    state.accounts.age(day + 2, mask)
+    for members in (state.users, state.features):
+        members.forget_day(day + 2, mask)
+        state.accounts.dirty[members.enforce_limit(mask)] = True
+
+
+def _refresh_books(state: State, day: int, held: Bools | None) -> None:
+    accounts = state.accounts
+
+    def due(rows: set[int]) -> list[int]:
+        return [row for row in sorted(rows) if held is None or not held[row]]
+
+    for row in due(state.waiting_readings):
+        promote_readings(accounts.books[row])
+        accounts.unsummarised.add(row)
+        accounts.dirty[row] = True
+    for row in due(state.stale_context):
+        book = accounts.books[row]
+        fresh = context_of(book, day)
+        if not same_context(book.context, fresh):
+            book.context = fresh
+            state.choose_profile(row, fresh)
+            accounts.belonging.put([row], [fresh])
+            accounts.unsummarised.add(row)
+            accounts.dirty[row] = True
+    before_ms = state.days.start_ms(state.first_amendable_day)
+    for row in due(state.remembering):
+        if forget(accounts.books[row], before_ms):
+            accounts.dirty[row] = True
+        if not remembers(accounts.books[row]):
+            state.remembering.discard(row)
+    for rows in (state.waiting_readings, state.stale_context):
+        rows.intersection_update([row for row in rows if held is not None and held[row]])
+
+
+def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bools | None, outcome: Outcome) -> None:
+    accounts = state.accounts
+    findings = {detector.KIND: view.finding(detector) for detector in BEFORE_SCORE}
+    live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
+    previous_primary = accounts.primary[rows].copy()
+    context = DayContext(view, findings, judge(state, view, rows, live, reach), previous_primary)
+    view.band = accounts.band[rows]
+    findings |= {detector.KIND: detector.evaluate(view) for detector in AFTER_SCORE}
+    outcome.alerts += alert_records(state, context, _advance(state, context, rows, live, outcome))
+    outcome.health += publish_health(state, context, rows, live)
+
+
+def _advance(state: State, context: DayContext, rows: slice, live: Bools, outcome: Outcome) -> list[Step]:
+    """Advance the episodes of the accounts of which there is anything to say."""
+    accounts, end_ms = state.accounts, context.view.end_ms
+    raised = np.stack([context.findings[detector.KIND].raised for detector in DETECTORS], axis=1)
+    news = np.logical_or.reduce([verdict.moved for verdict in context.judgement.verdicts])
+    late = (accounts.first_due_ms[rows] + OVERDUE_MS <= end_ms) | (accounts.next_goal_ms[rows] <= end_ms)
+    concerned = np.flatnonzero(live & ((accounts.open_episodes[rows] > 0) | raised.any(axis=1) | news | late))
+    steps: list[Step] = []
+    among, which = np.nonzero(raised[concerned])
+    bounds = np.searchsorted(among, np.arange(len(concerned) + 1)).tolist()
+    kinds_raised = which.tolist()
+    for number, (place, has_news, is_late) in enumerate(
+        zip(concerned.tolist(), news[concerned].tolist(), late[concerned].tolist(), strict=True)
+    ):
+        kinds = kinds_raised[bounds[number] : bounds[number + 1]]
+        Closing(state, context, rows.start + place, place, kinds, has_news, is_late, outcome, steps).run()
+    return steps

@@ -1,0 +1,52 @@
+"""Counting one partition's accounts as of a closed day, for the record that all partitions merge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.close.inhibition import ACCOUNT_LEVEL
+from pipeline.evidence.level import SEASONAL_DAYS
+from pipeline.evidence.view import View
+from pipeline.state.state import State
+from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, smallest
+
+
+class DayTally:
+    """Takes a closing day's views and makes the record of the day."""
+
+    def __init__(self, state: State, day: int) -> None:
+        self._state = state
+        self._day = day
+        self._count: DayCount | None = None
+
+    def add(self, view: View) -> None:
+        """Count those accounts of a view whose day says something."""
+        belonging, level, day = self._state.accounts.belonging, view.level, self._day
+        if self._count is None:
+            self._count = DayCount(len(belonging.segments))
+        expected = level.means(day, day)[0]
+        left_out = view.left_out(day, day)
+        counted = level.defined & (level.days >= SEASONAL_DAYS) & (expected >= MIN_INFORMATION * level.dispersion)
+        if left_out is not None:
+            counted &= ~left_out[0]
+        chosen = np.flatnonzero(counted)
+        actions = view.pane("actions", day, day)[0].astype(np.int64)
+        week = level.means(day - 6, day).sum(axis=0)[chosen]
+        segment = belonging.segment[view.rows][chosen]
+        self._count.add(segment, actions[chosen], expected[chosen], view.week_actions[chosen], week)
+
+    def record(self) -> FleetDay:
+        """Of the day, once all its accounts are closed."""
+        state = self._state
+        names = state.accounts.belonging.segments.names
+        tallies = {} if self._count is None else self._count.tallies(names)
+        return FleetDay(state.number, self._day, self._day, tallies, self._alarmed())
+
+    def _alarmed(self) -> tuple[int, ...]:
+        accounts = self._state.accounts
+        rows = [
+            row
+            for row in np.flatnonzero(accounts.open_episodes[: accounts.size]).tolist()
+            if any(episode.kind in ACCOUNT_LEVEL for episode in accounts.books[row].episodes)
+        ]
+        return smallest(accounts.hashes[rows])

@@ -1,0 +1,275 @@
+"""What a detector may read: the accounts of a partition as of one closed day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.config import EngineConfig
+from pipeline.evidence.census import Census
+from pipeline.evidence.dayfactors import SPAN, DayFactors, shut_days
+from pipeline.evidence.gaps import bit_length
+from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level, expected_level
+from pipeline.state.accounts import Accounts
+from pipeline.state.members import last_days
+from pipeline.state.panes import RING, SCALES, USAGE_PANES
+from pipeline.terms.days import Days
+from pipeline.terms.hashing import U64
+from pipeline.terms.records import I64
+
+F64 = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Rows = slice | npt.NDArray[np.int32]
+Places = npt.NDArray[np.intp]
+FACTOR_DAYS = 28
+"""Days whose factors are computed together: what most detectors read."""
+
+
+@dataclass(slots=True)
+class Finding:
+    """A detector's answer for each account of the view."""
+
+    raised: Bools
+    observed: F64
+    expected: F64
+    evidence: F64
+    """Surer is higher; its scale is the detector's own."""
+    lasting: F64 | None = None
+    """The lower of yesterday's and today's evidence, of what must hold on both."""
+
+    @classmethod
+    def nothing(cls, observed: F64, expected: F64) -> Finding:
+        """No account raised, and no evidence for it."""
+        return cls(np.zeros(len(observed), dtype=np.bool_), observed, expected, np.full(len(observed), -np.inf))
+
+    @property
+    def surest(self) -> F64:
+        """Evidence that other detectors may build on."""
+        return self.evidence if self.lasting is None else self.lasting
+
+    def values_at(self, place: int) -> tuple[float, float, float]:
+        """Observed, expected and evidence of one account."""
+        return float(self.observed[place]), float(self.expected[place]), float(self.evidence[place])
+
+
+class Evaluator(Protocol):
+    """What says where its condition holds."""
+
+    KIND: str
+    DIMENSION: str
+
+    def evaluate(self, view: View) -> Finding:
+        """Where the condition holds as of the view's day."""
+
+
+class View:
+    """Some accounts as of a day; what several detectors need is computed once."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        rows: Rows,
+        day: int,
+        days: Days,
+        config: EngineConfig,
+        counts: Census,
+        day_factors: DayFactors | None = None,
+    ) -> None:
+        """`day_factors`: of the calendar and the fleet as of the day; without them every day is an ordinary one."""
+        self.accounts = accounts
+        self.rows = rows
+        self.day = day
+        self.end_ms = days.end_ms(day)
+        self.days = days
+        self.day_factors = day_factors
+        self.threshold = float(np.log(config.run_length_days))
+        self.config = config
+        self.users = counts.users
+        self.features = counts.features
+        self.power = counts.power
+        self.abandonment = counts.abandonment
+        self.roles = counts.roles
+        self._people = counts.people
+        self._findings: dict[str, Finding] = {}
+        self.first_usage_day = accounts.first_usage_day[rows].astype(np.int64)
+        self.band = accounts.band[rows]
+        """The band of the previous close, until the score of this one is known."""
+
+    def __len__(self) -> int:
+        return len(self.first_usage_day)
+
+    def pane(self, name: str, first: int, last: int) -> npt.NDArray[np.integer]:
+        """Values of the days from `first` to `last`, both included: one row a day, one column an account."""
+        days = np.arange(first, last + 1) % RING
+        pane = self.accounts.panes[name]
+        return pane[days, self.rows] if isinstance(self.rows, slice) else pane[days[:, None], self.rows]
+
+    def total(self, name: str, first: int, last: int) -> I64:
+        """Sum over the days from `first` to `last`, both included."""
+        return np.asarray(self.pane(name, first, last).sum(axis=0, dtype=np.int64))
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A column of the accounts."""
+        return np.asarray(getattr(self.accounts, name)[self.rows])
+
+    def columns(self, name: str, first: int, last: int, places: Places) -> npt.NDArray[np.integer]:
+        """Like `pane`, of the accounts at some places."""
+        days = np.arange(first, last + 1)[:, None] % RING
+        return np.asarray(self.accounts.panes[name][days, self._rows_at(places)])
+
+    def users_of(self, places: Places) -> tuple[U64, npt.NDArray[np.int32]]:
+        """Day rings of the users of the accounts at some places, and to which of these each belongs."""
+        members, owners = self._people.of(self._rows_at(places))
+        return self._people.bits[members], owners
+
+    def users_named(self, places: Places, hashes: U64) -> U64:
+        """Day rings of one user of each of the accounts at some places; empty for those who are not known."""
+        return self._people.bits[self._people.named(self.accounts.hashes[self._rows_at(places)], hashes)]
+
+    def counted_gap(self, places: Places, gap: I64) -> F64:
+        """Days of gaps of the accounts at some places, each counted by its factor; the oldest in full."""
+        factors = self.factors(self.day - SPAN + 1, self.day)
+        factors = factors[:, places] if factors.shape[1] > 1 else factors
+        inside = np.arange(SPAN, 0, -1)[:, None] <= gap
+        return np.asarray((inside * factors).sum(axis=0) + np.maximum(0, gap - SPAN))
+
+    def _rows_at(self, places: Places) -> npt.NDArray[np.int32]:
+        rows = self.rows.start + places if isinstance(self.rows, slice) else self.rows[places]
+        return np.asarray(rows, dtype=np.int32)
+
+    def scale(self, name: str) -> float:
+        """What a pane's values are divided by to be in the unit they are judged in."""
+        return SCALES.get(name, 1.0)
+
+    def first_day_of(self, name: str) -> I64:
+        """Each account's first day that counts for a pane: of usage, or of anything."""
+        return self.first_usage_day if name in USAGE_PANES else self.column("first_day").astype(np.int64)
+
+    def last(self, name: str, days: int) -> F64:
+        """Sum of a pane over the days that end with the view's."""
+        return np.asarray(self.total(name, self.day - days + 1, self.day) / self.scale(name))
+
+    def rough_mean(self, name: str) -> F64:
+        """Mean of a pane's 56 days of baseline; 0 for accounts without any such day."""
+        last = self.day - LAG_DAYS
+        values = self.pane(name, last - BASELINE_DAYS + 1, last)
+        count = np.clip(last + 1 - self.first_day_of(name), 0, BASELINE_DAYS)
+        if name in USAGE_PANES and self._left_out is not None:
+            left_out = self._left_out[:BASELINE_DAYS]
+            values = np.where(left_out, 0, values)
+            used = np.arange(last - BASELINE_DAYS + 1, last + 1)[:, None] >= self.first_usage_day
+            count = count - (left_out & used).sum(axis=0)
+        total = values.sum(axis=0, dtype=np.int64) / self.scale(name)
+        return np.asarray(np.where(count > 0, total / np.maximum(count, 1), 0.0))
+
+    def finding(self, detector: Evaluator) -> Finding:
+        """What a detector finds here, evaluated once."""
+        if detector.KIND not in self._findings:
+            self._findings[detector.KIND] = detector.evaluate(self)
+        return self._findings[detector.KIND]
+
+    @cached_property
+    def level(self) -> Level:
+        """Expected daily actions."""
+        values = self.pane("actions", self.day - WINDOW_DAYS + 1, self.day)
+        priors = np.array(self.config.prior_daily_actions)[self.column("touch_model")]
+        return expected_level(values, self.day, self.first_usage_day, self.scale("actions"), priors, self._left_out)
+
+    def level_of(self, name: str, places: Places) -> Level:
+        """Expected daily values of a pane, of the accounts at some places."""
+        if name == "actions":
+            return self.level.at(places)
+        values = self.columns(name, self.day - WINDOW_DAYS + 1, self.day, places)
+        left_out = self._left_out if name in USAGE_PANES else None
+        left_out = None if left_out is None else left_out[:, places]
+        return expected_level(values, self.day, self.first_day_of(name)[places], self.scale(name), None, left_out)
+
+    def means(self, level: Level, first: int, last: int, places: Places | None = None) -> F64:
+        """A level's expected values of the days from `first` to `last`, one row a day, one column an account.
+
+        With `places` the level is that of the accounts there.
+        """
+        factors = self.factors(first, last)
+        if places is not None and factors.shape[1] > 1:
+            factors = factors[:, places]
+        return level.means(first, last) * factors
+
+    def factors(self, first: int, last: int) -> F64:
+        """What the calendar and the fleet leave of each account's expected values, one row a day.
+
+        On a public holiday an account is expected to be as on its quietest weekday; while it is shut, not at all.
+        """
+        if first > self.day - FACTOR_DAYS:
+            recent = self._recent_factors
+            start = first - self.day + FACTOR_DAYS - 1
+            return recent[start : start + last - first + 1]
+        return self._factors(first, last)
+
+    @cached_property
+    def _recent_factors(self) -> F64:
+        return self._factors(self.day - FACTOR_DAYS + 1, self.day)
+
+    def _factors(self, first: int, last: int) -> F64:
+        ordinary = np.ones((last - first + 1, 1))
+        if self.day_factors is None:
+            return ordinary
+        fleet = self.day_factors.fleet(self.rows, first, last)
+        found = ordinary if fleet is None else fleet
+        holidays = self.day_factors.holidays(self.rows, first, last)
+        if holidays is not None:
+            weekdays = self.level.factors
+            quiet = weekdays.min(axis=0) / weekdays[(np.arange(first, last + 1) + 3) % 7]
+            found = np.where(holidays, quiet * found, found)
+        if self._shut is not None:
+            found = np.where(self._shut[self.day_factors.rows(first, last)], 0.0, found)
+        return found
+
+    @cached_property
+    def _left_out(self) -> Bools | None:
+        """The same for all days that a level is learnt from and judged on."""
+        found = self.left_out(self.day - WINDOW_DAYS + 1, self.day)
+        return None if found is None else np.broadcast_to(found, (WINDOW_DAYS, len(self)))
+
+    def left_out(self, first: int, last: int) -> Bools | None:
+        """Days that enter no baseline, one row a day: holidays, shutdowns, short dips of the fleet."""
+        if self.day_factors is None:
+            return None
+        shut = self._shut if self._shut is None else self._shut[self.day_factors.rows(first, last)]
+        of_others = (self.day_factors.holidays, self.day_factors.dips)
+        known = [part for part in (shut, *(of(self.rows, first, last) for of in of_others)) if part is not None]
+        return np.logical_or.reduce(known) if known else None
+
+    @cached_property
+    def _shut(self) -> Bools | None:
+        """Days of `day_factors` on which each account is shut."""
+        return None if self.day_factors is None else shut_days(self.day_factors, self.accounts, self.rows, self.days)
+
+    @cached_property
+    def week_actions(self) -> F64:
+        """Actions of the last seven days."""
+        return self.total("actions", self.day - 6, self.day) / 1000.0
+
+    @cached_property
+    def week_expected(self) -> F64:
+        """Expected actions of the last seven days."""
+        return np.asarray(self.means(self.level, self.day - 6, self.day).sum(axis=0))
+
+    @cached_property
+    def four_weeks(self) -> F64:
+        """Days of the last 28, each counted by its factor."""
+        return np.asarray(self.factors(self.day - 27, self.day).sum(axis=0))
+
+    @cached_property
+    def active_bits(self) -> npt.NDArray[np.uint64]:
+        """Day ring of the accounts' own activity."""
+        return self.accounts.bits[self.rows]
+
+    @cached_property
+    def gap(self) -> I64:
+        """Days since the last active day; 128 when there is none in sight."""
+        near, far = (bit_length(last_days(self.active_bits, self.day - back, 64)) for back in (0, 64))
+        return np.where(near > 0, 64 - near, np.where(far > 0, 128 - far, 128))

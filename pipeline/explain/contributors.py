@@ -1,0 +1,102 @@
+"""Who moved what an alert tells of: the users or features of the account whose activity changed most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evidence.census import roles_of
+from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SETTLED_AGE
+from pipeline.evidence.power import power_of
+from pipeline.evidence.roles import declining
+from pipeline.state.members import Members, last_days
+from pipeline.state.state import State
+
+MAX_CONTRIBUTORS = 5
+USERS_DOWN, FEATURES_DOWN, POWER_USERS_DOWN = ("users", -1), ("features", -1), ("power", -1)
+ROLE_DOWN = ("role", -1)
+CHAMPION_DOWN, SPONSOR_DOWN = ("champion", -1), ("sponsor_user", -1)
+USERS_UP, FEATURES_UP = ("users", 1), ("features", 1)
+Sought = tuple[str, int]
+"""Whom to look at, and whether those who do less (−1) or more (1) are sought."""
+
+_USAGE_FALLS: tuple[Sought, ...] = (USERS_DOWN, FEATURES_DOWN)
+CONTRIBUTORS: dict[str, tuple[Sought, ...]] = {
+    **dict.fromkeys(
+        (
+            "usage_drop", "users_drop", "time_drop", "silence", "dormant", "combined_evidence", "weekly_drop",
+            "sentiment_gap", "seat_utilisation_drop", "stickiness_drop", "health_changed", "renewal_at_risk",
+        ),
+        _USAGE_FALLS,
+    ),
+    **dict.fromkeys(("breadth_drop", "feature_abandonment"), (FEATURES_DOWN,)),
+    **dict.fromkeys(
+        ("power_user_decline", "user_mix_shift", "power_user_attendance", "power_user_silent"), (POWER_USERS_DOWN,)
+    ),
+    **dict.fromkeys(
+        (
+            "sustained_growth", "users_growth", "new_power_users", "seat_saturation", "quota_burn", "new_team",
+            "single_user_dependence",
+        ),
+        (USERS_UP,),
+    ),
+    "role_decline": (ROLE_DOWN,),
+    "premium_probing": (FEATURES_UP,),
+    "champion_silent": (CHAMPION_DOWN,),
+    "sponsor_silent": (SPONSOR_DOWN,),
+}  # fmt: skip
+"""By kind, in the order in which they are named; of any other kind nobody is."""
+
+
+def contributors(state: State, row: int, day: int, kind: str) -> list[dict[str, Any]]:
+    """The members of an account that explain an alert of a kind as of a day: at most five, the largest change first.
+
+    `change` is in active days a week: of the last week against the usual.
+    """
+    age = day - int(state.accounts.first_usage_day[row]) + 1
+    found: list[dict[str, Any]] = []
+    for sought in CONTRIBUTORS.get(kind, ()):
+        found += _changed(state, row, day, age, sought)
+    return found[:MAX_CONTRIBUTORS]
+
+
+def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iterator[dict[str, Any]]:
+    whom, sign = sought
+    members = state.features if whom == "features" else state.users
+    places = members.of_one(row)
+    if whom == "power":
+        places = places[power_of(members.bits[places], day)]
+    elif whom == "role":
+        places, role = _declining_role(state, places, day)
+        if role is not None:
+            together = float(_weekly_change(members, places, day, age).sum())
+            yield {"kind": "role", "ref": role, "change": round(together, 4)}
+    elif whom not in ("users", "features"):
+        places = places[members.hashes[places] == getattr(state.accounts, whom)[row]]
+    change = sign * _weekly_change(members, places, day, age)
+    order = np.lexsort((members.hashes[places], -change))[:MAX_CONTRIBUTORS]
+    for place in order[change[order] > 0].tolist():
+        ref = members.ids[places[place]].decode("utf-8", "replace")
+        kind = "feature" if whom == "features" else "user"
+        yield {"kind": kind, "ref": ref, "change": round(sign * float(change[place]), 4)}
+
+
+def _declining_role(state: State, places: npt.NDArray[np.int32], day: int) -> tuple[npt.NDArray[np.int32], str | None]:
+    """Of an account's users those of the role that surely does less, and its name if that is known."""
+    roles = roles_of(state.users, places, day)
+    owners = np.zeros(len(places), dtype=np.int32)
+    role = declining(state.users.bits[places], owners, roles, 1, day).role
+    return places[(roles == role[0]) & (roles != 0)], state.users.role_names.of(int(role[0]))
+
+
+def _weekly_change(members: Members, places: npt.NDArray[np.int32], day: int, age: int) -> npt.NDArray[np.float64]:
+    """Active days of the last week less those of a usual one; the usual ones are those of the expected level."""
+    bits, lag = members.bits[places], LAG_DAYS if age >= SETTLED_AGE else max(MIN_DAYS, age // 2)
+    days = min(BASELINE_DAYS, age - lag)
+    if days < MIN_DAYS:
+        return np.zeros(len(places))
+    week = np.bitwise_count(last_days(bits, day, 7)).astype(np.float64)
+    return np.asarray(week - np.bitwise_count(last_days(bits, day - lag, days)) * (7.0 / days))

@@ -1,0 +1,158 @@
+"""Alerts of the whole fleet or of a segment: one for all, instead of one for each account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.alerts.records import Alerting, Change, Scene
+from pipeline.books.book import Book, Context, Episode
+from pipeline.fleet.merged import Fleet, MergedDay
+from pipeline.terms.days import Days
+from schemas.accounts import FLEET
+from schemas.event_types import ALERT_SEVERITIES
+
+FEED_STOPPED, FLEET_DIP = "usage_feed_stopped", "fleet_dip"
+FLEET_KINDS = (FEED_STOPPED, FLEET_DIP)
+DIMENSION = "total_usage"
+STOPPED_SHARE, FLOWING_SHARE = 0.1, 0.5
+DIP_FACTOR, DEEP_FACTOR, OVER_FACTOR = 0.8, 0.5, 0.9
+CLEAR_DAYS = 5
+EXPIRE_DAYS = 84
+_RANK = {severity: rank for rank, severity in enumerate(ALERT_SEVERITIES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a day says of a kind."""
+
+    raised: bool
+    cleared: bool
+    severity: str
+    values: tuple[float, float, float]
+
+
+class FleetAlerts:
+    """The open episodes of the fleet's scopes, advanced with each merged day."""
+
+    def __init__(self, alerting: Alerting, days: Days) -> None:
+        self.books: dict[str | None, Book] = {}
+        """Of scopes with open episodes."""
+        self._alerting = alerting
+        self._days = days
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the usage feed is said to have stopped."""
+        return self._open(None, FEED_STOPPED) is not None
+
+    def dipped(self, scope: str | None) -> bool:
+        """Whether a dip of the scope is open."""
+        return self._open(scope, FLEET_DIP) is not None
+
+    def open_by_kind(self) -> dict[str, int]:
+        """How many are open of each kind."""
+        kinds = [episode.kind for book in self.books.values() for episode in book.episodes]
+        return {kind: kinds.count(kind) for kind in FLEET_KINDS}
+
+    def _open(self, scope: str | None, kind: str) -> Episode | None:
+        book = self.books.get(scope)
+        return book.episode(kind, DIMENSION) if book is not None else None
+
+    def advance(self, merged: MergedDay, fleet: Fleet) -> list[dict[str, Any]]:
+        """Alert records of one more merged day: the feed, then the fleet, then its segments."""
+        day = _Day(self, merged.day, self._alerting, self._days)
+        stopped = self.stopped
+        day.run(None, FEED_STOPPED, _feed(merged), inhibited=False)
+        if self.stopped and not stopped:
+            day.inhibit(lambda _scope: True)
+        dipped = self.dipped(None)
+        day.run(None, FLEET_DIP, _dip(merged, fleet, None), inhibited=self.stopped)
+        if self.dipped(None) and not dipped:
+            day.inhibit(lambda scope: scope is not None)
+        segments = {scope for scope in (*self.books, *merged.tallies) if scope is not None}
+        for scope in sorted(segments):
+            day.run(scope, FLEET_DIP, _dip(merged, fleet, scope), inhibited=self.stopped or self.dipped(None))
+        self.books = {scope: book for scope, book in self.books.items() if book.episodes}
+        return day.records
+
+
+def _feed(merged: MergedDay) -> Judgement:
+    tally = merged.tallies.get(None)
+    if tally is None:
+        return Judgement(False, True, "critical", (0.0, 0.0, 0.0))
+    values = (tally.actions / 1000.0, tally.expected / 1000.0, float(tally.accounts))
+    raised, flowing = (tally.actions < share * tally.expected for share in (STOPPED_SHARE, FLOWING_SHARE))
+    return Judgement(raised, not flowing, "critical", values)
+
+
+def _dip(merged: MergedDay, fleet: Fleet, scope: str | None) -> Judgement:
+    tally, ring = merged.tallies.get(scope), fleet.rings.get(scope)
+    if tally is None or ring is None:
+        return Judgement(False, True, "warning", (1.0, 1.0, 0.0))
+    factor = ring.dips.get(merged.day, 1.0)
+    severity = "error" if factor < DEEP_FACTOR else "warning"
+    return Judgement(factor < DIP_FACTOR, factor >= OVER_FACTOR, severity, (factor, 1.0, float(tally.accounts)))
+
+
+@dataclass(slots=True)
+class _Day:
+    """One merged day of all scopes."""
+
+    alerts: FleetAlerts
+    number: int
+    alerting: Alerting
+    days: Days
+    records: list[dict[str, Any]]
+
+    def __init__(self, alerts: FleetAlerts, number: int, alerting: Alerting, days: Days) -> None:
+        self.alerts, self.number, self.alerting, self.days = alerts, number, alerting, days
+        self.records = []
+
+    def run(self, scope: str | None, kind: str, today: Judgement, *, inhibited: bool) -> None:
+        """Advance one episode."""
+        book = self.alerts.books.get(scope)
+        episode = book.episode(kind, DIMENSION) if book is not None else None
+        if book is None or episode is None:
+            if today.raised and not inhibited:
+                self._open(scope, kind, today)
+            return
+        episode.clear_days = episode.clear_days + 1 if today.cleared else 0
+        if episode.clear_days >= CLEAR_DAYS:
+            self._resolve(scope, book, episode, "recovered")
+        elif self.number - episode.opened_day >= EXPIRE_DAYS:
+            self._resolve(scope, book, episode, "expired")
+        elif today.raised and _RANK[today.severity] > _RANK[episode.severity]:
+            episode.severity = today.severity
+            episode.observed, episode.expected, episode.evidence = today.values
+            episode.revision += 1
+            self._write(scope, book, episode, "firing", "worsened")
+
+    def inhibit(self, chosen: Callable[[str | None], bool]) -> None:
+        """End the dips of some scopes: what opened today says it for them too."""
+        for scope in sorted(filter(chosen, self.alerts.books), key=lambda name: name or ""):
+            book = self.alerts.books[scope]
+            episode = book.episode(FLEET_DIP, DIMENSION)
+            if episode is not None:
+                self._resolve(scope, book, episode, "inhibited")
+
+    def _open(self, scope: str | None, kind: str, today: Judgement) -> None:
+        name = "The fleet" if scope is None else f"Segment {scope}"
+        book = self.alerts.books.setdefault(scope, Book(context=Context(name=name, segment=scope)))
+        starts_at_ms, end_ms = self.days.start_ms(self.number), self.days.end_ms(self.number)
+        episode = Episode(kind, DIMENSION, self.number, starts_at_ms, end_ms, today.severity, *today.values)
+        book.episodes.append(episode)
+        self._write(scope, book, episode, "firing", "detected")
+
+    def _resolve(self, scope: str | None, book: Book, episode: Episode, reason: str) -> None:
+        book.episodes.remove(episode)
+        episode.revision += 1
+        self._write(scope, book, episode, "resolved", reason)
+
+    def _write(self, scope: str | None, book: Book, episode: Episode, status: str, reason: str) -> None:
+        end_ms = self.days.end_ms(self.number)
+        change = Change(status, reason, end_ms, end_ms if status == "resolved" else None)
+        account_id = FLEET if scope is None else f"{FLEET}:{scope}"
+        window = Scene(self.days.start_ms(self.number), end_ms)
+        self.records.append(self.alerting.record(account_id, book, episode, change, window))

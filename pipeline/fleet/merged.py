@@ -1,0 +1,193 @@
+"""The view of the whole fleet, the same in every partition: merged day by day from the records of all partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import sqrt
+
+import msgspec
+
+from pipeline.terms.fleet_day import USUAL, FleetDay, Tally, first_names
+
+KEPT_DAYS = 96
+USUAL_DAYS = 28
+MIN_USUAL_DAYS = 7
+LEAST_BAND = 0.1
+BAND = 0.45
+"""How far a day of the fewest accounts must be below the usual; of more, less by the root of their number."""
+LONG_DIP_DAYS = 14
+"""A dip of more days within four weeks is the new habit: it enters baselines."""
+
+
+_UNKNOWN = 255
+
+
+@dataclass(slots=True)
+class Ring:
+    """The last days of one scope."""
+
+    medians: dict[int, int] = field(default_factory=dict)
+    """Bucket of the median account, for days with enough accounts."""
+    dips: dict[int, float] = field(default_factory=dict)
+    """Factor of the days on which it was below 1."""
+
+    def forget_before(self, day: int) -> None:
+        """Drop older days."""
+        for days in (self.medians, self.dips):
+            for old in [known for known in days if known < day]:
+                del days[old]
+
+    def usual(self, day: int) -> int:
+        """What the median account's bucket usually is, as of a day; never above `USUAL`."""
+        known = sorted(
+            bucket for x, bucket in self.medians.items() if day - USUAL_DAYS <= x < day and x not in self.dips
+        )
+        if len(known) < MIN_USUAL_DAYS:
+            return USUAL
+        return min(USUAL, max(1, known[(len(known) - 1) // 2]))
+
+    def add(self, day: int, tally: Tally, min_accounts: int) -> None:
+        """Take a day of enough accounts."""
+        median, usual = tally.median, self.usual(day)
+        self.medians[day] = median
+        if median / usual < 1.0 - max(LEAST_BAND, BAND * sqrt(min_accounts / tally.accounts)):
+            self.dips[day] = median / usual
+
+
+@dataclass(frozen=True, slots=True)
+class MergedDay:
+    """A day of the whole fleet, once all partitions have told of it."""
+
+    day: int
+    tallies: dict[str | None, Tally]
+    """Of scopes with enough accounts."""
+
+
+class SavedRing(msgspec.Struct, array_like=True):
+    """A scope's last days as stored."""
+
+    scope: str | None
+    medians: bytes
+    """The last `KEPT_DAYS` days, the newest last; `_UNKNOWN` where there is none."""
+    dips: dict[int, float]
+
+
+class SavedFleet(msgspec.Struct, array_like=True):
+    """What a partition must remember of merged days; the records of later ones are read again."""
+
+    through: int = -1
+    rings: list[SavedRing] = []
+    alarmed: list[int] = []
+    weeks: list[tuple[str | None, list[int]]] = []
+
+
+class Fleet:
+    """Records of all partitions, merged in order of days.
+
+    The first record of a partition and day counts: a restart after a torn checkpoint may send another one, but the
+    first was made from whole state and was durable before that state.
+    """
+
+    def __init__(self, partitions: int, min_accounts: int) -> None:
+        self.partitions = partitions
+        self.min_accounts = min_accounts
+        self.through = -1
+        """The last day merged."""
+        self.rings: dict[str | None, Ring] = {}
+        self.alarmed: frozenset[int] = frozenset()
+        """Hashes of the accounts with an open alert on their usage on the last day merged."""
+        self.weeks: dict[str | None, tuple[int, ...]] = {}
+        """Of scopes with enough accounts on the last day merged: accounts by bucket of their week."""
+        self._waiting: dict[int, dict[int, FleetDay]] = {}
+        self._final: dict[int, int] = {}
+        self._ahead: dict[int, list[FleetDay]] = {}
+
+    @property
+    def newest(self) -> int:
+        """The last day of which any partition has told; −1 before."""
+        return max(self._final.values(), default=-1)
+
+    def save(self) -> SavedFleet:
+        """What is to be stored."""
+        days = range(self.through - KEPT_DAYS + 1, self.through + 1)
+        rings = [
+            SavedRing(scope, bytes(ring.medians.get(day, _UNKNOWN) for day in days), dict(ring.dips))
+            for scope, ring in self.rings.items()
+        ]
+        weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
+        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks)
+
+    def restore(self, saved: SavedFleet) -> None:
+        """Go on from what was stored."""
+        self.through, self.alarmed = saved.through, frozenset(saved.alarmed)
+        self.weeks = {scope: tuple(counts) for scope, counts in saved.weeks}
+        for ring in saved.rings:
+            first = saved.through - len(ring.medians) + 1
+            medians = {first + back: median for back, median in enumerate(ring.medians) if median != _UNKNOWN}
+            self.rings[ring.scope] = Ring(medians, ring.dips)
+
+    def take(self, record: FleetDay) -> None:
+        """Keep a record until its day is merged; what is known already is ignored."""
+        number = record.partition
+        if not 0 <= number < self.partitions:
+            return
+        # Retention may have removed what came before the first one in the log.
+        final = self._final.setdefault(number, max(self.through, record.since - 1))
+        if record.since > final + 1:
+            self._ahead.setdefault(number, []).append(record)
+            return
+        if record.day > final:
+            self._final[number] = record.day
+            if record.tallies or record.alarmed:
+                self._waiting.setdefault(record.day, {})[number] = record
+            for ahead in self._ahead.pop(number, []):
+                self.take(ahead)
+
+    def merge_through(self, day: int) -> Iterator[MergedDay]:
+        """Merge the days up to this one of which all partitions have told."""
+        if len(self._final) < self.partitions:
+            return
+        until = min(day, *self._final.values())
+        while self.through < until:
+            if not self.rings:
+                # Nothing is known of the days before the next record, and nothing was told of them.
+                silent_until = min(until, min(self._waiting, default=until + 1) - 1)
+                if silent_until > self.through:
+                    self.through, self.alarmed, self.weeks = silent_until, frozenset(), {}
+                    continue
+            yield self._merge(self.through + 1)
+
+    def _merge(self, day: int) -> MergedDay:
+        self.through = day
+        records = self._waiting.pop(day, {}).values()
+        tallies = merged(records)
+        enough = {scope: tally for scope, tally in tallies.items() if tally.accounts >= self.min_accounts}
+        self.weeks = {scope: tally.weeks for scope, tally in enough.items()}
+        for scope, tally in enough.items():
+            self.rings.setdefault(scope, Ring()).add(day, tally, self.min_accounts)
+        for scope, ring in list(self.rings.items()):
+            ring.forget_before(day - KEPT_DAYS + 1)
+            if not ring.medians:
+                del self.rings[scope]
+        self.alarmed = frozenset().union(*(record.alarmed for record in records))
+        return MergedDay(day, enough)
+
+    def factor(self, scope: str | None, day: int) -> float:
+        """What the fleet left of expected values on a day: the segment's own factor, else that of all accounts."""
+        for name in (scope, None):
+            ring = self.rings.get(name)
+            if ring is not None and day in ring.medians:
+                return ring.dips.get(day, 1.0)
+        return 1.0
+
+
+def merged(records: Iterable[FleetDay]) -> dict[str | None, Tally]:
+    """All partitions together; of segments, those that are told apart."""
+    found: dict[str | None, Tally] = {}
+    for record in records:
+        for scope, tally in record.tallies.items():
+            known = found.get(scope)
+            found[scope] = tally if known is None else known.plus(tally)
+    names = [None, *first_names(set(found))]
+    return {scope: found[scope] for scope in names if scope in found}

@@ -1,0 +1,66 @@
+"""The table of dimensions: what a scorecard may weigh. A new one is a function and a line here."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pipeline.health import product, relationship
+from pipeline.health.reading import Dimension, Reading, Sight
+from pipeline.scorecards.card import NESTED
+
+_USAGE, _BILLING, _TICKETS, _SIGNALS = "usage.events", "billing.events", "ticket.events", "customer.signals"
+
+DIMENSIONS: dict[str, Dimension] = {
+    "usage_trend": Dimension("product", _USAGE, product.usage_trend, moves=True),
+    "active_users": Dimension("product", _USAGE, product.active_users, moves=True),
+    "seat_utilisation": Dimension("product", _USAGE, product.seat_utilisation),
+    "feature_breadth": Dimension("product", _USAGE, product.feature_breadth, moves=True),
+    "support": Dimension("relationship", _TICKETS, relationship.support, perspective="process"),
+    "billing": Dimension("relationship", _BILLING, relationship.billing, leading=False, perspective="financial"),
+    "sentiment": Dimension("relationship", _SIGNALS, relationship.sentiment, objective=False, automated=False),
+    "engagement": Dimension("relationship", _SIGNALS, relationship.engagement, automated=False),
+    "first_use": Dimension("product", _USAGE, product.first_use, perspective="learning"),
+    "seats_activated": Dimension("product", _USAGE, product.seats_activated, perspective="learning"),
+    "feature_adoption": Dimension("product", _USAGE, product.feature_adoption, perspective="learning"),
+    "pulse": Dimension("relationship", _SIGNALS, relationship.pulse, objective=False, automated=False),
+    "survey": Dimension("relationship", _SIGNALS, relationship.survey, leading=False, objective=False),
+    "support_quality": Dimension(
+        "relationship",
+        _SIGNALS,
+        relationship.support_quality,
+        objective=False,
+        automated=False,
+        perspective="process",
+    ),
+    "milestones": Dimension("product", _SIGNALS, relationship.share("milestones"), perspective="learning"),
+    "outcomes": Dimension(
+        "relationship",
+        _SIGNALS,
+        relationship.share("outcomes"),
+        leading=False,
+        automated=False,
+        perspective="financial",
+    ),
+    "sponsor": Dimension("relationship", _SIGNALS, relationship.share("sponsor"), automated=False),
+    "attendance": Dimension("relationship", _SIGNALS, relationship.share("attendance"), automated=False),
+    "integrations": Dimension("product", _SIGNALS, relationship.share("integrations"), perspective="process"),
+    "reference": Dimension("relationship", _SIGNALS, relationship.reference, leading=False, automated=False),
+}
+
+FEATURE = "feature:"
+"""A criterion named so is the adoption of one feature."""
+
+
+@cache
+def dimension_of(name: str) -> Dimension:
+    """What a criterion's dimension is. Raises `KeyError` for a name that is none."""
+    if name.startswith(FEATURE) and len(name) > len(FEATURE):
+        return Dimension("product", _USAGE, product.feature(name.removeprefix(FEATURE)), perspective="learning")
+    return NESTED_TOTAL if name.startswith(NESTED) else DIMENSIONS[name]
+
+
+def _not_read(sight: Sight) -> Reading:
+    raise TypeError("the total of a scorecard is taken from its score")
+
+
+NESTED_TOTAL = Dimension("total", "", _not_read)

@@ -1,0 +1,90 @@
+"""Dimensions of how the product is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pipeline.health.reach import ADOPTED_DAYS
+from pipeline.health.reading import Reading, Sight, trend
+
+MIN_DAYS = 7
+"""Days below which nothing is said of usage; of an own level, each counted by its factor."""
+
+
+def usage_trend(sight: Sight) -> Reading:
+    """Actions of four weeks against the expected level, or what the profile expects of an account without one."""
+    view = sight.view
+    observed = view.total("actions", view.day - 27, view.day) / 1000.0
+    days = np.minimum(28, view.day - view.first_usage_day + 1)
+    cold = ~view.level.defined & (days >= MIN_DAYS) & (sight.expected.daily_actions > 0)
+    expected = np.where(cold, days * sight.expected.daily_actions, view.four_weeks * view.level.mean)
+    present = cold | (view.level.judged & (view.four_weeks >= MIN_DAYS))
+    return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
+
+
+def active_users(sight: Sight) -> Reading:
+    """User-days of four weeks against the baseline's."""
+    view = sight.view
+    mean = view.users.days_base / np.maximum(view.level.days, 1)
+    present = view.level.judged & (view.users.days_base > 0) & (view.four_weeks >= MIN_DAYS)
+    observed = view.users.days_28.astype(np.float64)
+    expected = view.four_weeks * mean
+    return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
+
+
+def seat_utilisation(sight: Sight) -> Reading:
+    """Users of four weeks against the share of the seats that is expected to be in use."""
+    view = sight.view
+    seats = view.accounts.seats[view.rows].astype(np.float64)
+    users = view.users.active_28.astype(np.float64)
+    wanted = sight.expected.seat_share * np.maximum(seats, 1.0)
+    value = np.where(seats > 0, np.clip(users / wanted, 0.0, 1.0), np.nan)
+    return Reading(value, users, seats)
+
+
+def feature_breadth(sight: Sight) -> Reading:
+    """Features used in four weeks against those of the four weeks before."""
+    view = sight.view
+    now = view.features.active_28.astype(np.float64)
+    before = view.features.active_before.astype(np.float64)
+    present = view.level.judged & (before > 0)
+    value = np.where(present, np.clip(now / np.maximum(before, 1.0), 0.0, 1.0), np.nan)
+    return Reading(value, now, before)
+
+
+def first_use(sight: Sight) -> Reading:
+    """Whether anybody has used the product."""
+    used = (sight.view.first_usage_day <= sight.view.day).astype(np.float64)
+    return Reading(used, used, np.ones(len(sight)))
+
+
+def seats_activated(sight: Sight) -> Reading:
+    """Users of twelve weeks against the seats."""
+    seats = sight.view.accounts.seats[sight.view.rows].astype(np.float64)
+    users = sight.reach.users_84[sight.view.rows].astype(np.float64)
+    value = np.where(seats > 0, np.clip(users / np.maximum(seats, 1.0), 0.0, 1.0), np.nan)
+    return Reading(value, users, seats)
+
+
+def feature_adoption(sight: Sight) -> Reading:
+    """Adopted features against those the account is entitled to, or those it has used in twelve weeks."""
+    rows = sight.view.rows
+    adopted = sight.reach.features_adopted[rows].astype(np.float64)
+    entitled = sight.view.accounts.entitled[rows]
+    wanted = np.where(entitled > 0, entitled, sight.reach.features_84[rows]).astype(np.float64)
+    value = np.where(wanted > 0, np.clip(adopted / np.maximum(wanted, 1.0), 0.0, 1.0), np.nan)
+    return Reading(value, adopted, wanted)
+
+
+def feature(name: str) -> Callable[[Sight], Reading]:
+    """One named feature: on how many of the days that make it adopted it was used."""
+
+    def read(sight: Sight) -> Reading:
+        days = sight.reach.days_used(name)[sight.view.rows].astype(np.float64)
+        used = sight.view.first_usage_day <= sight.view.day
+        value = np.where(used, np.minimum(1.0, days / ADOPTED_DAYS), np.nan)
+        return Reading(value, days, np.full(len(sight), float(ADOPTED_DAYS)))
+
+    return read

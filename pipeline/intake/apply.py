@@ -1,0 +1,211 @@
+"""Applying accepted records of one topic to the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.books.billing import PAYMENT_TROUBLES, apply_billing
+from pipeline.books.endings import remembers
+from pipeline.books.people import MEETINGS, apply_people
+from pipeline.books.plans import apply_plans
+from pipeline.books.shutdowns import SHUTDOWN, apply_shutdown
+from pipeline.books.signals import apply_profile, apply_signal
+from pipeline.books.tickets import TICKET_PANES, apply_ticket
+from pipeline.intake.react import react
+from pipeline.state.members import by_day, mark_day
+from pipeline.state.panes import RING, added
+from pipeline.state.state import State
+from pipeline.terms.hashing import U64, hash64, hash_names
+from pipeline.terms.records import I64, Outcome
+
+I32 = npt.NDArray[np.int32]
+
+
+@dataclass(slots=True)
+class Accepted:
+    """Records of one topic that are applied, in offset order; one entry per record."""
+
+    events: pa.RecordBatch
+    rows: I32
+    account_hashes: U64
+    days: I64
+
+
+def rows_at(events: pa.RecordBatch, places: npt.NDArray[np.integer]) -> pa.RecordBatch:
+    """Rows of a batch; without copying when they are consecutive."""
+    count = len(places)
+    if count == 0:
+        return events.slice(0, 0)
+    first = int(places[0])
+    if int(places[-1]) - first + 1 == count:
+        return events.slice(first, count)
+    return events.take(pa.array(places))
+
+
+_READ = {
+    "billing.events": (
+        "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after",
+        "amount_minor", "due_at",
+    ),
+    "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "sentiment", "csat"),
+    "customer.signals": (
+        "type", "occurred_at", "contact_id", "score", "scale", "author", "reason_codes", "expires_at", "due_at", "role",
+        "subject",
+    ),
+}  # fmt: skip
+"""Fields that the books read."""
+
+
+def note_days(state: State, rows: I32, days: I64) -> None:
+    """Record an account's first day, amended days and that it has changed."""
+    accounts = state.accounts
+    for day, chosen in by_day(days, rows):
+        accounts.first_day[chosen] = np.minimum(accounts.first_day[chosen], day)
+        if day < state.open_day:
+            accounts.amended_from[chosen] = np.minimum(accounts.amended_from[chosen], day)
+    accounts.dirty[rows] = True
+
+
+def apply_usage(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Add usage events to day panes and active days."""
+    accounts, events, rows, days = state.accounts, accepted.events, accepted.rows, accepted.days
+    note_days(state, rows, days)
+    quantity = events.column("quantity").to_numpy(zero_copy_only=False)
+    accounts.panes["actions"] = added(accounts.panes["actions"], days, rows, _rounded(quantity * 1000.0))
+    duration = events.column("duration_ms")
+    if duration.null_count < len(duration):
+        tenths = _rounded(duration.fill_null(0).to_numpy(zero_copy_only=False) / 100.0)
+        accounts.panes["duration_ds"] = added(accounts.panes["duration_ds"], days, rows, tenths)
+    for day, chosen in by_day(days, rows):
+        mark_day(accounts.bits, chosen, day)
+        accounts.first_usage_day[chosen] = np.minimum(accounts.first_usage_day[chosen], day)
+    features = events.column("feature")
+    for day, owners in state.features.mark(rows, accepted.account_hashes, hash_names(features), features, days):
+        _count(accounts.panes["active_features"], day, owners)
+    users, roles = events.column("user_id"), events.column("role")
+    if users.null_count == 0:
+        _mark_users(state, rows, accepted.account_hashes, users, days, roles)
+    elif users.null_count < len(users):
+        known = np.flatnonzero(users.is_valid().to_numpy(zero_copy_only=False))
+        named, roles = users.take(pa.array(known)), roles.take(pa.array(known))
+        _mark_users(state, rows[known], accepted.account_hashes[known], named, days[known], roles)
+
+
+def _mark_users(state: State, rows: I32, account_hashes: U64, users: pa.Array, days: I64, roles: pa.Array) -> None:
+    event_users = (rows, account_hashes, hash64(users), users, days)
+    if roles.null_count == len(roles):
+        fresh = state.users.mark(*event_users)
+    else:
+        fresh = state.users.mark_with_roles(*event_users, state.users.told(roles))
+    for day, owners in fresh:
+        _count(state.accounts.panes["active_users"], day, owners)
+
+
+def _rounded(values: npt.NDArray[np.float64]) -> I64:
+    return np.asarray(np.rint(values), dtype=np.int64)
+
+
+def _count(pane: npt.NDArray[np.integer], day: int, rows: I32) -> None:
+    """Add one for each of the rows on a day, up to the pane's largest value."""
+    chosen, numbers = np.unique(rows, return_counts=True)
+    most = np.iinfo(pane.dtype).max
+    pane[day % RING, chosen] = np.minimum(most, pane[day % RING, chosen] + numbers)
+
+
+def _accumulate(state: State, name: str, accepted: Accepted, values: list[int]) -> None:
+    """Add one value per event to a small pane, up to its largest value."""
+    pane = state.accounts.panes[name]
+    most = int(np.iinfo(pane.dtype).max)
+    for row, day, value in zip(accepted.rows.tolist(), accepted.days.tolist(), values, strict=True):
+        if value:
+            slot = day % RING
+            pane[slot, row] = min(most, int(pane[slot, row]) + value)
+
+
+def apply_billing_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Bring books up to date and let immediate rules react."""
+    accounts, limit = state.accounts, state.config.max_book_entries
+    note_days(state, accepted.rows, accepted.days)
+    rows = accepted.rows.tolist()
+    troubles = [0] * len(rows)
+    events = accepted.events.select(_READ["billing.events"]).to_pylist()
+    for place, (row, event) in enumerate(zip(rows, events, strict=True)):
+        troubles[place] = event["type"] in PAYMENT_TROUBLES
+        outcome.alerts += react(state, row, apply_billing(accounts.book(row), event, limit))
+    _accumulate(state, "payment_troubles", accepted, troubles)
+    _finish(state, rows)
+    state.stale_context.update(rows)
+
+
+def apply_ticket_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Bring ticket books up to date and count the opened."""
+    accounts, limit = state.accounts, state.config.max_book_entries
+    note_days(state, accepted.rows, accepted.days)
+    rows = accepted.rows.tolist()
+    events = accepted.events.select(_READ["ticket.events"]).to_pylist()
+    for row, event in zip(rows, events, strict=True):
+        outcome.alerts += react(state, row, apply_ticket(accounts.book(row), event, limit))
+    for name, count in TICKET_PANES.items():
+        _accumulate(state, name, accepted, [count(event) for event in events])
+    _finish(state, rows)
+
+
+def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Bring readings, people and plans up to date, count touches, and let immediate rules react."""
+    accounts, limit = state.accounts, state.config.max_book_entries
+    note_days(state, accepted.rows, accepted.days)
+    today_end_ms = state.days.end_ms(state.open_day)
+    rows = accepted.rows.tolist()
+    touches = [0] * len(rows)
+    for place, (row, event) in enumerate(
+        zip(rows, accepted.events.select(_READ["customer.signals"]).to_pylist(), strict=True)
+    ):
+        book = accounts.book(row)
+        if event["type"] == SHUTDOWN:
+            apply_shutdown(book, event, limit)
+        if apply_signal(book, event, today_end_ms):
+            state.waiting_readings.add(row)
+        facts = (*apply_people(book, event, limit), *apply_plans(book, event, limit))
+        outcome.alerts += react(state, row, facts)
+        touches[place] = MEETINGS.get(event["type"], False)
+    _accumulate(state, "touches", accepted, touches)
+    _finish(state, rows)
+
+
+def apply_profiles(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Take newer profiles."""
+    rows = accepted.rows.tolist()
+    for row, event in zip(rows, accepted.events.to_pylist(), strict=True):
+        apply_profile(state.accounts.book(row), event)
+    _finish(state, rows)
+    state.stale_context.update(rows)
+
+
+def clear_profile(state: State, row: int) -> None:
+    """Forget the profile of an account, on a tombstone."""
+    book = state.accounts.books.get(row)
+    if book is not None and book.profile is not None:
+        book.profile = None
+        _finish(state, [row])
+        state.stale_context.add(row)
+
+
+def _finish(state: State, rows: list[int]) -> None:
+    state.accounts.unsummarised.update(rows)
+    state.remembering.update(row for row in set(rows) if remembers(state.accounts.books[row]))
+    state.accounts.dirty[rows] = True
+
+
+APPLY: dict[str, Callable[[State, Accepted, Outcome], None]] = {
+    "usage.events": apply_usage,
+    "billing.events": apply_billing_events,
+    "ticket.events": apply_ticket_events,
+    "customer.signals": apply_signal_events,
+    "account.profiles": apply_profiles,
+}
+"""How each input topic is applied."""

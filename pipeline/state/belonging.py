@@ -1,0 +1,73 @@
+"""Where each account belongs: its segment, country, parent and lifecycle stage, as of its context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.books.book import Context
+from pipeline.terms.calendar import country_code
+from pipeline.terms.hashing import U64, hash_text
+
+I32 = npt.NDArray[np.int32]
+_COLUMNS = ("segment", "country", "parent", "stage", "stage_since_ms")
+
+
+class Names:
+    """Numbers given to names as they are met; 0 stands for no name."""
+
+    def __init__(self) -> None:
+        self.names: list[str | None] = [None]
+        self._numbers: dict[str | None, int] = {None: 0}
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def number(self, name: str | None) -> int:
+        """The name's number."""
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return number
+
+
+class Belonging:
+    """One column entry per account row; never stored."""
+
+    def __init__(self, capacity: int) -> None:
+        self.segments = Names()
+        self.countries = Names()
+        self.stages = Names()
+        self.segment: I32 = np.zeros(capacity, dtype=np.int32)
+        self.country: I32 = np.zeros(capacity, dtype=np.int32)
+        self.parent: U64 = np.zeros(capacity, dtype=np.uint64)
+        """Hash of the parent's id; 0 without one."""
+        self.stage: I32 = np.zeros(capacity, dtype=np.int32)
+        self.stage_since_ms: npt.NDArray[np.int64] = np.zeros(capacity, dtype=np.int64)
+        """−1 where it is not known."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in columns."""
+        return sum(int(getattr(self, name).nbytes) for name in _COLUMNS)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for rows below `capacity`."""
+        for name in _COLUMNS:
+            old = getattr(self, name)
+            column = np.zeros(capacity, dtype=old.dtype)
+            column[: len(old)] = old
+            setattr(self, name, column)
+
+    def put(self, rows: Sequence[int], contexts: Sequence[Context]) -> None:
+        """Take the place of some accounts from their contexts."""
+        for row, context in zip(rows, contexts, strict=True):
+            parent = context.parent_account_id
+            self.segment[row] = self.segments.number(context.segment)
+            self.country[row] = self.countries.number(country_code(context.country))
+            self.parent[row] = hash_text(parent) if parent else 0
+            self.stage[row] = self.stages.number(context.lifecycle_stage)
+            self.stage_since_ms[row] = -1 if context.stage_since_ms is None else context.stage_since_ms

@@ -1,0 +1,78 @@
+"""Where each account stands on each scorecard in force: columns with one row per slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.state.members import Places
+from pipeline.terms.hashing import U64
+
+Stored = npt.NDArray[np.void]
+
+_COLUMNS = {
+    "content": ("u8", 0),
+    "band": ("u1", 0),
+    "candidate": ("u1", 0),
+    "candidate_days": ("u1", 0),
+    "since_day": ("i4", -1),
+    "score": ("f8", np.nan),
+    "published_score": ("f8", np.nan),
+}
+STANDING = np.dtype([("card", "<u8"), *((n, d if d == "u1" else f"<{d}") for n, (d, _) in _COLUMNS.items())])
+"""One account's standing on one scorecard as it is stored; `card` is the hash of the scorecard's id."""
+
+
+class Standings:
+    """Bands and scores by slot and account row.
+
+    `content` is the fingerprint of the definition that gave the score, 0 while the scorecard does not apply;
+    `since_day` the day on whose close the band was entered, −1 if never.
+    """
+
+    content: U64
+    band: npt.NDArray[np.uint8]
+    candidate: npt.NDArray[np.uint8]
+    candidate_days: npt.NDArray[np.uint8]
+    since_day: npt.NDArray[np.int32]
+    score: npt.NDArray[np.float64]
+    published_score: npt.NDArray[np.float64]
+
+    def __init__(self, cards: Sequence[int], capacity: int) -> None:
+        """`cards`: hashes of the ids of the scorecards in force, in the order of their slots."""
+        self.cards: U64 = np.array(cards, dtype=np.uint64)
+        for name, (dtype, default) in _COLUMNS.items():
+            setattr(self, name, np.full((len(cards), capacity), default, dtype=dtype))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(int(getattr(self, name).nbytes) for name in _COLUMNS)
+
+    def grow(self, capacity: int) -> None:
+        """Make room for account rows below `capacity`."""
+        for name, (dtype, default) in _COLUMNS.items():
+            old = getattr(self, name)
+            new = np.full((len(self.cards), capacity), default, dtype=dtype)
+            new[:, : old.shape[1]] = old
+            setattr(self, name, new)
+
+    def stored(self, rows: Places) -> Stored:
+        """Standings of some accounts, one row an account, one column a slot."""
+        found = np.zeros((len(rows), len(self.cards)), dtype=STANDING)
+        found["card"] = self.cards
+        for name in _COLUMNS:
+            found[name] = getattr(self, name)[:, rows].T
+        return found
+
+    def restore(self, rows: Places, stored: Stored) -> None:
+        """Take back what `stored` gave, by the scorecards' ids: those that are not in force any more are dropped."""
+        slots = {card: slot for slot, card in enumerate(self.cards.tolist())}
+        for number in range(stored.shape[1]):
+            for card in np.unique(stored["card"][:, number]).tolist():
+                if card in slots:
+                    chosen = stored["card"][:, number] == card
+                    for name in _COLUMNS:
+                        getattr(self, name)[slots[card], rows[chosen]] = stored[name][chosen, number]

@@ -1,0 +1,132 @@
+"""What a partition tells the others about a closed day: how its accounts did against what was expected of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.terms.hashing import U64
+from schemas.batch import I64
+
+F64 = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+SCOPES = 32
+"""Segments told apart; the names that come first in order, whatever the partitioning."""
+USUAL = 50
+"""Bucket of accounts that do as expected."""
+BUCKETS = 2 * USUAL + 1
+MIN_INFORMATION = 4.0
+"""Expected actions of the day over their dispersion, below which an account's day says too little."""
+MAX_ALARMED = 10_000
+# No simple ratio lies on a bucket's bound, and no simple figure between two thousandths, where rounding would decide.
+_BUCKET_SHIFT = 0.4
+_ROUND_SHIFT = 0.4567
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Accounts of a scope on one day: how many by bucket, and their actions in thousandths."""
+
+    counts: tuple[int, ...]
+    """Accounts whose observed over expected actions are about a fiftieth of the bucket's number; the last: or more."""
+    actions: int
+    expected: int
+    weeks: tuple[int, ...] = (0,) * BUCKETS
+    """The same accounts by their week that ends with the day."""
+
+    @property
+    def accounts(self) -> int:
+        """How many were counted."""
+        return sum(self.counts)
+
+    def plus(self, other: Tally) -> Tally:
+        """Both together."""
+        counts, weeks = (
+            tuple(a + b for a, b in zip(mine, theirs, strict=True))
+            for mine, theirs in ((self.counts, other.counts), (self.weeks, other.weeks))
+        )
+        return Tally(counts, self.actions + other.actions, self.expected + other.expected, weeks)
+
+    @property
+    def median(self) -> int:
+        """The lower median bucket of the day."""
+        return median_bucket(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetDay:
+    """One partition's closed day. The days from `since` to before `day` had no account."""
+
+    partition: int
+    since: int
+    day: int
+    tallies: Mapping[str | None, Tally] = field(default_factory=dict)
+    """By segment; None for all accounts together."""
+    alarmed: tuple[int, ...] = ()
+    """Hashes of accounts with an open alert on their usage, ascending."""
+
+
+def first_names(names: set[str | None]) -> list[str]:
+    """The segments that are told apart."""
+    return sorted(name for name in names if name is not None)[:SCOPES]
+
+
+def median_bucket(counts: Sequence[int]) -> int:
+    """The lower median bucket."""
+    half, seen = sum(counts), 0
+    for bucket, count in enumerate(counts):
+        seen += count
+        if 2 * seen >= half:
+            return bucket
+    return 0
+
+
+def buckets(actions: F64, expected: F64) -> I64:
+    """Bucket of each account, from its actions and what was expected."""
+    bucket = np.floor(USUAL * actions / expected + _BUCKET_SHIFT)
+    return np.asarray(np.minimum(bucket, BUCKETS - 1), dtype=np.int64)
+
+
+class DayCount:
+    """Counts the accounts of one partition, block by block."""
+
+    def __init__(self, segments: int) -> None:
+        self._counts = np.zeros((segments, BUCKETS), dtype=np.int64)
+        self._weeks = np.zeros((segments, BUCKETS), dtype=np.int64)
+        self._actions = np.zeros(segments, dtype=np.int64)
+        self._expected = np.zeros(segments, dtype=np.int64)
+
+    def add(self, segment: npt.NDArray[np.integer], actions: I64, expected: F64, week: F64, expected_week: F64) -> None:
+        """Count accounts, each with the number of its segment, its actions in thousandths and what was expected.
+
+        `week`: the actions of the seven days that end with the day, not in thousandths.
+        """
+        np.add.at(self._counts, (segment, buckets(actions / 1000.0, expected)), 1)
+        np.add.at(self._weeks, (segment, buckets(week, expected_week)), 1)
+        np.add.at(self._actions, segment, actions)
+        np.add.at(self._expected, segment, np.floor(1000.0 * expected + _ROUND_SHIFT).astype(np.int64))
+
+    def tallies(self, names: list[str | None]) -> dict[str | None, Tally]:
+        """By segment; nothing when no account was counted."""
+        present = np.flatnonzero(self._counts.any(axis=1)).tolist()
+        if not present:
+            return {}
+        chosen = set(first_names({names[number] for number in present}))
+        found = {names[number]: self._tally(slice(number, number + 1)) for number in present if names[number] in chosen}
+        return {None: self._tally(slice(None)), **found}
+
+    def _tally(self, rows: slice) -> Tally:
+        return Tally(
+            tuple(self._counts[rows].sum(axis=0).tolist()),
+            int(self._actions[rows].sum()),
+            int(self._expected[rows].sum()),
+            tuple(self._weeks[rows].sum(axis=0).tolist()),
+        )
+
+
+def smallest(hashes: U64) -> tuple[int, ...]:
+    """The bounded list of alarmed accounts."""
+    return tuple(np.sort(hashes)[:MAX_ALARMED].tolist())
