@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.accounts import RESERVED, are_of_fleet, of_fleet
-from schemas.encoded_size import numbers, offsets, valid
+from schemas.arrays import numbers, offsets, valid
 from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_PRIORITIES, TICKET_TYPES
 from schemas.reasons import Reason
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
-
-    from schemas.batch import I64
 
     Mask = npt.NDArray[np.bool_]
 
@@ -186,15 +184,6 @@ def row_is_valid(schema: str, row: Mapping[str, Any]) -> bool:
         and all(value is None or bounds.low <= value <= bounds.high for value, bounds in numbers_of)
         and all(symbol is None or symbol in symbols for symbol, symbols in symbols_of)
     )
-
-
-def key_mismatches(keys: pa.Array, ids: pa.Array) -> I64:
-    """Rows whose key is there, but is not the UTF-8 of their id; ids are never null."""
-    expected = ids.view(pa.binary())
-    if keys.equals(expected):
-        return np.zeros(0, dtype=np.int64)
-    differ: Mask = pc.not_equal(keys, expected).fill_null(False).to_numpy(zero_copy_only=False)
-    return np.flatnonzero(differ)
 
 
 def _note(found: dict[int, tuple[str, str]], bad: Mask | None, reason: str, detail: str) -> None:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.terms.days import Days
+from schemas.codec.projection import columns_of, readable
 from schemas.definitions import current
 from schemas.partitioning import partitions_of
-from schemas.projection import columns_of, readable
 from schemas.topics import TOPICS
 
 if TYPE_CHECKING:

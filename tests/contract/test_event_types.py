@@ -9,14 +9,14 @@ import pyarrow as pa
 import pytest
 
 from schemas import definitions, event_types
-from schemas.codec import Decoder
-from schemas.encoder import Encoder
+from schemas.codec.decode import Decoder
+from schemas.codec.encode import Encoder
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 from schemas.validation import RULES
 from tests.unit.schemas.wire import AT_MS, RECORDS, REGISTRY
 
 if TYPE_CHECKING:
-    from schemas.batch import Batch
+    from schemas.codec.batch import Batch
 
 SYMBOLS = [
     (topic, field, symbol)

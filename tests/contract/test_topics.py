@@ -10,9 +10,9 @@ import pytest
 
 from schemas import definitions
 from schemas.avro import plain
-from schemas.compatibility import check_released
-from schemas.projection import columns_of, project, readable
-from schemas.registry import FileRegistry
+from schemas.codec.projection import columns_of, project, readable
+from schemas.registry.compatibility import check_released
+from schemas.registry.source import FileRegistry
 from schemas.topics import CLOCK_TICKS, INPUT_TOPICS, PARTITIONS, TICK_KEY, TOPICS
 from schemas.validation import MAX_ID_BYTES, RULES
 

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from schemas import definitions
 from schemas.avro import plain
-from schemas.encoder import Encoder
-from schemas.framing import frame
-from schemas.registry import FileRegistry
+from schemas.codec.encode import Encoder
+from schemas.codec.framing import frame
+from schemas.registry.source import FileRegistry
 from schemas.topics import CLOCK_TICKS, INPUT_TOPICS, TICK_KEY, TOPICS
 from schemas.validation import RULES
 

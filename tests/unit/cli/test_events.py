@@ -14,8 +14,8 @@ from agents.replay.arrivals import day_ends, every
 from agents.replay.emit import Emission, EmitOptions, emit
 from agents.replay.pace import Pace, StuckError
 from pipeline.config import EngineConfig
-from schemas.encoder import RecordDecoder
-from schemas.registry import FileRegistry
+from schemas.codec.encode import RecordDecoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY
 from tests.support.commands import Commands
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.batch import RecordKind
-from schemas.codec import Decoder
-from schemas.encoder import TickEncoder
+from schemas.codec.batch import RecordKind
+from schemas.codec.decode import Decoder
+from schemas.codec.encode import TickEncoder
 from schemas.errors import RegistryUnavailableError
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 from tests.unit.schemas.wire import (

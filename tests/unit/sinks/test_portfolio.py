@@ -18,8 +18,8 @@ from agents.portfolio import portfolio_of
 from pipeline.portfolio.facts import KEPT_TYPES
 from pipeline.portfolio.measure import Figure, Portfolio
 from pipeline.simulate import SimulationSettings, simulate
-from schemas.encoder import Encoder, TickEncoder
-from schemas.registry import FileRegistry
+from schemas.codec.encode import Encoder, TickEncoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import TICK_KEY, TOPICS
 from schemas.validation import RULES, row_is_valid
 from sinks.database.engine import open_engine

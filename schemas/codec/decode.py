@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from schemas import definitions, framing
+from schemas import definitions
 from schemas.accounts import RESERVED, of_fleet
+from schemas.arrays import numbers
 from schemas.avro import full_name
-from schemas.batch import BadRecord, Batch, RecordKind
-from schemas.columnar import Decoded, GroupDecoder, one_batch
-from schemas.encoded_size import numbers
+from schemas.codec import framing
+from schemas.codec.batch import BadRecord, Batch, RecordKind
+from schemas.codec.columnar import Decoded, GroupDecoder, one_batch
+from schemas.codec.projection import columns_of, readable
 from schemas.errors import IncompatibleSchemaError, UnknownSchemaError
-from schemas.projection import columns_of, readable
 from schemas.reasons import Reason
 from schemas.topics import CLOCK_TICKS, TICK_KEY, TopicSpec
-from schemas.validation import MAX_ID_BYTES, RULES, key_mismatches, violations
+from schemas.validation import MAX_ID_BYTES, RULES, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from schemas.batch import I64
-    from schemas.registry import SchemaRegistry
+    import numpy.typing as npt
+
+    from schemas.codec.batch import I64
+    from schemas.registry.source import SchemaRegistry
 
 MAX_RECORD_BYTES = 64 * 1024
 
@@ -199,7 +203,7 @@ class Decoder:
         if not len(rows):
             return columns
         keys = found.keys if len(rows) == len(found.keys) else found.keys.take(pa.array(rows))
-        for row in key_mismatches(keys, columns.column("account_id")).tolist():
+        for row in _key_mismatches(keys, columns.column("account_id")).tolist():
             found.reject(int(rows[row]), (Reason.KEY_MISMATCH, "the key is not the account_id"))
         for row, why in violations(RULES[self._topic.schema], columns).items():
             found.reject(int(rows[row]), why)
@@ -224,6 +228,15 @@ def _take_ticks(ticks: Decoded, found: _Found) -> None:
         if place not in found.bad:
             found.kind[place] = RecordKind.TICK
             found.occurred_at_ms[place] = at_ms
+
+
+def _key_mismatches(keys: pa.Array, ids: pa.Array) -> I64:
+    """Rows whose key is there, but is not the UTF-8 of their id; ids are never null."""
+    expected = ids.view(pa.binary())
+    if keys.equals(expected):
+        return np.zeros(0, dtype=np.int64)
+    differ: npt.NDArray[np.bool_] = pc.not_equal(keys, expected).fill_null(False).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(differ)
 
 
 def _merged(parts: list[Decoded], columns: pa.Schema) -> Decoded:
