@@ -21,7 +21,7 @@ from schemas.codec.projection import columns_of, readable
 from schemas.errors import IncompatibleSchemaError, UnknownSchemaError
 from schemas.reasons import Reason
 from schemas.topics import CLOCK_TICKS, TICK_KEY, TopicSpec
-from schemas.validation import MAX_ID_BYTES, RULES, violations
+from schemas.validation import EVENT_TIME, MAX_ID_BYTES, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +35,6 @@ MAX_RECORD_BYTES = 64 * 1024
 
 _BODY: Callable[[Any], bytes] = itemgetter(slice(framing.FRAME_BYTES, None))
 """What stands behind the frame of a value; nearly twice as fast as a comprehension."""
-_TIMES = {"account_profile": "updated_at"}
 _COMPACTED = frozenset({"account.profiles"})
 """Topics in which a null value says that the key's record is gone."""
 
@@ -70,7 +69,7 @@ class Decoder:
         self._reader = definitions.current(topic.schema)
         self._tick_reader = definitions.current(CLOCK_TICKS.schema)
         self._columns = columns_of(readable(self._reader))
-        self._time = _TIMES.get(topic.schema, "occurred_at")
+        self._time = EVENT_TIME[topic.schema]
         self._groups: dict[int, tuple[RecordKind, GroupDecoder] | IncompatibleSchemaError] = {}
 
     @property
@@ -205,7 +204,7 @@ class Decoder:
         keys = found.keys if len(rows) == len(found.keys) else found.keys.take(pa.array(rows))
         for row in _key_mismatches(keys, columns.column("account_id")).tolist():
             found.reject(int(rows[row]), (Reason.KEY_MISMATCH, "the key is not the account_id"))
-        for row, why in violations(RULES[self._topic.schema], columns).items():
+        for row, why in violations(self._topic.schema, columns).items():
             found.reject(int(rows[row]), why)
         if found.bad:
             good = ~np.isin(rows, np.fromiter(found.bad, dtype=np.int64))
@@ -221,7 +220,7 @@ def _take_ticks(ticks: Decoded, found: _Found) -> None:
     for place in ticks.rows.tolist():
         if found.keys[place].as_py() != TICK_KEY:
             found.reject(place, (Reason.KEY_MISMATCH, f"the key of a tick must be {TICK_KEY!r}"))
-    for row, why in violations(RULES[CLOCK_TICKS.schema], ticks.columns).items():
+    for row, why in violations(CLOCK_TICKS.schema, ticks.columns).items():
         found.reject(int(ticks.rows[row]), why)
     times = ticks.columns.column("at_ms").to_pylist()
     for place, at_ms in zip(ticks.rows.tolist(), times, strict=True):

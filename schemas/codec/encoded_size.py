@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from schemas.arrays import numbers, offsets, valid
+from schemas.avro import plain
+from schemas.codec.framing import FRAME_BYTES
+from schemas.codec.projection import Shape, shape_of
+from schemas.definitions import current
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from schemas.codec.batch import I64
-    from schemas.codec.projection import Shape
+
+
+def record_sizes(schema: str, columns: pa.RecordBatch) -> I64:
+    """Size in bytes, with the frame, of each record that the encoder makes of columns of one of our schemas."""
+    fields = plain(current(schema))["fields"]
+    return encoded_sizes(columns, tuple(shape_of(field["type"]) for field in fields)) + FRAME_BYTES
 
 
 def encoded_sizes(columns: pa.RecordBatch, shapes: tuple[Shape, ...]) -> I64:
