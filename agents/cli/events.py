@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -104,7 +105,11 @@ def emit(
 
     chosen = settings(config)
     with err.status(f"reading {events}"):
-        files = read_events(events)
+        files = read_events(
+            events,
+            latest_ms=time.time_ns() // 1_000_000 + chosen.engine().max_skew_ms,
+            record_bytes=chosen.limits.record_bytes,
+        )
     _report_rejects(events, rejects, files, ignore=skip_bad)
     if dry_run:
         out.print(f"{files.rows} good rows, {len(files.rejected)} rejects, nothing produced", highlight=False)

@@ -15,7 +15,7 @@ from agents.replay.arrivals import day_ends
 from agents.replay.emit import Emission, EmitOptions, Emitted
 from agents.replay.pace import Pace
 from pipeline.config import EngineConfig
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 
 _MAX_BYTES = 2 * 1024 * 1024
 """Outstanding in one partition, of the 5 MB that the embedded broker keeps."""

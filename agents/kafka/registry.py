@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agents.settings import Settings
-from schemas.registry import FileRegistry
-from schemas.registry_client import HttpRegistry
+from schemas.registry.client import HttpRegistry
+from schemas.registry.source import FileRegistry
 
 
 def open_registry(settings: Settings) -> FileRegistry | HttpRegistry:

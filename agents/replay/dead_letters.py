@@ -19,8 +19,8 @@ from confluent_kafka import (
 
 from agents.kafka.brokers import topics_of
 from pipeline.terms.records import DeadLetter
-from schemas.encoder import RecordDecoder
-from schemas.registry import SchemaRegistry
+from schemas.codec.encode import RecordDecoder
+from schemas.registry.source import SchemaRegistry
 from schemas.topics import INPUT_TOPICS, LARGEST_MESSAGE_BYTES, TOPICS
 
 TOPIC = "dead.letters"

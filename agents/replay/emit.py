@@ -13,8 +13,8 @@ from agents.eventfiles.files import EventFiles
 from agents.replay.arrivals import Clock
 from agents.replay.pace import Pace
 from agents.replay.plan import ReplayPlan, Rows, Step, plan
-from schemas.encoder import Encoder, TickEncoder
-from schemas.registry import SchemaRegistry
+from schemas.codec.encode import Encoder, TickEncoder
+from schemas.registry.source import SchemaRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 
 _SLICE_RECORDS = 500

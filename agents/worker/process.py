@@ -28,7 +28,7 @@ from agents.worker.ticker import Ticker
 from agents.worker.watchdog import Watchdog
 from agents.worker.wire import AvroWire
 from pipeline.config import EngineConfig
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS
 
 logger = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from agents.worker import fleet_wire
 from agents.worker.ports import Headers, Message
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.records import Batch, DeadLetter, Outcome
-from schemas import cloudevents
-from schemas.codec import MAX_RECORD_BYTES, Decoder
-from schemas.encoder import Encoder, RecordDecoder, TickEncoder
+from schemas.codec import cloudevents
+from schemas.codec.decode import MAX_RECORD_BYTES, Decoder
+from schemas.codec.encode import Encoder, RecordDecoder, TickEncoder
 from schemas.errors import MalformedError
-from schemas.registry import SchemaRegistry
+from schemas.registry.source import SchemaRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 
 logger = logging.getLogger(__name__)

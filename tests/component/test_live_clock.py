@@ -12,8 +12,8 @@ from confluent_kafka import Producer
 
 from agents.demo.processes import environment, free_port
 from agents.kafka.embedded import EmbeddedBroker
-from schemas.encoder import Encoder, RecordDecoder
-from schemas.registry import FileRegistry
+from schemas.codec.encode import Encoder, RecordDecoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import TOPICS
 from tests.support.workers import records
 

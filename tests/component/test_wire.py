@@ -8,8 +8,8 @@ from agents.settings import load
 from agents.transport.runs import Run
 from agents.worker.wire import AvroWire
 from pipeline.terms.fleet_day import BUCKETS, FleetDay, Tally
-from schemas.codec import MAX_RECORD_BYTES
-from schemas.registry import FileRegistry
+from schemas.codec.decode import MAX_RECORD_BYTES
+from schemas.registry.source import FileRegistry
 from tests.support.hostile import good_value
 
 TOPIC = "usage.events"

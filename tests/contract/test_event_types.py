@@ -9,32 +9,32 @@ import pyarrow as pa
 import pytest
 
 from schemas import definitions, event_types
-from schemas.codec import Decoder
-from schemas.encoder import Encoder
+from schemas.codec.decode import Decoder
+from schemas.codec.encode import Encoder
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
-from schemas.validation import RULES
+from schemas.validation import RULES, Symbol
 from tests.unit.schemas.wire import AT_MS, RECORDS, REGISTRY
 
 if TYPE_CHECKING:
-    from schemas.batch import Batch
+    from schemas.codec.batch import Batch
 
 SYMBOLS = [
     (topic, field, symbol)
     for topic in INPUT_TOPICS
-    for field, symbols in RULES[TOPICS[topic].schema].symbols.items()
-    for symbol in sorted(symbols)
+    for field, rules in RULES[TOPICS[topic].schema].items()
+    for rule in rules
+    if isinstance(rule, Symbol)
+    for symbol in sorted(rule.symbols)
 ]
 
 
 def _smallest(topic: str, **changes: Any) -> dict[str, Any]:
     """A record with nothing but what must be there."""
-    rules = RULES[TOPICS[topic].schema]
     record: dict[str, Any] = {}
     for field in definitions.current(TOPICS[topic].schema)["fields"]:
         if "default" not in field:
             record[field["name"]] = AT_MS if field["name"] == "occurred_at" else "x"
-    record |= {name: min(symbols) for name, symbols in rules.symbols.items()}
-    return record | changes
+    return record | {field: symbol for of, field, symbol in SYMBOLS if of == topic} | changes
 
 
 def _decoded(topic: str, records: list[dict[str, Any]]) -> Batch:

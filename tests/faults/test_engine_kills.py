@@ -17,8 +17,8 @@ from agents.worker.ports import Feed
 from agents.worker.wire import AvroWire
 from pipeline.config import EngineConfig
 from pipeline.terms.records import Outcome
-from schemas.encoder import Encoder, TickEncoder
-from schemas.registry import FileRegistry
+from schemas.codec.encode import Encoder, TickEncoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 from tests.servers.kafka import KafkaServer
 from tests.support.fresh import PARTITIONS, QUICK_GROUPS

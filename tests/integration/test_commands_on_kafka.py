@@ -29,7 +29,7 @@ from agents.eventfiles.files import read_events
 from agents.replay.arrivals import day_ends
 from agents.replay.emit import EmitError, EmitOptions, emit
 from pipeline.config import EngineConfig
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_port

@@ -14,7 +14,7 @@ import pyarrow as pa
 from agents.transport.runs import Run
 from agents.worker.ports import CLAIM_KEY, Entry, Facts, Message
 from pipeline.terms.records import Batch, DeadLetter, Outcome, RecordKind
-from schemas.batch import BadRecord
+from schemas.codec.batch import BadRecord
 from schemas.errors import RegistryUnavailableError
 
 POSITION_KEY = b"\x00pos"

@@ -10,7 +10,7 @@ from agents.kafka.embedded import EmbeddedBroker
 from agents.replay.dead_letters import REPLAY_HEADER
 from agents.worker.wire import AvroWire
 from pipeline.terms.records import DeadLetter
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS
 from tests.support.commands import Commands
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 
 from schemas import definitions
-from schemas.codec import Decoder
-from schemas.encoder import Encoder
+from schemas.codec.decode import Decoder
+from schemas.codec.encode import Encoder
+from schemas.codec.framing import frame
 from schemas.errors import RegistryUnavailableError, UnknownSchemaError
-from schemas.framing import frame
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import TOPICS, TopicSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from schemas.batch import Batch
+    from schemas.codec.batch import Batch
     from schemas.definitions import Schema
 
 AT_MS = 1_700_000_000_000
