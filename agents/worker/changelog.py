@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from agents.kafka import clients as kafka
 from agents.settings.worker import WorkerConfig
-from agents.worker.ports import CLAIM_KEY, Feed, Loader
+from pipeline.changelog.read import Loader
 
 logger = logging.getLogger(__name__)
 
@@ -26,31 +26,6 @@ class ChangelogError(Exception):
 
 class Interrupted(Exception):  # noqa: N818 - not an error: another rebalance made the reading pointless
     """Asked to stop before the end was reached."""
-
-
-class NotingLoader:
-    """A Loader that also notes which keys the changelog holds."""
-
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
-        self.keys: set[bytes] = set()
-
-    @property
-    def stale(self) -> int:
-        """Of the Loader behind."""
-        return self._loader.stale
-
-    def add(self, key: bytes, value: bytes | None, offset: int) -> None:
-        """Note the key and hand the record on."""
-        if value is None:
-            self.keys.discard(key)
-        elif key != CLAIM_KEY:
-            self.keys.add(key)
-        self._loader.add(key, value, offset)
-
-    def finish(self) -> Feed:
-        """Of the Loader behind."""
-        return self._loader.finish()
 
 
 def read(config: WorkerConfig, loaders: Mapping[int, Loader], stopped: Callable[[], bool]) -> int:

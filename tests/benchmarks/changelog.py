@@ -8,9 +8,8 @@ from confluent_kafka import Producer
 
 from agents.kafka import clients as kafka
 from agents.worker import changelog
-from agents.worker.core import EngineCore
-from agents.worker.ports import CLAIM_KEY, Loader
-from pipeline.changelog.write import checkpoint
+from pipeline.changelog.read import Loader
+from pipeline.changelog.write import CLAIM_KEY, checkpoint
 from tests.benchmarks import broker
 from tests.benchmarks.core import trim
 from tests.benchmarks.population import populated
@@ -42,10 +41,10 @@ def save(bootstrap: str, group: str, accounts: int) -> dict[str, Any]:
 def restore(bootstrap: str, group: str) -> dict[str, Any]:
     """Read it as a starting worker does; time, and what the process then holds."""
     settings = broker.settings(broker.environment(bootstrap, group))
-    config, core = settings.worker(), EngineCore(settings.engine())
+    config = settings.worker()
     before = resident_mib()
     clock = Clock()
-    loaders: dict[int, Loader] = {number: core.loader(number) for number in range(broker.PARTITIONS)}
+    loaders = {number: Loader(config.engine, number) for number in range(broker.PARTITIONS)}
     changelog.read(config, loaders, lambda: False)
     read_s = clock.seconds()
     feeds = [loader.finish() for loader in loaders.values()]

@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from agents.kafka.embedded import EmbeddedBroker
 from agents.replay.dead_letters import REPLAY_HEADER
-from agents.worker.wire import AvroWire
+from agents.worker.serde import Serde
 from pipeline.terms.records import DeadLetter
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS
@@ -26,10 +26,10 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedBroker]:
     """A broker with dead letters, which the command line is told of."""
     with EmbeddedBroker([*INPUT_TOPICS, "dead.letters"]) as embedded:
         monkeypatch.setenv("FORESHOCK_KAFKA__BOOTSTRAP", embedded.bootstrap)
-        wire = AvroWire(FileRegistry(), "/foreshock/test")
+        serde = Serde(FileRegistry(), "/foreshock/test")
         producer = Producer({"bootstrap.servers": embedded.bootstrap})
         for letter in LETTERS:
-            message = wire.dead_letter(letter)
+            message = serde.dead_letter(letter)
             producer.produce(message.topic, message.value, message.key)
         assert producer.flush(20.0) == 0
         yield embedded
