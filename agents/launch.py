@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
 from agents.delivery.loop import Deliver, DeliverConfig
 from agents.delivery.portfolio import PortfolioKeeper
 from agents.delivery.reader import Publish, record_decoder
-from agents.kafka.brokers import SILENT, Complaints
+from agents.kafka import clients
 from agents.kafka.registry import open_registry
 from agents.process.exits import ExitCode
 from agents.settings import ConfigError, Problem, Settings, masked_url
 from agents.worker.process import Worker
 from agents.worker.serde import Serde
 from pipeline.kinds.table import enabled_by_level
-from schemas.topics import INPUT_TOPICS, LARGEST_MESSAGE_BYTES
+from schemas.topics import INPUT_TOPICS
 from sinks.database.portfolio import PortfolioStore
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS
@@ -108,16 +108,9 @@ def dead_letter_publisher(client: Mapping[str, Any], serde: Serde) -> Publish:
 
     It raises KafkaException when that does not happen.
     """
-    settings = {
-        **client,
-        "acks": "all",
-        "enable.idempotence": True,
-        "partitioner": "murmur2_random",
-        "message.max.bytes": LARGEST_MESSAGE_BYTES,
-        "log_level": SILENT,
-        "error_cb": Complaints(logger, "dead letters"),
-    }
-    producer = Producer(settings, logger=logger)
+    silent = {**client, "log_level": clients.SILENT}
+    complain = clients.Complaints(logger, "dead letters")
+    producer = clients.producer(silent, "dead letters", logger=logger, on_error=complain)
 
     def publish(letter: Any) -> None:
         failures: list[KafkaError] = []

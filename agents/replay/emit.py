@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from agents.eventfiles.files import EventFiles
+from agents.kafka import clients
 from agents.replay.arrivals import Clock
 from agents.replay.pace import Pace
 from agents.replay.plan import ReplayPlan, Rows, Step, plan
@@ -91,18 +92,7 @@ class Emission:
     def __init__(
         self, client: Mapping[str, Any], registry: SchemaRegistry, pace: Pace | None, options: EmitOptions
     ) -> None:
-        self._producer = Producer(
-            {
-                **client,
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": 5,
-                "compression.type": "lz4",
-                "queue.buffering.max.kbytes": 256 * 1024,
-                "delivery.report.only.error": True,
-                "allow.auto.create.topics": False,
-            }
-        )
+        self._producer = clients.producer(client, "files")
         self._encoders = {topic: Encoder(TOPICS[topic], registry) for topic in INPUT_TOPICS}
         self._ticks = TickEncoder(registry)
         self._pace = pace

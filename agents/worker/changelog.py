@@ -9,7 +9,7 @@ from time import monotonic
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from agents.kafka import clients as kafka
+from agents.kafka import clients
 from agents.settings.worker import WorkerConfig
 from pipeline.changelog.read import Loader
 
@@ -43,7 +43,7 @@ def read(config: WorkerConfig, loaders: Mapping[int, Loader], stopped: Callable[
         ChangelogError: no progress for `recovery_timeout_s`, or the broker refused.
         Interrupted: `stopped` said so.
     """
-    consumer = Consumer(kafka.reader(config), logger=logger)
+    consumer = clients.reader(config, logger)
     try:
         ends = _ends(consumer, config, loaders)
         return _read_to(consumer, config, loaders, ends, stopped)

@@ -10,10 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from threading import Lock
 from time import sleep
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 
-from agents.kafka import clients as kafka
-from agents.kafka.brokers import Complaints
+from agents.kafka import clients
 from agents.settings.worker import WorkerConfig
 from agents.worker.serde import FLEET_DAYS
 from pipeline.terms.fleet_day import FleetDay
@@ -38,15 +37,15 @@ class FleetTail:
     """Reads the topic from its beginning and goes on as it grows."""
 
     def __init__(self, config: WorkerConfig, decode: Decode) -> None:
-        wait_ms = {"fetch.wait.max.ms": _EMBEDDED_WAIT_MS} if config.embedded else {}
         self.updates: list[FleetDay] = []
         """In the order of the log; kept because a partition that comes later must know them too."""
         self._reading = Lock()
         self._closed = False
         self._undecoded: deque[Message[bytes, bytes]] = deque()
         self._decode = decode
-        self._complain = Complaints(logger, "fleet updates")
-        self._consumer = Consumer(kafka.reader(config) | wait_ms | {"error_cb": self._complain}, logger=logger)
+        self._complain = clients.Complaints(logger, "fleet updates")
+        wait_ms = {"fetch.wait.max.ms": _EMBEDDED_WAIT_MS} if config.embedded else {}
+        self._consumer = clients.reader(config, logger, self._complain, **wait_ms)
 
     async def run(self, take: Take) -> None:
         """Read for ever. Raises KafkaException when the topic cannot be read any more, and what `take` raises."""

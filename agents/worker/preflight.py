@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from agents.kafka import clients as kafka
+from agents.kafka import clients
 from agents.kafka.brokers import topics_of
 from agents.process.exits import RefusedError
 from agents.settings.worker import WorkerConfig
@@ -29,8 +29,8 @@ def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
         KafkaException, TimeoutError: the broker refuses to tell.
     """
     logger.info("asking %s for the topics", config.bootstrap)
-    found = topics_of(kafka.client(config), _ASK_S)
-    admin = AdminClient(kafka.client(config))
+    client = clients.of_worker(config)
+    found, admin = topics_of(client, _ASK_S), clients.admin(client)
     needed = [*inputs, config.changelog_topic]
     if config.embedded:
         # The embedded broker creates a topic for whoever asks for it, and knows no settings.

@@ -12,8 +12,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from agents.kafka import clients as kafka
-from agents.kafka.brokers import Complaints
+from agents.kafka import clients
 from agents.settings.worker import WorkerConfig
 from pipeline.changelog.write import Entry
 
@@ -97,9 +96,11 @@ class Publisher:
 
     def __init__(self, config: WorkerConfig) -> None:
         self._errors: list[KafkaError] = []
-        self._complain = Complaints(logger, "producer")
-        settings = kafka.producer(config) | {"error_cb": self._on_error}
-        self._outputs, self._state = Producer(settings, logger=logger), Producer(settings, logger=logger)
+        self._complain = clients.Complaints(logger, "producer")
+        client = clients.of_worker(config) | {"delivery.timeout.ms": config.delivery_timeout_ms}
+        self._outputs, self._state = (
+            clients.producer(client, "outputs", logger=logger, on_error=self._on_error) for _ in range(2)
+        )
         self._in_flight = InFlight()
         self._stop = Event()
         self._threads = [

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from confluent_kafka import Producer
-
-from agents.kafka import clients as kafka
+from agents.kafka import clients
 from agents.worker import changelog
 from pipeline.changelog.read import Loader
 from pipeline.changelog.write import CLAIM_KEY, checkpoint
@@ -19,7 +17,7 @@ from tests.benchmarks.process import MIB, Clock, resident_mib
 def save(bootstrap: str, group: str, accounts: int) -> dict[str, Any]:
     """Fill the group's changelog with one value for each account."""
     config = broker.settings(broker.environment(bootstrap, group)).worker()
-    producer = Producer(kafka.producer(config))
+    producer = clients.producer(clients.of_worker(config), "outputs")
     size = entries = 0
     for feed in populated(accounts, partitions=broker.PARTITIONS):
         feed.state.accounts.dirty[1 : feed.state.accounts.size] = True

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from agents.kafka import brokers
+from agents.kafka import brokers, clients
 from agents.process.exits import ExitCode, UnreachableError, code_of
 from tests.servers.ports import free_port
 
@@ -48,7 +48,7 @@ def test_the_exit_code_is_not_that_of_a_fault() -> None:
 
 
 def test_a_complaint_is_logged_once_and_another_one_too(caplog: pytest.LogCaptureFixture) -> None:
-    complain = brokers.Complaints(logging.getLogger("test"), "producer")
+    complain = clients.Complaints(logging.getLogger("test"), "producer")
     with caplog.at_level(logging.WARNING):
         for after_ms in range(100):
             complain(KafkaError(KafkaError._TRANSPORT, f"refused (after {after_ms}ms in state CONNECT)"))

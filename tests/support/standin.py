@@ -79,7 +79,8 @@ class CountingFeed(Feed):
         self.dirty.add(key)
         self.fates[topic]["applied"] += 1
         if component["n"] % self.alert_every == 0:
-            outcome.alerts.append({"alert_id": f"{key.decode()}#{component['n']}", "account_id": account.decode()})
+            alert = {"alert_id": f"{key.decode()}#{component['n']}", "account_id": account.decode()}
+            outcome.alerts.append(alert | {"kind": "silence", "severity": "info", "status": "firing"})
 
     def _reject(self, batch: Batch, index: int, outcome: Outcome) -> None:
         self.fates[batch.topic]["dead_lettered"] += 1
