@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.cli.console import err, out, print_json, print_table
-from agents.cli.failures import UsageError
 from agents.cli.options import ConfigFile, Json, settings
+from schemas.errors import UsageError
 
 if TYPE_CHECKING:
     from agents.replay.dead_letters import Filter, Quarantined

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from agents.kafka import clients
+from schemas.errors import ForeshockError
 
 PARTITIONS = 4
 """Of every topic; librdkafka's mock knows no other number."""
@@ -21,7 +22,7 @@ PARTITIONS = 4
 _START_S = 30.0
 
 
-class EmbeddedBrokerError(RuntimeError):
+class EmbeddedBrokerError(ForeshockError):
     """The embedded broker did not start."""
 
 

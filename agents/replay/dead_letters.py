@@ -13,6 +13,7 @@ from agents.kafka import clients
 from agents.kafka.brokers import topics_of
 from pipeline.terms.records import DeadLetter
 from schemas.encoder import RecordDecoder
+from schemas.errors import ForeshockError
 from schemas.registry import SchemaRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
 
@@ -26,7 +27,7 @@ _POLL_S = 0.2
 _BATCH = 1_000
 
 
-class ReplayError(RuntimeError):
+class ReplayError(ForeshockError):
     """A dead letter could not be put back; the message says what to do."""
 
 

@@ -15,6 +15,7 @@ from agents.replay.arrivals import Clock
 from agents.replay.pace import Pace
 from agents.replay.plan import ReplayPlan, Rows, Step, plan
 from schemas.encoder import Encoder, TickEncoder
+from schemas.errors import ForeshockError
 from schemas.registry import SchemaRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 
@@ -25,7 +26,7 @@ _FLUSH_S = 60.0
 _METADATA_S = 20.0
 
 
-class EmitError(RuntimeError):
+class EmitError(ForeshockError):
     """Not everything was delivered; the message says what to do."""
 
 

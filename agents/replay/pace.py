@@ -10,12 +10,13 @@ from typing import Any
 from confluent_kafka import TopicPartition
 
 from agents.kafka import clients
+from schemas.errors import ForeshockError
 
 _LOOK_S = 0.05
 _ASK_S = 10.0
 
 
-class StuckError(RuntimeError):
+class StuckError(ForeshockError):
     """The consumer group does not move; the message says where."""
 
 

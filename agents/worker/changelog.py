@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from agents.kafka import clients
 from agents.settings.worker import WorkerConfig
 from pipeline.changelog.read import Loader
+from schemas.errors import BrokenError, ForeshockError
 
 logger = logging.getLogger(__name__)
 
@@ -20,11 +21,11 @@ _POLL_S = 0.2
 _METADATA_S = 30.0
 
 
-class ChangelogError(Exception):
+class ChangelogError(BrokenError):
     """The changelog could not be read to its end."""
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: another rebalance made the reading pointless
+class Interrupted(ForeshockError):  # noqa: N818 - not an error: another rebalance made the reading pointless
     """Asked to stop before the end was reached."""
 
 

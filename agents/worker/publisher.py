@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from agents.kafka import clients
 from agents.settings.worker import WorkerConfig
 from pipeline.changelog.write import Entry
+from schemas.errors import BrokenError
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Message:
     """-1: by murmur2 of the key."""
 
 
-class PublishError(Exception):
+class PublishError(BrokenError):
     """The broker did not acknowledge a record."""
 
 

@@ -23,6 +23,7 @@ from pipeline.state.state import State
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.hashing import combine, hash64
 from pipeline.terms.records import I64, BadRecord, Batch, DeadLetter, Fate, Outcome, RecordKind
+from schemas.errors import BrokenError
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 
@@ -31,7 +32,7 @@ SPEAKER = 0
 """The partition that publishes the alerts of the fleet; all of them know these."""
 
 
-class OffsetGapError(Exception):
+class OffsetGapError(BrokenError):
     """Records were skipped between the transport and the feed; continuing would lose them."""
 
 
