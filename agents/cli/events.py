@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from agents.cli.console import err, out, print_json, print_table, progress
-from agents.cli.failures import USAGE, UsageError
+from agents.cli.failures import USAGE
 from agents.cli.options import ConfigFile, EventFolder, Json, settings
+from schemas.errors import UsageError
 
 if TYPE_CHECKING:
     from agents.eventfiles.files import EventFiles

@@ -138,12 +138,12 @@ def test_while_schemas_cannot_be_had_a_topic_waits_and_the_other_goes_on(
     source = Source(bootstrap)
     source.send(2_000)
     others = Counter({key: count for key, count in source.sent.items() if key[1] == "billing.events"})
-    gate = tmp_path / "registry-is-up"
-    with WorkerProcess(bootstrap, group, embedded=True, mode=str(gate)) as worker:
+    registry = tmp_path / "registry-is-up"
+    with WorkerProcess(bootstrap, group, embedded=True, mode=str(registry)) as worker:
         assert counts(await_counts(bootstrap, group, others)) == others
         time.sleep(2)
         assert counts(recovered(bootstrap, group)) == others
-        gate.touch()
+        registry.touch()
         assert counts(await_counts(bootstrap, group, source.sent)) == source.sent
         assert worker.terminate() == 0
     assert not list(records(bootstrap, "dead.letters"))

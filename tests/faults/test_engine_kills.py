@@ -12,10 +12,10 @@ import pytest
 from confluent_kafka import Producer
 
 from agents.transport.runs import Run
-from agents.worker.core import EngineCore
-from agents.worker.ports import Feed
-from agents.worker.wire import AvroWire
+from agents.worker.serde import Serde
+from pipeline.changelog.read import Loader
 from pipeline.config import EngineConfig
+from pipeline.intake.feed import Feed
 from pipeline.terms.records import Outcome
 from schemas.codec.encode import Encoder, TickEncoder
 from schemas.registry.source import FileRegistry
@@ -104,9 +104,9 @@ class Story:
         self._producer.produce(topic, value, account.encode(), timestamp=at_ms + HOUR_MS)
 
 
-def uninterrupted(bootstrap: str, wire: AvroWire, core: EngineCore) -> tuple[set[tuple[bytes, bytes]], dict[int, Any]]:
+def uninterrupted(bootstrap: str, serde: Serde) -> tuple[set[tuple[bytes, bytes]], dict[int, Any]]:
     """Keys and values of alerts.state, and ledgers, of a run in this process."""
-    feeds: dict[int, Feed] = {number: core.loader(number, PARTITIONS).finish() for number in range(PARTITIONS)}
+    feeds = {number: Feed(EngineConfig(), number, PARTITIONS) for number in range(PARTITIONS)}
     outcome = Outcome()
     for topic in INPUT_TOPICS:
         by_partition = defaultdict(list)
@@ -116,7 +116,7 @@ def uninterrupted(bootstrap: str, wire: AvroWire, core: EngineCore) -> tuple[set
             offsets, keys, values = (list(column) for column in zip(*found, strict=True))
             seen = [10**13] * len(found)
             run = Run(topic, number, 0, offsets[-1] + 1, 0, offsets, seen, keys, values)
-            outcome.extend(feeds[number].push(wire.decode(run)))
+            outcome.extend(feeds[number].push(serde.decode(run)))
     told = 0
     while told < len(outcome.fleet_days):
         new, told = outcome.fleet_days[told:], len(outcome.fleet_days)
@@ -124,18 +124,18 @@ def uninterrupted(bootstrap: str, wire: AvroWire, core: EngineCore) -> tuple[set
             outcome.extend(feed.learn(new))
     messages = {
         (message.key or b"", message.value or b"")
-        for message in wire.outcome(outcome)
+        for message in serde.outcome(outcome)
         if message.topic == "alerts.state"
     }
-    return messages, {number: core.ledger_entry(feed) for number, feed in feeds.items()}
+    return messages, {number: feed.ledger_entry() for number, feed in feeds.items()}
 
 
-def ledgers(bootstrap: str, core: EngineCore) -> dict[int, Any]:
+def ledgers(bootstrap: str) -> dict[int, Any]:
     """Ledgers of the state that the changelog holds."""
-    loaders = {number: core.loader(number) for number in range(PARTITIONS)}
+    loaders = {number: Loader(EngineConfig(), number) for number in range(PARTITIONS)}
     for number, offset, key, value in records(bootstrap, f"{GROUP}-state-changelog"):
         loaders[number].add(key, value or None, offset)
-    return {number: core.ledger_entry(loader.finish()) for number, loader in loaders.items()}
+    return {number: loader.finish().ledger_entry() for number, loader in loaders.items()}
 
 
 def test_kills_change_neither_alerts_nor_ledger(server: KafkaServer) -> None:
@@ -155,11 +155,11 @@ def test_kills_change_neither_alerts_nor_ledger(server: KafkaServer) -> None:
                 story.tell(next(days))
                 time.sleep(chance.uniform(0, 0.3))
             worker.kill9()
-    wire, core = AvroWire(FileRegistry(), f"/foreshock/{GROUP}"), EngineCore(EngineConfig())
-    expected, expected_ledgers = uninterrupted(bootstrap, wire, core)
+    serde = Serde(FileRegistry(), f"/foreshock/{GROUP}")
+    expected, expected_ledgers = uninterrupted(bootstrap, serde)
     with WorkerProcess(bootstrap, GROUP, **fields) as worker:
         deadline = time.monotonic() + 120
-        while (found := ledgers(bootstrap, core)) != expected_ledgers:
+        while (found := ledgers(bootstrap)) != expected_ledgers:
             assert worker.alive(), worker.output()[-3000:]
             assert time.monotonic() < deadline, (found, expected_ledgers)
             time.sleep(1)
