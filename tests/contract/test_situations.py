@@ -11,6 +11,7 @@ import pytest
 from pipeline.config import EngineConfig
 from pipeline.kinds import KINDS
 from pipeline.terms.calendar import PlannedShutdown
+from pipeline.terms.kind import Kind
 from tests.oracle.model import SIGNALS
 from tests.support.crowd import ACCOUNTS, CHILDREN, LARGE, REST, Crowd, Left
 
@@ -19,6 +20,7 @@ START = 20_110
 CHRISTMAS = 20_082
 HOLIDAYS = (CHRISTMAS, CHRISTMAS + 1, CHRISTMAS + 7)
 WATCHED_DAYS = 45
+CHANCE = {"expansion": 2, "advocacy": 2}
 CONFIG = EngineConfig(
     basic_drop_pct=50.0, basic_min_actions=20.0, stage_days=(("adoption", 400),), fleet_min_accounts=10
 )
@@ -80,9 +82,13 @@ def own(crowd: Crowd) -> set[tuple[str, str]]:
 
 
 def assert_alike(opened: set[tuple[str, str]], own: set[tuple[str, str]]) -> None:
-    """On usage and on the fleet only that is told which would be anyway; of other kinds chance may add one or two."""
+    """Nothing else is told than would be anyway; of growth and joy chance may add one or two."""
     more = Counter(kind for kind, _ in opened - own)
-    assert {kind: count for kind, count in more.items() if count > (2 if KINDS[kind].scope == "other" else 0)} == {}
+    assert {kind: count for kind, count in more.items() if count > CHANCE.get(KINDS[kind].family, 0)} == {}
+
+
+def of_health(kind: Kind) -> bool:
+    return kind.of_card or kind.consequence
 
 
 def on_holidays(account: int, day: int) -> float:
@@ -114,7 +120,8 @@ def test_what_began_with_the_parent_is_told_of_the_parent(
     world.live(WATCHED_DAYS, lambda account, day: share if account == 0 or account in CHILDREN else 1.0)
     children = {f"a{account}" for account in CHILDREN}
     told = {kind for kind, account in world.opened() - own if account in children}
-    assert {kind for kind in told if KINDS[kind].scope == "usage"} == set()
+    # Their health is told of; that is of each account for itself.
+    assert {kind for kind in told if KINDS[kind].family == "risk" and not of_health(KINDS[kind])} == set()
     # Without the parent the same children are told of.
     alone = crowd.branch()
     alone.live(20)
