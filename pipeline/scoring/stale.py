@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.alerts.records import Alerting, Change, Scene
+from pipeline.alerts.lifecycle import begin
+from pipeline.alerts.records import Alerting, Explanation
 from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
 from pipeline.kinds.table import KINDS
@@ -31,5 +32,6 @@ def stale_alert(staleness: Staleness, config: EngineConfig) -> dict[str, Any]:
         expected=staleness.target,
         evidence=float(len(staleness.recalls)),
     )
-    scene = Scene(window_start_ms=staleness.starts_at_ms, window_end_ms=at_ms)
-    return Alerting(config).record(FLEET, Book(context=_EVERYBODY), episode, Change("firing", "detected", at_ms), scene)
+    book = Book(context=_EVERYBODY)
+    explanation = Explanation(window_start_ms=staleness.starts_at_ms, window_end_ms=at_ms)
+    return Alerting(config).record(FLEET, book, episode, begin(book, episode), explanation)

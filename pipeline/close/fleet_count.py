@@ -11,7 +11,7 @@ from pipeline.state.state import State
 from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, smallest
 
 
-class DayTally:
+class FleetCount:
     """Takes a closing day's views and makes the record of the day."""
 
     def __init__(self, state: State, day: int) -> None:
