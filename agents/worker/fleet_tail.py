@@ -18,24 +18,26 @@ from pipeline.terms.fleet_day import FleetDay
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.2
-_CHUNK = 1_000
+_CHUNK = 200
 _EMBEDDED_WAIT_MS = 10
 """The embedded broker answers a fetch only after this time, even when a record comes meanwhile."""
 _LASTING = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError._AUTO_OFFSET_RESET)
 
 Decode = Callable[[bytes], FleetDay | None]
 """A record's value to what it says; nothing for one that is not ours."""
-Hear = Callable[[Sequence[FleetDay]], Awaitable[None]]
-"""Told all records so far, again and again."""
+Hear = Callable[[Sequence[FleetDay], bool], Awaitable[bool]]
+"""Told the next records, and whether the log begins with them; answers whether to begin again."""
 
 
 class FleetTail:
-    """Reads the topic from its beginning and goes on as it grows."""
+    """Reads the topic from its beginning and goes on as it grows; keeps nothing of what it has read.
+
+    A partition that comes must know all records, so for its sake the topic is read once more; the others ignore what
+    they know.
+    """
 
     def __init__(self, config: WorkerConfig, topic: str, decode: Decode) -> None:
         wait_ms = {"fetch.wait.max.ms": _EMBEDDED_WAIT_MS} if config.embedded else {}
-        self.records: list[FleetDay] = []
-        """In the order of the log; kept because a partition that comes later must know them too."""
         self._reading = Lock()
         self._closed = False
         self._topic = topic
@@ -45,12 +47,12 @@ class FleetTail:
 
     async def run(self, hear: Hear) -> None:
         """Read for ever. Raises KafkaException when the topic cannot be read any more, and what `hear` raises."""
-        self._consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
         try:
             while True:
-                for message in await asyncio.to_thread(self._read):
-                    self._take(message)
-                await hear(self.records)
+                self._consumer.assign([TopicPartition(self._topic, 0, OFFSET_BEGINNING)])
+                again = await hear(await asyncio.to_thread(self._read), True)
+                while not again:
+                    again = await hear(await asyncio.to_thread(self._read), False)
         finally:
             self._close()
 
@@ -59,20 +61,18 @@ class FleetTail:
             self._closed = True
             self._consumer.close()
 
-    def _read(self) -> list[Message[bytes, bytes]]:
+    def _read(self) -> list[FleetDay]:
         with self._reading:
             first = None if self._closed else self._consumer.poll(_POLL_S)
-            return [] if first is None else [first, *self._consumer.consume(_CHUNK, 0.0)]
+            messages = [] if first is None else [first, *self._consumer.consume(_CHUNK, 0.0)]
+        return [record for message in messages if (record := self._take(message)) is not None]
 
-    def _take(self, message: Message[bytes, bytes]) -> None:
-        error = message.error()
-        if error is not None:
-            if error.code() in _LASTING:
-                raise KafkaException(error)
-            if error.code() != KafkaError._PARTITION_EOF:
-                self._complain(error)
-            return
-        value = message.value()
-        record = self._decode(value) if value is not None else None
-        if record is not None:
-            self.records.append(record)
+    def _take(self, message: Message[bytes, bytes]) -> FleetDay | None:
+        error, value = message.error(), message.value()
+        if error is None:
+            return None if value is None else self._decode(value)
+        if error.code() in _LASTING:
+            raise KafkaException(error)
+        if error.code() != KafkaError._PARTITION_EOF:
+            self._complain(error)
+        return None

@@ -62,6 +62,8 @@ class Ingest:
         self._guard = DeadLetterGuard(config.dead_letter_limits)
         self._blocked: frozenset[TP] = frozenset()
         self._loaded = False
+        self._hearing = True
+        """Whether the partitions have heard the log of fleet records from its beginning on."""
         # Outputs of a batch and the state that remembers them must not be parted by a checkpoint.
         self._gate = asyncio.Lock()
         self._checkpointing = asyncio.Lock()
@@ -109,6 +111,7 @@ class Ingest:
             self._guard.reached(shard.number, shard.feed.positions)
         self._blocked = frozenset()
         self._loaded = True
+        self._hearing = False
         self.accepted_at = monotonic()
         self._reporter.owned(self.shards.values())
 
@@ -169,21 +172,28 @@ class Ingest:
             self.wake.set()
         self._hold_back(shard)
 
-    async def hear(self, records: Sequence[FleetDay]) -> None:
-        """Give each partition the fleet records that it has not had: days that waited for them are closed.
+    async def hear(self, records: Sequence[FleetDay], first: bool) -> bool:
+        """Give all partitions the next fleet records, which close days that waited for them.
+
+        Args:
+            records: in the order of their log; what a partition knows already it ignores.
+            first: the log begins with these.
+
+        Returns:
+            Whether partitions have come since that must hear the log from its beginning.
 
         Raises:
             DeadLetterLimitError: too much is dead-lettered.
             PublishError: an output could not be produced.
         """
-        for number in list(self.shards):
+        self._hearing |= first
+        for number in list(self.shards) if records else []:
             async with self._gate:
                 shard = self.shards.get(number)
-                if not self._loaded or shard is None or shard.heard >= len(records):
+                if not self._loaded or not self._hearing or shard is None:
                     continue
-                new, shard.heard = records[shard.heard :], len(records)
                 hit("after_fleet_read")
-                outcome = shard.feed.learn(new)
+                outcome = shard.feed.learn(records)
                 if not outcome.days_closed and not outcome.alerts:
                     continue
                 shard.moved = True
@@ -192,6 +202,7 @@ class Ingest:
                 self._hold_back(shard)
                 self.accepted_at = monotonic()
                 self.wake.set()
+        return not self._hearing
 
     async def _publish(self, shard: Shard, outcome: Outcome, read_at: float, arrived_ms: int) -> None:
         self._guard.reached(shard.number, shard.feed.positions)
