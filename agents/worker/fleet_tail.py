@@ -1,4 +1,4 @@
-"""Following the fleet records of all partitions: every worker reads the whole topic, in no group."""
+"""Following the fleet updates of all partitions: every worker reads the whole topic, in no group."""
 # ruff: noqa: SLF001 - librdkafka's own error codes begin with an underscore
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FleetTail:
         self._closed = False
         self._topic = topic
         self._decode = decode
-        self._complain = Complaints(logger, "fleet records")
+        self._complain = Complaints(logger, "fleet updates")
         self._consumer = Consumer(kafka.reader(config) | wait_ms | {"error_cb": self._complain}, logger=logger)
 
     async def run(self, hear: Hear) -> None:

@@ -1,4 +1,4 @@
-"""Fleet records as they stand in their topic."""
+"""Fleet updates as they stand in their topic."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Ingest:
         self._blocked: frozenset[TP] = frozenset()
         self._loaded = False
         self._hearing = True
-        """Whether the partitions have heard the log of fleet records from its beginning on."""
+        """Whether the partitions have heard the log of fleet updates from its beginning on."""
         # Outputs of a batch and the state that remembers them must not be parted by a checkpoint.
         self._gate = asyncio.Lock()
         self._checkpointing = asyncio.Lock()
@@ -173,7 +173,7 @@ class Ingest:
         self._hold_back(shard)
 
     async def hear(self, records: Sequence[FleetDay], first: bool) -> bool:
-        """Give all partitions the next fleet records, which close days that waited for them.
+        """Give all partitions the next fleet updates, which close days that waited for them.
 
         Args:
             records: in the order of their log; what a partition knows already it ignores.

@@ -39,7 +39,7 @@ class Feed(Protocol):
         """Take a batch, apply what the day barriers permit in any topic, close days."""
 
     def learn(self, records: Sequence[FleetDay]) -> Outcome:
-        """Take fleet records of all partitions in the order of their log; close the days that waited for them."""
+        """Take fleet updates of all partitions in the order of their log; close the days that waited for them."""
 
     def told_ms(self) -> int:
         """End of the last day of which any partition has told; 0 before."""
@@ -131,7 +131,7 @@ class Wire(Protocol):
         """Where partitions tell each other of their days; nothing when they do not."""
 
     def fleet_day(self, record: FleetDay) -> Message:
-        """A fleet record as a message."""
+        """A fleet update as a message."""
 
     def read_fleet_day(self, value: bytes) -> FleetDay | None:
         """What `fleet_day` made a message of; nothing when another deployment did, or when it cannot be read."""

@@ -80,12 +80,12 @@ class AvroWire:
             yield Message("account.health", health["account_id"].encode(), self._health.encode(health))
 
     def fleet_day(self, record: FleetDay) -> Message:
-        """A fleet record; all stand in one partition, whose order decides."""
+        """A fleet update; all stand in one partition, whose order decides."""
         value = self._fleet.encode(fleet_wire.to_record(record, self._source))
         return Message(FLEET_DAYS, str(record.partition).encode(), value, partition=0)
 
     def read_fleet_day(self, value: bytes) -> FleetDay | None:
-        """A fleet record of this deployment. Raises RegistryUnavailableError when its schema cannot be had now."""
+        """A fleet update of this deployment. Raises RegistryUnavailableError when its schema cannot be had now."""
         try:
             record = self._fleet_reader.decode(value)
         except MalformedError as error:

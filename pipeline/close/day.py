@@ -10,7 +10,7 @@ from pipeline.books.signals import context_of, promote_readings, same_context
 from pipeline.close.account import ClosingAccount
 from pipeline.close.amend import amend
 from pipeline.close.episodes import close_account
-from pipeline.close.fleet_count import FleetCount
+from pipeline.close.fleet_update import FleetUpdate
 from pipeline.close.new_members import count_new_members
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS
 from pipeline.evidence.census import census
@@ -33,7 +33,7 @@ def close_day(state: State, outcome: Outcome) -> None:
     """Close the open day and open the next; alerts and health records go to `outcome`."""
     day, accounts = state.open_day, state.accounts
     held = _held(state, day)
-    fleet_count = FleetCount(state, day)
+    fleet_update = FleetUpdate(state, day)
     if len(accounts):
         accounts.summarise()
         count_new_members(state, day)
@@ -45,10 +45,10 @@ def close_day(state: State, outcome: Outcome) -> None:
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))
             view = View(accounts, rows, day, state.days, state.config, counts.part(rows), factors)
-            fleet_count.add(view)
+            fleet_update.add(view)
             _close_block(state, view, reach, rows, held, outcome)
         _age(state, day, held)
-    outcome.fleet_days.append(fleet_count.record())
+    outcome.fleet_days.append(fleet_update.finish())
     _refresh_books(state, day, held)
     state.definitions = dict(state.plan.definitions)
     state.enter_day(day + 1)
