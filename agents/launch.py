@@ -21,7 +21,7 @@ from agents.settings import ConfigError, Problem, Settings, masked_url
 from agents.worker.core import EngineCore
 from agents.worker.process import Worker
 from agents.worker.wire import AvroWire
-from pipeline.kinds.table import enabled_by_level
+from pipeline.kinds import enabled_by_level
 from schemas.topics import INPUT_TOPICS, LARGEST_MESSAGE_BYTES
 from sinks.database.portfolio import PortfolioStore
 from sinks.database.sink import DatabaseSink

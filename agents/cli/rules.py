@@ -23,7 +23,7 @@ def _group() -> None:
 @group.command("list")
 def print_rules(config: ConfigFile = None, json: Json = False) -> None:
     """Print every kind of alert: what raises it, what ends it, how bad it is and what to do."""
-    from pipeline.kinds.table import KINDS, enabled_by_level
+    from pipeline.kinds import KINDS, enabled_by_level
 
     disabled = settings(config).kinds.disabled
     rows = [

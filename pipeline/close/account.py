@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pipeline.alerts.lifecycle import Change, Figures, begin, resolve
-from pipeline.alerts.records import CARD_KINDS
 from pipeline.books.book import Book, Episode
 from pipeline.explain.explanation import Step
 from pipeline.health.judging import JudgedView, Verdict
+from pipeline.kinds import KINDS
 from pipeline.state.state import State
+from pipeline.terms.kind import Kind
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class ClosingAccount:
 
     def open(
         self,
-        kind: str,
+        kind: Kind,
         dimension: str,
         severity: str,
         figures: Figures,
@@ -40,12 +41,12 @@ class ClosingAccount:
         onset: tuple[int, int, int] | None = None,
     ) -> None:
         """Open an episode, which begins with the day unless told otherwise; nothing happens if the kind is disabled."""
-        if kind in self.state.config.disabled_kinds:
+        if kind.name in self.state.config.disabled_kinds:
             return
         view = self.judged.view
         if starts_at_ms is None:
             starts_at_ms = self.state.days.start_ms(view.day)
-        episode = Episode(kind, dimension, view.day, starts_at_ms, view.end_ms, severity, *figures, onset=onset)
+        episode = Episode(kind.name, dimension, view.day, starts_at_ms, view.end_ms, severity, *figures, onset=onset)
         self.take(episode, begin(self.book, episode))
 
     def resolve(self, episode: Episode, reason: str) -> None:
@@ -61,7 +62,7 @@ class ClosingAccount:
 
     def _verdict_of(self, episode: Episode) -> Verdict:
         """The scorecard that an alert is about; the primary one unless it says otherwise."""
-        if episode.kind in CARD_KINDS:
+        if KINDS[episode.kind].of_card:
             for verdict in self.judged.judgement.verdicts:
                 if verdict.card.id == episode.dimension:
                     return verdict

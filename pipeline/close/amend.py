@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipeline.alerts.lifecycle import Change, retract, update
 from pipeline.books.book import Book, Episode
-from pipeline.detectors import AMENDABLE
+from pipeline.detectors import DETECTORS
 from pipeline.evidence.census import census_of
 from pipeline.evidence.dayfactors import day_factors
 from pipeline.evidence.view import Finding, View
@@ -21,6 +21,7 @@ from pipeline.terms.records import Outcome
 
 SAME = 1e-9
 """Relative difference below which a figure has not changed."""
+_AMENDED = {detector.KIND.name: detector for detector in DETECTORS if detector.KIND.amended}
 Bools = npt.NDArray[np.bool_]
 
 
@@ -46,18 +47,18 @@ def _opened_on(state: State, row: int, day: int) -> list[Episode]:
     book = state.accounts.books.get(row)
     if book is None:
         return []
-    return [episode for episode in book.episodes if episode.opened_day == day and episode.kind in AMENDABLE]
+    return [episode for episode in book.episodes if episode.opened_day == day and episode.kind in _AMENDED]
 
 
 def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: int, outcome: Outcome) -> None:
     counts = census_of(state.users, state.features, rows, opened)
-    view = View(state.accounts, rows, opened, state.days, state.config, counts, day_factors(state, opened))
-    findings = {kind: evaluate(view) for kind, evaluate in AMENDABLE.items()}
+    factors = day_factors(state, opened)
+    view = View(state.accounts, rows, opened, state.days, state.config, counts, factors, gone_by=True)
     changed: list[tuple[int, Episode, Change]] = []
     for place, row in enumerate(rows.tolist()):
         book = state.accounts.books[row]
         for episode in _opened_on(state, row, opened):
-            change = _mend(book, episode, findings[episode.kind], place, state.days.end_ms(day))
+            change = _mend(book, episode, view.finding(_AMENDED[episode.kind]), place, state.days.end_ms(day))
             if change is not None:
                 changed.append((place, episode, change))
         state.accounts.unsummarised.add(row)
@@ -66,9 +67,10 @@ def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: in
     explained = explanations(state, view, np.unique([place for place, _, _ in changed]))
     for place, episode, change in changed:
         row = int(rows[place])
-        explanation = replace(explained[place], contributors=contributors(state, row, opened, episode.kind))
-        account_id, book = state.accounts.ids[row], state.accounts.books[row]
-        outcome.alerts.append(state.alerting.record(account_id, book, episode, change, explanation))
+        kind, book = _AMENDED[episode.kind].KIND, state.accounts.books[row]
+        explanation = replace(explained[place], contributors=contributors(state, row, opened, kind))
+        record = state.alerting.record(kind, state.accounts.ids[row], book, episode, change, explanation)
+        outcome.alerts.append(record)
 
 
 def _mend(book: Book, episode: Episode, finding: Finding, place: int, end_ms: int) -> Change | None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.alerts.lifecycle import age, worsen
-from pipeline.alerts.records import CARD_KINDS
 from pipeline.books.book import Episode
 from pipeline.close.account import ClosingAccount
 from pipeline.close.bands import follow_bands
 from pipeline.close.deadlines import ended, overdue
 from pipeline.close.inhibition import inhibitor
-from pipeline.detectors import BEFORE_SCORE, DATED, DETECTORS, Detector
-from pipeline.kinds.table import KINDS
-from pipeline.scorecards import bands
+from pipeline.detectors import BEFORE_SCORE, DETECTORS, Dated, Detector, Graded
+from pipeline.kinds import KINDS
+from pipeline.terms.kind import Kind
 from pipeline.terms.records import Outcome
 
-_NUMBER = {detector.KIND: number for number, detector in enumerate(DETECTORS)}
+_NUMBER = {detector.KIND.name: number for number, detector in enumerate(DETECTORS)}
 _BEFORE, _AFTER = range(len(BEFORE_SCORE)), range(len(BEFORE_SCORE), len(DETECTORS))
 
 
@@ -34,7 +33,7 @@ def close_account(
     _advance_all(account, _BEFORE, raised, outcome)
     if is_late:
         _open_overdue(account)
-    if has_news or any(episode.kind in CARD_KINDS for episode in book.episodes):
+    if has_news or any(KINDS[episode.kind].of_card for episode in book.episodes):
         follow_bands(account)
     _advance_all(account, _AFTER, raised, outcome)
     account.state.accounts.open_episodes[account.row] = len(book.episodes)
@@ -46,7 +45,7 @@ def _advance_all(account: ClosingAccount, numbers: range, raised: Sequence[int],
     for number in sorted(opened.union(raised)) if opened else raised:
         if number in numbers:
             detector = DETECTORS[number]
-            episode = account.book.episode(detector.KIND, detector.DIMENSION)
+            episode = account.book.episode(detector.KIND.name, detector.KIND.dimension)
             if episode is not None:
                 _go_on(account, detector, episode)
             else:
@@ -54,12 +53,12 @@ def _advance_all(account: ClosingAccount, numbers: range, raised: Sequence[int],
 
 
 def _go_on(account: ClosingAccount, detector: Detector, episode: Episode) -> None:
-    view, finding, place = account.judged.view, account.judged.findings[detector.KIND], account.place
+    view, finding, place = account.judged.view, account.judged.findings[detector.KIND.name], account.place
     clear_days = episode.clear_days
     clear = detector.cleared(view, finding, place, episode.expected)
     change = age(account.book, episode, view.day, view.end_ms, clear=clear)
     if change is None and finding.raised[place]:
-        change = worsen(episode, _severity(account, detector.KIND), finding.values_at(place), view.end_ms)
+        change = worsen(episode, _severity(account, detector), finding.values_at(place), view.end_ms)
     if episode.clear_days != clear_days:
         account.state.accounts.dirty[account.row] = True
     account.take(episode, change)
@@ -67,32 +66,31 @@ def _go_on(account: ClosingAccount, detector: Detector, episode: Episode) -> Non
 
 def _open_detected(account: ClosingAccount, detector: Detector, outcome: Outcome) -> None:
     """Open what is raised, unless something holds it back."""
-    finding, place, kind = account.judged.findings[detector.KIND], account.place, detector.KIND
+    kind, place = detector.KIND, account.place
+    finding = account.judged.findings[kind.name]
     if not finding.raised[place] or _held_back(account, kind):
         return
     by = inhibitor(account.state, account.row, account.book, kind)
     if by is not None:
         outcome.suppressed[by] += 1
         return
-    dated = DATED.get(kind)
-    onset = dated.onset(account.judged.view, place) if dated is not None else None
-    account.open(kind, detector.DIMENSION, _severity(account, kind), finding.values_at(place), onset=onset)
+    onset = detector.onset(account.judged.view, place) if isinstance(detector, Dated) else None
+    account.open(kind, kind.dimension, _severity(account, detector), finding.values_at(place), onset=onset)
 
 
 def _open_overdue(account: ClosingAccount) -> None:
     for late in overdue(account.book, account.judged.view.end_ms):
         if account.book.episode(late.kind, late.key) is None:
-            figures = (late.observed, 0.0, late.days)
-            account.open(late.kind, late.key, KINDS[late.kind].severity, figures, starts_at_ms=late.starts_at_ms)
+            kind, figures = KINDS[late.kind], (late.observed, 0.0, late.days)
+            account.open(kind, late.key, kind.severity, figures, starts_at_ms=late.starts_at_ms)
 
 
-def _severity(account: ClosingAccount, kind: str) -> str:
-    if kind == "renewal_at_risk":
-        band = int(account.judged.view.band[account.place])
-        return {bands.RED: "critical", bands.YELLOW: "error"}.get(band, "warning")
-    return KINDS[kind].severity
+def _severity(account: ClosingAccount, detector: Detector) -> str:
+    if isinstance(detector, Graded):
+        return detector.severity(account.judged.view, account.place)
+    return detector.KIND.severity
 
 
-def _held_back(account: ClosingAccount, kind: str) -> bool:
+def _held_back(account: ClosingAccount, kind: Kind) -> bool:
     """Whether the kind is for quiet times, and a risk of the account is open."""
-    return KINDS[kind].calm and any(KINDS[episode.kind].family == "risk" for episode in account.book.episodes)
+    return kind.calm and any(KINDS[episode.kind].family == "risk" for episode in account.book.episodes)

@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.detectors.condition import Condition, holds
 from pipeline.evidence.view import Finding, View
 from pipeline.scorecards.bands import RED
+from pipeline.terms.kind import Kind, Play
 from schemas.topics import DAY_MS
 
 GROWN = 1.1
@@ -33,7 +34,43 @@ def _moment(view: View) -> Finding:
     return holds(recent & (view.band != RED), np.ones(len(view)), 1.0)
 
 
-DETECTORS = (
-    Condition("advocate_ready", "advocacy", _ready),
-    Condition("advocacy_moment", "delight", _moment),
+advocate_ready = Condition(
+    Kind(
+        name="advocate_ready",
+        dimension="advocacy",
+        scope="other",
+        family="advocacy",
+        severity="info",
+        level="intermediate",
+        unit="actions",
+        direction="up",
+        method="overdispersed-z",
+        evidence="deviations",
+        play=Play("reference-ask", "Ask the promoter for a reference", 14),
+        summary="{name}: a promoter, rising usage and no open P1 ticket",
+        condition="a contact promotes and none detracts, usage grew clearly, no P1 is open, health is not red",
+        resolution="one of that is over",
+    ),
+    _ready,
 )
+advocacy_moment = Condition(
+    Kind(
+        name="advocacy_moment",
+        dimension="delight",
+        scope="other",
+        calm=True,
+        family="advocacy",
+        severity="info",
+        level="intermediate",
+        unit="moments",
+        direction="up",
+        method="condition",
+        play=Play("testimonial-ask", "Ask for a testimonial while the joy is fresh", 5),
+        summary="{name}: somebody was delighted this week",
+        condition="the best CSAT answer, a promoter's answer or a reached outcome within 7 days, and no open risk",
+        resolution="the week is over",
+    ),
+    _moment,
+)
+
+DETECTORS = (advocate_ready, advocacy_moment)

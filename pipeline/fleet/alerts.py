@@ -11,11 +11,41 @@ from pipeline.alerts.records import Alerting, Explanation
 from pipeline.books.book import Book, Context, Episode
 from pipeline.fleet.merged import Fleet, MergedDay
 from pipeline.terms.days import Days
+from pipeline.terms.kind import Kind, Play
 from schemas.accounts import FLEET
 
-FEED_STOPPED, FLEET_DIP = "usage_feed_stopped", "fleet_dip"
+FEED_STOPPED = Kind(
+    name="usage_feed_stopped",
+    dimension="total_usage",
+    scope="fleet",
+    family="data_quality",
+    severity="critical",
+    level="basic",
+    unit="actions",
+    direction="down",
+    method="fleet-sum",
+    play=Play("feed-check", "Restart the usage feed and load what is missing", 1),
+    summary="{name}: {observed:.0f} actions on a day, {expected:.0f} expected: the usage feed has stopped",
+    condition="hardly any usage arrives from all accounts together",
+    resolution="half of the expected usage arrives",
+)
+FLEET_DIP = Kind(
+    name="fleet_dip",
+    dimension="total_usage",
+    scope="fleet",
+    family="system",
+    severity="warning",
+    level="advanced",
+    unit="share",
+    direction="down",
+    method="fleet-median",
+    play=Play("release-check", "Look for a release, an outage or a holiday that explains it", 1),
+    summary="{name}: half of the accounts did less than {observed:.0%} of what is usual for the day",
+    condition="all accounts, or all of a segment, use the product less at once",
+    resolution="nine tenths of the expected are back",
+)
 FLEET_KINDS = (FEED_STOPPED, FLEET_DIP)
-DIMENSION = "total_usage"
+_KIND_OF = {kind.name: kind for kind in FLEET_KINDS}
 STOPPED_SHARE, FLOWING_SHARE = 0.1, 0.5
 DIP_FACTOR, DEEP_FACTOR, OVER_FACTOR = 0.8, 0.5, 0.9
 
@@ -51,11 +81,11 @@ class FleetAlerts:
     def open_by_kind(self) -> dict[str, int]:
         """How many are open of each kind."""
         kinds = [episode.kind for book in self.books.values() for episode in book.episodes]
-        return {kind: kinds.count(kind) for kind in FLEET_KINDS}
+        return {kind.name: kinds.count(kind.name) for kind in FLEET_KINDS}
 
-    def _open(self, scope: str | None, kind: str) -> Episode | None:
+    def _open(self, scope: str | None, kind: Kind) -> Episode | None:
         book = self.books.get(scope)
-        return book.episode(kind, DIMENSION) if book is not None else None
+        return book.episode(kind.name, kind.dimension) if book is not None else None
 
     def advance(self, merged: MergedDay, fleet: Fleet) -> list[dict[str, Any]]:
         """Alert records of one more merged day: the feed, then the fleet, then its segments."""
@@ -103,10 +133,10 @@ class _Day:
     alerting: Alerting
     records: list[dict[str, Any]] = field(default_factory=list)
 
-    def run(self, scope: str | None, kind: str, today: Judgement, *, inhibited: bool) -> None:
+    def run(self, scope: str | None, kind: Kind, today: Judgement, *, inhibited: bool) -> None:
         """Advance one episode."""
         book = self.books.get(scope)
-        episode = book.episode(kind, DIMENSION) if book is not None else None
+        episode = book.episode(kind.name, kind.dimension) if book is not None else None
         if book is None or episode is None:
             if today.raised and not inhibited:
                 self._open(scope, kind, today)
@@ -122,19 +152,20 @@ class _Day:
         """End the dips of some scopes: what opened today says it for them too."""
         for scope in sorted(filter(chosen, self.books), key=lambda name: name or ""):
             book = self.books[scope]
-            episode = book.episode(FLEET_DIP, DIMENSION)
+            episode = book.episode(FLEET_DIP.name, FLEET_DIP.dimension)
             if episode is not None:
                 change = resolve(book, episode, "inhibited", self.days.end_ms(self.number))
                 self._record(scope, book, episode, change)
 
-    def _open(self, scope: str | None, kind: str, today: Judgement) -> None:
+    def _open(self, scope: str | None, kind: Kind, today: Judgement) -> None:
         name = "The fleet" if scope is None else f"Segment {scope}"
         book = self.books.setdefault(scope, Book(context=Context(name=name, segment=scope)))
         starts_at_ms, end_ms = self.days.start_ms(self.number), self.days.end_ms(self.number)
-        episode = Episode(kind, DIMENSION, self.number, starts_at_ms, end_ms, today.severity, *today.figures)
+        episode = Episode(kind.name, kind.dimension, self.number, starts_at_ms, end_ms, today.severity, *today.figures)
         self._record(scope, book, episode, begin(book, episode))
 
     def _record(self, scope: str | None, book: Book, episode: Episode, change: Change) -> None:
         account_id = FLEET if scope is None else f"{FLEET}:{scope}"
         window = Explanation(self.days.start_ms(self.number), self.days.end_ms(self.number))
-        self.records.append(self.alerting.record(account_id, book, episode, change, window))
+        kind = _KIND_OF[episode.kind]
+        self.records.append(self.alerting.record(kind, account_id, book, episode, change, window))

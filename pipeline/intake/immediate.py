@@ -30,25 +30,25 @@ def apply_rules(state: State, row: int, facts: Iterable[Fact]) -> list[dict[str,
 
 def _begin(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any]]:
     book = state.accounts.books[row]
-    if rule.kind in state.config.disabled_kinds or fact.at_ms <= book.settled.get(_name(rule, fact), -1):
+    if rule.name in state.config.disabled_kinds or fact.at_ms <= book.settled.get(_name(rule, fact), -1):
         return []
-    episode = book.episode(rule.kind, fact.key)
+    episode = book.episode(rule.name, fact.key)
     severity, figures = rule.severity_at(fact.observed), (fact.observed, fact.expected, fact.evidence)
     if episode is None:
         day = state.days.of_one(fact.at_ms)
-        episode = Episode(rule.kind, fact.key, day, fact.at_ms, fact.at_ms, severity, *figures)
-        return [_record(state, row, book, episode, begin(book, episode))]
+        episode = Episode(rule.name, fact.key, day, fact.at_ms, fact.at_ms, severity, *figures)
+        return [_record(state, row, rule, book, episode, begin(book, episode))]
     if not rule.repeats:
         return []
     change = worsen(episode, severity, figures, fact.at_ms)
     if change is None:
         change = update(episode, episode.severity, figures, "detected", fact.at_ms)
-    return [_record(state, row, book, episode, change)]
+    return [_record(state, row, rule, book, episode, change)]
 
 
 def _end(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any]]:
     book = state.accounts.books[row]
-    episode, ends_at_ms, ends = book.episode(rule.kind, fact.key), fact.at_ms, False
+    episode, ends_at_ms, ends = book.episode(rule.name, fact.key), fact.at_ms, False
     if episode is not None:
         if rule.backdated:
             ends_at_ms = max(ends_at_ms, episode.starts_at_ms)
@@ -58,17 +58,17 @@ def _end(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any]]
         remember(book, _name(rule, fact), ends_at_ms, state.config.max_book_entries)
     if episode is None or not ends:
         return []
-    return [_record(state, row, book, episode, resolve(book, episode, "recovered", fact.at_ms, ends_at_ms))]
+    return [_record(state, row, rule, book, episode, resolve(book, episode, "recovered", fact.at_ms, ends_at_ms))]
 
 
 def _name(rule: Rule, fact: Fact) -> str:
     """Under which the book remembers an ending."""
-    return f"{rule.kind}|{fact.key}"
+    return f"{rule.name}|{fact.key}"
 
 
-def _record(state: State, row: int, book: Book, episode: Episode, change: Change) -> dict[str, Any]:
+def _record(state: State, row: int, rule: Rule, book: Book, episode: Episode, change: Change) -> dict[str, Any]:
     explanation = Explanation(episode.starts_at_ms, change.at_ms, health=_health(state, row))
-    return state.alerting.record(state.accounts.ids[row], book, episode, change, explanation)
+    return state.alerting.record(rule, state.accounts.ids[row], book, episode, change, explanation)
 
 
 def _health(state: State, row: int) -> dict[str, Any]:

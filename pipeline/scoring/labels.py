@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.kinds.table import KINDS
+from pipeline.kinds import KINDS
 from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ RISK_KINDS, EXPANSION_KINDS = (
     frozenset(name for name, kind in KINDS.items() if kind.family == family) for family in ("risk", "expansion")
 )
 
-CONSEQUENCE_KINDS = frozenset({"health_changed", "renewal_at_risk"})
+CONSEQUENCE_KINDS = frozenset(name for name, kind in KINDS.items() if kind.consequence)
 """Kinds that judge an account as a whole: they follow from an incident of the account, but do not name it."""
 
 FACT_KINDS = frozenset(name for name, kind in KINDS.items() if kind.immediate)

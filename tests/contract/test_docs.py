@@ -18,7 +18,7 @@ import typer.main
 
 from agents.cli import app
 from agents.settings.model import SECTIONS
-from pipeline.kinds.table import KINDS
+from pipeline.kinds import KINDS
 from schemas.topics import TOPICS
 from tests.support.repository import PACKAGES, ROOT, text
 

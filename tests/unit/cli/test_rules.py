@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.kinds.table import KINDS
+from pipeline.kinds import KINDS
 from tests.support.commands import Commands
 
 

@@ -8,6 +8,7 @@ from pipeline.books.book import Book, Context, Episode
 from pipeline.close.inhibition import inhibitor
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
+from pipeline.kinds import KINDS
 from pipeline.terms.hashing import hash_text
 
 ROW = 0
@@ -32,7 +33,7 @@ def asked(kind: str, *open_alerts: str) -> str | None:
             state.fleet.alarmed = frozenset({hash_text("holding")})
         else:
             own.episodes.append(episode(each))
-    return inhibitor(state, ROW, own, kind)
+    return inhibitor(state, ROW, own, KINDS[kind])
 
 
 @pytest.mark.parametrize("kind", ["usage_drop", "silence", "users_drop", "feature_abandonment", "combined_evidence"])
