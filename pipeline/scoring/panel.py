@@ -14,7 +14,6 @@ from schemas.topics import DAY_MS
 
 I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-"""1970-01-01 was a Thursday."""
 
 
 @dataclass(frozen=True, slots=True)
