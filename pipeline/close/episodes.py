@@ -16,6 +16,8 @@ from pipeline.terms.kind import Kind
 from pipeline.terms.records import Outcome
 
 _NUMBER = {detector.KIND.name: number for number, detector in enumerate(DETECTORS)}
+_DATED = {detector.KIND.name: detector for detector in DETECTORS if isinstance(detector, Dated)}
+_GRADED = {detector.KIND.name: detector for detector in DETECTORS if isinstance(detector, Graded)}
 _BEFORE, _AFTER = range(len(BEFORE_SCORE)), range(len(BEFORE_SCORE), len(DETECTORS))
 
 
@@ -58,7 +60,7 @@ def _go_on(account: ClosingAccount, detector: Detector, episode: Episode) -> Non
     clear = detector.cleared(view, finding, place, episode.expected)
     change = age(account.book, episode, view.day, view.end_ms, clear=clear)
     if change is None and finding.raised[place]:
-        change = worsen(episode, _severity(account, detector), finding.values_at(place), view.end_ms)
+        change = worsen(episode, _severity(account, detector.KIND), finding.values_at(place), view.end_ms)
     if episode.clear_days != clear_days:
         account.state.accounts.dirty[account.row] = True
     account.take(episode, change)
@@ -74,8 +76,9 @@ def _open_detected(account: ClosingAccount, detector: Detector, outcome: Outcome
     if by is not None:
         outcome.suppressed[by] += 1
         return
-    onset = detector.onset(account.judged.view, place) if isinstance(detector, Dated) else None
-    account.open(kind, kind.dimension, _severity(account, detector), finding.values_at(place), onset=onset)
+    dated = _DATED.get(kind.name)
+    onset = dated.onset(account.judged.view, place) if dated is not None else None
+    account.open(kind, kind.dimension, _severity(account, kind), finding.values_at(place), onset=onset)
 
 
 def _open_overdue(account: ClosingAccount) -> None:
@@ -85,10 +88,9 @@ def _open_overdue(account: ClosingAccount) -> None:
             account.open(kind, late.key, kind.severity, figures, starts_at_ms=late.starts_at_ms)
 
 
-def _severity(account: ClosingAccount, detector: Detector) -> str:
-    if isinstance(detector, Graded):
-        return detector.severity(account.judged.view, account.place)
-    return detector.KIND.severity
+def _severity(account: ClosingAccount, kind: Kind) -> str:
+    graded = _GRADED.get(kind.name)
+    return kind.severity if graded is None else graded.severity(account.judged.view, account.place)
 
 
 def _held_back(account: ClosingAccount, kind: Kind) -> bool:
