@@ -22,23 +22,25 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.2
 _ASK_AGAIN_S = 1.0
-_CHUNK = 1_000
+_CHUNK = 200
 _EMBEDDED_WAIT_MS = 10
 """The embedded broker answers a fetch only after this time, even when a record comes meanwhile."""
 _LASTING = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION, KafkaError._AUTO_OFFSET_RESET)
 
 Decode = Callable[[bytes], FleetDay | None]
 """A record's value to what it says; nothing for one that is not ours."""
-Take = Callable[[Sequence[FleetDay]], Awaitable[None]]
-"""Given all updates so far, again and again."""
+Take = Callable[[Sequence[FleetDay], bool], Awaitable[bool]]
+"""Given the next updates, and whether the log begins with them; answers whether to begin again."""
 
 
 class FleetTail:
-    """Reads the topic from its beginning and goes on as it grows."""
+    """Reads the topic from its beginning and goes on as it grows; keeps nothing of what it has read.
+
+    A partition that comes must know all updates, so for its sake the topic is read once more; the others ignore what
+    they know.
+    """
 
     def __init__(self, config: WorkerConfig, decode: Decode) -> None:
-        self.updates: list[FleetDay] = []
-        """In the order of the log; kept because a partition that comes later must know them too."""
         self._reading = Lock()
         self._closed = False
         self._undecoded: deque[Message[bytes, bytes]] = deque()
@@ -49,11 +51,13 @@ class FleetTail:
 
     async def run(self, take: Take) -> None:
         """Read for ever. Raises KafkaException when the topic cannot be read any more, and what `take` raises."""
-        self._consumer.assign([TopicPartition(FLEET_DAYS, 0, OFFSET_BEGINNING)])
         try:
             while True:
-                self.updates += await asyncio.to_thread(self._read)
-                await take(self.updates)
+                self._undecoded.clear()
+                self._consumer.assign([TopicPartition(FLEET_DAYS, 0, OFFSET_BEGINNING)])
+                again = await take(await asyncio.to_thread(self._read), True)
+                while not again:
+                    again = await take(await asyncio.to_thread(self._read), False)
         finally:
             self._close()
 

@@ -68,6 +68,8 @@ class Ingest:
         self._guard = DeadLetterGuard(config.dead_letter_limits)
         self._blocked: frozenset[TP] = frozenset()
         self._loaded = False
+        self._following = True
+        """Whether the partitions were given the log of fleet updates from its beginning on."""
         self._undecoded = asyncio.Event()
         """Set when a schema is missing."""
         self._checkpointing = asyncio.Lock()
@@ -115,6 +117,7 @@ class Ingest:
             self._guard.reached(partition.number, partition.feed.positions)
         self._blocked = frozenset()
         self._loaded = True
+        self._following = False
         self.accepted_at = monotonic()
         self._reporter.owned(self.partitions.values())
 
@@ -189,21 +192,28 @@ class Ingest:
             self.wake.set()
         self._hold_back(partition)
 
-    async def take_fleet_updates(self, updates: Sequence[FleetDay]) -> None:
-        """Give each partition the fleet updates that it has not had: days that waited for them are closed.
+    async def take_fleet_updates(self, updates: Sequence[FleetDay], first: bool) -> bool:
+        """Give all partitions the next fleet updates, which close days that waited for them.
+
+        Args:
+            updates: in the order of their log; what a partition knows already it ignores.
+            first: the log begins with these.
+
+        Returns:
+            Whether partitions have come since that must be given the log from its beginning.
 
         Raises:
             DeadLetterLimitError: too much is dead-lettered.
             PublishError: an output could not be produced.
         """
-        for number in list(self.partitions):
+        self._following |= first
+        for number in list(self.partitions) if updates else []:
             async with self.lock:
                 partition = self.partitions.get(number)
-                if not self._loaded or partition is None or partition.fleet_updates >= len(updates):
+                if not self._loaded or not self._following or partition is None:
                     continue
-                new, partition.fleet_updates = updates[partition.fleet_updates :], len(updates)
                 hit("after_fleet_read")
-                outcome = partition.feed.learn(new)
+                outcome = partition.feed.learn(updates)
                 if not outcome.days_closed and not outcome.alerts:
                     continue
                 partition.moved = True
@@ -212,6 +222,7 @@ class Ingest:
                 self._hold_back(partition)
                 self.accepted_at = monotonic()
                 self.wake.set()
+        return not self._following
 
     async def _publish(self, partition: Partition, outcome: Outcome, read_at: float, arrived_ms: int) -> None:
         self._guard.reached(partition.number, partition.feed.positions)

@@ -62,8 +62,6 @@ class Partition:
         """Positions of the last durable checkpoint, by topic."""
         self.moved = False
         """Whether the Feed took anything since the last checkpoint."""
-        self.fleet_updates = 0
-        """How many the Feed was given."""
         self.activity = {topic: Activity() for topic in starts}
         self.parked: dict[str, deque[Run]] = {topic: deque() for topic in starts}
         """Runs delivered that cannot be decoded now, by topic; what follows them waits too."""

@@ -1,4 +1,4 @@
-"""Alert records: identity, content and the transitions of an episode.
+"""Alert records: identity and content.
 
 An alert's content is a function of the account's state and of event time, so the same id and revision always carry
 the same bytes.
@@ -12,6 +12,7 @@ from math import isfinite, log
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from pipeline.alerts.lifecycle import Change
 from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
 from pipeline.terms.days import Days
@@ -28,7 +29,7 @@ def alert_id(account_id: str, kind: str, dimension: str, starts_at_ms: int) -> U
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Explanation:
     """What surrounds an alert: figures of the account that explain it, as of the decision."""
 
     window_start_ms: int
@@ -39,16 +40,6 @@ class Scene:
     baseline_days: int = 0
     provisional: bool = False
     benchmark: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One step of an episode: what becomes of it, why, and when in event time."""
-
-    status: str
-    reason: str
-    at_ms: int
-    ends_at_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -68,7 +59,7 @@ class Alerting:
         self._threshold = log(self.config.run_length_days)
 
     def record(
-        self, kind: Kind, account_id: str, book: Book, episode: Episode, change: Change, scene: Scene
+        self, kind: Kind, account_id: str, book: Book, episode: Episode, change: Change, explanation: Explanation
     ) -> dict[str, Any]:
         """The alert record of one change of an episode of the kind, as in schemas/alert.avsc."""
         context = book.context
@@ -91,11 +82,11 @@ class Alerting:
             "detected_at": episode.detected_at_ms,
             "updated_at": change.at_ms,
             "onset": self._onset(episode),
-            "signal": _signal(kind, episode, scene),
-            "dimensions": list(scene.dimensions),
-            "evidence": self._evidence(kind, episode, scene),
-            "top_contributors": list(scene.contributors),
-            "health": scene.health,
+            "signal": _signal(kind, episode, explanation),
+            "dimensions": list(explanation.dimensions),
+            "evidence": self._evidence(kind, episode, explanation),
+            "top_contributors": list(explanation.contributors),
+            "health": explanation.health,
             "context": context_record(context, change.at_ms, at_risk=kind.family == "risk"),
             "owner": context.owner,
             "play": {
@@ -107,7 +98,7 @@ class Alerting:
             "description": f"{summary}. {kind.play.title}.",
             "config_hash": self._hash,
             "shadow": self._in_shadow(kind, episode),
-            "benchmark": scene.benchmark,
+            "benchmark": explanation.benchmark,
         }
 
     def _onset(self, episode: Episode) -> dict[str, int] | None:
@@ -120,7 +111,7 @@ class Alerting:
         card = episode.dimension if kind.of_card else ""
         return kind.name in self.config.shadow_kinds or card in self.shadow_cards
 
-    def _evidence(self, kind: Kind, episode: Episode, scene: Scene) -> dict[str, Any]:
+    def _evidence(self, kind: Kind, episode: Episode, explanation: Explanation) -> dict[str, Any]:
         statistical = kind.evidence == "log"
         return {
             "method": kind.method,
@@ -131,12 +122,12 @@ class Alerting:
             "expected_false_alerts_per_owner_week": (
                 round(self.config.expected_false_per_owner_week, 6) if statistical else None
             ),
-            "baseline_days": scene.baseline_days,
-            "provisional": scene.provisional,
+            "baseline_days": explanation.baseline_days,
+            "provisional": explanation.provisional,
         }
 
 
-def _signal(kind: Kind, episode: Episode, scene: Scene) -> dict[str, Any]:
+def _signal(kind: Kind, episode: Episode, explanation: Explanation) -> dict[str, Any]:
     return {
         "metric": episode.dimension if not kind.immediate else kind.name,
         "unit": kind.unit,
@@ -144,8 +135,8 @@ def _signal(kind: Kind, episode: Episode, scene: Scene) -> dict[str, Any]:
         "observed": _plain(episode.observed),
         "expected": _plain(episode.expected),
         "change_pct": change_pct(episode.observed, episode.expected),
-        "window_start": scene.window_start_ms,
-        "window_end": scene.window_end_ms,
+        "window_start": explanation.window_start_ms,
+        "window_end": explanation.window_end_ms,
     }
 
 

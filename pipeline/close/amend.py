@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.alerts.records import Change
-from pipeline.books.book import Episode
+from pipeline.alerts.lifecycle import Change, retract, update
+from pipeline.books.book import Book, Episode
 from pipeline.detectors import DETECTORS
 from pipeline.evidence.census import census_of
 from pipeline.evidence.dayfactors import day_factors
-from pipeline.evidence.view import View
+from pipeline.evidence.view import Finding, View
 from pipeline.explain.contributors import contributors
-from pipeline.explain.scenes import day_scenes
+from pipeline.explain.explanation import explanations
 from pipeline.state.accounts import NEVER
 from pipeline.state.state import State
 from pipeline.terms.records import Outcome
@@ -58,28 +58,28 @@ def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: in
     for place, row in enumerate(rows.tolist()):
         book = state.accounts.books[row]
         for episode in _opened_on(state, row, opened):
-            finding = view.finding(_AMENDED[episode.kind])
-            status = "firing"
-            if not finding.raised[place]:
-                book.episodes.remove(episode)
-                status = "retracted"
-            elif _same(finding.observed[place], episode.observed) and _same(finding.evidence[place], episode.evidence):
-                continue
-            else:
-                episode.observed, episode.expected, episode.evidence = finding.values_at(place)
-            episode.revision += 1
-            changed.append((place, episode, Change(status, "late_data", state.days.end_ms(day))))
+            change = _mend(book, episode, view.finding(_AMENDED[episode.kind]), place, state.days.end_ms(day))
+            if change is not None:
+                changed.append((place, episode, change))
         state.accounts.unsummarised.add(row)
     if not changed:
         return
-    around = day_scenes(state, view, np.unique([place for place, _, _ in changed]))
+    explained = explanations(state, view, np.unique([place for place, _, _ in changed]))
     for place, episode, change in changed:
         row = int(rows[place])
-        scene = replace(around[place], contributors=contributors(state, row, opened, _AMENDED[episode.kind].KIND))
-        account_id, book = state.accounts.ids[row], state.accounts.books[row]
-        outcome.alerts.append(
-            state.alerting.record(_AMENDED[episode.kind].KIND, account_id, book, episode, change, scene)
-        )
+        kind, book = _AMENDED[episode.kind].KIND, state.accounts.books[row]
+        explanation = replace(explained[place], contributors=contributors(state, row, opened, kind))
+        record = state.alerting.record(kind, state.accounts.ids[row], book, episode, change, explanation)
+        outcome.alerts.append(record)
+
+
+def _mend(book: Book, episode: Episode, finding: Finding, place: int, end_ms: int) -> Change | None:
+    """Retract an episode that is not raised any more, or bring it up to date if its figures have changed."""
+    if not finding.raised[place]:
+        return retract(book, episode, "late_data", end_ms)
+    if _same(finding.observed[place], episode.observed) and _same(finding.evidence[place], episode.evidence):
+        return None
+    return update(episode, episode.severity, finding.values_at(place), "late_data", end_ms)
 
 
 def _same(new: float, old: float) -> bool:

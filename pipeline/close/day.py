@@ -7,16 +7,17 @@ import numpy.typing as npt
 
 from pipeline.books.endings import forget, remembers
 from pipeline.books.signals import context_of, promote_readings, same_context
+from pipeline.close.account import ClosingAccount
 from pipeline.close.amend import amend
-from pipeline.close.episodes import Closing
-from pipeline.close.newcomers import count_newcomers
-from pipeline.close.tally import DayTally
+from pipeline.close.episodes import close_account
+from pipeline.close.fleet_update import FleetUpdate
+from pipeline.close.new_members import count_new_members
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS
 from pipeline.evidence.census import census
 from pipeline.evidence.dayfactors import day_factors
 from pipeline.evidence.view import View
-from pipeline.explain.scenes import Step, alert_records
-from pipeline.health.judging import DayContext, judge
+from pipeline.explain.explanation import Step, alert_records
+from pipeline.health.judging import JudgedView, judge
 from pipeline.health.reach import Reach
 from pipeline.health.records import publish_health
 from pipeline.health.relationship import OVERDUE_MS
@@ -32,10 +33,10 @@ def close_day(state: State, outcome: Outcome) -> None:
     """Close the open day and open the next; alerts and health records go to `outcome`."""
     day, accounts = state.open_day, state.accounts
     held = _held(state, day)
-    tally = DayTally(state, day)
+    fleet_update = FleetUpdate(state, day)
     if len(accounts):
         accounts.summarise()
-        count_newcomers(state, day)
+        count_new_members(state, day)
         amend(state, day, held, outcome)
         accounts.summarise()
         counts = census(state.users, state.features, accounts.size, day)
@@ -44,10 +45,10 @@ def close_day(state: State, outcome: Outcome) -> None:
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))
             view = View(accounts, rows, day, state.days, state.config, counts.part(rows), factors)
-            tally.add(view)
+            fleet_update.add(view)
             _close_block(state, view, reach, rows, held, outcome)
         _age(state, day, held)
-    outcome.fleet_days.append(tally.record())
+    outcome.fleet_days.append(fleet_update.finish())
     _refresh_books(state, day, held)
     state.definitions = dict(state.plan.definitions)
     state.enter_day(day + 1)
@@ -112,18 +113,18 @@ def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bool
     findings = {detector.KIND.name: view.finding(detector) for detector in BEFORE_SCORE}
     live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
     previous_primary = accounts.primary[rows].copy()
-    context = DayContext(view, findings, judge(state, view, rows, live, reach), previous_primary)
+    judged = JudgedView(view, findings, judge(state, view, rows, live, reach), previous_primary)
     view.band = accounts.band[rows]
     findings |= {detector.KIND.name: detector.evaluate(view) for detector in AFTER_SCORE}
-    outcome.alerts += alert_records(state, context, _advance(state, context, rows, live, outcome))
-    outcome.health += publish_health(state, context, rows, live)
+    outcome.alerts += alert_records(state, judged, _advance(state, judged, rows, live, outcome))
+    outcome.health += publish_health(state, judged, rows, live)
 
 
-def _advance(state: State, context: DayContext, rows: slice, live: Bools, outcome: Outcome) -> list[Step]:
+def _advance(state: State, judged: JudgedView, rows: slice, live: Bools, outcome: Outcome) -> list[Step]:
     """Advance the episodes of the accounts of which there is anything to say."""
-    accounts, end_ms = state.accounts, context.view.end_ms
-    raised = np.stack([context.findings[detector.KIND.name].raised for detector in DETECTORS], axis=1)
-    news = np.logical_or.reduce([verdict.moved for verdict in context.judgement.verdicts])
+    accounts, end_ms = state.accounts, judged.view.end_ms
+    raised = np.stack([judged.findings[detector.KIND.name].raised for detector in DETECTORS], axis=1)
+    news = np.logical_or.reduce([verdict.moved for verdict in judged.judgement.verdicts])
     late = (accounts.first_due_ms[rows] + OVERDUE_MS <= end_ms) | (accounts.next_goal_ms[rows] <= end_ms)
     concerned = np.flatnonzero(live & ((accounts.open_episodes[rows] > 0) | raised.any(axis=1) | news | late))
     steps: list[Step] = []
@@ -134,5 +135,6 @@ def _advance(state: State, context: DayContext, rows: slice, live: Bools, outcom
         zip(concerned.tolist(), news[concerned].tolist(), late[concerned].tolist(), strict=True)
     ):
         kinds = kinds_raised[bounds[number] : bounds[number + 1]]
-        Closing(state, context, rows.start + place, place, kinds, has_news, is_late, outcome, steps).run()
+        account = ClosingAccount(state, judged, rows.start + place, place, steps)
+        close_account(account, kinds, outcome, has_news=has_news, is_late=is_late)
     return steps

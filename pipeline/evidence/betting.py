@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.evidence.level import BASELINE_DAYS, SEASONAL_DAYS, SLACK, weekday
+from pipeline.evidence.level import BASELINE_DAYS, SEASONAL_DAYS, SLACK
+from pipeline.terms.days import weekday, weekdays
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -36,7 +37,7 @@ class Usual:
 
     def means(self, first: int, last: int) -> F64:
         """Expected shares of the days from `first` to `last`, one row a day."""
-        return np.asarray(self.mean * self.factors[(np.arange(first, last + 1) + 3) % 7])
+        return np.asarray(self.mean * self.factors[weekdays(first, last)])
 
 
 def usual(shares: F64, counted: Bools, last_day: int) -> Usual:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.terms.days import weekday, weekdays
 from pipeline.terms.records import I64
 
 F64 = npt.NDArray[np.float64]
@@ -41,11 +42,6 @@ PRIOR_SHAPE = 0.5
 """Shape of the Gamma prior of a daily level, in units of dispersion: the levels of accounts differ widely."""
 MIN_INFORMATION = 20.0
 """Expected actions of four weeks over their dispersion, below which not even a drop by three quarters would show."""
-
-
-def weekday(day: int) -> int:
-    """0 for Monday."""
-    return (day + 3) % 7
 
 
 @dataclass(slots=True)
@@ -83,7 +79,7 @@ class Level:
 
     def weekday_factors(self, first: int, last: int) -> F64:
         """Weekday factors of the days from `first` to `last`, one row a day."""
-        return self.factors[(np.arange(first, last + 1) + 3) % 7]
+        return self.factors[weekdays(first, last)]
 
     def means(self, first: int, last: int) -> F64:
         """Expected values of the days from `first` to `last`, one row a day."""

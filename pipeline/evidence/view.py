@@ -227,8 +227,7 @@ class View:
         found = ordinary if fleet is None else fleet
         holidays = self.day_factors.holidays(self.rows, first, last)
         if holidays is not None:
-            weekdays = self.level.factors
-            quiet = weekdays.min(axis=0) / weekdays[(np.arange(first, last + 1) + 3) % 7]
+            quiet = self.level.factors.min(axis=0) / self.level.weekday_factors(first, last)
             found = np.where(holidays, quiet * found, found)
         if self._shut is not None:
             found = np.where(self._shut[self.day_factors.rows(first, last)], 0.0, found)

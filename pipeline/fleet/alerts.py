@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.alerts.records import Alerting, Change, Scene
+from pipeline.alerts.lifecycle import Change, Figures, age, begin, resolve, worsen
+from pipeline.alerts.records import Alerting, Explanation
 from pipeline.books.book import Book, Context, Episode
 from pipeline.fleet.merged import Fleet, MergedDay
 from pipeline.terms.days import Days
 from pipeline.terms.kind import Kind, Play
 from schemas.accounts import FLEET
-from schemas.event_types import ALERT_SEVERITIES
 
 FEED_STOPPED = Kind(
     name="usage_feed_stopped",
@@ -48,9 +48,6 @@ FLEET_KINDS = (FEED_STOPPED, FLEET_DIP)
 _KIND_OF = {kind.name: kind for kind in FLEET_KINDS}
 STOPPED_SHARE, FLOWING_SHARE = 0.1, 0.5
 DIP_FACTOR, DEEP_FACTOR, OVER_FACTOR = 0.8, 0.5, 0.9
-CLEAR_DAYS = 5
-EXPIRE_DAYS = 84
-_RANK = {severity: rank for rank, severity in enumerate(ALERT_SEVERITIES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class Judgement:
     raised: bool
     cleared: bool
     severity: str
-    values: tuple[float, float, float]
+    figures: Figures
 
 
 class FleetAlerts:
@@ -92,7 +89,7 @@ class FleetAlerts:
 
     def advance(self, merged: MergedDay, fleet: Fleet) -> list[dict[str, Any]]:
         """Alert records of one more merged day: the feed, then the fleet, then its segments."""
-        day = _Day(self, merged.day, self._alerting, self._days)
+        day = _Day(self.books, merged.day, self._days, self._alerting)
         stopped = self.stopped
         day.run(None, FEED_STOPPED, _feed(merged), inhibited=False)
         if self.stopped and not stopped:
@@ -112,9 +109,9 @@ def _feed(merged: MergedDay) -> Judgement:
     tally = merged.tallies.get(None)
     if tally is None:
         return Judgement(False, True, "critical", (0.0, 0.0, 0.0))
-    values = (tally.actions / 1000.0, tally.expected / 1000.0, float(tally.accounts))
+    figures = (tally.actions / 1000.0, tally.expected / 1000.0, float(tally.accounts))
     raised, flowing = (tally.actions < share * tally.expected for share in (STOPPED_SHARE, FLOWING_SHARE))
-    return Judgement(raised, not flowing, "critical", values)
+    return Judgement(raised, not flowing, "critical", figures)
 
 
 def _dip(merged: MergedDay, fleet: Fleet, scope: str | None) -> Judgement:
@@ -130,59 +127,45 @@ def _dip(merged: MergedDay, fleet: Fleet, scope: str | None) -> Judgement:
 class _Day:
     """One merged day of all scopes."""
 
-    alerts: FleetAlerts
+    books: dict[str | None, Book]
     number: int
-    alerting: Alerting
     days: Days
-    records: list[dict[str, Any]]
-
-    def __init__(self, alerts: FleetAlerts, number: int, alerting: Alerting, days: Days) -> None:
-        self.alerts, self.number, self.alerting, self.days = alerts, number, alerting, days
-        self.records = []
+    alerting: Alerting
+    records: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, scope: str | None, kind: Kind, today: Judgement, *, inhibited: bool) -> None:
         """Advance one episode."""
-        book = self.alerts.books.get(scope)
+        book = self.books.get(scope)
         episode = book.episode(kind.name, kind.dimension) if book is not None else None
         if book is None or episode is None:
             if today.raised and not inhibited:
                 self._open(scope, kind, today)
             return
-        episode.clear_days = episode.clear_days + 1 if today.cleared else 0
-        if episode.clear_days >= CLEAR_DAYS:
-            self._resolve(scope, book, episode, "recovered")
-        elif self.number - episode.opened_day >= EXPIRE_DAYS:
-            self._resolve(scope, book, episode, "expired")
-        elif today.raised and _RANK[today.severity] > _RANK[episode.severity]:
-            episode.severity = today.severity
-            episode.observed, episode.expected, episode.evidence = today.values
-            episode.revision += 1
-            self._write(scope, book, episode, "firing", "worsened")
+        end_ms = self.days.end_ms(self.number)
+        change = age(book, episode, self.number, end_ms, clear=today.cleared)
+        if change is None and today.raised:
+            change = worsen(episode, today.severity, today.figures, end_ms)
+        if change is not None:
+            self._record(scope, book, episode, change)
 
     def inhibit(self, chosen: Callable[[str | None], bool]) -> None:
         """End the dips of some scopes: what opened today says it for them too."""
-        for scope in sorted(filter(chosen, self.alerts.books), key=lambda name: name or ""):
-            book = self.alerts.books[scope]
+        for scope in sorted(filter(chosen, self.books), key=lambda name: name or ""):
+            book = self.books[scope]
             episode = book.episode(FLEET_DIP.name, FLEET_DIP.dimension)
             if episode is not None:
-                self._resolve(scope, book, episode, "inhibited")
+                change = resolve(book, episode, "inhibited", self.days.end_ms(self.number))
+                self._record(scope, book, episode, change)
 
     def _open(self, scope: str | None, kind: Kind, today: Judgement) -> None:
         name = "The fleet" if scope is None else f"Segment {scope}"
-        book = self.alerts.books.setdefault(scope, Book(context=Context(name=name, segment=scope)))
+        book = self.books.setdefault(scope, Book(context=Context(name=name, segment=scope)))
         starts_at_ms, end_ms = self.days.start_ms(self.number), self.days.end_ms(self.number)
-        episode = Episode(kind.name, kind.dimension, self.number, starts_at_ms, end_ms, today.severity, *today.values)
-        book.episodes.append(episode)
-        self._write(scope, book, episode, "firing", "detected")
+        episode = Episode(kind.name, kind.dimension, self.number, starts_at_ms, end_ms, today.severity, *today.figures)
+        self._record(scope, book, episode, begin(book, episode))
 
-    def _resolve(self, scope: str | None, book: Book, episode: Episode, reason: str) -> None:
-        book.episodes.remove(episode)
-        episode.revision += 1
-        self._write(scope, book, episode, "resolved", reason)
-
-    def _write(self, scope: str | None, book: Book, episode: Episode, status: str, reason: str) -> None:
-        end_ms = self.days.end_ms(self.number)
-        change = Change(status, reason, end_ms, end_ms if status == "resolved" else None)
+    def _record(self, scope: str | None, book: Book, episode: Episode, change: Change) -> None:
         account_id = FLEET if scope is None else f"{FLEET}:{scope}"
-        window = Scene(self.days.start_ms(self.number), end_ms)
-        self.records.append(self.alerting.record(_KIND_OF[episode.kind], account_id, book, episode, change, window))
+        window = Explanation(self.days.start_ms(self.number), self.days.end_ms(self.number))
+        kind = _KIND_OF[episode.kind]
+        self.records.append(self.alerting.record(kind, account_id, book, episode, change, window))

@@ -101,7 +101,7 @@ class Fleet:
         """Of scopes with enough accounts on the last day merged: accounts by bucket of their week."""
         self._waiting: dict[int, dict[int, FleetDay]] = {}
         self._final: dict[int, int] = {}
-        self._ahead: dict[int, list[FleetDay]] = {}
+        self._ahead: dict[int, dict[tuple[int, int], FleetDay]] = {}
 
     @property
     def newest(self) -> int:
@@ -135,13 +135,13 @@ class Fleet:
         # Retention may have removed what came before the first one in the log.
         final = self._final.setdefault(number, max(self.through, record.since - 1))
         if record.since > final + 1:
-            self._ahead.setdefault(number, []).append(record)
+            self._ahead.setdefault(number, {}).setdefault((record.since, record.day), record)
             return
         if record.day > final:
             self._final[number] = record.day
             if record.tallies or record.alarmed:
                 self._waiting.setdefault(record.day, {})[number] = record
-            for ahead in self._ahead.pop(number, []):
+            for ahead in self._ahead.pop(number, {}).values():
                 self.take(ahead)
 
     def merge_through(self, day: int) -> Iterator[MergedDay]:

@@ -165,8 +165,8 @@ class _Former:
 
 
 @dataclass(slots=True)
-class DayContext:
-    """A view with everything that was computed on it."""
+class JudgedView:
+    """A view with what detectors and scorecards say of its accounts."""
 
     view: View
     findings: Mapping[str, Finding]

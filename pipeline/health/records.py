@@ -12,7 +12,7 @@ from pipeline.books.book import Book, Context
 from pipeline.evidence.esr import smallest_visible_drops
 from pipeline.evidence.view import F64
 from pipeline.health.dimensions import dimension_of
-from pipeline.health.judging import DayContext, Verdict
+from pipeline.health.judging import JudgedView, Verdict
 from pipeline.health.score import Score
 from pipeline.scorecards.bands import NAMES
 from pipeline.state.accounts import until_ms
@@ -25,11 +25,11 @@ PUBLISH_POINTS = 3.0
 NO_CONTEXT = Context()
 
 
-def publish_health(state: State, day: DayContext, rows: slice, live: npt.NDArray[np.bool_]) -> list[Record]:
+def publish_health(state: State, judged: JudgedView, rows: slice, live: npt.NDArray[np.bool_]) -> list[Record]:
     """Records of the accounts whose health is news."""
     accounts, standings = state.accounts, state.accounts.standings
-    due = ~accounts.published[rows] | (accounts.primary[rows] != day.previous_primary)
-    for verdict in day.judgement.verdicts:
+    due = ~accounts.published[rows] | (accounts.primary[rows] != judged.previous_primary)
+    for verdict in judged.judgement.verdicts:
         score, shown = standings.score[verdict.slot, rows], standings.published_score[verdict.slot, rows]
         due |= verdict.fresh | (np.abs(score - shown) >= PUBLISH_POINTS) | (np.isnan(score) != np.isnan(shown))
     places = np.flatnonzero(due & live)
@@ -39,15 +39,15 @@ def publish_health(state: State, day: DayContext, rows: slice, live: npt.NDArray
     accounts.published[published] = True
     standings.published_score[:, published] = standings.score[:, published]
     accounts.dirty[published] = True
-    return _records(state, day, places, rows.start)
+    return _records(state, judged, places, rows.start)
 
 
-def _records(state: State, day: DayContext, places: Places, first_row: int) -> list[Record]:
-    accounts, level = state.accounts, day.view.level
+def _records(state: State, judged: JudgedView, places: Places, first_row: int) -> list[Record]:
+    accounts, level = state.accounts, judged.view.level
     rows = places + first_row
-    cards = [_card_records(state, day, verdict, places, rows) for verdict in day.judgement.verdicts]
-    primary = day.judgement.primary[places].tolist()
-    drops = _drops(day, places)
+    cards = [_card_records(state, judged, verdict, places, rows) for verdict in judged.judgement.verdicts]
+    primary = judged.judgement.primary[places].tolist()
+    drops = _drops(judged, places)
     provisional = level.provisional[places].tolist()
     records = []
     for number, row in enumerate(rows.tolist()):
@@ -58,15 +58,15 @@ def _records(state: State, day: DayContext, places: Places, first_row: int) -> l
         records.append(
             {
                 "account_id": accounts.ids[row],
-                "as_of": day.view.end_ms,
-                "day": day.view.day,
+                "as_of": judged.view.end_ms,
+                "day": judged.view.day,
                 **main,
                 "monitorability": {name: cells[number] for name, cells in drops.items()},
                 "provisional": provisional[number],
-                "context": context_record(context, day.view.end_ms, at_risk=main["band"] == "red"),
+                "context": context_record(context, judged.view.end_ms, at_risk=main["band"] == "red"),
                 "owner": context.owner,
                 "parent_account_id": context.parent_account_id,
-                "pulse": _pulse(book, day.view.end_ms),
+                "pulse": _pulse(book, judged.view.end_ms),
                 "other_scorecards": [other for other in found if other is not None],
             }
         )
@@ -87,7 +87,9 @@ def _pulse(book: Book | None, end_ms: int) -> Record | None:
     }
 
 
-def _card_records(state: State, day: DayContext, verdict: Verdict, places: Places, rows: Places) -> list[Record | None]:
+def _card_records(
+    state: State, judged: JudgedView, verdict: Verdict, places: Places, rows: Places
+) -> list[Record | None]:
     """One scorecard's part of the records; nothing for the accounts that it does not judge."""
     standings, slot, card = state.accounts.standings, verdict.slot, verdict.card
     dimensions = _dimension_columns(verdict.score, places)
@@ -169,11 +171,11 @@ def _dimension_columns(score: Score, places: Places) -> list[tuple[Record, dict[
     return columns
 
 
-def _drops(day: DayContext, places: Places) -> dict[str, list[float | None]]:
-    level = day.view.level
+def _drops(judged: JudgedView, places: Places) -> dict[str, list[float | None]]:
+    level = judged.view.level
     information = 7.0 * level.mean[places] * level.safe[places] / level.dispersion[places]
     return {
-        f"min_drop_{7 * weeks}d": cells(smallest_visible_drops(information, weeks, day.view.threshold), 4)
+        f"min_drop_{7 * weeks}d": cells(smallest_visible_drops(information, weeks, judged.view.threshold), 4)
         for weeks in (1, 2, 4)
     }
 

@@ -16,7 +16,7 @@ from pipeline.books.plans import apply_plans
 from pipeline.books.shutdowns import SHUTDOWN, apply_shutdown
 from pipeline.books.signals import apply_profile, apply_signal
 from pipeline.books.tickets import TICKET_PANES, apply_ticket
-from pipeline.intake.react import react
+from pipeline.intake.immediate import apply_rules
 from pipeline.state.members import by_day, mark_day
 from pipeline.state.panes import RING, added
 from pipeline.state.state import State
@@ -128,7 +128,7 @@ def _accumulate(state: State, name: str, accepted: Accepted, values: list[int]) 
 
 
 def apply_billing_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
-    """Bring books up to date and let immediate rules react."""
+    """Bring books up to date and apply the immediate rules."""
     accounts, limit = state.accounts, state.config.max_book_entries
     note_days(state, accepted.rows, accepted.days)
     rows = accepted.rows.tolist()
@@ -136,7 +136,7 @@ def apply_billing_events(state: State, accepted: Accepted, outcome: Outcome) -> 
     events = accepted.events.select(_READ["billing.events"]).to_pylist()
     for place, (row, event) in enumerate(zip(rows, events, strict=True)):
         troubles[place] = event["type"] in PAYMENT_TROUBLES
-        outcome.alerts += react(state, row, apply_billing(accounts.book(row), event, limit))
+        outcome.alerts += apply_rules(state, row, apply_billing(accounts.book(row), event, limit))
     _accumulate(state, "payment_troubles", accepted, troubles)
     _finish(state, rows)
     state.stale_context.update(rows)
@@ -149,14 +149,14 @@ def apply_ticket_events(state: State, accepted: Accepted, outcome: Outcome) -> N
     rows = accepted.rows.tolist()
     events = accepted.events.select(_READ["ticket.events"]).to_pylist()
     for row, event in zip(rows, events, strict=True):
-        outcome.alerts += react(state, row, apply_ticket(accounts.book(row), event, limit))
+        outcome.alerts += apply_rules(state, row, apply_ticket(accounts.book(row), event, limit))
     for name, count in TICKET_PANES.items():
         _accumulate(state, name, accepted, [count(event) for event in events])
     _finish(state, rows)
 
 
 def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
-    """Bring readings, people and plans up to date, count touches, and let immediate rules react."""
+    """Bring readings, people and plans up to date, count touches, and apply the immediate rules."""
     accounts, limit = state.accounts, state.config.max_book_entries
     note_days(state, accepted.rows, accepted.days)
     today_end_ms = state.days.end_ms(state.open_day)
@@ -171,7 +171,7 @@ def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> N
         if apply_signal(book, event, today_end_ms):
             state.waiting_readings.add(row)
         facts = (*apply_people(book, event, limit), *apply_plans(book, event, limit))
-        outcome.alerts += react(state, row, facts)
+        outcome.alerts += apply_rules(state, row, facts)
         touches[place] = MEETINGS.get(event["type"], False)
     _accumulate(state, "touches", accepted, touches)
     _finish(state, rows)

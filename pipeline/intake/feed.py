@@ -44,7 +44,7 @@ class Feed:
     """
 
     def __init__(self, config: EngineConfig, number: int, partitions: int | None = None) -> None:
-        """`partitions`: of each topic; without it this one is alone and its fleet records need not come back.
+        """`partitions`: of each topic; without it this one is alone and its fleet updates need not come back.
 
         Raises `ScorecardError` when the configuration's scorecards cannot be used, `ValueError` when there are no
         kinds of alert that it names.
@@ -122,7 +122,7 @@ class Feed:
         return outcome
 
     def learn(self, records: Iterable[FleetDay]) -> Outcome:
-        """Take fleet records of any partition, in the order of their log; those known already are ignored."""
+        """Take fleet updates of any partition, in the order of their log; those known already are ignored."""
         outcome = Outcome()
         for record in records:
             self.state.fleet.take(record)

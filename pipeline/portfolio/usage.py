@@ -11,15 +11,13 @@ import polars as pl
 import pyarrow as pa
 
 from pipeline.portfolio.engagement import WINDOW_DAYS, l28_histogram, per_user, stickiness
-from pipeline.terms.days import Days
+from pipeline.terms.days import SATURDAY, Days, weekday
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 Rows = slice | npt.NDArray[np.bool_]
 USAGE_COLUMNS = ("event_id", "account_id", "user_id", "occurred_at", "quantity", "duration_ms")
 _HOUR_MS = 3_600_000
-_THURSDAY, _SATURDAY = 3, 5
-"""Of day 0, and of the week counted from Monday."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class Usage:
         day, user = self.visits.day, self.visits.user
         users = len(np.unique(user))
         first_day = end_day - WINDOW_DAYS
-        week_days = [each for each in range(first_day, end_day) if (each + _THURSDAY) % 7 < _SATURDAY]
+        week_days = [each for each in range(first_day, end_day) if weekday(each) < SATURDAY]
         users_at_work = len(np.unique(user[np.isin(day, week_days)]))
         daily = np.bincount(day - first_day, minlength=WINDOW_DAYS)
         busy = daily[np.array(week_days) - first_day]

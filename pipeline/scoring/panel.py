@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.scoring.protocol import WEEK_MS, Protocol
+from pipeline.terms.days import weekday
 from schemas.topics import DAY_MS
 
 I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-_THURSDAY_DAYS = 3
-"""1970-01-01 was a Thursday."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def panel_of(
         none = np.zeros((len(account_ids), 0), dtype=np.bool_)
         return Panel(0, 0, _rows(account_ids), none, np.zeros((len(account_ids), 1), dtype=np.int64))
     first_day = int(occurred_at_ms.min()) // DAY_MS
-    base_ms = (first_day - (first_day + _THURSDAY_DAYS) % 7) * DAY_MS
+    base_ms = (first_day - weekday(first_day)) * DAY_MS
     last_ms = int(occurred_at_ms.max()) if end_ms is None else end_ms
     weeks = (last_ms - base_ms) // WEEK_MS
     week = (occurred_at_ms - base_ms) // WEEK_MS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.alerts.records import Alerting, Change, Scene
+from pipeline.alerts.lifecycle import begin
+from pipeline.alerts.records import Alerting, Explanation
 from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
 from pipeline.health.kinds import SCORECARD_STALE
@@ -29,6 +30,6 @@ def stale_alert(staleness: Staleness, config: EngineConfig) -> dict[str, Any]:
         expected=staleness.target,
         evidence=float(len(staleness.recalls)),
     )
-    scene = Scene(window_start_ms=staleness.starts_at_ms, window_end_ms=at_ms)
-    change = Change("firing", "detected", at_ms)
-    return Alerting(config).record(SCORECARD_STALE, FLEET, Book(context=_EVERYBODY), episode, change, scene)
+    book = Book(context=_EVERYBODY)
+    explanation = Explanation(window_start_ms=staleness.starts_at_ms, window_end_ms=at_ms)
+    return Alerting(config).record(SCORECARD_STALE, FLEET, book, episode, begin(book, episode), explanation)

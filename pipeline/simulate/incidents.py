@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.scoring.labels import ACCOUNT_INCIDENTS, FLEET, FLEET_INCIDENTS, QUIET_INCIDENTS, Label
 from pipeline.terms.calendar import public_holidays
+from pipeline.terms.days import SATURDAY, weekday, weekdays
 from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
@@ -186,8 +187,8 @@ def _account_incident(kind: str, account: int, settings: SimulationSettings, rng
             ends_at_ms = midnight_ms + fitting[int(len(fitting) * strength)] * DAY_MS
         case "company_holiday":
             # On two days when people work.
-            weekday = (settings.start_date.weekday() + day) % 7
-            day += 7 - weekday if weekday > 3 else 0
+            begins = weekday(settings.calendar_days[day])
+            day += 7 - begins if begins > 3 else 0
             at_ms = settings.start_ms + day * DAY_MS
             ends_at_ms = at_ms + HOLIDAY_DAYS * DAY_MS
         case "ticket_surge":
@@ -201,12 +202,12 @@ def _account_incident(kind: str, account: int, settings: SimulationSettings, rng
 def _free_days(kind: str, settings: SimulationSettings, taken: set[int], country: str | None) -> list[int]:
     """Days on which an incident may begin; with a country, those that are public holidays in it."""
     days = range(settings.first_incident_day, _last_day(kind, settings) + 1)
-    first_weekday = settings.start_date.weekday()
     fitting = np.ones(settings.days, dtype=bool)
     if country is not None:
         fitting = public_holidays(country, settings.calendar_days)
     # What happens on a weekend nobody would see.
-    return [day for day in days if fitting[day] and day not in taken and (first_weekday + day) % 7 < 5]
+    fitting &= weekdays(settings.calendar_days[0], settings.calendar_days[-1]) < SATURDAY
+    return [day for day in days if fitting[day] and day not in taken]
 
 
 def _celebrating(settings: SimulationSettings, countries: Sequence[str], rng: np.random.Generator) -> str | None:

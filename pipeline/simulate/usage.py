@@ -23,6 +23,7 @@ from pipeline.simulate.incidents import (
 )
 from pipeline.simulate.tables import USAGE, YEAR_DAYS, event_ids, pick, table_of
 from pipeline.terms.calendar import public_holidays
+from pipeline.terms.days import SATURDAY, weekdays
 from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ ROLES = ("admin", "editor", "viewer", "analyst")
 SOURCES = ("web", "mobile", "api")
 # Middle of the working day in UTC, by country.
 _NOON_H = np.array([17.5, 11.0, 12.0, 11.0, 11.0])
-_WORKING_DAYS = 5
 _TEAM_ROLE = ROLES.index("analyst")
 _MOST_ACTIVE = 0.96
 _HOLIDAY_LEFT = 0.1
@@ -66,8 +66,8 @@ def usage_table(
 
 def _rates(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident], rng: np.random.Generator) -> F32:
     """Probability of each user being active on each day."""
-    weekday = (settings.start_date.weekday() + np.arange(settings.days)) % 7
-    by_account = np.where(weekday < _WORKING_DAYS, 1.0, fleet.weekend[:, None])
+    at_work = weekdays(settings.calendar_days[0], settings.calendar_days[-1]) < SATURDAY
+    by_account = np.where(at_work, 1.0, fleet.weekend[:, None])
     # What moves all users of an account on one day: makes daily counts more dispersed than Poisson.
     by_account = by_account * rng.gamma(40.0, 1 / 40.0, by_account.shape)
     by_account *= fleet.growth[:, None] ** (np.arange(settings.days) / YEAR_DAYS)

@@ -12,6 +12,19 @@ from pipeline.terms.records import I64
 from schemas.topics import DAY_MS
 
 _LAST_YEAR = 2200
+_FIRST_WEEKDAY = 3
+"""1970-01-01 was a Thursday."""
+SATURDAY = 5
+
+
+def weekday(day: int) -> int:
+    """Of a day; 0 for Monday."""
+    return (day + _FIRST_WEEKDAY) % 7
+
+
+def weekdays(first: int, last: int) -> I64:
+    """Of each day from `first` to `last`; 0 for Monday."""
+    return np.arange(first + _FIRST_WEEKDAY, last + _FIRST_WEEKDAY + 1, dtype=np.int64) % 7
 
 
 @lru_cache(maxsize=8)

@@ -15,6 +15,7 @@ from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from pipeline.state.members import RING_DAYS, Members, mark_day
 from pipeline.state.panes import RING
+from pipeline.terms.days import weekday
 from pipeline.terms.records import Outcome
 from schemas.codec.batch import Batch
 from schemas.topics import DAY_MS, INPUT_TOPICS
@@ -83,7 +84,7 @@ def _draw_history(feed: Feed, rng: np.random.Generator) -> None:
     weekly = np.array([1.2, 1.1, 1.0, 1.1, 1.0, 0.3, 0.2])
     level = rng.gamma(2.0, _MEAN_ACTIONS / 2.0, accounts.size - 1)
     for day in range(_OPEN_DAY - RING + 3, _OPEN_DAY):
-        actions = rng.poisson(level * weekly[(day + 3) % 7])
+        actions = rng.poisson(level * weekly[weekday(day)])
         accounts.panes["actions"][day % RING, rows] = actions * 1000
         accounts.panes["duration_ds"][day % RING, rows] = actions * _ACTION_DS
         _draw_members(feed, day, rng)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any, cast
 
 import pytest
 from faust.types import TP
 
 from agents.process import failpoints
 from agents.process.exits import DeadLetterLimitError, InvariantError, RefusedError
-from agents.settings.worker import DeadLetterLimits
+from agents.settings.worker import DeadLetterLimits, WorkerConfig
 from agents.transport.runs import Run
+from agents.worker.ingest import Ingest
+from agents.worker.lease import Lease
 from agents.worker.limits import DeadLetterGuard
 from agents.worker.partition import Partition
+from agents.worker.publisher import Publisher
 from agents.worker.recovery import owned_partitions, start_of
-from pipeline.terms.records import DeadLetter
-from tests.support.standin import CountingFeed
+from pipeline.terms.fleet_day import FleetDay
+from pipeline.terms.records import DeadLetter, Outcome
+from sinks.metrics import Metrics
+from tests.support.standin import CountingFeed, PlainSerde
 
 TOPIC = "usage.events"
 
@@ -115,6 +123,60 @@ def test_partitions_of_one_number_must_be_assigned_together() -> None:
     assert owned_partitions(set(), ["a", "b"], "log") == set()
     with pytest.raises(InvariantError, match=r"missing here: \{'b': \{4\}\}"):
         owned_partitions(whole - {TP("b", 4)}, ["a", "b"], "log")
+
+
+class FollowingFeed(CountingFeed):
+    """Remembers which days it was told of."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.days: list[int] = []
+
+    def learn(self, records: Any) -> Outcome:
+        self.days += [record.day for record in records]
+        return Outcome()
+
+
+def ingest() -> Ingest:
+    config = WorkerConfig("127.0.0.1:1", "parts")
+    publisher = cast("Publisher", None)
+    return Ingest(config, [TOPIC], PlainSerde(), publisher, Metrics(), Lease(1_000))
+
+
+def tell(here: Ingest, days: Sequence[int], *, first: bool = False) -> bool:
+    """Whether somebody must be given the log from its beginning."""
+    return asyncio.run(here.take_fleet_updates([FleetDay(0, day, day) for day in days], first))
+
+
+def test_a_partition_that_comes_hears_no_fleet_record_before_the_first() -> None:
+    here, old, new = ingest(), FollowingFeed(0), FollowingFeed(1)
+    assert not tell(here, [1], first=True)
+    here.install([Partition(old, 0, {TOPIC: 0})], 2)
+    assert tell(here, [2])
+    assert not tell(here, [1, 2], first=True)
+    assert not tell(here, [3])
+    here.install([Partition(feed, 0, {TOPIC: 0}) for feed in (old, new)], 2)
+    assert tell(here, [4])
+    assert not tell(here, [1, 2], first=True)
+    assert not tell(here, [3, 4])
+    assert (old.days, new.days) == ([1, 2, 3, 1, 2, 3, 4], [1, 2, 3, 4])
+
+
+def test_a_partition_that_comes_while_others_are_told_waits_for_the_first() -> None:
+    here, old, new = ingest(), FollowingFeed(0), FollowingFeed(1)
+    here.install([Partition(feed, 0, {TOPIC: 0}) for feed in (old, FollowingFeed(1))], 2)
+
+    class Slow(list[FleetDay]):
+        """Another generation's partitions come while these records are told."""
+
+        def __iter__(self) -> Any:
+            here.install([Partition(feed, 0, {TOPIC: 0}) for feed in (old, new)], 2)
+            return super().__iter__()
+
+    assert asyncio.run(here.take_fleet_updates(Slow([FleetDay(0, 1, 1)]), True))
+    assert (old.days, new.days) == ([1], [])
+    assert not tell(here, [1], first=True)
+    assert new.days == [1]
 
 
 def letter(offset: int, reason: str = "undecodable") -> DeadLetter:

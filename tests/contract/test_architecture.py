@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.repository import PACKAGES, ROOT, modules, project
+from tests.support.repository import PACKAGES, ROOT, modules, project, source
 
 SHELL_LIBRARIES = {
     "faust",
@@ -78,11 +78,9 @@ def test_the_packages_are_those_of_this_repository(package: str) -> None:
 
 @pytest.mark.parametrize("name", [name for package in PACKAGES for name in modules(package)])
 def test_a_module_is_of_readable_size_and_named_after_what_it_holds(name: str) -> None:
-    path = ROOT.joinpath(*name.split("."))
-    source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8")
-    assert len(source.splitlines()) <= MAX_MODULE_LINES
+    assert len(source(name).splitlines()) <= MAX_MODULE_LINES
     assert name.rpartition(".")[2] not in VAGUE_NAMES
-    assert ast.get_docstring(ast.parse(source)), f"{name} does not say what is in it"
+    assert ast.get_docstring(ast.parse(source(name))), f"{name} does not say what is in it"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -106,10 +104,8 @@ def test_every_library_that_is_imported_is_one_that_the_project_asks_for() -> No
 
 def imported_by(name: str) -> set[str]:
     """Top-level names that a module imports anywhere in it."""
-    path = ROOT.joinpath(*name.split("."))
-    tree = ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text("utf-8"))
     found = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(source(name))):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.terms.days import weekday
+
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
@@ -28,7 +30,7 @@ def weekdays(accounts: int, rng: np.random.Generator) -> F64:
 
 def on_day(factors: F64, day: int) -> F64:
     """The weekday factors of a day."""
-    return np.asarray(factors[(day + 3) % 7])
+    return np.asarray(factors[weekday(day)])
 
 
 def negative_binomial(mean: F64, dispersion: float, rng: np.random.Generator) -> I64:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.close.episodes import CLEAR_DAYS
+from pipeline.alerts.lifecycle import CLEAR_DAYS
 from tests.evaluation.draws import I64
 
 Bools = npt.NDArray[np.bool_]

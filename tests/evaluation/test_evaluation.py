@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.terms.days import weekday
 from tests.evaluation import others, people
 from tests.evaluation.budget import upper_bound
 from tests.evaluation.crowd import Crowd
@@ -23,7 +24,7 @@ def test_user_days_have_the_dispersion_that_was_asked_for() -> None:
     crowd = people.People(20_000, 70, 1.5, np.random.default_rng(3))
     one = np.ones(crowd.accounts)
     power = crowd.active(FIRST_DAY, one, one)[:, : crowd.power].sum(axis=1)
-    usual = crowd.week[(FIRST_DAY + 3) % 7] * people.POWER_DAYS / 7 * crowd.power
+    usual = crowd.week[weekday(FIRST_DAY)] * people.POWER_DAYS / 7 * crowd.power
     assert ((power - usual) ** 2).mean() / usual.mean() == pytest.approx(1.5, rel=0.1)
 
 

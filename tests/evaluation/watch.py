@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.close.episodes import CLEAR_DAYS, EXPIRE_DAYS
+from pipeline.alerts.lifecycle import CLEAR_DAYS, EXPIRE_DAYS
 from pipeline.detectors import DETECTORS, Detector
 from pipeline.evidence.view import Finding, View
 from tests.evaluation.crowd import Crowd

@@ -36,7 +36,7 @@ from tests.support.recovered import CLAIM, recovered
 
 @dataclass
 class Cluster:
-    """What is durable of all partitions: input, changelogs, the log of fleet records, alerts."""
+    """What is durable of all partitions: input, changelogs, the log of fleet updates, alerts."""
 
     config: EngineConfig
     batches: list[dict[str, list[Any]]]

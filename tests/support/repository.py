@@ -28,3 +28,9 @@ def modules(package: str) -> list[str]:
         if "migrations" not in parts:
             names.append(".".join(parts).removesuffix(".__init__"))
     return names
+
+
+def source(module: str) -> str:
+    """The text of a module, or of a package's `__init__`."""
+    path = ROOT.joinpath(*module.split("."))
+    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8")

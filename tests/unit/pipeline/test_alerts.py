@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.alerts.lifecycle import Change
 from pipeline.alerts.records import (
     MAX_SUMMARY,
     Alerting,
-    Change,
-    Scene,
+    Explanation,
     alert_id,
     change_pct,
     context_record,
@@ -31,7 +31,7 @@ from schemas.event_types import ALERT_SEVERITIES
 from schemas.topics import DAY_MS
 
 AT_MS = 20_000 * DAY_MS
-SCENE = Scene(AT_MS - 7 * DAY_MS, AT_MS, baseline_days=56)
+EXPLANATION = Explanation(AT_MS - 7 * DAY_MS, AT_MS, baseline_days=56)
 DETECTED = Change("firing", "detected", AT_MS)
 FIGURES = st.integers(-(10**12), 10**12).map(lambda value: value / 1000) | st.sampled_from([float("nan"), float("inf")])
 
@@ -44,7 +44,7 @@ def drop(**changes: Any) -> Episode:
 
 def record(episode: Episode, context: Context | None = None, config: EngineConfig | None = None) -> dict[str, Any]:
     book = Book(context=context or Context(name="Acme"))
-    return Alerting(config or EngineConfig()).record(KINDS[episode.kind], "a1", book, episode, DETECTED, SCENE)
+    return Alerting(config or EngineConfig()).record(KINDS[episode.kind], "a1", book, episode, DETECTED, EXPLANATION)
 
 
 def test_the_identity_of_an_alert_never_changes() -> None:

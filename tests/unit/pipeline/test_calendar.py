@@ -14,10 +14,9 @@ from pipeline.detectors import silence
 from pipeline.detectors.drops import usage_drop
 from pipeline.evidence.census import census
 from pipeline.evidence.dayfactors import day_factors
-from pipeline.evidence.level import weekday
 from pipeline.evidence.view import View
 from pipeline.terms.calendar import PlannedShutdown, country_code, public_holidays
-from pipeline.terms.days import Days
+from pipeline.terms.days import Days, weekday
 from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
 
 DAY_MS = 86_400_000

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from pipeline.terms.days import Days
+from pipeline.terms.days import Days, weekday, weekdays
 
 EPOCH = date(1970, 1, 1)
 HOUR_MS = 3_600_000
@@ -66,6 +66,13 @@ def test_day_0_is_the_first_of_january_1970() -> None:
     assert Days("UTC").start_ms(0) == 0
     assert Days("Europe/Berlin").start_ms(0) == -HOUR_MS
     assert Days("UTC").of_one(-1) == Days("Europe/Berlin").of_one(-HOUR_MS - 1) == -1
+
+
+def test_weekdays_are_those_of_the_calendar() -> None:
+    first, last = day_number(1969, 12, 20), day_number(1970, 1, 20)
+    expected = [(EPOCH + timedelta(days=day)).weekday() for day in range(first, last + 1)]
+    assert [weekday(day) for day in range(first, last + 1)] == expected
+    assert weekdays(first, last).tolist() == expected
 
 
 def test_an_unknown_zone_is_refused() -> None:

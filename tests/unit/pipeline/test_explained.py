@@ -10,8 +10,8 @@ import pytest
 from pipeline.detectors import COMBINED
 from pipeline.detectors.drops import usage_drop
 from pipeline.explain.contributors import MAX_CONTRIBUTORS, contributors
-from pipeline.explain.scenes import day_scenes
-from pipeline.explain.scenes import tested_dimensions as dimensions_of
+from pipeline.explain.explanation import explanations
+from pipeline.explain.explanation import tested_dimensions as dimensions_of
 from pipeline.kinds import KINDS
 from pipeline.terms.hashing import hash_text
 from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
@@ -172,5 +172,5 @@ def test_silence_stands_beside_the_weighed_dimensions() -> None:
     world.use(world.account("acme", MONTHS.start), range(MONTHS.start, TODAY - 9), 5.0)
     found = dimensions(world)["activity"]
     assert (found["observed"], found["weight"], found["contribution_pct"]) == (10.0, 0, None)
-    scene = day_scenes(world.state, world.view(), np.array([0]))[0]
-    assert (scene.baseline_days, scene.provisional) == (56, False)
+    explained = explanations(world.state, world.view(), np.array([0]))[0]
+    assert (explained.baseline_days, explained.provisional) == (56, False)

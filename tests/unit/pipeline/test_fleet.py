@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -152,6 +153,39 @@ def test_what_is_restored_goes_on_as_if_nothing_had_happened() -> None:
     merge(whole, 62)
     assert again.save() == whole.save()
     assert again.factor("smb", 60) == pytest.approx(0.2)
+
+
+class Kept(FleetDay):
+    """A record that shows whether anybody holds it."""
+
+
+def test_nothing_is_kept_of_a_record_once_its_day_is_merged_or_known() -> None:
+    fleet, kept = fleet_of(told(0, 9, since=0), told(1, 9, since=0), partitions=2), []
+
+    def take(partition: int, day: int, since: int | None = None) -> None:
+        record = Kept(partition, day if since is None else since, day, {None: tally(USUAL)}, (day,))
+        kept.append((partition, day, ref(record)))
+        fleet.take(record)
+
+    def held() -> list[tuple[int, int]]:
+        return [(partition, day) for partition, day, record in kept if record() is not None]
+
+    for day in range(10, 14):
+        take(0, day)
+    take(1, 10)
+    assert held() == [(0, 10), (0, 11), (0, 12), (0, 13), (1, 10)]
+    assert merge(fleet, 20) == [10]
+    assert held() == [(0, 11), (0, 12), (0, 13)]
+    # The log once more, from its beginning: what waits, waits once.
+    for day in range(10, 14):
+        take(0, day)
+    take(1, 10)
+    take(1, 13)
+    take(1, 13)
+    assert held() == [(0, 11), (0, 12), (0, 13), (1, 13)]
+    take(1, 12, since=11)
+    assert merge(fleet, 20) == [11, 12, 13]
+    assert held() == []
 
 
 def test_the_smallest_hashes_are_told() -> None:

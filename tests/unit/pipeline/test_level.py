@@ -16,8 +16,8 @@ from pipeline.evidence.level import (
     Z_RISE,
     Level,
     expected_level,
-    weekday,
 )
+from pipeline.terms.days import weekday
 
 TODAY = 20_000
 LAST = TODAY - LAG_DAYS

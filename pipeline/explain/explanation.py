@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.alerts.records import Change, Scene, change_pct, optional, state_of
+from pipeline.alerts.lifecycle import Change
+from pipeline.alerts.records import Explanation, change_pct, optional, state_of
 from pipeline.books.book import Episode
 from pipeline.detectors import COMBINED, DETECTORS
 from pipeline.detectors.combined_evidence import SPEAKING
@@ -20,7 +21,7 @@ from pipeline.evidence.view import F64, Bools, Evaluator, Finding, Places, View
 from pipeline.explain.benchmark import benchmark
 from pipeline.explain.contributors import contributors
 from pipeline.health.dimensions import dimension_of
-from pipeline.health.judging import DayContext, Verdict
+from pipeline.health.judging import JudgedView, Verdict
 from pipeline.health.score import Score
 from pipeline.kinds import KINDS
 from pipeline.scorecards.bands import NAMES
@@ -43,31 +44,31 @@ class Step:
     change: Change
 
 
-def alert_records(state: State, day: DayContext, steps: Sequence[Step]) -> list[dict[str, Any]]:
+def alert_records(state: State, judged: JudgedView, steps: Sequence[Step]) -> list[dict[str, Any]]:
     """The alert records of a close's steps, in their order."""
     if not steps:
         return []
-    around = day_scenes(state, day.view, np.array(sorted({step.place for step in steps}), dtype=np.intp))
-    scenes: dict[tuple[int, int], Scene] = {}
+    around = explanations(state, judged.view, np.array(sorted({step.place for step in steps}), dtype=np.intp))
+    explained: dict[tuple[int, int], Explanation] = {}
     records = []
     for step in steps:
         key = step.verdict.slot, step.place
-        if key not in scenes:
-            scenes[key] = _with_health(state, day, around[step.place], step)
+        if key not in explained:
+            explained[key] = _with_health(state, judged, around[step.place], step)
         kind = KINDS[step.episode.kind]
-        named = contributors(state, step.row, day.view.day, kind)
-        scene = replace(scenes[key], contributors=named)
+        named = contributors(state, step.row, judged.view.day, kind)
+        explanation = replace(explained[key], contributors=named)
         account_id, book = state.accounts.ids[step.row], state.accounts.books[step.row]
-        records.append(state.alerting.record(kind, account_id, book, step.episode, step.change, scene))
+        records.append(state.alerting.record(kind, account_id, book, step.episode, step.change, explanation))
     return records
 
 
-def _with_health(state: State, day: DayContext, around: Scene, step: Step) -> Scene:
+def _with_health(state: State, judged: JudgedView, around: Explanation, step: Step) -> Explanation:
     return replace(
         around,
         dimensions=(*around.dimensions, *_criteria(step.verdict.score, step.place)),
         health=verdict_record(state, step.verdict, step.row, step.place),
-        benchmark=benchmark(state.fleet, day.view, _segment(state, step.row), step.place),
+        benchmark=benchmark(state.fleet, judged.view, _segment(state, step.row), step.place),
     )
 
 
@@ -76,13 +77,13 @@ def _segment(state: State, row: int) -> str | None:
     return belonging.segments.names[int(belonging.segment[row])]
 
 
-def day_scenes(state: State, view: View, places: Places) -> dict[int, Scene]:
+def explanations(state: State, view: View, places: Places) -> dict[int, Explanation]:
     """What surrounds the alerts of the accounts at some places as of a day, without their health."""
     days, provisional = view.level.days[places].tolist(), view.level.provisional[places].tolist()
     start_ms = state.days.start_ms(view.day - 6)
     found = zip(places.tolist(), tested_dimensions(view, places), days, provisional, strict=True)
     return {
-        place: Scene(start_ms, view.end_ms, dimensions, baseline_days=baseline_days, provisional=young)
+        place: Explanation(start_ms, view.end_ms, dimensions, baseline_days=baseline_days, provisional=young)
         for place, dimensions, baseline_days, young in found
     }
 

@@ -23,8 +23,8 @@ ESTABLISHED_DAYS = 84
 Places = npt.NDArray[np.intp]
 
 
-def count_newcomers(state: State, day: int) -> None:
-    """Bring the columns about newcomers up to date as of a day."""
+def count_new_members(state: State, day: int) -> None:
+    """Bring the columns about new users, teams and features up to date as of a day."""
     accounts, users = state.accounts, state.users
     established = accounts.first_usage_day <= day - ESTABLISHED_DAYS + 1
     accounts.power_now[: accounts.size] = _power_users(users, accounts.size, day)

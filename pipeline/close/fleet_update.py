@@ -1,4 +1,4 @@
-"""Counting one partition's accounts as of a closed day, for the record that all partitions merge."""
+"""Counting one partition's accounts as of a closed day, for the update that all partitions merge."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pipeline.state.state import State
 from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, smallest
 
 
-class DayTally:
-    """Takes a closing day's views and makes the record of the day."""
+class FleetUpdate:
+    """Takes a closing day's views and makes the update of the day."""
 
     def __init__(self, state: State, day: int) -> None:
         self._state = state
@@ -35,7 +35,7 @@ class DayTally:
         segment = belonging.segment[view.rows][chosen]
         self._count.add(segment, actions[chosen], expected[chosen], view.week_actions[chosen], week)
 
-    def record(self) -> FleetDay:
+    def finish(self) -> FleetDay:
         """Of the day, once all its accounts are closed."""
         state = self._state
         names = state.accounts.belonging.segments.names

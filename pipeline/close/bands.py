@@ -1,0 +1,73 @@
+"""Alerts on the band of a scorecard: a move for the worse opens or worsens, one for the better eases or resolves."""
+
+from __future__ import annotations
+
+from pipeline.alerts.lifecycle import expire, update
+from pipeline.books.book import Episode
+from pipeline.close.account import ClosingAccount
+from pipeline.health.judging import Verdict
+from pipeline.health.kinds import HEALTH_CHANGED, HEALTH_UNKNOWN
+from pipeline.kinds import KINDS
+from pipeline.scorecards import bands
+
+_SEVERITY_OF_BAND = {bands.RED: "error", bands.YELLOW: "warning"}
+
+
+def follow_bands(account: ClosingAccount) -> None:
+    """Follow the scorecards that apply to an account, and end what was said by those that do not any more."""
+    verdicts = [verdict for verdict in account.judged.judgement.verdicts if verdict.applies[account.place]]
+    applied = {verdict.card.id for verdict in verdicts}
+    for episode in list(account.book.episodes):
+        if KINDS[episode.kind].of_card and episode.dimension not in applied:
+            account.resolve(episode, "expired")
+    for verdict in verdicts:
+        if account.place in verdict.switches:
+            _end_by_switch(account, verdict)
+        elif verdict.moved[account.place]:
+            _follow_move(account, verdict)
+        else:
+            _expire(account, verdict)
+
+
+def _end_by_switch(account: ClosingAccount, verdict: Verdict) -> None:
+    """Another definition of a scorecard opens nothing; it ends what it does not confirm."""
+    band, _ = verdict.bands_at(account.state, account.row, account.place)
+    changed, unknown = _open_of(account, verdict)
+    if changed is not None and band in (bands.GREEN, bands.GREY):
+        account.resolve(changed, "config_change")
+    if unknown is not None and band != bands.GREY:
+        account.resolve(unknown, "config_change")
+
+
+def _expire(account: ClosingAccount, verdict: Verdict) -> None:
+    view = account.judged.view
+    for episode in _open_of(account, verdict):
+        if episode is not None:
+            account.take(episode, expire(account.book, episode, view.day, view.end_ms))
+
+
+def _follow_move(account: ClosingAccount, verdict: Verdict) -> None:
+    card = verdict.card.id
+    band, before = verdict.bands_at(account.state, account.row, account.place)
+    figures = verdict.scores_at(account.state, account.row, account.place)
+    changed, unknown = _open_of(account, verdict)
+    if unknown is not None:
+        account.resolve(unknown, "recovered")
+    if changed is not None and band in (bands.GREEN, bands.GREY):
+        account.resolve(changed, "recovered" if band == bands.GREEN else "expired")
+    elif changed is not None:
+        reason = "worsened" if band < before else "recovered"
+        end_ms = account.judged.view.end_ms
+        account.take(changed, update(changed, _SEVERITY_OF_BAND[band], figures, reason, end_ms))
+    if before == bands.GREY:
+        return
+    if band == bands.GREY:
+        account.open(HEALTH_UNKNOWN, card, HEALTH_UNKNOWN.severity, figures)
+    elif changed is None and band < before:
+        account.open(HEALTH_CHANGED, card, _SEVERITY_OF_BAND[band], figures)
+
+
+def _open_of(account: ClosingAccount, verdict: Verdict) -> tuple[Episode | None, Episode | None]:
+    """The open episodes on a scorecard: of its band, and of its band being unknown."""
+    changed, unknown = (account.book.episode(kind.name, verdict.card.id) for kind in (HEALTH_CHANGED, HEALTH_UNKNOWN))
+    return changed, unknown
