@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pipeline.changelog import write as snapshot
 from pipeline.changelog.read import Loader
-from pipeline.changelog.write import CLAIM_KEY, Entry
+from pipeline.changelog.records import CLAIM_KEY, Entry
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 
