@@ -62,7 +62,7 @@ class Loader(Protocol):
         """Take the next changelog record in log order."""
 
     def finish(self) -> Feed:
-        """The Feed as of the last complete checkpoint."""
+        """The Feed as of the last complete checkpoint. Raises `SnapshotError` when the changelog cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
