@@ -102,6 +102,8 @@ def _seen(seen: Seen) -> dict[str, Any]:
     days: dict[int, list[int]] = {}
     for chunk in seen._chunks.values():
         days.setdefault(chunk.day, []).extend(chunk.ids.tolist())
+    for day, fresh in seen._fresh.items():
+        days.setdefault(day, []).extend(np.concatenate(fresh).tolist())
     return {str(day): [len(ids), hash_text(" ".join(map(str, sorted(ids))))] for day, ids in sorted(days.items())}
 
 
