@@ -23,6 +23,8 @@ TAGGED = 3
 UNTAGGED_START = [("format", "u1"), ("id_width", "u1"), ("epoch", "<i8")]
 START = [*UNTAGGED_START, ("layout", "S4")]
 """What every value begins with."""
+EPOCH, TAG = slice(2, 10), slice(10, 14)
+"""Where the start holds them."""
 PANE_WIDTHS = (None, "u1", "<u2", "<u4", "<i8")
 """How a pane is stored, by its code in the head: not at all when empty, else as narrow as its greatest value allows."""
 MEMBER = {"hashes": "<u8", "bits": "(2,)<u8", "last_day": "<i4", "ids": "S"}
@@ -71,7 +73,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def tag(self) -> bytes:
         """What values name it by."""
-        return sha256(self.record).digest()[:4]
+        return sha256(self.record).digest()[: TAG.stop - TAG.start]
 
     @property
     def entry(self) -> Entry:
@@ -108,10 +110,10 @@ def _stored(dtype: str) -> str:
 
 def epoch_of(value: bytes) -> int:
     """The epoch of an account's value; raises `SnapshotError` when its format is not known."""
-    if len(value) < 10 or not 0 < value[0] <= TAGGED:
+    if len(value) < EPOCH.stop or not 0 < value[0] <= TAGGED:
         said = f"{len(value)} bytes, format {value[:1].hex() or 'none'}"
         raise SnapshotError(f"{said}; this release reads up to {TAGGED}")
-    return int.from_bytes(value[2:10], "little", signed=True)
+    return int.from_bytes(value[EPOCH], "little", signed=True)
 
 
 def read_layout(key: bytes, value: bytes) -> Layout:

@@ -19,6 +19,7 @@ from pipeline.changelog.layout import (
     MEMBER,
     PANE_WIDTHS,
     START,
+    TAG,
     TAGGED,
     UNTAGGED,
     UNTAGGED_START,
@@ -134,7 +135,7 @@ def _grouped(values: dict[bytes, bytes], layouts: Mapping[bytes, Layout], ours: 
     groups: dict[bytes, _Group] = {}
     while values:
         key, value = values.popitem()
-        name = value[:2] + value[10:14] if value[:1] == _TAGGED else value[:2]
+        name = value[:2] + value[TAG] if value[:1] == _TAGGED else value[:2]
         group = groups.get(name)
         if group is None:
             try:
@@ -148,8 +149,7 @@ def _grouped(values: dict[bytes, bytes], layouts: Mapping[bytes, Layout], ours: 
 def _group_of(value: bytes, layouts: Mapping[bytes, Layout], ours: Layout) -> _Group:
     """The group that begins with a value; raises `SnapshotError`."""
     epoch_of(value)
-    number, id_width = value[0], value[1]
-    tag = value[10:14]
+    number, id_width, tag = value[0], value[1], value[TAG]
     layout = layouts.get(tag) if number == TAGGED else UNTAGGED[number]
     if layout is None:
         raise SnapshotError(f"the changelog holds no layout {tag.hex()}")

@@ -100,7 +100,7 @@ def account_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Iter
 def _block_entries(feed: Feed, layouts: list[Layout], rows: npt.NDArray[np.int32], epoch: int) -> Iterator[Entry]:
     accounts = feed.state.accounts
     users, user_ends = _member_block(feed.state.users, layouts[True].users, rows)
-    features, feature_ends = _member_block(feed.state.features, layouts[True].features, rows)
+    features, feature_ends = _member_block(feed.state.features, layouts[False].features, rows)
     in_roles = _any_of_each(users["role"] != 0, user_ends)
     used = np.unique(in_roles).tolist()
     yield from _layout_entries(feed.state, [layouts[roles] for roles in used])

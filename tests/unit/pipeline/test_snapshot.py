@@ -186,8 +186,9 @@ def acme() -> bytes:
     return dict(checkpoint(small_feed(), epoch=0))[b"acme"] or b""
 
 
-LAYOUT_KEY, LAYOUT = present(TOPICS, roles=False).entry
-PLAIN = present(TOPICS, roles=False).head(START).itemsize
+PRESENT = present(TOPICS, roles=False)
+LAYOUT_KEY, LAYOUT = PRESENT.entry[0], PRESENT.record
+HEAD_BYTES = PRESENT.head(START).itemsize
 VALUE = acme()
 NEWER_SEEN = np.zeros(1, SEEN_HEAD)
 NEWER_SEEN["format"] = 2
@@ -207,7 +208,7 @@ NEWER_SEEN["format"] = 2
         pytest.param(b"acme", VALUE[:20], "account acme: its value is not what its head says", id="cut"),
         pytest.param(b"acme", VALUE + b"\xc1", "account acme: ", id="no book"),
         pytest.param(LAYOUT_KEY, b"{", "layout [0-9a-f]{8}: ", id="no layout record"),
-        pytest.param(LAYOUT_KEY, LAYOUT + b" ", "is not the one that was written", id="another layout record"),
+        pytest.param(LAYOUT_KEY, LAYOUT[:-1] + b" }", "is not the one that was written", id="another layout record"),
         pytest.param(LAYOUT_KEY, b'{"teams": {}}', "unknown field `teams`", id="newer layout record"),
         pytest.param(seen_key(USAGE, 0), b"\x01", "seen ids: 1 bytes", id="cut ids"),
         pytest.param(seen_key(USAGE, 0), NEWER_SEEN.tobytes(), "format 02", id="newer ids"),
@@ -235,7 +236,7 @@ def test_a_value_that_is_cut_anywhere_is_refused() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.dictionaries(st.integers(0, PLAIN - 1), st.integers(0, 255), min_size=1, max_size=3))
+@given(st.dictionaries(st.integers(0, HEAD_BYTES - 1), st.integers(0, 255), min_size=1, max_size=3))
 def test_a_head_of_any_bytes_is_read_or_refused(changed: dict[int, int]) -> None:
     value = bytearray(VALUE)
     for place, byte in changed.items():
