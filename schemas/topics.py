@@ -74,13 +74,7 @@ _ALL = (
 
 TOPICS: dict[str, TopicSpec] = {spec.name: spec for spec in _ALL}
 
-INPUT_TOPICS: tuple[str, ...] = (
-    "usage.events",
-    "billing.events",
-    "ticket.events",
-    "customer.signals",
-    "account.profiles",
-)
+INPUT_TOPICS: tuple[str, ...] = tuple(spec.name for spec in _ALL if spec.role == "input")
 """In the order in which the core numbers them."""
 
 TICK_KEY = b"\x00tick"

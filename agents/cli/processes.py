@@ -19,7 +19,7 @@ def worker(
     config: ConfigFile = None,
     accept_epoch: Annotated[
         bool,
-        typer.Option("--accept-epoch", help="Start although the topics were made anew."),
+        typer.Option("--accept-epoch", help="Begin anew where the state does not fit the topics or cannot be read."),
     ] = False,
 ) -> None:
     """Run a worker: read the input topics, keep the accounts' state, publish alerts.

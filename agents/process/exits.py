@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
     LEASE_LOST = 75
     """The process was away for too long; another worker may own its partitions."""
     REFUSED = 78
-    """The topics do not fit the state or the configuration; a person must decide."""
+    """The topics do not fit the state or the configuration, or the state this release; a person must decide."""
 
 
 class RefusedError(ForeshockError):

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from agents.kafka import clients
 from agents.settings.worker import WorkerConfig
-from pipeline.changelog.write import Entry
+from pipeline.changelog.records import Entry
 from schemas.errors import BrokenError
 
 logger = logging.getLogger(__name__)

@@ -21,11 +21,12 @@ from agents.worker import changelog
 from agents.worker.partition import Partition
 from agents.worker.runtime import Runtime
 from pipeline.changelog.read import Loader
-from pipeline.changelog.write import CLAIM_KEY, Entry
+from pipeline.changelog.records import CLAIM_KEY, Entry, SnapshotError
 from pipeline.intake.feed import Feed
 
 logger = logging.getLogger(__name__)
 
+_ANEW = "start once with --accept-epoch to begin anew from what the topics hold"
 _NONE = -2
 """No generation of any group."""
 
@@ -74,7 +75,20 @@ def start_of(tp: TP, position: int | None, log: range, committed: int | None) ->
     else:
         return log.start
     message = f"{tp.topic}[{tp.partition}] holds offsets {log.start} to {log.stop}: {reason}"
-    raise RefusedError(f"{message}, or start once with --accept-epoch to begin anew from what the topics hold")
+    raise RefusedError(f"{message}, or {_ANEW}")
+
+
+def finished(topic: str, number: int, loader: Loader) -> Feed:
+    """The Feed of a changelog partition.
+
+    Raises:
+        RefusedError: a newer release wrote it, or it is damaged.
+    """
+    try:
+        return loader.finish()
+    except SnapshotError as error:
+        message = f"{topic}[{number}] cannot be read: {error}: go back to the release that wrote it, or {_ANEW}"
+        raise RefusedError(message) from error
 
 
 class BulkRecovery(Service):
@@ -183,8 +197,8 @@ class BulkRecovery(Service):
         for number, loader in loaders.items():
             logs = {topic: range(first[TP(topic, number)], last[TP(topic, number)]) for topic in topics}
             keys = loader.keys if self._runtime.config.accept_epoch else set()
-            feed = loader.finish()
             try:
+                feed = finished(self._runtime.config.changelog_topic, number, loader)
                 starts = await self._starts(feed, logs)
             except RefusedError as error:
                 if not self._runtime.config.accept_epoch:

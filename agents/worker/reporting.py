@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agents.worker.partition import Partition
-from pipeline.changelog.write import Entry
+from pipeline.changelog.records import Entry
 from pipeline.intake.feed import Feed
 from pipeline.scorecards.bands import NAMES
 from pipeline.terms.records import Outcome

@@ -1,118 +1,40 @@
-"""The changelog's records: one partition's state as keys and values, written per checkpoint and read at recovery.
-
-An account's value is a fixed head, its standings on scorecards, the day panes that are not empty, its members and its
-book. The format is versioned; a newer one than this code knows is refused. An account of which no role is known is
-written as before roles were kept, so that its value did not change with them.
-"""
+"""What a checkpoint writes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.books.book import Book
-from pipeline.fleet.merged import SavedFleet
-from pipeline.intake.feed import Feed
-from pipeline.scorecards.definition import Definition
-from pipeline.state.accounts import SCALARS
-from pipeline.state.members import Members
-from pipeline.state.panes import PANES, RING
-from pipeline.state.seen import SeenChunk
-from pipeline.state.standings import STANDING
-from pipeline.state.state import State
-from pipeline.state.users import Users
-from pipeline.terms.records import I64
-from schemas.errors import BrokenError
-from schemas.topics import INPUT_TOPICS
-
-FORMAT = 1
-WITH_ROLES = 2
-"""Format of the value of an account whose users have roles, and of the names of roles; the newest that is read."""
-POSITION_KEY = b"\x00pos"
-CLAIM_KEY = b"\x00claim"
-SEEN_PREFIX = b"\x00seen\x00"
-ROLES_KEY = b"\x00roles"
-Entry = tuple[bytes, bytes | None]
-
-HEAD = np.dtype(
-    [
-        ("format", "u1"),
-        ("id_width", "u1"),
-        ("epoch", "<i8"),
-        ("positions", "<i8", (len(INPUT_TOPICS),)),
-        ("closed_day", "<i4"),
-        ("pane_widths", "u1", (len(PANES),)),
-        ("bits", "<u8", (2,)),
-        ("standings", "u1"),
-        ("users", "<u4"),
-        ("features", "<u4"),
-        *((name, dtype if dtype in ("?", "u1") else f"<{dtype}") for name, (dtype, _) in SCALARS.items()),
-    ]
+from pipeline.changelog.layout import PANE_WIDTHS, START, TAGGED, Layout, member_dtype, present
+from pipeline.changelog.records import (
+    FORMAT,
+    POSITION_KEY,
+    ROLES_FORMAT,
+    ROLES_HEAD,
+    ROLES_KEY,
+    SEEN_HEAD,
+    Entry,
+    PartitionRecord,
+    TopicRecord,
+    seen_key,
 )
-"""The fixed head of an account's value."""
-_NAMES = HEAD.names or ()
-_COUNTS_AT = sum(HEAD[name].itemsize for name in _NAMES[: _NAMES.index("users")])
-MEMBER_COUNTS = slice(_COUNTS_AT, _COUNTS_AT + 8)
-"""Where a value holds its numbers of users and features."""
+from pipeline.intake.feed import Feed
+from pipeline.state.members import Members
+from pipeline.state.panes import RING
+from pipeline.state.seen import SeenChunk
+from pipeline.state.state import State
+from pipeline.terms.records import I64
 
-PANE_WIDTHS = (None, "u1", "<u2", "<u4", "<i8")
-"""How a pane is stored, by its code in the head: not at all when empty, else as narrow as its greatest value allows."""
 _WIDTH_LIMITS = np.array([1, 2**8, 2**16, 2**32])
-
-SEEN_HEAD = np.dtype([("format", "u1"), ("epoch", "<i8"), ("day", "<i4"), ("end", "<i8")])
-ROLES_HEAD = np.dtype([("format", "u1"), ("epoch", "<i8")])
-
-
-class SnapshotError(BrokenError):
-    """A changelog record that cannot be read: state would be lost if it were skipped."""
-
-
-class PartitionRecord(msgspec.Struct, array_like=True):
-    """The partition's own record, written last in a checkpoint."""
-
-    format: int
-    epoch: int
-    open_day: int
-    topics: dict[str, TopicRecord]
-    config_hash: str
-    evicted: dict[str, int]
-    definitions: dict[int, Definition] = {}
-    """By content: what the accounts' standings come from."""
-    fleet: SavedFleet = msgspec.field(default_factory=SavedFleet)
-    fleet_books: list[tuple[str | None, Book]] = []
-    """Open alerts of the fleet, by scope."""
-
-
-class TopicRecord(msgspec.Struct, array_like=True):
-    """Position, ledger and watermark of one topic."""
-
-    position: int
-    start: int | None
-    holes: int
-    fates: dict[str, int]
-    reached_ms: int
-
-
-def member_dtype(id_width: int, roles: bool = False) -> np.dtype[np.void]:
-    """One member, with ids cut or padded to a width; with `roles` a user whose role may be known."""
-    fields = [("hash", "<u8"), ("bits", "<u8", (2,)), ("last_day", "<i4"), ("id", f"S{id_width}")]
-    told = [("role", "<u8"), ("role_day", "<i4"), ("former_role", "<u8"), ("former_day", "<i4")]
-    return np.dtype([*fields, *told] if roles else fields)
-
-
-def seen_key(topic: str, number: int) -> bytes:
-    """Key of a chunk of event-id hashes."""
-    return SEEN_PREFIX + topic.encode() + b"\x00" + str(number).encode()
 
 
 def checkpoint(feed: Feed, epoch: int) -> list[Entry]:
     """Everything that changed since the last call: names of roles, accounts, seen ids, then the partition record.
 
-    Names come first: a checkpoint that is cut has those of all accounts that it has.
+    Names come first, and layouts before the accounts that have them: a checkpoint that is cut can be read.
     """
     state = feed.state
     rows = np.flatnonzero(state.accounts.dirty[: state.accounts.size]).astype(np.int32)
@@ -159,17 +81,8 @@ def _role_entries(state: State, epoch: int) -> Iterator[Entry]:
     names = state.users.role_names
     if names.dirty:
         names.dirty = False
-        head = np.array([(WITH_ROLES, epoch)], dtype=ROLES_HEAD)
+        head = np.array([(ROLES_FORMAT, epoch)], dtype=ROLES_HEAD)
         yield ROLES_KEY, head.tobytes() + msgspec.msgpack.encode(names.known)
-
-
-def read_role_names(value: bytes) -> dict[int, bytes]:
-    """Names of roles by hash; raises `SnapshotError`."""
-    read_head(value, "names of roles", ROLES_HEAD, WITH_ROLES)
-    try:
-        return msgspec.msgpack.decode(value[ROLES_HEAD.itemsize :], type=dict[int, bytes])
-    except msgspec.MsgspecError as error:
-        raise SnapshotError(f"names of roles: {error}") from error
 
 
 def _seen_value(chunk: SeenChunk, epoch: int) -> bytes:
@@ -178,41 +91,53 @@ def _seen_value(chunk: SeenChunk, epoch: int) -> bytes:
 
 
 def account_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Iterator[Entry]:
-    """Key and value of each of the accounts."""
+    """Key and value of each of the accounts, behind the records of layouts that are used for the first time."""
+    layouts = [present(feed.topics, roles=roles) for roles in (False, True)]
     for start in range(0, len(rows), 4096):
-        yield from _block_entries(feed, rows[start : start + 4096], epoch)
+        yield from _block_entries(feed, layouts, rows[start : start + 4096], epoch)
 
 
-def _block_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Iterator[Entry]:
-    state, accounts = feed.state, feed.state.accounts
-    users, user_ends = _member_block(state.users, rows)
-    features, feature_ends = _member_block(state.features, rows)
+def _block_entries(feed: Feed, layouts: list[Layout], rows: npt.NDArray[np.int32], epoch: int) -> Iterator[Entry]:
+    accounts = feed.state.accounts
+    users, user_ends = _member_block(feed.state.users, layouts[True].users, rows)
+    features, feature_ends = _member_block(feed.state.features, layouts[False].features, rows)
+    in_roles = _any_of_each(users["role"] != 0, user_ends)
+    used = np.unique(in_roles).tolist()
+    yield from _layout_entries(feed.state, [layouts[roles] for roles in used])
     width = max(_id_width(users), _id_width(features))
-    head = _heads(feed, rows, epoch)
-    in_roles = np.bincount(
-        np.repeat(np.arange(len(rows)), np.diff(user_ends, prepend=0)), users["role"] != 0, len(rows)
-    )
-    head["format"] = np.where(in_roles > 0, WITH_ROLES, FORMAT)
-    head["users"] = np.diff(user_ends, prepend=0)
-    head["features"] = np.diff(feature_ends, prepend=0)
-    head["id_width"] = width
-    panes = [
-        _narrow(pane[:, rows].T, head["pane_widths"][:, number]) for number, pane in enumerate(accounts.panes.values())
-    ]
     standings = accounts.standings.stored(rows)
+    head = _heads(feed, layouts[False], rows)
+    head["format"], head["id_width"], head["epoch"] = TAGGED, width, epoch
+    head["layout"] = np.where(in_roles, layouts[True].tag, layouts[False].tag)
     head["standings"] = standings.shape[1]
-    heads, size = head.tobytes(), HEAD.itemsize
-    stands, span = standings.tobytes(), standings.shape[1] * STANDING.itemsize
-    plain = _packed(users, user_ends, member_dtype(width))
-    told = _packed(users, user_ends, member_dtype(width, roles=True)) if in_roles.any() else plain
-    used = _packed(features, feature_ends, member_dtype(width))
-    for place, row in enumerate(rows.tolist()):
+    head["users"], head["features"] = np.diff(user_ends, prepend=0), np.diff(feature_ends, prepend=0)
+    panes = [
+        _narrow(accounts.panes[name][:, rows].T, head["pane_widths"][:, number])
+        for number, name in enumerate(layouts[False].panes)
+    ]
+    heads, size = head.tobytes(), head.itemsize
+    stands, span = standings.tobytes(), standings.shape[1] * standings.itemsize
+    people = {roles: _packed(users, user_ends, member_dtype(layouts[roles].users, width)) for roles in used}
+    things = _packed(features, feature_ends, member_dtype(layouts[False].features, width))
+    for place, (row, roles) in enumerate(zip(rows.tolist(), in_roles.tolist(), strict=True)):
         parts = [heads[place * size : (place + 1) * size], stands[place * span : (place + 1) * span]]
         parts += [pane[place] for pane in panes]
-        for block, starts in (told if in_roles[place] else plain, used):
-            parts.append(block[starts[place] : starts[place + 1]])
+        parts += [block[starts[place] : starts[place + 1]] for block, starts in (people[roles], things)]
         parts.append(accounts.books.stored(row))
         yield accounts.ids[row].encode(), b"".join(parts)
+
+
+def _any_of_each(members: npt.NDArray[np.bool_], ends: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Whether it is true of any member of each account."""
+    return np.asarray(np.diff(np.r_[0, np.cumsum(members)][ends], prepend=0) > 0)
+
+
+def _layout_entries(state: State, layouts: Iterable[Layout]) -> Iterator[Entry]:
+    """Records of the layouts that the changelog does not hold yet."""
+    for layout in layouts:
+        if layout.tag not in state.layouts:
+            state.layouts.add(layout.tag)
+            yield layout.entry
 
 
 def _packed(
@@ -235,13 +160,13 @@ def _narrow(values: npt.NDArray[np.integer], widths: npt.NDArray[np.uint8]) -> l
     return stored
 
 
-def _heads(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> npt.NDArray[np.void]:
-    state, accounts = feed.state, feed.state.accounts
-    head = np.zeros(len(rows), dtype=HEAD)
-    head["epoch"] = epoch
-    head["positions"], head["closed_day"] = covered(state, rows, list(feed.positions.values()))
+def _heads(feed: Feed, layout: Layout, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.void]:
+    """Heads without what is counted of the rest of the value."""
+    accounts = feed.state.accounts
+    head = np.zeros(len(rows), dtype=layout.head(START))
+    head["positions"], head["closed_day"] = covered(feed.state, rows, list(feed.positions.values()))
     head["bits"] = accounts.bits[rows]
-    for name in SCALARS:
+    for name in layout.scalars:
         head[name] = getattr(accounts, name)[rows]
     return head
 
@@ -259,38 +184,17 @@ def covered(state: State, rows: npt.NDArray[np.int32], positions: list[int]) -> 
 
 
 def _id_width(members: npt.NDArray[np.void]) -> int:
-    return max(1, int(np.char.str_len(members["id"]).max(initial=0)))
+    return max(1, int(np.char.str_len(members["ids"]).max(initial=0)))
 
 
-def _member_block(members: Members, rows: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.void], npt.NDArray[np.intp]]:
+def _member_block(
+    members: Members, columns: dict[str, str], rows: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.intp]]:
     """The members of the accounts, one account's after the other's, and where each account's end."""
     places, owners = members.of(rows)
     order = np.argsort(owners, kind="stable")
     places, owners = places[order], owners[order]
-    block = np.zeros(len(places), dtype=member_dtype(members.ids.dtype.itemsize, isinstance(members, Users)))
-    block["hash"], block["bits"] = members.hashes[places], members.bits[places]
-    block["last_day"], block["id"] = members.last_day[places], members.ids[places]
-    if isinstance(members, Users):
-        for name in Users.ROLES:
-            block[name] = getattr(members, name)[places]
+    block = np.zeros(len(places), dtype=member_dtype(columns, members.ids.dtype.itemsize))
+    for name in columns:
+        block[name] = getattr(members, name)[places]
     return block, np.cumsum(np.bincount(owners, minlength=len(rows)))
-
-
-def read_partition_record(value: bytes) -> PartitionRecord:
-    """Decode the partition's record; raises `SnapshotError`."""
-    try:
-        record = msgspec.msgpack.decode(value, type=PartitionRecord)
-    except msgspec.MsgspecError as error:
-        raise SnapshotError(f"partition record: {error}") from error
-    if record.format > FORMAT:
-        raise SnapshotError(f"partition record has format {record.format}, this version reads up to {FORMAT}")
-    return record
-
-
-def read_head(value: bytes, what: str, dtype: np.dtype[np.void], newest: int = FORMAT) -> Any:
-    """Decode the fixed head of a value in a format up to `newest`; raises `SnapshotError`."""
-    if len(value) < dtype.itemsize or value[0] > newest:
-        raise SnapshotError(
-            f"{what}: {len(value)} bytes, format {value[:1].hex() or 'none'}; this version reads up to {newest}"
-        )
-    return np.frombuffer(value, dtype=dtype, count=1)[0]

@@ -68,11 +68,15 @@ class Standings:
         return found
 
     def restore(self, rows: Places, stored: Stored) -> None:
-        """Take back what `stored` gave, by the scorecards' ids: those that are not in force any more are dropped."""
+        """Take back what `stored` gave, by the scorecards' ids: those that are not in force any more are dropped.
+
+        Columns that are not in `stored` keep their default.
+        """
+        names = _COLUMNS.keys() & set(stored.dtype.names or ())
         slots = {card: slot for slot, card in enumerate(self.cards.tolist())}
         for number in range(stored.shape[1]):
             for card in np.unique(stored["card"][:, number]).tolist():
                 if card in slots:
                     chosen = stored["card"][:, number] == card
-                    for name in _COLUMNS:
+                    for name in names:
                         getattr(self, name)[slots[card], rows[chosen]] = stored[name][chosen, number]

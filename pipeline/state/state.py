@@ -62,6 +62,8 @@ class State:
     definitions: dict[int, Definition] = field(init=False)
     """By content, those that an account's standing may come from: of the plan, and of the one before it."""
     ahead: Ahead | None = None
+    layouts: set[bytes] = field(default_factory=set)
+    """Tags of the layouts of which the changelog holds the record."""
     fleet: Fleet = field(init=False)
     fleet_alerts: FleetAlerts = field(init=False)
 

@@ -7,7 +7,8 @@ from typing import Any
 from agents.kafka import clients
 from agents.worker import changelog
 from pipeline.changelog.read import Loader
-from pipeline.changelog.write import CLAIM_KEY, checkpoint
+from pipeline.changelog.records import CLAIM_KEY
+from pipeline.changelog.write import checkpoint
 from tests.benchmarks import broker
 from tests.benchmarks.core import trim
 from tests.benchmarks.population import populated

@@ -13,7 +13,8 @@ from agents.process import memory
 from agents.replay.arrivals import every
 from agents.replay.plan import plan, to_batches
 from pipeline.changelog.read import Loader
-from pipeline.changelog.write import Entry, checkpoint
+from pipeline.changelog.records import Entry
+from pipeline.changelog.write import checkpoint
 from pipeline.close.day import close_day
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed

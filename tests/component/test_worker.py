@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from agents.kafka.embedded import PARTITIONS, EmbeddedBroker
+from schemas.topics import TOPICS as SPECS
 from tests.support.standin import POISON
 from tests.support.workers import (
     OUTPUTS,
@@ -187,3 +188,29 @@ def test_what_a_former_owner_writes_late_is_ignored_and_written_over(bootstrap: 
     last = {(number, key): value for number, _, key, value in records(bootstrap, changelog)}
     kept_by_compaction = sum(json.loads(value)["n"] for (_, key), value in last.items() if b"|" in key)
     assert kept_by_compaction == source.sent.total()
+
+
+def test_a_changelog_that_cannot_be_read_is_refused_with_78_and_one_line_until_it_is_given_up(group: str) -> None:
+    changelog = f"{group}-state-changelog"
+    newer = b"\x09" + bytes(200)
+    with EmbeddedBroker([*SPECS, changelog]) as broker:
+        source = Source(broker.bootstrap)
+        source.send_raw(changelog, b"acme", newer, 2)
+        with WorkerProcess(broker.bootstrap, group, embedded=True, mode="engine") as worker:
+            assert worker.wait(60) == 78
+            said = [line for line in worker.output().splitlines() if "acme" in line]
+            assert len(said) == 1
+            assert f"stopping with exit code 78: {changelog}[2] cannot be read: account acme: " in said[0]
+            assert said[0].endswith("or start once with --accept-epoch to begin anew from what the topics hold")
+            assert "Traceback" not in worker.output()
+        with WorkerProcess(broker.bootstrap, group, embedded=True, mode="engine", accept_epoch=True) as worker:
+            worker.wait_until_running()
+            assert "partition 2 begins anew" in worker.output()
+            assert worker.terminate() == 0
+        assert [value for number, _, key, value in records(broker.bootstrap, changelog) if key == b"acme"] == [
+            newer,
+            b"",
+        ]
+        with WorkerProcess(broker.bootstrap, group, embedded=True, mode="engine") as worker:
+            worker.wait_until_running()
+            assert worker.terminate() == 0

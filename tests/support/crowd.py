@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from zlib import crc32
 
-from pipeline.changelog import write as snapshot
-from pipeline.changelog.write import Entry
+from pipeline.changelog.write import checkpoint
+from pipeline.changelog.records import Entry
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from tests.oracle.batches import to_batches
@@ -50,7 +50,7 @@ class Crowd:
     def branch(self, config: EngineConfig | None = None) -> Crowd:
         """The same crowd in another world, from here on; this one must not go on."""
         other = Crowd.__new__(Crowd)
-        self._saved = self._saved or [CLAIM, *snapshot.checkpoint(self.feed, epoch=0)]
+        self._saved = self._saved or [CLAIM, *checkpoint(self.feed, epoch=0)]
         other.config = config or self.config
         other.feed = recovered(other.config, self._saved)
         other.alerts, other._saved = [], []

@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from pipeline.changelog.read import Loader
-from pipeline.changelog.write import CLAIM_KEY, POSITION_KEY, read_partition_record
+from pipeline.changelog.records import CLAIM_KEY, POSITION_KEY, read_partition_record
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from schemas.topics import INPUT_TOPICS

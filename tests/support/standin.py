@@ -17,7 +17,7 @@ from agents.worker import ingest, recovery
 from agents.worker.publisher import Message
 from agents.worker.serde import Serde
 from pipeline.changelog.read import Loader
-from pipeline.changelog.write import CLAIM_KEY, POSITION_KEY, Entry
+from pipeline.changelog.records import CLAIM_KEY, POSITION_KEY, Entry
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from pipeline.terms.records import Batch, DeadLetter, Outcome, RecordKind

@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.books.book import Book, Context, Episode, Profile, encode_book
 from pipeline.changelog.read import Loader
-from pipeline.changelog.write import Entry, checkpoint
+from pipeline.changelog.records import Entry
+from pipeline.changelog.write import checkpoint
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from pipeline.state.bookshelf import OPEN_BYTES, Bookshelf
