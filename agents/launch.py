@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -17,16 +18,17 @@ from agents.delivery.reader import Publish, record_decoder
 from agents.kafka import clients
 from agents.kafka.registry import open_registry
 from agents.process.exits import ExitCode
-from agents.settings import ConfigError, Problem, Settings, masked_url
+from agents.process.failpoints import hit
+from agents.settings import ConfigError, Problem, Settings
 from agents.worker.process import Worker
 from agents.worker.serde import Serde
 from pipeline.kinds import enabled_by_level
 from schemas.topics import INPUT_TOPICS
 from sinks.database.portfolio import PortfolioStore
-from sinks.database.sink import DatabaseSink
-from sinks.delivery import PROJECTIONS
+from sinks.delivery import Deployment
 from sinks.listener import Check, Listener
 from sinks.metrics import Metrics
+from sinks.table import SINKS
 
 logger = logging.getLogger(__name__)
 
@@ -59,43 +61,78 @@ def run_worker(settings: Settings, *, embedded: bool = False, accept_epoch: bool
 
 
 def run_deliver(settings: Settings, *, accept_loss: bool = False) -> int:
-    """Deliver output topics to the database until SIGTERM or SIGINT; returns the exit code.
+    """Deliver topics to every sink that the settings name until SIGTERM or SIGINT; returns the exit code.
 
-    `accept_loss`: go on when a topic no longer has what the database waits for.
+    Sinks do not wait for each other, nor for the portfolio figures. `accept_loss`: go on when a topic no longer has
+    what a sink waits for.
 
     Raises:
         RefusedError: it has not, and that was not accepted.
     """
     metrics = Metrics(version=version("foreshock"))
+    with ExitStack() as stack:
+        delivers = _delivers(settings, metrics, stack, accept_loss=accept_loss)
+        database = settings.database
+        store = stack.enter_context(closing(PortfolioStore(database.full_url())))
+        keeper = PortfolioKeeper(store, settings.app.timezone, metrics, months=database.portfolio_months)
+        threads = stack.enter_context(ThreadPoolExecutor(len(delivers) + 1, "deliver"))
+
+        def stop(*_: object) -> None:
+            for each in delivers.values():
+                each.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        stack.enter_context(
+            _listening(
+                settings,
+                metrics,
+                healthy=lambda: _first_problem({name: each.healthy for name, each in delivers.items()}),
+                ready=lambda: _first_problem({name: each.ready for name, each in delivers.items()}),
+            )
+        )
+        figures = threads.submit(keeper.run)
+        running = [threads.submit(each.run) for each in delivers.values()]
+        # Without one of them the others would look sound: the process ends, and its supervisor starts it again.
+        wait([figures, *running], return_when=FIRST_COMPLETED)
+        stop()
+        wait(running)
+        keeper.stop()
+        for each in (*running, figures):
+            each.result()
+    return ExitCode.OK
+
+
+def _delivers(settings: Settings, metrics: Metrics, stack: ExitStack, *, accept_loss: bool) -> dict[str, Deliver]:
+    """A delivery for each sink that the settings name; the sinks are closed with the stack."""
     registry = open_registry(settings)
     client = settings.kafka_client()
-    sink = DatabaseSink(settings.database_url(), cluster=settings.app.group)
-    store = PortfolioStore(settings.database_url())
-    keeper = PortfolioKeeper(store, settings.app.timezone, metrics)
-    deliver = Deliver(
-        DeliverConfig(
+    deployment = Deployment(settings.app.group, source(settings), hit)
+    delivers = {}
+    for name, spec in SINKS.items():
+        sink = spec.open(settings.section(name), deployment)
+        if sink is None:
+            continue
+        stack.callback(sink.close)
+        config = DeliverConfig(
             client,
-            group=f"{settings.app.group}-deliver",
+            sink=name,
+            group=f"{settings.app.group}-{spec.group}",
+            topics=spec.topics,
+            batch_records=spec.batch_records,
             max_skew_ms=settings.engine().max_skew_ms,
             accept_loss=accept_loss,
-        ),
-        sink,
-        record_decoder(registry, PROJECTIONS),
-        dead_letter_publisher(client, Serde(registry, source(settings))),
-        metrics,
-        between=keeper.tick,
-    )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: deliver.stop())
-    logger.info("delivering to %s", masked_url(settings.database.url))
-    try:
-        with _listening(settings, metrics, healthy=deliver.healthy, ready=deliver.ready):
-            deliver.run()
-        keeper.refresh()
-    finally:
-        store.close()
-        sink.close()
-    return ExitCode.OK
+        )
+        # Of its own, since it has a thread of its own.
+        decode = record_decoder(registry, spec.topics)
+        dead_letter = dead_letter_publisher(client, Serde(registry, source(settings)))
+        delivers[name] = Deliver(config, sink, decode, dead_letter, metrics)
+    logger.info("delivering to: %s", ", ".join(delivers))
+    return delivers
+
+
+def _first_problem(checks: Mapping[str, Check]) -> str | None:
+    return next((f"{name}: {problem}" for name, check in checks.items() if (problem := check()) is not None), None)
 
 
 def source(settings: Settings) -> str:

@@ -41,7 +41,7 @@ for topic in "${DELIVERED[@]}"; do
     add foreshock-deliver Read Describe -- --topic "$topic"
 done
 add foreshock-deliver Write Describe -- --topic dead.letters
-add foreshock-deliver Read Describe -- --group "$GROUP-deliver"
+add foreshock-deliver Read Describe -- --group "$GROUP-deliver" --resource-pattern-type prefixed
 
 # Dead letters hold the original bytes: nobody but the operators reads them.
 add foreshock-ops Read Describe -- --topic dead.letters

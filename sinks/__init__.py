@@ -1,1 +1,1 @@
-"""Destinations of what the pipeline found: the database and the metrics. One destination a module."""
+"""Destinations of what the pipeline found, listed in `table`, one a module or folder; and the metrics."""

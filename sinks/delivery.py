@@ -1,10 +1,10 @@
-"""What crosses the border of a sink: batches of decoded output records with the positions they end at."""
+"""What crosses the border of a sink: batches of decoded records in, what became of them out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ PROJECTIONS = {
     "ticket.events": Projection.FACT,
     "customer.signals": Projection.FACT,
 }
-"""The topics that a destination shows."""
+"""The topics that destinations can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,10 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryBatch:
-    """Records in offset order per partition, and one `Advance` for each partition that they cover."""
+    """Records in offset order per partition, and one `Advance` for each partition that they cover.
+
+    Only a destination that keeps positions itself looks at the advances.
+    """
 
     records: Sequence[DeliveryRecord]
     advances: Sequence[Advance]
@@ -70,31 +73,46 @@ class Written:
     of the producer, never of the destination.
     """
 
-    alerts: int
-    health: int
-    commands: int = 0
-    facts: int = 0
+    records: Mapping[Projection, int]
+    """Records that the destination now has, by what they are in it."""
     conflicts: tuple[tuple[str, int], ...] = ()
 
 
-def nothing() -> None:
-    """Do nothing: the default of a hook."""
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a sink may want to know of the deployment whose records it gets."""
+
+    group: str
+    """Names it; positions are of its topics."""
+    source: str
+    """CloudEvents source of everything that it says."""
+    failpoint: Callable[[str], None] = lambda _name: None
+    """Called at named places, for tests of crashes."""
 
 
 class Sink(Protocol):
-    """A destination that writes records and positions together, or neither."""
+    """A destination of records, opened by its line in the table of sinks; for one thread.
 
-    def positions(self, topic: str) -> dict[int, int]:
-        """Return the next offset to write of each partition known; raises SinkUnavailableError."""
+    The same records again must change nothing: after a crash or an outage they come again. Where delivery stands
+    is kept in the consumer group, unless the sink is a `PositionedSink`.
+    """
 
-    def write(self, batch: DeliveryBatch, before_commit: Callable[[], None] = nothing) -> Written:
-        """Write all of the batch, or nothing of it.
+    def write(self, batch: DeliveryBatch) -> Written:
+        """Write the batch; returns once the destination has it for good.
 
         Raises:
-            SinkUnavailableError: try the same batch later (CommitUnknownError: after reading the positions).
-            SinkRejectedError: some records can never be written.
+            SinkUnavailableError: the same batch comes again later (CommitUnknownError: after reading the positions).
+            SinkRejectedError: some records can never be written; the batch comes again without them.
             PositionConflictError: a position is not where the batch says.
         """
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class PositionedSink(Sink, Protocol):
+    """A destination that writes records and positions together, or neither: each record is in it once."""
+
+    def positions(self, topic: str) -> dict[int, int]:
+        """Return the next offset to write of each partition known; raises SinkUnavailableError."""

@@ -20,6 +20,7 @@ class Refusal(StrEnum):
     BAD_VALUE = "bad_value"
     NUL_CHARACTER = "nul_character"
     REFUSED_BY_DATABASE = "refused_by_database"
+    REFUSED_BY_DESTINATION = "refused_by_destination"
 
 
 class SinkError(ForeshockError):

@@ -1,7 +1,7 @@
 """Every metric the processes export. The table is the documentation: name, kind, labels and their values.
 
-Labels are bounded: each has a fixed set of values, or is a partition number. Anything else becomes `other`.
-No metric has an account, a user or text from the wire as a label.
+Labels are bounded: each has a fixed set of values, or is a partition number; of the segments, the first so many that
+are seen have series of their own. Anything else becomes `other`. No metric has an account or a user as a label.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 from sinks.delivery import PROJECTIONS, Projection
 from sinks.errors import Refusal
+from sinks.table import SINKS
 
 Kind = Literal["counter", "gauge", "histogram"]
 OTHER = "other"
@@ -28,6 +29,8 @@ class Label:
 
     name: str
     values: tuple[str, ...] | None
+    seen: bool = False
+    """The first `SEGMENTS_SEEN` other values that occur are taken in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class MetricSpec:
 ALERT_KINDS: dict[str, str] = {name: kind.family for name, kind in KINDS.items()}
 """Family of each kind of alert."""
 
-SEGMENTS = ("enterprise", "mid_market", "smb")
+SEGMENTS_SEEN = 32
 REASONS: tuple[str, ...] = (*(reason.value for reason in Reason), *(refusal.value for refusal in Refusal))
 """Of the dead letters of workers, and of those of deliveries."""
 INVARIANTS = (
@@ -87,11 +90,12 @@ _LEVEL = Label("level", LEVELS)
 _SEVERITY = Label("severity", ("critical", "error", "warning", "info"))
 _STATUS = Label("status", ("firing", "acknowledged", "snoozed", "resolved", "suppressed", "retracted"))
 _BAND = Label("band", ("green", "yellow", "red", "grey"))
-_SEGMENT = Label("segment", (*SEGMENTS, OTHER))
+_SEGMENT = Label("segment", (OTHER,), seen=True)
+_SINK = Label("sink", tuple(SINKS))
 _FAILURE = Label("kind", ("unavailable", "rejected", "conflict", "commit_unknown"))
 _WRITTEN = Label("projection", tuple(each.value for each in Projection))
 _RATIO = Label("metric", PORTFOLIO_RATIOS)
-_GROUP = Label("segment", (ALL, *SEGMENTS))
+_GROUP = Label("segment", (ALL,), seen=True)
 
 _QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _LATENCY = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -105,8 +109,8 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "foreshock_consumer_lag_records",
         "gauge",
-        "Records of a partition that are not yet applied or delivered.",
-        (_READ, _PARTITION),
+        "Records of a partition that are not yet applied.",
+        (_INPUT, _PARTITION),
     ),
     # Time
     MetricSpec(
@@ -194,12 +198,18 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("foreshock_recovery_seconds", "gauge", "How long the last recovery of state took."),
     MetricSpec("foreshock_recovery_stale_records_total", "counter", "Changelog records of a fenced-off writer."),
     MetricSpec("foreshock_rebalances_total", "counter", "Rebalances of the consumer group seen by this process."),
-    # Database
-    MetricSpec("foreshock_sink_records_total", "counter", "Records written to the database.", (_WRITTEN,)),
-    MetricSpec("foreshock_sink_write_seconds", "histogram", "Time of one transaction.", (), _QUICK),
-    MetricSpec("foreshock_sink_write_failures_total", "counter", "Transactions that were not committed.", (_FAILURE,)),
-    MetricSpec("foreshock_sink_blocked", "gauge", "1 while the database takes no batch, else 0."),
-    MetricSpec("foreshock_sink_last_success_timestamp_seconds", "gauge", "When a transaction was last committed."),
+    # Destinations
+    MetricSpec("foreshock_sink_records_total", "counter", "Records that a destination took.", (_SINK, _WRITTEN)),
+    MetricSpec(
+        "foreshock_sink_lag_records",
+        "gauge",
+        "Records of a partition that are not yet delivered.",
+        (_SINK, _READ, _PARTITION),
+    ),
+    MetricSpec("foreshock_sink_write_seconds", "histogram", "Time of writing one batch.", (_SINK,), _QUICK),
+    MetricSpec("foreshock_sink_write_failures_total", "counter", "Batches that were not written.", (_SINK, _FAILURE)),
+    MetricSpec("foreshock_sink_blocked", "gauge", "1 while a destination takes no batch, else 0.", (_SINK,)),
+    MetricSpec("foreshock_sink_last_success_timestamp_seconds", "gauge", "When a batch was last written.", (_SINK,)),
     # Process
     MetricSpec("foreshock_build_info", "gauge", "1; the label names the version.", (Label("version", None),)),
 )

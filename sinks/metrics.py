@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from sinks.metric_defs import ALERT_KINDS, ALL, METRICS, OTHER, SEGMENTS, MetricSpec
+from sinks.metric_defs import ALERT_KINDS, ALL, METRICS, OTHER, SEGMENTS_SEEN, Label, MetricSpec
 
 Collector = Counter | Gauge | Histogram
 
@@ -23,7 +23,6 @@ class Metrics:
     Args:
         registry: where the collectors are registered; a new one by default, never the global one.
         kinds: family of each kind of alert; other kinds are counted as `other`.
-        segments: values of the label `segment`; other segments are counted as `other`.
         version: of the program, for `foreshock_build_info`.
     """
 
@@ -32,7 +31,6 @@ class Metrics:
         registry: CollectorRegistry | None = None,
         *,
         kinds: Mapping[str, str] = ALERT_KINDS,
-        segments: Iterable[str] = SEGMENTS,
         version: str = "unknown",
     ) -> None:
         # A second series beside each counter and histogram, which no rule or panel uses.
@@ -42,8 +40,7 @@ class Metrics:
         self._values = {
             ("kind", name): tuple(kinds) for name in ("foreshock_alerts_total", "foreshock_shadow_alerts_total")
         }
-        self._values["segment", "foreshock_accounts"] = (*dict.fromkeys((*segments, OTHER)),)
-        self._values["segment", "foreshock_portfolio_ratio"] = (*dict.fromkeys((ALL, *segments)),)
+        self._segments: list[str] = []
         self._specs = {spec.name: spec for spec in METRICS}
         self._collectors = {spec.name: _collector(spec, self.registry) for spec in METRICS}
         for spec in METRICS:
@@ -81,7 +78,7 @@ class Metrics:
         self._gauge("foreshock_watermark_timestamp_seconds", topic, partition).set(at_ms / 1000)
 
     def lag(self, topic: str, partition: int, records: int) -> None:
-        """Records of a partition not yet applied or delivered."""
+        """Records of a partition not yet applied."""
         self._gauge("foreshock_consumer_lag_records", topic, partition).set(records)
 
     def rebalance(self) -> None:
@@ -126,7 +123,8 @@ class Metrics:
         self._histogram("foreshock_detection_latency_seconds").observe(seconds)
 
     def accounts(self, counts: Mapping[tuple[str, str | None], int]) -> None:
-        """Accounts of all partitions here, by band and segment; segments that are not known are one."""
+        """Accounts of all partitions here, by band and segment; segments beyond the first so many are one."""
+        self._see(segment for _, segment in counts)
         totals = dict.fromkeys(self._known(self._specs["foreshock_accounts"]), 0)
         for (band, segment), count in counts.items():
             labels = (band, segment or OTHER)
@@ -136,6 +134,7 @@ class Metrics:
 
     def portfolio(self, ratios: Mapping[tuple[str, str | None], float | None], as_of_ms: int) -> None:
         """Portfolio figures by name and segment; those of all accounts are of the segment `all`."""
+        self._see(segment for _, segment in ratios)
         for metric, segment in self._known(self._specs["foreshock_portfolio_ratio"]):
             value = ratios.get((metric, None if segment == ALL else segment))
             if value is not None:
@@ -167,23 +166,32 @@ class Metrics:
 
     # What the delivery tells.
 
-    def sink_written(self, projection: str, records: int) -> None:
-        """Records were committed to the database."""
-        self._counter("foreshock_sink_records_total", projection).inc(records)
+    def sink_written(self, sink: str, projection: str, records: int) -> None:
+        """A destination took records."""
+        self._counter("foreshock_sink_records_total", sink, projection).inc(records)
 
-    def sink_committed(self, seconds: float, at_s: float) -> None:
-        """A transaction took so long and was committed at that time."""
-        self._histogram("foreshock_sink_write_seconds").observe(seconds)
-        self._gauge("foreshock_sink_last_success_timestamp_seconds").set(at_s)
-        self._gauge("foreshock_sink_blocked").set(0)
+    def sink_lag(self, sink: str, topic: str, partition: int, records: int) -> None:
+        """Records of a partition not yet delivered to a destination."""
+        self._gauge("foreshock_sink_lag_records", sink, topic, partition).set(records)
 
-    def sink_failed(self, kind: str) -> None:
-        """A transaction was not committed."""
-        self._counter("foreshock_sink_write_failures_total", kind).inc()
+    def sink_committed(self, sink: str, seconds: float, at_s: float) -> None:
+        """A batch took so long and was written at that time."""
+        self._histogram("foreshock_sink_write_seconds", sink).observe(seconds)
+        self._gauge("foreshock_sink_last_success_timestamp_seconds", sink).set(at_s)
+        self._gauge("foreshock_sink_blocked", sink).set(0)
 
-    def sink_blocked(self) -> None:
-        """The database takes no batch for now."""
-        self._gauge("foreshock_sink_blocked").set(1)
+    def sink_failed(self, sink: str, kind: str) -> None:
+        """A batch was not written."""
+        self._counter("foreshock_sink_write_failures_total", sink, kind).inc()
+
+    def sink_blocked(self, sink: str) -> None:
+        """A destination takes no batch for now."""
+        self._gauge("foreshock_sink_blocked", sink).set(1)
+
+    def _see(self, segments: Iterable[str | None]) -> None:
+        """Take in segments not seen before, as long as there is room."""
+        new = {each for each in segments if each is not None} - {ALL, OTHER, *self._segments}
+        self._segments += sorted(new)[: SEGMENTS_SEEN - len(self._segments)]
 
     def _initialise(self, spec: MetricSpec) -> None:
         if not spec.labels or any(label.values is None for label in spec.labels):
@@ -197,10 +205,12 @@ class Metrics:
             for (kind, family), *rest in product(self._kinds.items(), severity, USUAL_STATUSES):
                 yield (family, kind, *rest)
             return
-        yield from product(*(self._allowed(spec, label.name, label.values) or () for label in spec.labels))
+        yield from product(*(self._allowed(spec, label) or () for label in spec.labels))
 
-    def _allowed(self, spec: MetricSpec, label: str, values: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return self._values.get((label, spec.name), values)
+    def _allowed(self, spec: MetricSpec, label: Label) -> tuple[str, ...] | None:
+        if label.seen:
+            return (*(label.values or ()), *self._segments)
+        return self._values.get((label.name, spec.name), label.values)
 
     def _labelled(self, name: str, values: tuple[str | int, ...]) -> Any:
         collector = self._collectors[name]
@@ -209,7 +219,7 @@ class Metrics:
         spec = self._specs[name]
         bounded = []
         for label, value in zip(spec.labels, values, strict=True):
-            allowed = self._allowed(spec, label.name, label.values)
+            allowed = self._allowed(spec, label)
             bounded.append(str(value) if allowed is None or value in allowed else OTHER)
         return collector.labels(*bounded)
 

@@ -41,9 +41,9 @@ def deliver(
         typer.Option("--accept-loss", help="Go on although a topic lost records that were never written."),
     ] = False,
 ) -> None:
-    """Run the delivery: write alerts, health and commands into the database.
+    """Run the delivery: write alerts, health and commands into the database, and post alerts if there is a webhook.
 
-    Run `foreshock db upgrade` first. While the database is away, records wait in their topics.
+    Run `foreshock db upgrade` first. While a destination is away, its records wait in their topics.
     """
     from agents.launch import run_deliver
     from agents.logs import configure_logs

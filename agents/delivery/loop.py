@@ -1,24 +1,23 @@
-"""The delivery process: output topics into the database, as a projection that may lag and never loses.
+"""The delivery into one sink: topics into a destination that may lag and never loses.
 
-Positions live in the database beside the rows. After anything unexpected (database away, another writer,
-unknown COMMIT, rebalance) nothing is kept in memory: the positions are read again, and the topics from there.
-Meanwhile the consumer is polled without partitions, so that the group does not evict it. Detection never
-waits for this process.
+After anything unexpected (destination away, another writer, unknown COMMIT, rebalance) nothing is kept in memory:
+the positions are read again, and the topics from there. Meanwhile the consumer is polled without partitions, so
+that the group does not evict it. Detection never waits for a delivery.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
-from agents.delivery.reader import Decode, DeliverReader, Item, Place, Publish, offset_of, place_of
+from agents.delivery.positions import Place, positions_of
+from agents.delivery.reader import Decode, DeliverReader, Item, Publish, offset_of, place_of
 from agents.kafka import clients
 from agents.kafka.brokers import Silence
 from agents.process.exits import RefusedError
@@ -26,7 +25,7 @@ from agents.process.failpoints import hit
 from pipeline.config import EngineConfig
 from schemas.errors import RegistryUnavailableError
 from sinks.backoff import Backoff
-from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, Projection, Sink, Written, nothing
+from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, Sink, Written
 from sinks.errors import CommitUnknownError, PositionConflictError, SinkRejectedError, SinkUnavailableError
 from sinks.metrics import Metrics
 
@@ -42,11 +41,13 @@ _POSITION_GONE = frozenset({"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"})
 
 @dataclass(frozen=True, slots=True)
 class DeliverConfig:
-    """How to read: `kafka` are librdkafka settings (brokers, security), `group` is that of all deliverers."""
+    """How to read: `kafka` are librdkafka settings (brokers, security), `group` is that of all deliverers to it."""
 
     kafka: Mapping[str, Any]
+    sink: str = "database"
+    """Its name in the table of sinks."""
     group: str = "foreshock-deliver"
-    topics: Mapping[str, Projection] = field(default_factory=lambda: dict(PROJECTIONS))
+    topics: Sequence[str] = tuple(PROJECTIONS)
     batch_records: int = 2_000
     batch_wait_s: float = 0.25
     longest_backoff_s: float = 30.0
@@ -57,16 +58,15 @@ class DeliverConfig:
 
 
 class Deliver:
-    """Writes output topics to a sink until stopped; `run` belongs to one thread, the rest to any.
+    """Writes topics to a sink until stopped; `run` belongs to one thread, the rest to any.
 
     Args:
         config: what to read and how much at a time.
-        sink: where to; its positions say where to start. The caller closes it.
+        sink: where to. The caller closes it.
         decode: topic and value to a record; see `deliver_reader.record_decoder`.
         dead_letter: publishes a record that can never be written and returns once that is acknowledged.
         metrics: told what happens.
-        failpoint: called in the transaction and after its COMMIT.
-        between: called between transactions; raises SinkUnavailableError when the destination is away.
+        failpoint: called between a write and the moving of the group's position.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class Deliver:
         metrics: Metrics,
         *,
         failpoint: Callable[[str], None] = hit,
-        between: Callable[[], None] = nothing,
     ) -> None:
         self._config = config
+        self._name = config.sink
         self._sink = sink
-        self._reader = DeliverReader(config.topics, decode, dead_letter, metrics, config.max_skew_ms)
+        self._kept = positions_of(sink)
+        self._reader = DeliverReader(decode, dead_letter, metrics, config.max_skew_ms)
         self._metrics = metrics
         self._failpoint = failpoint
-        self._between = between
         self._stop = threading.Event()
         self._assigned: list[TopicPartition] = []
         self._positions: dict[Place, int | None] = {}
@@ -142,20 +142,19 @@ class Deliver:
             messages = consumer.consume(self._config.batch_records, self._config.batch_wait_s)
             self._silence = silence.problem(messages)
             self._take(consumer, messages)
-            self._between()
         except SinkUnavailableError as error:
             unknown = isinstance(error, CommitUnknownError)
-            self._metrics.sink_failed("commit_unknown" if unknown else "unavailable")
-            self._metrics.sink_blocked()
+            self._metrics.sink_failed(self._name, "commit_unknown" if unknown else "unavailable")
+            self._metrics.sink_blocked(self._name)
             self._wait(consumer, str(error), error.retry_after_s)
         except PositionConflictError as error:
-            self._metrics.sink_failed("conflict")
+            self._metrics.sink_failed(self._name, "conflict")
             self._wait(consumer, str(error), _CONFLICT_RETRY_S)
         except RegistryUnavailableError as error:
             self._wait(consumer, str(error), 1.0)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        # Where to read from is in the database, and that may be away: not to be waited for in a callback.
+        # Where to read from may be in the destination, and that may be away: not to be waited for in a callback.
         consumer.assign([])
         self._assigned, self._placed, self._joined = partitions, False, True
         self._metrics.rebalance()
@@ -168,12 +167,8 @@ class Deliver:
 
     def _place(self, consumer: Consumer) -> None:
         """Read the positions and start fetching there."""
-        known = {
-            (topic, partition): offset
-            for topic in self._config.topics
-            for partition, offset in self._sink.positions(topic).items()
-        }
         places = [(each.topic, each.partition) for each in self._assigned]
+        known = self._kept.read(consumer, places)
         self._positions = {place: known.get(place) for place in places}
         consumer.assign([TopicPartition(*place, known.get(place, OFFSET_BEGINNING)) for place in places])
         self._placed = True
@@ -185,7 +180,7 @@ class Deliver:
         self._placed = False
         self._problem = problem
         delay_s = self._backoff.next_delay(retry_after_s)
-        logger.warning("delivery tries again in %.2f s: %s", delay_s, problem)
+        logger.warning("delivery to the %s tries again in %.2f s: %s", self._name, delay_s, problem)
         until_s = time.monotonic() + delay_s
         while not self._stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
             self._beat_s = time.monotonic()
@@ -202,12 +197,13 @@ class Deliver:
         began_s = time.monotonic()
         written = self._write(items, advances)
         self._failpoint("sink_after_commit")
+        self._kept.written(consumer, advances)
         self._backoff.reset()
-        self._metrics.sink_committed(time.monotonic() - began_s, time.time())
+        self._metrics.sink_committed(self._name, time.monotonic() - began_s, time.time())
         self._count(written)
         for advance in advances:
             self._positions[advance.topic, advance.partition] = advance.next
-        self._tell_group(consumer, advances)
+        self._show_lag(consumer, advances)
 
     def _is_sound(self, consumer: Consumer, message: Message) -> bool:
         """Say whether this is a record of a partition of ours; raises for what delivery cannot go on from."""
@@ -227,7 +223,7 @@ class Deliver:
         old = self._positions.get(place)
         oldest, newest = consumer.get_watermark_offsets(TopicPartition(*place), timeout=_ASK_S)
         problem = (
-            f"{place[0]}/{place[1]}: the database expects offset {old}, the topic has {oldest}-{newest}; "
+            f"{place[0]}/{place[1]}: the {self._name} expects offset {old}, the topic has {oldest}-{newest}; "
             "retention removed records, or the topic was made anew"
         )
         if not self._config.accept_loss:
@@ -235,7 +231,9 @@ class Deliver:
             raise RefusedError(message)
         logger.error("%s; going on at %d", problem, oldest)
         self._metrics.invariant("delivery_gap")
-        self._sink.write(DeliveryBatch([], [Advance(*place, old, oldest)]))
+        advance = Advance(*place, old, oldest)
+        self._sink.write(DeliveryBatch([], [advance]))
+        self._kept.written(consumer, [advance])
         raise PositionConflictError(problem)
 
     def _advances(self, messages: Sequence[Message]) -> list[Advance]:
@@ -247,28 +245,22 @@ class Deliver:
         while True:
             try:
                 batch = DeliveryBatch([record for record, _ in items], advances)
-                return self._sink.write(batch, lambda: self._failpoint("sink_in_txn"))
+                return self._sink.write(batch)
             except SinkRejectedError as error:
-                self._metrics.sink_failed("rejected")
+                self._metrics.sink_failed(self._name, "rejected")
                 for rejection in error.rejections:
                     self._reader.reject(items[rejection.index][1], rejection.reason, rejection.detail)
                 refused = {rejection.index for rejection in error.rejections}
                 items = [item for index, item in enumerate(items) if index not in refused]
 
     def _count(self, written: Written) -> None:
-        self._metrics.sink_written("alert", written.alerts)
-        self._metrics.sink_written("health", written.health)
-        self._metrics.sink_written("command", written.commands)
-        self._metrics.sink_written("fact", written.facts)
+        for projection, records in written.records.items():
+            self._metrics.sink_written(self._name, projection, records)
         for alert_id, revision in written.conflicts:
             logger.error("alert %s revision %d came again with other content", alert_id, revision)
             self._metrics.invariant("alert_conflict")
 
-    def _tell_group(self, consumer: Consumer, advances: Sequence[Advance]) -> None:
-        """Show others how far delivery is; nothing is ever read from there."""
-        done = [TopicPartition(each.topic, each.partition, each.next) for each in advances]
-        with contextlib.suppress(KafkaException):
-            consumer.commit(offsets=done, asynchronous=True)
-        for each in done:
-            _, newest = consumer.get_watermark_offsets(each, cached=True)
-            self._metrics.lag(each.topic, each.partition, max(0, newest - each.offset))
+    def _show_lag(self, consumer: Consumer, advances: Sequence[Advance]) -> None:
+        for each in advances:
+            _, newest = consumer.get_watermark_offsets(TopicPartition(each.topic, each.partition), cached=True)
+            self._metrics.sink_lag(self._name, each.topic, each.partition, max(0, newest - each.next))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from agents.delivery.positions import Place
 from pipeline.terms.records import DeadLetter
 from schemas.codec.encode import RecordDecoder
 from schemas.errors import IncompatibleSchemaError, MalformedError, UnknownSchemaError
 from schemas.reasons import Reason
 from schemas.topics import TICK_KEY, TOPICS
 from schemas.validation import row_is_valid
-from sinks.delivery import DeliveryRecord, Projection
+from sinks.delivery import PROJECTIONS, DeliveryRecord, Projection
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -24,7 +25,6 @@ Decode = Callable[[str, bytes], Mapping[str, Any]]
 Publish = Callable[[DeadLetter], None]
 """Returns once the broker has acknowledged the dead letter; raises when it will not."""
 Item = tuple[DeliveryRecord, "Message"]
-Place = tuple[str, int]
 
 
 def record_decoder(registry: SchemaRegistry, topics: Iterable[str]) -> Decode:
@@ -48,12 +48,9 @@ def offset_of(message: Message) -> int:
 
 
 class DeliverReader:
-    """Decodes messages of output topics."""
+    """Decodes messages of the topics that sinks read."""
 
-    def __init__(
-        self, topics: Mapping[str, Projection], decode: Decode, publish: Publish, metrics: Metrics, max_skew_ms: int
-    ) -> None:
-        self._topics = topics
+    def __init__(self, decode: Decode, publish: Publish, metrics: Metrics, max_skew_ms: int) -> None:
         self._max_skew_ms = max_skew_ms
         self._decode = decode
         self._publish = publish
@@ -67,9 +64,9 @@ class DeliverReader:
         """
         value = message.value()
         if value is None:
-            return None  # It ends a compacted key; the database keeps what was as history.
+            return None  # It ends a compacted key; destinations keep what was as history.
         topic, partition = place_of(message)
-        if self._topics[topic] is Projection.FACT:
+        if PROJECTIONS[topic] is Projection.FACT:
             return self._read_fact(message)
         try:
             record = self._decode(topic, _bytes(value))
@@ -81,7 +78,7 @@ class DeliverReader:
             self.reject(message, Reason.INCOMPATIBLE_SCHEMA, str(error))
         else:
             offset = offset_of(message)
-            return DeliveryRecord(topic, partition, offset, self._topics[topic], record), message
+            return DeliveryRecord(topic, partition, offset, PROJECTIONS[topic], record), message
         return None
 
     def _read_fact(self, message: Message) -> Item | None:

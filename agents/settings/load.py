@@ -13,12 +13,12 @@ from sqlalchemy.exc import ArgumentError
 
 from agents.settings.allowed import allowed
 from agents.settings.cards import card_problems, read_cards
-from agents.settings.conflicts import conflicts
-from agents.settings.model import SECTIONS, Settings
+from agents.settings.model import SECTIONS, Settings, settings_of
 from agents.settings.problems import ConfigError, Problem
-from agents.settings.sections import Health, Section
+from agents.settings.sections import Health
 from agents.settings.show import masked_value
 from agents.settings.sources import CONFIG_VARIABLE, Found, read_environment, read_file, variable
+from sinks.section import Section
 
 DEFAULT = "default"
 
@@ -63,7 +63,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         else:
             problems += [
                 Problem(_origin(name, setting, found), f"{name}.{setting}", _shown(name, setting, found), why)
-                for setting, why in conflicts(name, sections[name])
+                for setting, why in sections[name].conflicts()
             ]
     cards, profiles, wrong = read_cards(found)
     problems += wrong
@@ -85,7 +85,7 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         for section, kind in SECTIONS.items()
         for name in kind.model_fields
     }
-    return Loaded(Settings(**sections, scorecards=cards, profiles=profiles), origins)
+    return Loaded(settings_of(sections, cards, profiles), origins)
 
 
 def _problem(section: str, name: str, said: object, found: Found) -> Problem:

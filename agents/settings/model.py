@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import Field, InstanceOf, SecretStr
-from sqlalchemy import make_url
 
 from agents.settings import sections
-from agents.settings.sections import Section, stage_length
+from agents.settings.sections import stage_length
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
+from sinks.database.settings import Database
+from sinks.section import Section, revealed
+from sinks.table import SINKS
 
 if TYPE_CHECKING:
     from agents.settings.worker import WorkerConfig
@@ -26,7 +29,10 @@ class Settings(Section):
 
     kafka: sections.Kafka = Field(default_factory=sections.Kafka)
     registry: sections.Registry = Field(default_factory=sections.Registry)
-    database: sections.Database = Field(default_factory=sections.Database)
+    sinks: Mapping[str, InstanceOf[Section]] = Field(
+        default_factory=lambda: {name: sink.section() for name, sink in SINKS.items()}
+    )
+    """A section for each destination of the table."""
     app: sections.App = Field(default_factory=sections.App)
     time: sections.Time = Field(default_factory=sections.Time)
     limits: sections.Limits = Field(default_factory=sections.Limits)
@@ -41,6 +47,19 @@ class Settings(Section):
     log: sections.Log = Field(default_factory=sections.Log)
     scorecards: tuple[InstanceOf[Scorecard], ...] = ()
     profiles: tuple[InstanceOf[HealthProfile], ...] = ()
+
+    @property
+    def database(self) -> Database:
+        """The database's section: commands and people read there too."""
+        section = self.sinks["database"]
+        if not isinstance(section, Database):
+            raise TypeError(section)
+        return section
+
+    def section(self, name: str) -> Section:
+        """The section of that name, which is one of `SECTIONS`."""
+        found: Section = self.sinks[name] if name in SINKS else getattr(self, name)
+        return found
 
     def engine(self) -> EngineConfig:
         """What decides the result of a given input."""
@@ -112,7 +131,7 @@ class Settings(Section):
         if kafka.protocol.startswith("SASL"):
             security["sasl.mechanism"] = kafka.sasl_mechanism
             security["sasl.username"] = kafka.sasl_username or ""
-            security["sasl.password"] = _revealed(kafka.sasl_password) or ""
+            security["sasl.password"] = revealed(kafka.sasl_password) or ""
         if kafka.ca_file is not None:
             security["ssl.ca.location"] = str(kafka.ca_file)
         return security
@@ -127,24 +146,29 @@ class Settings(Section):
 
     def database_url(self) -> str:
         """The database's URL with its password: for the driver, never for people."""
-        password = _revealed(self.database.password)
-        if password is None:
-            return self.database.url
-        return make_url(self.database.url).set(password=password).render_as_string(hide_password=False)
+        return self.database.full_url()
 
 
-SECTIONS: dict[str, type[Section]] = {
-    name: field.annotation
-    for name, field in Settings.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-}
+def _sections() -> Iterator[tuple[str, type[Section]]]:
+    for name, field in Settings.model_fields.items():
+        if name == "sinks":
+            yield from ((each, sink.section) for each, sink in SINKS.items())
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield name, field.annotation
+
+
+SECTIONS: dict[str, type[Section]] = dict(_sections())
+
+
+def settings_of(
+    found: Mapping[str, Section], scorecards: tuple[Scorecard, ...], profiles: tuple[HealthProfile, ...]
+) -> Settings:
+    """Settings of valid sections, all of them, by name."""
+    own: dict[str, Any] = {name: section for name, section in found.items() if name not in SINKS}
+    return Settings(**own, sinks={name: found[name] for name in SINKS}, scorecards=scorecards, profiles=profiles)
 
 
 def is_secret(section: str, name: str) -> bool:
     """Whether a setting's value must never be shown."""
     annotation = SECTIONS[section].model_fields[name].annotation
     return annotation is SecretStr or SecretStr in get_args(annotation)
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()

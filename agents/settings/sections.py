@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from agents.settings.shutdowns import valid_shutdowns
 from pipeline.kinds import require_known
+from sinks.section import Conflict, Section, is_loopback
 
 Positive = Annotated[int, Field(ge=1)]
 PriorActions = Annotated[float, Field(gt=0, le=1_000_000)]
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, unknown names are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
 
 
 def _known_time_zone(name: str) -> str:
@@ -65,6 +61,24 @@ class Kafka(Section):
         30, description="A worker that is not heard for so long loses its partitions to the others."
     )
 
+    def conflicts(self) -> Iterator[Conflict]:
+        """Security that is half set up, or left out towards other machines."""
+        hosts = [entry.strip().rpartition(":")[0] for entry in self.bootstrap.split(",")]
+        away = [host for host in hosts if not is_loopback(host)]
+        if self.protocol in {"PLAINTEXT", "SASL_PLAINTEXT"} and away and not self.insecure:
+            yield (
+                "protocol",
+                f"{self.protocol} would send everything unencrypted to {', '.join(away)}; "
+                "use SASL_SSL or SSL, or set kafka.insecure = true on a closed network",
+            )
+        if self.protocol.startswith("SASL"):
+            if not self.sasl_username:
+                yield "sasl_username", f"is needed for {self.protocol}"
+            if not self.sasl_password or not self.sasl_password.get_secret_value():
+                yield "sasl_password", f"is needed for {self.protocol}"
+        if self.ca_file is not None and not self.ca_file.is_file():
+            yield "ca_file", "there is no such file"
+
 
 class Registry(Section):
     """Where schemas come from."""
@@ -79,15 +93,14 @@ class Registry(Section):
         True, description="Add the schemas of this release to the registry when it lacks them."
     )
 
-
-class Database(Section):
-    """Where alerts and health are stored for people."""
-
-    url: str = Field(
-        "sqlite:///foreshock.db",
-        description="sqlite:///PATH or postgresql://user@host/name; the password belongs to `password`.",
-    )
-    password: SecretStr | None = Field(None, description="Password of the user in the URL.")
+    def conflicts(self) -> Iterator[Conflict]:
+        """No address, or half of an identity."""
+        if self.kind == "http" and not self.url:
+            yield "url", "is needed when registry.kind is http"
+        if self.url is not None and not self.url.startswith(("http://", "https://")):
+            yield "url", "must begin with http:// or https://"
+        if bool(self.username) != (self.password is not None):
+            yield "username", "and the password belong together; set both or neither"
 
 
 class App(Section):

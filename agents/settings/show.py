@@ -34,7 +34,7 @@ def masked(settings: Settings) -> dict[str, dict[str, Shown]]:
     """All settings by section and name."""
     return {
         section: {
-            name: masked_value(section, name, getattr(getattr(settings, section), name)) for name in kind.model_fields
+            name: masked_value(section, name, getattr(settings.section(section), name)) for name in kind.model_fields
         }
         for section, kind in SECTIONS.items()
     }

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.portfolio.answers import Answer, answers_of
-from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES, Changes, changes_of, places
+from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES, Changes, changes_of, places, superseded
 from pipeline.portfolio.usage import Usage
 from pipeline.terms.days import Days
 from schemas.event_types import SURVEY_TYPES
@@ -21,6 +21,7 @@ from schemas.topics import DAY_MS
 I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 NO_SEGMENT = -1
+_PIECE_ROWS = 2_000
 TRIAL_DAYS = 90
 """A trial of which nothing more is heard has ended after so long."""
 KEPT_TYPES: Mapping[str, frozenset[str]] = {
@@ -165,9 +166,24 @@ def facts_of(events: Events, days: Days) -> Facts | None:
     )
 
 
+def spent(events: Events, before_ms: int) -> dict[str, pa.Table]:
+    """By topic, `account_id` and `event_id` of the facts that no figure from a time on needs.
+
+    They can be taken away: figures of months that begin then or later, and of windows after it, stay the same.
+    """
+    old = {
+        topic: table.filter(pc.less(table.column("occurred_at"), before_ms))
+        for topic, table in (("ticket.events", events.tickets), ("customer.signals", events.signals))
+    }
+    found = {"billing.events": superseded(events.billing, before_ms), **old}
+    return {topic: table.select(["account_id", "event_id"]) for topic, table in found.items()}
+
+
 def _once(events: pa.Table) -> list[dict[str, object]]:
     """The rows without those that came twice."""
-    found = {(row["account_id"], row["event_id"]): row for row in reversed(events.to_pylist())}
+    # In pieces: a long table at once would keep other threads from running.
+    rows = [row for piece in events.to_batches(max_chunksize=_PIECE_ROWS) for row in piece.to_pylist()]
+    found = {(row["account_id"], row["event_id"]): row for row in reversed(rows)}
     return list(reversed(found.values()))
 
 

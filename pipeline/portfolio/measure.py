@@ -23,6 +23,7 @@ I64 = npt.NDArray[np.int64]
 GROSS_MARGIN = 0.8
 """Of revenue, for the lifetime value."""
 GROWTH_MONTHS = 6
+"""Month ends behind the growth of a month."""
 _YEAR_DAYS = 365.0
 
 
@@ -67,6 +68,7 @@ def measure(
     *,
     bands: Mapping[str, str] | None = None,
     gross_margin: float = GROSS_MARGIN,
+    first_day: int | None = None,
     open_day: int | None = None,
 ) -> Portfolio:
     """All figures.
@@ -76,13 +78,16 @@ def measure(
         days: of the business time zone.
         bands: of the accounts at the end; the shares of green ones are left out without them.
         gross_margin: share of revenue, 0…1.
+        first_day: months before that of this day are left out; by default that of the first event.
         open_day: the first day that is not complete; by default that of the last event.
     """
+    known_day = days.of_one(facts.first_ms)
+    first_day = known_day if first_day is None else max(first_day, known_day)
     if open_day is None:
         open_day = days.of_one(facts.last_ms)
     found = Portfolio(facts.currency, len(facts.account_ids), _elsewhere(facts))
     measuring = _Measuring(facts, days, gross_margin)
-    for period in periods_of(days.of_one(facts.first_ms), open_day):
+    for period in periods_of(first_day, open_day):
         measuring.add(period, found)
     if bands is not None:
         _add_bands(found, facts, bands, days, open_day)

@@ -50,6 +50,18 @@ def periods_of(first_day: int, open_day: int) -> list[Period]:
     return periods
 
 
+def month_before(day: int, months: int) -> int:
+    """First day of the month so many months before that of a day."""
+    at = _date(day)
+    count = at.year * 12 + at.month - 1 - months
+    return _number(date(count // 12, count % 12 + 1, 1))
+
+
+def month_after(starts_on: str) -> int:
+    """First day of the month after one that starts on a date, as in `Period.starts_on`."""
+    return _number(_next_month(date.fromisoformat(starts_on)))
+
+
 def _next_month(start: date) -> date:
     return (start + timedelta(days=31)).replace(day=1)
 

@@ -25,6 +25,7 @@ _STAGE = {
     "subscription_reactivated": _PAYING,
     "subscription_cancelled": _ENDED,
 }
+_SUBSCRIPTION = ("account_id", "subscription_id")
 SUBSCRIPTION_TYPES = frozenset(_STAGE) | {"subscription_changed"}
 """Billing events that portfolio figures are made of."""
 BILLING_COLUMNS = (
@@ -97,23 +98,8 @@ def changes_of(billing: pa.Table, place_of: pl.DataFrame) -> Changes:
         billing: with `BILLING_COLUMNS`.
         place_of: of `places`.
     """
-    stage = pl.col("type").replace_strict(_STAGE, default=None, return_dtype=pl.Int64)
-    of = ["account_id", "subscription_id"]
-    frame = (
-        pl.DataFrame(pl.from_arrow(billing.select(BILLING_COLUMNS)))
-        .filter(pl.col("type").is_in(list(SUBSCRIPTION_TYPES)))
-        .with_columns(pl.col("subscription_id").fill_null(""), stage.alias("own"))
-        .sort(*of, "occurred_at", maintain_order=True)
-        .with_columns(pl.col("own").forward_fill().over(of).fill_null(_PAYING).alias("stage"))
-        # What is changed is active, unless it is still on trial.
-        .with_columns(
-            pl.when(pl.col("own").is_null() & (pl.col("stage") == _ENDED))
-            .then(_PAYING)
-            .otherwise("stage")
-            .alias("stage")
-        )
-        .with_columns((pl.col("stage") == _PAYING).cast(pl.Int64).alias("paying"))
-    )
+    of = _SUBSCRIPTION
+    frame = _staged(pl.DataFrame(pl.from_arrow(billing.select(BILLING_COLUMNS))))
     for name, after in (("mrr_minor", "mrr_minor_after"), ("seats", "seats_after")):
         known = pl.when(pl.col("stage") != _ENDED).then(after).forward_fill().over(of).fill_null(0)
         frame = frame.with_columns((known * pl.col("paying")).alias(name))
@@ -129,3 +115,71 @@ def changes_of(billing: pa.Table, place_of: pl.DataFrame) -> Changes:
     )
     names = ("occurred_at", "place", "mrr_minor", "seats", "paying")
     return Changes(*(frame[name].to_numpy().astype(np.int64) for name in names))
+
+
+def superseded(billing: pa.Table, before_ms: int) -> pa.Table:
+    """The billing events before an instant without which all that holds from then on stays the same.
+
+    Of each subscription few are left: the last, and the last that tell its stage, revenue and seats; its first trial
+    events; and of each account those of the moment in which it began to pay, and the last that arrived.
+
+    Args:
+        billing: with `BILLING_COLUMNS`, in order of arrival.
+        before_ms: the instant.
+    """
+    frame = pl.DataFrame(pl.from_arrow(billing)).with_row_index("row").filter(pl.col("occurred_at") < before_ms)
+    frame = _staged(frame).with_columns(place=pl.int_range(pl.len()).over(_SUBSCRIPTION))
+    place, kind, at = pl.col("place"), pl.col("type"), pl.col("occurred_at")
+    tells = pl.when(pl.col("own").is_not_null()).then(place)
+    began = pl.col("paying") - pl.col("paying").shift(1).over(_SUBSCRIPTION).fill_null(0)
+    frame = frame.with_columns(
+        # Where the row's stage comes from.
+        source=tells.forward_fill().over(_SUBSCRIPTION),
+        paid_ms=at.filter(began.sum().over("account_id", "occurred_at") > 0).min().over("account_id"),
+    )
+    active = pl.col("stage") != _ENDED
+    needed = (
+        (place == place.max().over(_SUBSCRIPTION))
+        | (place == pl.col("source").max().over(_SUBSCRIPTION))
+        | pl.any_horizontal(
+            place == place.filter(active & pl.col(name).is_not_null()).max().over(_SUBSCRIPTION)
+            for name in ("mrr_minor_after", "seats_after")
+        )
+        | (kind.str.starts_with("trial_") & (place == place.min().over(*_SUBSCRIPTION, "type")))
+        | (at == pl.col("paid_ms"))
+        | (pl.col("row") == pl.col("row").max().over("account_id"))
+    ).fill_null(value=False)
+    moment = [*_SUBSCRIPTION, "occurred_at"]
+    kept = frame.filter(needed)
+    while True:
+        # What happened at the same moment counts together, and each needs that which its stage comes from.
+        together = frame.join(kept.select(moment).unique(), on=moment, how="semi")
+        sources = together.select(*_SUBSCRIPTION, pl.col("source").alias("place")).unique()
+        more = pl.concat([together, frame.join(sources, on=[*_SUBSCRIPTION, "place"], how="semi")]).unique("row")
+        if more.height == kept.height:
+            break
+        kept = more
+    rows = frame.join(kept, on="row", how="anti")["row"].sort()
+    return billing.take(rows.to_arrow())
+
+
+def _staged(billing: pl.DataFrame) -> pl.DataFrame:
+    """Subscription by subscription in order of event time: what each event makes of it, and whether it is paid."""
+    of = _SUBSCRIPTION
+    return (
+        billing.filter(pl.col("type").is_in(list(SUBSCRIPTION_TYPES)))
+        .with_columns(
+            pl.col("subscription_id").fill_null(""),
+            pl.col("type").replace_strict(_STAGE, default=None, return_dtype=pl.Int64).alias("own"),
+        )
+        .sort(*of, "occurred_at", maintain_order=True)
+        .with_columns(pl.col("own").forward_fill().over(of).fill_null(_PAYING).alias("stage"))
+        # What is changed is active, unless it is still on trial.
+        .with_columns(
+            pl.when(pl.col("own").is_null() & (pl.col("stage") == _ENDED))
+            .then(_PAYING)
+            .otherwise("stage")
+            .alias("stage")
+        )
+        .with_columns((pl.col("stage") == _PAYING).cast(pl.Int64).alias("paying"))
+    )

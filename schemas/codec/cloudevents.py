@@ -1,7 +1,8 @@
-"""CloudEvents 1.0 headers of alert records, in Kafka's binary mode."""
+"""CloudEvents 1.0: what identifies an alert record, and its headers in Kafka's binary mode."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -15,28 +16,32 @@ _SEVERITY_NUMBERS = {"info": 9, "warning": 13, "error": 17, "critical": 21}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def headers(alert: dict[str, Any], source: str) -> list[tuple[str, bytes]]:
-    """Kafka headers of an alert record as in alert.avsc; equal alerts have equal headers.
+def attributes(alert: Mapping[str, Any], source: str) -> dict[str, str | int]:
+    """Context attributes of an alert record as in alert.avsc; equal alerts have equal ones.
 
     Args:
         alert: with times in integer milliseconds.
         source: URI reference of the sender, such as `/foreshock/production`.
     """
     severity = alert["severity"]
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": event_id(alert["alert_id"], alert["revision"]),
-        "ce_source": source,
-        "ce_type": f"io.foreshock.alert.{alert['family']}.{alert['status']}.v1",
-        "ce_subject": f"account/{alert['account_id']}",
-        "ce_time": rfc3339(alert["updated_at"]),
-        "ce_partitionkey": alert["account_id"],
-        "ce_severitytext": severity.upper(),
-        "ce_severitynumber": str(_SEVERITY_NUMBERS[severity]),
+    return {
+        "specversion": "1.0",
+        "id": event_id(alert["alert_id"], alert["revision"]),
+        "source": source,
+        "type": f"io.foreshock.alert.{alert['family']}.{alert['status']}.v1",
+        "subject": f"account/{alert['account_id']}",
+        "time": rfc3339(alert["updated_at"]),
+        "partitionkey": alert["account_id"],
+        "severitytext": severity.upper(),
+        "severitynumber": _SEVERITY_NUMBERS[severity],
     }
+
+
+def headers(alert: Mapping[str, Any], source: str) -> list[tuple[str, bytes]]:
+    """Kafka headers with the attributes of an alert record."""
     return [
         ("content-type", CONTENT_TYPE),
-        *((name, value.encode("utf-8")) for name, value in attributes.items()),
+        *((f"ce_{name}", str(value).encode("utf-8")) for name, value in attributes(alert, source).items()),
     ]
 
 

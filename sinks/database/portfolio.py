@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
-from sqlalchemy import Table, delete, func, select
+from sqlalchemy import and_, bindparam, delete, func, literal, not_, select
 
 from pipeline.portfolio.facts import Events
+from pipeline.portfolio.periods import month_after
+from schemas.topics import DAY_MS
 from sinks.database import tables
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
 from sinks.database.statements import insert_or_replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import Connection
 
     from pipeline.portfolio.measure import Portfolio
@@ -26,6 +29,7 @@ _TYPES = {
     "account_id": pa.string(),
     "type": pa.string(),
     "occurred_at": pa.int64(),
+    "arrival": pa.int64(),
     "subscription_id": pa.string(),
     "mrr_minor_after": pa.int64(),
     "seats_after": pa.int64(),
@@ -35,7 +39,7 @@ _TYPES = {
     "phase": pa.string(),
     "csat": pa.int64(),
 }
-_IDENTITY = ("event_id", "account_id", "type", "occurred_at")
+_IDENTITY = ("event_id", "account_id", "type", "occurred_at", "arrival")
 _COLUMNS = {
     "billing.events": (*_IDENTITY, "subscription_id", "mrr_minor_after", "seats_after", "currency"),
     "ticket.events": (*_IDENTITY, "csat"),
@@ -43,16 +47,22 @@ _COLUMNS = {
 }
 
 
+_WEEK_MS = 7 * DAY_MS
+_REMOVED_AT_ONCE = 500
+_PAUSE_S = 0.05
+
+
 class Stamp(NamedTuple):
     """What tells whether the facts have changed."""
 
-    facts: int
+    facts: Mapping[tuple[str, int], int]
+    """How many there are, by topic and week of event time."""
     as_of_ms: int
     """The later of the last fact and of the end of the last closed day; 0 without any."""
 
 
 class PortfolioStore:
-    """Reads facts and replaces figures; for one thread.
+    """Reads facts, of which it remembers those that it has read, and replaces figures; for one thread.
 
     Args:
         url: SQLAlchemy URL of the database.
@@ -63,58 +73,115 @@ class PortfolioStore:
     """
 
     def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
-        self._engine = open_engine(url, writer=True, timeout_s=timeout_s)
+        # Reading takes no lock that a writer would have to wait for.
+        self._reader = open_engine(url, timeout_s=timeout_s)
+        self._writer = open_engine(url, writer=True, timeout_s=timeout_s)
+        self._weeks: dict[tuple[str, int], pa.Table] = {}
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self._reader.dispose()
+        self._writer.dispose()
 
     def stamp(self) -> Stamp:
         """How much there is, and until when."""
-        facts, accounts = tables.portfolio_facts, tables.accounts
-        with failures_translated(self._engine), self._engine.connect() as connection:
-            count, last_ms = connection.execute(select(func.count(), func.max(facts.c.occurred_at_ms))).one()
-            closed_ms = connection.execute(select(func.max(accounts.c.as_of_ms))).scalar_one()
-        return Stamp(count, max(last_ms or 0, closed_ms or 0))
+        of, accounts = tables.portfolio_facts.c, tables.accounts.c
+        # A literal, since a parameter would be another one in each place.
+        week = of.occurred_at_ms // literal(_WEEK_MS, literal_execute=True)
+        query = select(of.topic, week, func.count(), func.max(of.occurred_at_ms)).group_by(of.topic, week)
+        with self._reading() as connection:
+            found = connection.execute(query).all()
+            closed_ms = connection.execute(select(func.max(accounts.as_of_ms))).scalar_one()
+        facts = {(topic, number): count for topic, number, count, _ in found}
+        return Stamp(facts, max([closed_ms or 0, *(last_ms for *_, last_ms in found)]))
 
-    def events(self) -> Events:
-        """Every fact in the columns of event files, in order of arrival, and the segments of the accounts."""
-        with failures_translated(self._engine), self._engine.connect() as connection:
-            billing, tickets, signals = (_table(connection, topic) for topic in _COLUMNS)
-            known = tables.accounts
-            found = connection.execute(select(known.c.account_id, known.c.segment).order_by(known.c.account_id)).all()
+    def events(self, stamp: Stamp) -> Events:
+        """The facts in the columns of event files, in order of arrival, and the segments of the accounts.
+
+        Only weeks in which there are more or fewer than before are read.
+        """
+        known = tables.accounts.c
+        with self._reading() as connection:
+            self._weeks = {
+                week: remembered
+                if (remembered := self._weeks.get(week)) is not None and remembered.num_rows == count
+                else _read(connection, *week)
+                for week, count in stamp.facts.items()
+            }
+            found = connection.execute(select(known.account_id, known.segment).order_by(known.account_id)).all()
         segments = pa.table(
             {"account_id": [row.account_id for row in found], "segment": [row.segment for row in found]},
             schema=pa.schema([("account_id", pa.string()), ("segment", pa.string())]),
         )
+        billing, tickets, signals = (self._of_topic(topic) for topic in _COLUMNS)
         return Events(billing, tickets, signals, segments)
 
     def bands(self) -> dict[str, str]:
         """Band of each account as of its last closed day."""
-        known = tables.accounts
-        query = select(known.c.account_id, known.c.band).where(known.c.band.is_not(None))
-        with failures_translated(self._engine), self._engine.connect() as connection:
+        known = tables.accounts.c
+        query = select(known.account_id, known.band).where(known.band.is_not(None))
+        with self._reading() as connection:
             return {row.account_id: row.band for row in connection.execute(query)}
 
-    def replace(self, portfolio: Portfolio, as_of_ms: int) -> None:
-        """Let these figures be all that there are; the same again changes nothing."""
-        rows = [_row(asdict(figure), portfolio.currency, as_of_ms) for figure in portfolio.figures]
-        with failures_translated(self._engine), self._engine.begin() as connection:
-            connection.execute(delete(tables.portfolio_metrics))
+    def next_month(self) -> int | None:
+        """First day of the month after the last one that has figures."""
+        figures = tables.portfolio_metrics.c
+        query = select(func.max(figures.starts_on)).where(figures.period == "month")
+        with self._reading() as connection:
+            last = connection.execute(query).scalar_one()
+        return None if last is None else month_after(last)
+
+    def replace(self, portfolio: Portfolio, as_of_ms: int, first_day: int) -> None:
+        """Let these figures be all that there are of months from a day on and of trailing windows."""
+        of, first = tables.portfolio_metrics.c, (date(1970, 1, 1) + timedelta(days=first_day)).isoformat()
+        old = and_(of.period == "month", of.starts_on < first)
+        rows = [
+            _row(asdict(figure), portfolio.currency, as_of_ms)
+            for figure in portfolio.figures
+            if figure.period != "month" or figure.starts_on >= first
+        ]
+        with failures_translated(self._writer), self._writer.begin() as connection:
+            connection.execute(delete(tables.portfolio_metrics).where(not_(old)))
             if rows:
                 # Another delivery may be writing the same figures.
-                connection.exec_driver_sql(insert_or_replace(self._engine.dialect, tables.portfolio_metrics), rows)
+                connection.exec_driver_sql(insert_or_replace(self._writer.dialect, tables.portfolio_metrics), rows)
+
+    def remove(self, topic: str, facts: pa.Table, stopped: Callable[[float], bool]) -> None:
+        """Remove facts by `account_id` and `event_id`, few at a time; `stopped` waits in between and may end it."""
+        of = tables.portfolio_facts.c
+        named = (of.topic == topic, of.account_id == bindparam("account"), of.event_id == bindparam("event"))
+        keys = [{"account": row["account_id"], "event": row["event_id"]} for row in facts.to_pylist()]
+        keys.sort(key=lambda key: (key["account"], key["event"]))
+        for start in range(0, len(keys), _REMOVED_AT_ONCE):
+            if stopped(_PAUSE_S):
+                return
+            with failures_translated(self._writer), self._writer.begin() as connection:
+                connection.execute(delete(tables.portfolio_facts).where(*named), keys[start : start + _REMOVED_AT_ONCE])
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with failures_translated(self._reader), self._reader.connect() as connection:
+            yield connection
+
+    def _of_topic(self, topic: str) -> pa.Table:
+        none = _empty(topic)
+        facts = pa.concat_tables([none, *(week for (of, _), week in self._weeks.items() if of == topic)])
+        return facts.sort_by([("arrival", "ascending"), ("account_id", "ascending")]).drop_columns("arrival")
 
 
-def _table(connection: Connection, topic: str) -> pa.Table:
-    facts: Table = tables.portfolio_facts
-    names = _COLUMNS[topic]
-    columns = [facts.c["occurred_at_ms" if name == "occurred_at" else name].label(name) for name in names]
-    query = select(*columns).where(facts.c.topic == topic).order_by(facts.c.arrival, facts.c.account_id)
-    rows: Sequence[Any] = connection.execute(query).all()
-    values = zip(*rows, strict=True) if rows else ([] for _ in names)
-    arrays = [pa.array(list(column), _TYPES[name]) for name, column in zip(names, values, strict=True)]
-    return pa.table(arrays, names=list(names))
+def _read(connection: Connection, topic: str, week: int) -> pa.Table:
+    of = tables.portfolio_facts.c
+    schema = _empty(topic).schema
+    columns = [of["occurred_at_ms" if name == "occurred_at" else name].label(name) for name in schema.names]
+    at = of.occurred_at_ms
+    query = select(*columns).where(of.topic == topic, at >= week * _WEEK_MS, at < (week + 1) * _WEEK_MS)
+    rows = connection.execute(query).all()
+    values = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    return pa.table([pa.array(column, field.type) for field, column in zip(schema, values, strict=True)], schema=schema)
+
+
+def _empty(topic: str) -> pa.Table:
+    return pa.schema([(name, _TYPES[name]) for name in _COLUMNS[topic]]).empty_table()
 
 
 def _row(figure: dict[str, Any], currency: str | None, as_of_ms: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated, is_refusal, unavailable
 from sinks.database.grouping import BatchRows, Identity, Key, batch_rows, in_order
 from sinks.database.statements import statements
-from sinks.delivery import Advance, DeliveryBatch, Written, nothing
+from sinks.delivery import Advance, DeliveryBatch, Projection, Written
 from sinks.errors import PositionConflictError, Refusal, Rejection, SinkRejectedError, SinkUnavailableError
 
 if TYPE_CHECKING:
@@ -30,14 +30,23 @@ class DatabaseSink:
         url: SQLAlchemy URL of the database; its schema must be there (`migrate.upgrade`).
         cluster: whose offsets the positions are. A broker that forgets its topics needs a new name each run.
         timeout_s: longest wait for a lock or a connection.
+        before_commit: called in each transaction when all is written, for tests of crashes.
     """
 
-    def __init__(self, url: str, *, cluster: str = "", timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        cluster: str = "",
+        timeout_s: float = 5.0,
+        before_commit: Callable[[], None] = lambda: None,
+    ) -> None:
         engine = open_engine(url, writer=True, timeout_s=timeout_s)
         # How many rows an INSERT added decides who owns a position; by default only UPDATE and DELETE tell.
         self._engine = engine.execution_options(preserve_rowcount=True)
         self._statements = statements(engine.dialect)
         self._cluster = cluster
+        self._before_commit = before_commit
 
     def positions(self, topic: str) -> dict[int, int]:
         """Return the next offset to write of each partition ever written; raises SinkUnavailableError."""
@@ -50,7 +59,7 @@ class DatabaseSink:
         with failures_translated(self._engine), self._engine.connect() as connection:
             return {row.partition: row.next_offset for row in connection.execute(query)}
 
-    def write(self, batch: DeliveryBatch, before_commit: Callable[[], None] = nothing) -> Written:
+    def write(self, batch: DeliveryBatch) -> Written:
         """Write all of the batch and its positions, or nothing.
 
         Raises:
@@ -61,7 +70,7 @@ class DatabaseSink:
         """
         rows = batch_rows(batch.records)
         try:
-            return self._write(batch, rows, before_commit)
+            return self._write(batch, rows)
         except (DBAPIError, OverflowError):
             # Only refusals come through (SQLite's driver has an error of Python's for integers that are too
             # large). Which record is it?
@@ -76,7 +85,7 @@ class DatabaseSink:
         """Close all connections."""
         self._engine.dispose()
 
-    def _write(self, batch: DeliveryBatch, rows: BatchRows, before_commit: Callable[[], None]) -> Written:
+    def _write(self, batch: DeliveryBatch, rows: BatchRows) -> Written:
         with (
             failures_translated(self._engine),
             self._engine.connect() as connection,
@@ -86,19 +95,19 @@ class DatabaseSink:
             for advance in sorted(batch.advances, key=lambda each: (each.topic, each.partition)):
                 self._advance(connection, advance)
             conflicts = self._write_rows(connection, rows)
-            before_commit()
+            self._before_commit()
             try:
                 transaction.commit()
             except DBAPIError as error:
                 self._engine.dispose()
                 raise unavailable(error, committing=True) from error
-        return Written(
-            alerts=len(rows.alert_revisions),
-            health=len(rows.health_history),
-            commands=len(rows.alert_commands),
-            facts=len(rows.portfolio_facts),
-            conflicts=tuple(sorted(conflicts)),
-        )
+        written = {
+            Projection.ALERT: len(rows.alert_revisions),
+            Projection.HEALTH: len(rows.health_history),
+            Projection.COMMAND: len(rows.alert_commands),
+            Projection.FACT: len(rows.portfolio_facts),
+        }
+        return Written(written, tuple(sorted(conflicts)))
 
     def _advance(self, connection: Connection, advance: Advance) -> None:
         of = {"topic": advance.topic, "partition": advance.partition}

@@ -200,6 +200,7 @@ portfolio_facts = Table(
     Column("scale", Double),
     Column("phase", Text),
     Column("csat", Integer),
+    Index("ix_portfolio_facts_topic_occurred", "topic", "occurred_at_ms"),
 )
 
 portfolio_metrics = Table(

@@ -10,8 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.reasons import Reason
 from sinks.errors import Refusal
-from sinks.metric_defs import METRICS, OTHER, MetricSpec
+from sinks.metric_defs import METRICS, OTHER, SEGMENTS_SEEN, MetricSpec
 from sinks.metrics import Metrics
+from sinks.table import SINKS
 from tests.support.repository import PACKAGES, ROOT
 
 every_metric = pytest.mark.parametrize("spec", METRICS, ids=lambda spec: spec.name)
@@ -90,6 +91,7 @@ def test_names_are_unique_and_the_exposition_holds_exactly_the_table() -> None:
     metrics.lag("usage.events", 0, 1)
     metrics.state(0, 1, 1)
     metrics.fleet_alerts(0, {"fleet_dip": 1})
+    metrics.sink_lag("database", "usage.events", 0, 1)
     families = {
         family.name + ("_total" if family.type == "counter" else "")
         for family in text_string_to_metric_families(generate_latest(metrics.registry).decode())
@@ -125,7 +127,7 @@ def test_what_is_told_is_what_is_exported() -> None:
     assert value("foreshock_fleet_alerts_open", {"partition": "2", "kind": "usage_feed_stopped"}) == 0
 
 
-def test_text_from_outside_makes_one_more_series_however_much_there_is() -> None:
+def test_text_from_outside_makes_few_more_series_however_much_there_is() -> None:
     metrics = Metrics()
     before = len(generate_latest(metrics.registry).splitlines())
     for n in range(1_000):
@@ -136,21 +138,51 @@ def test_text_from_outside_makes_one_more_series_however_much_there_is() -> None
         metrics.accounts({("red", evil): 1})
         metrics.invariant(evil)
     text = generate_latest(metrics.registry).decode()
-    assert len(text.splitlines()) == before + 4
-    assert "fake" not in text
+    assert len(text.splitlines()) == before + 4 + 4 * SEGMENTS_SEEN
+    assert not [line for line in text.splitlines() if line.startswith("fake")]
     other = {"topic": OTHER, "fate": OTHER}
     assert metrics.registry.get_sample_value("foreshock_records_total", other) == 1_000
 
 
-def test_segments_of_a_deployment_replace_the_default_ones() -> None:
-    metrics = Metrics(segments=["gold"])
-    metrics.accounts({("green", "gold"): 3, ("green", "smb"): 4, ("green", None): 5, ("green", "other"): 6})
+def test_segments_are_those_that_are_seen() -> None:
+    metrics = Metrics()
+    metrics.accounts({("green", "gold"): 3, ("green", "x y"): 4, ("green", None): 5, ("green", "other"): 6})
     value = metrics.registry.get_sample_value
     assert value("foreshock_accounts", {"band": "green", "segment": "gold"}) == 3
-    assert value("foreshock_accounts", {"band": "green", "segment": OTHER}) == 15
-    metrics.accounts({("green", "smb"): 1})
+    assert value("foreshock_accounts", {"band": "green", "segment": "x y"}) == 4
+    assert value("foreshock_accounts", {"band": "green", "segment": OTHER}) == 11
+    metrics.accounts({("green", "x y"): 1})
     assert value("foreshock_accounts", {"band": "green", "segment": "gold"}) == 0
-    assert value("foreshock_accounts", {"band": "green", "segment": OTHER}) == 1
+    assert value("foreshock_accounts", {"band": "green", "segment": OTHER}) == 0
+    metrics.portfolio({("csat", None): 0.5, ("csat", "gold"): 0.25, ("csat", "all"): 0.75}, 1_000)
+    assert value("foreshock_portfolio_ratio", {"metric": "csat", "segment": "gold"}) == 0.25
+    assert value("foreshock_portfolio_ratio", {"metric": "csat", "segment": "all"}) == 0.5
+
+
+def test_segments_beyond_the_first_so_many_are_counted_together() -> None:
+    metrics = Metrics()
+    metrics.accounts({("red", f"s{n:03}"): 1 for n in range(SEGMENTS_SEEN + 10)})
+    metrics.accounts({("red", "late"): 1, ("red", "s000"): 2})
+    found = samples(metrics, "foreshock_accounts")
+    red = {dict(labels)["segment"]: value for labels, value in found.items() if dict(labels)["band"] == "red"}
+    assert len(red) == SEGMENTS_SEEN + 1
+    assert (red["s000"], red[OTHER]) == (2, 1)
+
+
+def test_every_sink_has_its_own_series() -> None:
+    metrics = Metrics()
+    for number, sink in enumerate(SINKS, 1):
+        metrics.sink_written(sink, "alert", number)
+        metrics.sink_lag(sink, "alerts.health", 3, number)
+        metrics.sink_blocked(sink)
+        metrics.sink_failed(sink, "unavailable")
+        metrics.sink_committed(sink, 0.1, number)
+    for name in [spec.name for spec in METRICS if spec.name.startswith("foreshock_sink_")]:
+        assert {dict(labels)["sink"] for labels in samples(metrics, name)} == set(SINKS)
+    value = metrics.registry.get_sample_value
+    for number, sink in enumerate(SINKS, 1):
+        assert value("foreshock_sink_records_total", {"sink": sink, "projection": "alert"}) == number
+        assert value("foreshock_sink_last_success_timestamp_seconds", {"sink": sink}) == number
 
 
 def test_a_partition_that_is_not_ours_any_more_has_no_series() -> None:

@@ -98,7 +98,7 @@ def assert_exact(url: str) -> None:
 def failures(running: Running) -> float:
     """Transactions that the database's absence ended."""
     kinds = ("unavailable", "commit_unknown")
-    return sum(running.metric("foreshock_sink_write_failures_total", kind=kind) for kind in kinds)
+    return sum(running.metric("foreshock_sink_write_failures_total", sink="database", kind=kind) for kind in kinds)
 
 
 def has_joined(running: Running) -> bool:
@@ -133,7 +133,7 @@ def test_postgresql_killed_within_a_transaction_or_after_it(
     send(bootstrap, ALERTS, RECORDS)
     with delivering(bootstrap, postgres.url, failpoint=Nth(place, 3, kill), batch_records=100) as running:
         assert killed.wait(30)
-        wait_for(lambda: running.metric("foreshock_sink_blocked") == 1)
+        wait_for(lambda: running.metric("foreshock_sink_blocked", sink="database") == 1)
         assert running.deliver.ready() is not None
         postgres.start()
         wait_for(lambda: delivered(postgres.url) == len(RECORDS))
@@ -172,9 +172,9 @@ def test_the_reply_to_commit_is_lost_while_delivering(bootstrap: str, postgres: 
             wait_for(lambda: delivered(postgres.url) == len(RECORDS))
     assert cut.count == 2
     assert_exact(postgres.url)
-    assert running.metric("foreshock_sink_write_failures_total", kind="commit_unknown") == 2
+    assert running.metric("foreshock_sink_write_failures_total", sink="database", kind="commit_unknown") == 2
     # What was committed without our knowing was not written again.
-    assert running.metric("foreshock_sink_records_total", projection="alert") < len(RECORDS)
+    assert running.metric("foreshock_sink_records_total", sink="database", projection="alert") < len(RECORDS)
 
 
 @pytest.mark.servers
@@ -222,7 +222,7 @@ def test_sqlite_locked_by_another_process_for_five_seconds(bootstrap: str, sqlit
         assert holder.stdout.readline() == "locked\n"
         send(bootstrap, ALERTS, RECORDS)
         with delivering(bootstrap, sqlite, timeout_s=0.3, batch_records=100) as running:
-            wait_for(lambda: running.metric("foreshock_sink_blocked") == 1)
+            wait_for(lambda: running.metric("foreshock_sink_blocked", sink="database") == 1)
             assert "SQLITE_BUSY" in (running.deliver.ready() or "")
             assert delivered(sqlite) == 0
             assert running.deliver.healthy() is None

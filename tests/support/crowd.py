@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from zlib import crc32
 
-from pipeline.changelog.write import checkpoint
 from pipeline.changelog.records import Entry
+from pipeline.changelog.write import checkpoint
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from tests.oracle.batches import to_batches

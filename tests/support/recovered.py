@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.changelog.write import checkpoint
 from pipeline.changelog.read import Loader
 from pipeline.changelog.records import CLAIM_KEY, Entry
+from pipeline.changelog.write import checkpoint
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 

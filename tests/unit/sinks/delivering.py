@@ -18,7 +18,7 @@ from schemas.codec.encode import Encoder
 from schemas.registry.source import FileRegistry
 from schemas.topics import TOPICS
 from sinks.database.sink import DatabaseSink
-from sinks.delivery import PROJECTIONS, nothing
+from sinks.delivery import PROJECTIONS
 from sinks.metrics import Metrics
 
 QUICK = {
@@ -61,14 +61,14 @@ def delivering(
     bootstrap: str,
     url: str,
     *,
-    failpoint: Callable[[str], None] = lambda _name: nothing(),
+    failpoint: Callable[[str], None] = lambda _name: None,
     timeout_s: float = 2.0,
     cluster: str = "",
     **changes: Any,
 ) -> Iterator[Running]:
     """Run a delivery until the block ends, which ends it in good order."""
     config = DeliverConfig({"bootstrap.servers": bootstrap, **QUICK}, longest_backoff_s=1.0, **changes)
-    sink = DatabaseSink(url, cluster=cluster, timeout_s=timeout_s)
+    sink = DatabaseSink(url, cluster=cluster, timeout_s=timeout_s, before_commit=lambda: failpoint("sink_in_txn"))
     metrics = Metrics()
     letters: list[DeadLetter] = []
     decode = record_decoder(FileRegistry(), PROJECTIONS)

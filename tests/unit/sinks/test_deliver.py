@@ -76,7 +76,7 @@ def test_every_output_topic_ends_up_in_its_tables(bootstrap: str, url: str) -> N
     assert ask(url, "SELECT COUNT(*) FROM accounts") == 50
     assert ask(url, "SELECT COUNT(*) FROM account_health") == 20
     assert ask(url, "SELECT author FROM alert_commands") == "csm-17"
-    assert running.metric("foreshock_sink_records_total", projection="alert") == 51
+    assert running.metric("foreshock_sink_records_total", sink="database", projection="alert") == 51
     assert running.deliver.ready() == "stopped"
     assert running.errors == []
 
@@ -100,7 +100,7 @@ def test_a_second_run_goes_on_where_the_first_ended(bootstrap: str, url: str) ->
     send(bootstrap, ALERTS, [alert(f"b{n}") for n in range(7)])
     with delivering(bootstrap, url) as running:
         wait_for(lambda: positions(url) == 37)
-    assert running.metric("foreshock_sink_records_total", projection="alert") == 7
+    assert running.metric("foreshock_sink_records_total", sink="database", projection="alert") == 7
     assert alerts(url) == 37
 
 
@@ -123,14 +123,14 @@ def test_a_database_that_comes_late_gets_everything(bootstrap: str, tmp_path: Pa
     url = f"sqlite:///{tmp_path / 'late.db'}"
     send(bootstrap, ALERTS, [alert(f"a{n}") for n in range(10)])
     with delivering(bootstrap, url) as running:
-        wait_for(lambda: running.metric("foreshock_sink_blocked") == 1)
+        wait_for(lambda: running.metric("foreshock_sink_blocked", sink="database") == 1)
         assert "foreshock db upgrade" in (running.deliver.ready() or "")
         assert running.deliver.healthy() is None
         upgrade(url)
         wait_for(lambda: positions(url) == 10)
         wait_for(lambda: running.deliver.ready() is None)
     assert alerts(url) == 10
-    assert running.metric("foreshock_sink_blocked") == 0
+    assert running.metric("foreshock_sink_blocked", sink="database") == 0
 
 
 def test_two_deliverers_share_the_partitions_and_write_each_record_once(bootstrap: str, url: str) -> None:
@@ -144,7 +144,9 @@ def test_two_deliverers_share_the_partitions_and_write_each_record_once(bootstra
         send(bootstrap, ALERTS, [alert(f"c{n}") for n in range(100)])
         wait_for(lambda: positions(url) == 300)
     assert alerts(url) == 300
-    written = [each.metric("foreshock_sink_records_total", projection="alert") for each in (first, second)]
+    written = [
+        each.metric("foreshock_sink_records_total", sink="database", projection="alert") for each in (first, second)
+    ]
     assert sum(written) == 300
     assert first.errors == second.errors == []
 
@@ -165,7 +167,7 @@ def test_a_writer_that_was_overtaken_reads_the_positions_again(bootstrap: str, u
         wait_for(overtaken.is_set)
         send(bootstrap, ALERTS, [alert("a", 2), alert("a", 3)])
         wait_for(lambda: positions(url) == 3)
-        wait_for(lambda: running.metric("foreshock_sink_write_failures_total", kind="conflict") == 1)
+        wait_for(lambda: running.metric("foreshock_sink_write_failures_total", sink="database", kind="conflict") == 1)
     other.close()
     assert ask(url, "SELECT revision FROM alerts") == 3
 

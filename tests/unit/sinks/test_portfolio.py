@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +19,14 @@ from agents.eventfiles.files import EventFiles
 from agents.kafka.embedded import EmbeddedBroker
 from agents.portfolio import portfolio_of
 from pipeline.portfolio.facts import KEPT_TYPES
-from pipeline.portfolio.measure import Figure, Portfolio
+from pipeline.portfolio.measure import GROWTH_MONTHS, Figure, Portfolio
+from pipeline.portfolio.periods import Period, month_before
 from pipeline.simulate import SimulationSettings, simulate
 from schemas.codec.encode import Encoder, TickEncoder
 from schemas.registry.source import FileRegistry
 from schemas.topics import TICK_KEY, TOPICS
 from sinks.database.engine import open_engine
+from sinks.database.migrate import upgrade
 from sinks.database.portfolio import PortfolioStore
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, DeliveryRecord, Projection
@@ -156,19 +161,111 @@ def test_nothing_is_written_again_while_nothing_changes(
     assert stored(url) == []
 
 
-def test_figures_are_computed_once_a_minute_at_most(
-    sink: DatabaseSink, store: PortfolioStore, url: str, records: list[DeliveryRecord]
+@contextmanager
+def keeping(kept: PortfolioKeeper) -> Iterator[threading.Thread]:
+    """Let it run beside the test."""
+    thread = threading.Thread(target=kept.run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        kept.stop()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_figures_are_computed_at_once_then_once_a_minute_at_most_and_at_the_end(
+    sink: DatabaseSink, store: PortfolioStore, url: str, files: EventFiles, records: list[DeliveryRecord]
 ) -> None:
-    now = [100.0]
-    kept = PortfolioKeeper(store, "UTC", Metrics(), lambda: now[0])
-    kept.tick()
-    deliver(sink, records)
-    now[0] += 59
-    kept.tick()
-    assert stored(url) == []
-    now[0] += 2
-    kept.tick()
+    deliver(sink, records[:-20])
+    segments(sink, files)
+    with keeping(keeper(store)):
+        wait_for(lambda: bool(stored(url)))
+        before = stored(url)
+        deliver(sink, records[-20:])
+        time.sleep(1)
+        assert stored(url) == before
+    assert stored(url) == expected(files)
+
+
+def test_figures_wait_for_the_database_and_hold_nobody_up(tmp_path: Path, records: list[DeliveryRecord]) -> None:
+    url = f"sqlite:///{tmp_path / 'late.db'}"
+    store = PortfolioStore(url)
+    with keeping(keeper(store)) as thread:
+        time.sleep(0.5)
+        assert thread.is_alive()
+        upgrade(url)
+        sink = DatabaseSink(url)
+        deliver(sink, records)
+        sink.close()
+    store.close()
     assert stored(url)
+
+
+def aged(url: str, given: list[DeliveryRecord], months: int) -> tuple[PortfolioStore, PortfolioKeeper]:
+    """A database that has the records and keeps so many months open to late events."""
+    sink, store = DatabaseSink(url), PortfolioStore(url)
+    deliver(sink, given)
+    sink.close()
+    return store, PortfolioKeeper(store, "UTC", Metrics(), months=months)
+
+
+@pytest.fixture(scope="module")
+def years() -> list[DeliveryRecord]:
+    """Events of twenty months."""
+    made = EventFiles.of(simulate(SimulationSettings(seed=6, accounts=10, days=610)))
+    return [
+        DeliveryRecord(topic, 0, offset, Projection.FACT, dict(row))
+        for topic, name in TOPIC_TABLES.items()
+        for offset, row in enumerate(getattr(made, name).to_pylist())
+    ]
+
+
+def test_facts_that_no_open_month_needs_are_removed_and_figures_stay_what_they_were(
+    url: str, years: list[DeliveryRecord]
+) -> None:
+    store, kept = aged(url, years, months=5)
+    before = rows(url, "SELECT COUNT(*) AS facts FROM portfolio_facts")[0]["facts"]
+    kept.refresh()
+    figures = stored(url)
+    after = rows(url, "SELECT COUNT(*) AS facts FROM portfolio_facts")[0]["facts"]
+    assert after < 0.75 * before
+    last_day = max(each.value["occurred_at"] for each in years) // 86_400_000
+    bound_ms = month_before(last_day, 5 + GROWTH_MONTHS) * 86_400_000
+    old = rows(url, f"SELECT DISTINCT topic FROM portfolio_facts WHERE occurred_at_ms < {bound_ms}")
+    assert [each["topic"] for each in old] == ["billing.events"]
+    # Nothing was lost for the open months: all over again from what is left, and the closed ones stand.
+    anew = PortfolioStore(url)
+    PortfolioKeeper(anew, "UTC", Metrics(), months=5).refresh()
+    assert stored(url) == figures
+    anew.close()
+    store.close()
+
+
+def test_a_late_event_counts_within_the_bound_and_changes_nothing_beyond_it(
+    url: str, years: list[DeliveryRecord]
+) -> None:
+    store, kept = aged(url, years, months=5)
+    kept.refresh()
+    last_day = max(each.value["occurred_at"] for each in years) // 86_400_000
+    nps = next(each.value for each in years if each.value["type"] == "nps")
+    sink = DatabaseSink(url)
+
+    def answers(months: int) -> int:
+        starts = Period("month", month_before(last_day, months), 0).starts_on
+        of_all = "metric = 'nps' AND segment IS NULL AND dimension IS NULL"
+        found = rows(url, f"SELECT n FROM v_portfolio_metrics WHERE starts_on = '{starts}' AND {of_all}")
+        return int(found[0]["n"]) if found else 0
+
+    counts = {months: answers(months) for months in (4, 7)}
+    for months in counts:
+        at_ms = month_before(last_day, months) * 86_400_000
+        late = {**nps, "event_id": f"late-{months}", "occurred_at": at_ms + 1}
+        deliver(sink, [DeliveryRecord("customer.signals", 0, 10**6 + months, Projection.FACT, late)])
+    sink.close()
+    kept.refresh()
+    store.close()
+    assert {months: answers(months) for months in counts} == {4: counts[4] + 1, 7: counts[7]}
 
 
 def test_ratios_of_the_last_thirty_days_are_exported_by_segment(
@@ -176,7 +273,7 @@ def test_ratios_of_the_last_thirty_days_are_exported_by_segment(
 ) -> None:
     deliver(sink, records)
     segments(sink, files)
-    metrics = Metrics(segments=["smb"])
+    metrics = Metrics()
     value = metrics.registry.get_sample_value
     assert value("foreshock_portfolio_ratio", {"metric": "logo_retention", "segment": "all"}) == 0.0
     keeper(store, metrics).refresh()
@@ -222,7 +319,7 @@ def test_a_delivery_takes_events_and_leaves_ticks_and_bad_records_to_the_workers
         producer.produce("billing.events", elsewhere, b"another account")
         assert producer.flush(10) == 0
         send(broker.bootstrap, "billing.events", [*bad, event, event])
-        wait_for(lambda: running.metric("foreshock_sink_records_total", projection="fact") > 0)
+        wait_for(lambda: running.metric("foreshock_sink_records_total", sink="database", projection="fact") > 0)
         wait_for(lambda: sum(row["next_offset"] for row in rows(url, POSITIONS)) == 4 + 1 + 6)
     assert rows(url, "SELECT event_id, mrr_minor_after, topic FROM portfolio_facts") == [
         {"event_id": "b1", "mrr_minor_after": 500, "topic": "billing.events"}

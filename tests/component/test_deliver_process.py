@@ -1,0 +1,87 @@
+"""`foreshock deliver` as a process: a sink for each destination that the settings name, and none waits for another."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agents.demo.processes import Child
+from agents.kafka.embedded import EmbeddedBroker
+from sinks.database.migrate import upgrade
+from sinks.delivery import PROJECTIONS
+from tests.servers.ports import free_port
+from tests.support.databases import rows
+from tests.support.destinations import receiving
+from tests.unit.sinks.delivering import send, wait_for
+from tests.unit.sinks.records import ALERTS, HEALTH, alert, health
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+def ready(port: int) -> str | None:
+    """What /-/ready complains of; None: nothing."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5.0):
+            return None
+    except urllib.error.HTTPError as error:
+        return str(error.read().decode())
+    except OSError:
+        return "nobody listens"
+
+
+def stored(url: str) -> Callable[[int], bool]:
+    return lambda count: rows(url, "SELECT COUNT(*) AS n FROM alerts") == [{"n": count}]
+
+
+def test_a_webhook_that_is_away_holds_up_no_database_and_gets_everything_later(tmp_path: Path) -> None:
+    url, port, log = f"sqlite:///{tmp_path / 'foreshock.db'}", free_port(), tmp_path / "deliver.log"
+    config = tmp_path / "foreshock.toml"
+    config.write_text('[log]\nlevel = "info"\n')
+    upgrade(url)
+    has_alerts = stored(url)
+    with EmbeddedBroker([*PROJECTIONS, "dead.letters"]) as broker, receiving() as receiver:
+        send(broker.bootstrap, ALERTS, [alert(f"a{n}") for n in range(5)])
+        send(broker.bootstrap, HEALTH, [health("a1")])
+        settings = {
+            "kafka.bootstrap": broker.bootstrap,
+            "database.url": url,
+            "metrics.port": port,
+            "webhook.url": receiver.url,
+            "webhook.secret": receiver.secret,
+        }
+        with Child("deliver", config, settings, log) as deliver:
+            with receiver.away():
+                wait_for(lambda: has_alerts(5), 60)
+                wait_for(lambda: "webhook: the webhook answers with status 503" in (ready(port) or ""))
+            wait_for(lambda: receiver.revisions() == [(f"a{n}", 1) for n in range(5)])
+            wait_for(lambda: ready(port) is None)
+            assert receiver.taken() == 5
+            deliver.stop()
+        said = log.read_text()
+    assert "delivering to: database, webhook" in said
+    assert receiver.secret not in said
+    assert "/hook" not in said
+
+
+def test_without_an_address_only_the_database_is_delivered_to(tmp_path: Path) -> None:
+    url, log = f"sqlite:///{tmp_path / 'foreshock.db'}", tmp_path / "deliver.log"
+    config = tmp_path / "foreshock.toml"
+    config.write_text('[log]\nlevel = "info"\n')
+    upgrade(url)
+    has_alerts = stored(url)
+    with EmbeddedBroker([*PROJECTIONS, "dead.letters"]) as broker:
+        send(broker.bootstrap, ALERTS, [alert("a")])
+        settings = {"kafka.bootstrap": broker.bootstrap, "database.url": url, "metrics.port": 0}
+        with Child("deliver", config, settings, log) as deliver:
+            wait_for(lambda: has_alerts(1), 60)
+            began_s = time.monotonic()
+            deliver.stop()
+            assert time.monotonic() - began_s < 20
+    said = log.read_text()
+    assert "delivering to: database" in said
+    assert "webhook" not in said

@@ -1,0 +1,248 @@
+"""What every database must keep: the same checks on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select
+
+from sinks.database import tables
+from sinks.database.engine import open_engine
+from sinks.database.migrate import check, upgrade
+from sinks.database.sink import DatabaseSink
+from sinks.delivery import Advance, DeliveryBatch
+from sinks.errors import PositionConflictError, SinkRejectedError, SinkUnavailableError
+from tests.support.databases import rows
+from tests.unit.sinks.records import ALERTS, DAY_MS, HEALTH, alert, alert_id, batch, health, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    return database_url
+
+
+@pytest.fixture
+def sink(url: str) -> Iterator[DatabaseSink]:
+    sink = DatabaseSink(url)
+    yield sink
+    sink.close()
+
+
+def counts(url: str) -> dict[str, int]:
+    engine = open_engine(url)
+    try:
+        with engine.connect() as connection:
+            return {
+                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in (
+                    tables.alerts,
+                    tables.alert_revisions,
+                    tables.alert_evidence,
+                    tables.health_history,
+                )
+            }
+    finally:
+        engine.dispose()
+
+
+def test_positions_are_empty_before_the_first_write_and_move_with_each_batch(sink: DatabaseSink) -> None:
+    assert sink.positions(ALERTS) == {}
+    sink.write(batch(alert("a"), alert("b")))
+    assert sink.positions(ALERTS) == {0: 2}
+    sink.write(batch(alert("c"), old=2))
+    assert sink.positions(ALERTS) == {0: 3}
+    assert sink.positions(HEALTH) == {}
+
+
+def test_the_same_records_again_change_nothing(sink: DatabaseSink, url: str) -> None:
+    values = [alert("a"), alert("a", 2, status="resolved"), health("a"), health("a", 101)]
+    sink.write(batch(*values))
+    before = counts(url), rows(url, "SELECT * FROM alerts"), rows(url, "SELECT * FROM accounts")
+    written = sink.write(batch(*values, old=4))
+    assert written.conflicts == ()
+    assert (counts(url), rows(url, "SELECT * FROM alerts"), rows(url, "SELECT * FROM accounts")) == before
+    assert before[0] == {"alerts": 1, "alert_revisions": 2, "alert_evidence": 4, "health_history": 2}
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+@pytest.mark.parametrize("together", [True, False])
+def test_the_highest_revision_stands_whatever_the_order(
+    sink: DatabaseSink, url: str, order: tuple[int, ...], together: bool
+) -> None:
+    status = {1: "firing", 2: "acknowledged", 3: "resolved"}
+    values = [alert("a", revision, status=status[revision]) for revision in order]
+    if together:
+        sink.write(batch(*values))
+    else:
+        for offset, value in enumerate(values):
+            sink.write(batch(value, old=offset or None))
+    assert rows(url, "SELECT revision, status FROM alerts") == [{"revision": 3, "status": "resolved"}]
+    kept = rows(url, "SELECT revision, status FROM alert_revisions ORDER BY revision")
+    assert [(row["revision"], row["status"]) for row in kept] == sorted(status.items())
+
+
+@pytest.mark.parametrize("order", [(100, 101), (101, 100)])
+def test_the_latest_day_of_health_stands_whatever_the_order(
+    sink: DatabaseSink, url: str, order: tuple[int, int]
+) -> None:
+    band = {100: "yellow", 101: "red"}
+    for offset, day in enumerate(order):
+        sink.write(batch(health("a", day, band=band[day]), old=offset or None, topic=HEALTH))
+    assert rows(url, "SELECT day, band FROM account_health") == [{"day": 101, "band": "red"}]
+    assert rows(url, "SELECT day, band FROM accounts") == [{"day": 101, "band": "red"}]
+    assert len(rows(url, "SELECT * FROM health_history")) == 2
+
+
+def test_health_fills_in_an_account_that_an_alert_made_known(sink: DatabaseSink, url: str) -> None:
+    sink.write(batch(alert("a", parent_account_id="group")))
+    assert rows(url, "SELECT band, segment FROM accounts") == [{"band": None, "segment": "mid_market"}]
+    sink.write(batch(health("a", parent_account_id="group"), topic=HEALTH))
+    sink.write(batch(alert("a", 2), old=1))
+    assert rows(url, "SELECT band, parent_account_id FROM accounts") == [{"band": "red", "parent_account_id": "group"}]
+
+
+def test_a_payload_is_read_back_as_it_was_written(sink: DatabaseSink, url: str) -> None:
+    value = alert("Zoë \u202egnol\u202c 客户 \U0001f600 '; DROP TABLE alerts; --", summary="\\u0000 is not NUL")
+    sink.write(batch(value))
+    [row] = rows(url, "SELECT account_id, payload FROM alert_revisions")
+    assert row["account_id"] == value["account_id"]
+    assert json.loads(row["payload"]) == value
+
+
+def test_composed_and_decomposed_names_are_two_accounts(sink: DatabaseSink, url: str) -> None:
+    sink.write(batch(health("caf\u00e9"), health("cafe\u0301"), topic=HEALTH))
+    assert len(rows(url, "SELECT * FROM accounts")) == 2
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (alert("a", summary="nul \x00 inside"), "nul_character"),
+        (alert("a\x00b"), "nul_character"),
+        (alert("a", dimensions=[{"name": "\x00", "state": "down"}]), "nul_character"),
+        (alert("a", summary="half \ud83d"), "bad_text"),
+        (alert("a", score=float("nan")), "bad_value"),
+        (alert("a", score=float("inf")), "bad_value"),
+        (alert("a", updated_at=2**63), "refused_by_database"),
+        (health("a", coverage=float("-inf")), "bad_value"),
+        (health("a", band="re\x00d"), "nul_character"),
+        ({name: value for name, value in alert("a").items() if name != "signal"}, "bad_record"),
+        (alert("a") | {"revision": "1"}, "bad_record"),
+        (alert("a", owner={"user": "x"}), "bad_record"),
+        (alert("a", status=None), "refused_by_database"),
+        (health("a", band=None), "refused_by_database"),
+    ],
+)
+def test_a_record_that_can_never_be_stored_is_named_and_nothing_is_written(
+    sink: DatabaseSink, url: str, bad: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(SinkRejectedError) as caught:
+        sink.write(batch(alert("good"), bad, alert("fine")))
+    assert [(each.index, each.reason) for each in caught.value.rejections] == [(1, reason)]
+    assert set(counts(url).values()) == {0}
+    assert sink.positions(ALERTS) == {}
+    sink.write(DeliveryBatch([record(alert("good")), record(alert("fine"), 2)], [Advance(ALERTS, 0, None, 3)]))
+    assert counts(url)["alerts"] == 2
+    assert sink.positions(ALERTS) == {0: 3}
+
+
+def test_a_batch_from_a_position_that_was_passed_is_a_conflict(sink: DatabaseSink, url: str) -> None:
+    sink.write(batch(alert("a"), alert("b")))
+    for stale in (None, 0, 1, 3):
+        with pytest.raises(PositionConflictError, match="another writer"):
+            sink.write(batch(alert("c"), old=stale))
+    assert counts(url)["alerts"] == 2
+    assert sink.positions(ALERTS) == {0: 2}
+
+
+def test_one_stale_partition_holds_back_the_whole_batch(sink: DatabaseSink, url: str) -> None:
+    sink.write(DeliveryBatch([], [Advance(ALERTS, 0, None, 5), Advance(ALERTS, 1, None, 7)]))
+    both = DeliveryBatch(
+        [record(alert("a"), 5, 0), record(alert("b"), 8, 1)],
+        [Advance(ALERTS, 0, 5, 6), Advance(ALERTS, 1, 8, 9)],
+    )
+    with pytest.raises(PositionConflictError):
+        sink.write(both)
+    assert sink.positions(ALERTS) == {0: 5, 1: 7}
+    assert counts(url)["alerts"] == 0
+
+
+def test_positions_of_another_cluster_are_its_own(sink: DatabaseSink, url: str) -> None:
+    sink.write(batch(alert("a")))
+    other = DatabaseSink(url, cluster="started-anew")
+    assert other.positions(ALERTS) == {}
+    other.write(batch(alert("a"), alert("b")))
+    assert (sink.positions(ALERTS), other.positions(ALERTS)) == ({0: 1}, {0: 2})
+    other.close()
+
+
+def test_a_failure_before_commit_leaves_nothing_behind(url: str) -> None:
+    class CrashedError(Exception):
+        pass
+
+    def crash() -> None:
+        raise CrashedError
+
+    sink = DatabaseSink(url, before_commit=crash)
+    with pytest.raises(CrashedError):
+        sink.write(batch(alert("a"), health("a")))
+    assert set(counts(url).values()) == {0}
+    assert sink.positions(ALERTS) == {}
+    sink.close()
+    sink = DatabaseSink(url)
+    sink.write(batch(alert("a")))
+    assert sink.positions(ALERTS) == {0: 1}
+    sink.close()
+
+
+def test_the_same_revision_with_other_content_is_reported_and_the_first_stands(sink: DatabaseSink, url: str) -> None:
+    sink.write(batch(alert("a", summary="first")))
+    written = sink.write(batch(alert("a", summary="second"), alert("b"), old=1))
+    assert written.conflicts == ((alert_id("a"), 1),)
+    within = sink.write(batch(alert("c", summary="first"), alert("c", summary="second"), old=3))
+    assert within.conflicts == ((alert_id("c"), 1),)
+    assert {row["summary"] for row in rows(url, "SELECT summary FROM alerts WHERE account_id <> 'b'")} == {"first"}
+
+
+def test_a_database_without_tables_is_unavailable_and_says_what_to_run(tmp_path: Path) -> None:
+    sink = DatabaseSink(f"sqlite:///{tmp_path / 'new' / 'empty.db'}")
+    for attempt in (lambda: sink.positions(ALERTS), lambda: sink.write(batch(alert("a")))):
+        with pytest.raises(SinkUnavailableError, match="foreshock db upgrade") as caught:
+            attempt()
+        assert caught.value.retry_after_s > 1
+    sink.close()
+
+
+def test_views_show_times_as_timestamps(sink: DatabaseSink, url: str) -> None:
+    sink.write(batch(alert("a"), alert("b", status="resolved"), health("a"), health("z", band="green")))
+    [opened] = rows(url, "SELECT * FROM v_open_alerts")
+    assert opened["account_id"] == "a"
+    assert str(opened["starts_at"]).startswith("1970-04-11")
+    [risky] = rows(url, "SELECT * FROM v_accounts_at_risk")
+    assert (risky["account_id"], risky["open_alerts"], risky["urgent_alerts"]) == ("a", 1, 1)
+    assert str(risky["renewal_at"]).startswith("1970-05-31")
+    history = rows(url, "SELECT * FROM v_health_history WHERE account_id = 'a'")
+    assert [str(row["date"]) for row in history] == ["1970-04-11"]
+    assert json.loads(history[0]["dimension_values"]) == {"sentiment": None, "usage_trend": 0.2}
+    assert rows(url, "SELECT starts_at_ms FROM alerts WHERE account_id = 'a'")[0]["starts_at_ms"] == 100 * DAY_MS
+
+
+def test_the_portfolio_of_a_day_counts_bands_and_money_by_segment(sink: DatabaseSink, url: str) -> None:
+    small = alert()["context"] | {"segment": "smb", "arr_minor": 100}
+    values = [health("a"), health("b", band="green"), health("c", context=small), health("a", 101)]
+    sink.write(batch(*values, topic=HEALTH))
+    columns = "segment, accounts, red, green, arr_minor, red_arr_minor"
+    query = f"SELECT {columns} FROM v_portfolio_daily WHERE day = 100 ORDER BY segment"
+    found = [tuple(row.values()) for row in rows(url, query)]
+    assert found == [("mid_market", 2, 1, 1, 9_600_000, 4_800_000), ("smb", 1, 1, 0, 100, 100)]
+
+
+def test_upgrading_twice_is_upgrading_once(url: str) -> None:
+    assert check(url).up_to_date
+    assert upgrade(url) == check(url)
