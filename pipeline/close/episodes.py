@@ -25,6 +25,8 @@ CLEAR_DAYS = 5
 EXPIRE_DAYS = 84
 _SEVERITY_OF_BAND = {bands.RED: "error", bands.YELLOW: "warning"}
 _NUMBER = {detector.KIND.name: number for number, detector in enumerate(DETECTORS)}
+_DATED = {detector.KIND.name: detector for detector in DETECTORS if isinstance(detector, Dated)}
+_GRADED = {detector.KIND.name: detector for detector in DETECTORS if isinstance(detector, Graded)}
 _BEFORE, _AFTER = range(len(BEFORE_SCORE)), range(len(BEFORE_SCORE), len(DETECTORS))
 
 
@@ -124,8 +126,9 @@ class Closing:
                 self.outcome.suppressed[by] += 1
             else:
                 start_ms = self.state.days.start_ms(self.context.view.day)
-                severity = self._severity(detector)
-                onset = detector.onset(self.context.view, place) if isinstance(detector, Dated) else None
+                severity = self._severity(kind)
+                dated = _DATED.get(kind.name)
+                onset = dated.onset(self.context.view, place) if dated is not None else None
                 self._open(kind, kind.dimension, start_ms, severity, finding.values_at(place), onset)
             return
         clear_days = episode.clear_days
@@ -137,16 +140,15 @@ class Closing:
             self._resolve(episode, "recovered")
         elif self.context.view.day - episode.opened_day >= EXPIRE_DAYS:
             self._resolve(episode, "expired")
-        elif finding.raised[place] and severity_rises(episode.severity, self._severity(detector)):
-            episode.severity = self._severity(detector)
+        elif finding.raised[place] and severity_rises(episode.severity, self._severity(kind)):
+            episode.severity = self._severity(kind)
             episode.observed, episode.expected, episode.evidence = finding.values_at(place)
             episode.revision += 1
             self._emit(episode, "firing", "worsened")
 
-    def _severity(self, detector: Detector) -> str:
-        if isinstance(detector, Graded):
-            return detector.severity(self.context.view, self.place)
-        return detector.KIND.severity
+    def _severity(self, kind: Kind) -> str:
+        graded = _GRADED.get(kind.name)
+        return kind.severity if graded is None else graded.severity(self.context.view, self.place)
 
     def _held_back(self, kind: Kind) -> bool:
         """Whether the kind is for quiet times, and a risk of the account is open."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.health.kinds import HEALTH_CHANGED
 from pipeline.kinds import KINDS
 from schemas.topics import DAY_MS
 
@@ -245,7 +246,7 @@ def _concerns(label: Label, alert: Mapping[str, Any]) -> bool:
 
 
 def _is_improvement(alert: Mapping[str, Any]) -> bool:
-    return bool(alert["kind"] == "health_changed" and alert["severity"] == "info")
+    return bool(alert["kind"] == HEALTH_CHANGED.name and alert["severity"] == "info")
 
 
 def _find(label: Label, alerts: Sequence[Mapping[str, Any]]) -> Finding:
