@@ -180,7 +180,11 @@ class Detection(Section):
 
 
 def _known_kinds(names: tuple[str, ...]) -> tuple[str, ...]:
-    require_known(names)
+    try:
+        require_known(names)
+    except ValueError as error:
+        message = f"{error}; `foreshock rules list` prints them"
+        raise ValueError(message) from error
     return names
 
 

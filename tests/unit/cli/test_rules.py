@@ -25,6 +25,14 @@ def test_a_kind_that_is_switched_off_is_marked(foreshock: Commands, monkeypatch:
     assert sum(listed["enabled"].values()) == len(KINDS) - 2
 
 
+def test_a_page_has_a_line_for_each_kind(foreshock: Commands) -> None:
+    lines = foreshock("rules", "list", "--markdown").out.splitlines()
+    assert len(lines) == len(KINDS) + 2
+    assert {line.count("|") for line in lines} == {11}
+    [weekly] = [line for line in lines if line.startswith("| `weekly_drop` |")]
+    assert "with `detection.basic_drop_pct`" in weekly
+
+
 def test_people_read_a_table(foreshock: Commands) -> None:
     text = foreshock("rules", "list").out
     assert "subscription_cancelled" in text
