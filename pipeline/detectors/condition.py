@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evidence.view import F64, Bools, Finding, View
+from pipeline.evidence.view import F64, Bools, Finding, Places, View
 from pipeline.scorecards.bands import RED
 from pipeline.terms.kind import Kind
 from schemas.topics import DAY_MS
@@ -39,6 +39,16 @@ def ripe(view: View) -> Bools:
         return np.ones(len(view), dtype=np.bool_)
     idle = view.column("expanded_ms") <= view.end_ms - IDLE_AFTER_EXPANSION_MS
     return np.asarray((view.band != RED) & idle)
+
+
+def usual_change(view: View, places: Places, days: int) -> F64:
+    """What is to be expected of the last `days` against as many before, of the accounts at some places.
+
+    1 in ordinary weeks, and where no level is known; the calendar and the fleet take from the one or the other.
+    """
+    level = view.level.at(places)
+    now, before = (view.means(level, last - days + 1, last, places).sum(axis=0) for last in (view.day, view.day - days))
+    return np.where(level.defined & (now != before), now / np.maximum(before, 1e-9), 1.0)
 
 
 def holds(raised: Bools, observed: F64, expected: float) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.condition import Condition
+from pipeline.detectors.condition import Condition, usual_change
 from pipeline.detectors.levels import LevelDetector
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
@@ -146,17 +146,24 @@ touch_drop = LevelDetector(
 
 
 def _fell(view: View) -> Finding:
-    """A week's actions a fixed percentage below the week before.
+    """A week's actions a fixed percentage below the week before, beyond what days off and dips of the fleet took.
 
     It states no false-alarm rate, because that depends wholly on an account's volume; the minimum volume keeps it
     from the accounts on which it is worst.
     """
-    config = view.config
+    config, now = view.config, view.week_actions
     before = view.total("actions", view.day - 13, view.day - 7) / 1000.0
-    fall = 1.0 - view.week_actions / np.where(before > 0, before, 1.0)
-    raised = (before >= max(config.basic_min_actions, 0.001)) & (100.0 * fall >= config.basic_drop_pct)
-    raised &= config.basic_drop_pct > 0
-    return Finding(raised, view.week_actions, before, np.where(before > 0, 100.0 * fall, 0.0))
+    least, left = max(config.basic_min_actions, 0.001), before.copy()
+    places = np.flatnonzero((before >= least) & (config.basic_drop_pct > 0))
+    places = places[100.0 * (1.0 - now[places] / before[places]) >= config.basic_drop_pct]
+    if len(places):
+        left[places] *= np.minimum(usual_change(view, places, 7), 1.0)
+        # Of a week that is mostly off, the rest says nothing.
+        mostly_off = np.broadcast_to(view.factors(view.day - 6, view.day).sum(axis=0) < 3.5, len(view))
+        left[places] *= ~mostly_off[places]
+    percent = np.where(left > 0, 100.0 * (1.0 - now / np.where(left > 0, left, 1.0)), 0.0)
+    raised = (left >= least) & (percent >= config.basic_drop_pct) & (config.basic_drop_pct > 0)
+    return Finding(raised, now, before, percent)
 
 
 def _week_is_back(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
@@ -169,7 +176,7 @@ weekly_drop = Condition(
     Kind(
         name="weekly_drop",
         dimension="total_usage",
-        scope="other",
+        scope="usage",
         family="risk",
         severity="warning",
         level="basic",
