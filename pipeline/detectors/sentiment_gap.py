@@ -10,7 +10,7 @@ from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
 KIND = Kind(
     name="sentiment_gap",
     dimension="sentiment",
-    scope="other",
+    scope="usage",
     family="risk",
     severity="warning",
     level="advanced",
