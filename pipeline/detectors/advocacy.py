@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.condition import Condition, holds
+from pipeline.detectors.condition import Condition, holds, usual_change
 from pipeline.evidence.view import Finding, View
 from pipeline.scorecards.bands import RED
 from pipeline.terms.kind import Kind, Play
@@ -22,7 +22,13 @@ def _ready(view: View) -> Finding:
     promoted = (view.column("promoter_until_ms") > view.end_ms) & (view.column("detractor_until_ms") <= view.end_ms)
     raised = promoted & (view.accounts.open_p1[view.rows] == 0) & (view.first_usage_day <= view.day - 55)
     raised &= view.level.defined & (before > 0) & (now >= GROWN * before) & (view.band != RED)
-    spread = np.sqrt(np.maximum(view.level.dispersion * (now + before), 1e-300))
+    more, places = np.ones(len(view)), np.flatnonzero(raised)
+    if len(places):
+        # Where days off or a dip have lowered what was before, the days after them are no growth.
+        more[places] = np.maximum(usual_change(view, places, 28), 1.0)
+        before = more * before
+        raised &= now >= GROWN * before
+    spread = np.sqrt(np.maximum(view.level.dispersion * (now + more * before), 1e-300))
     deviations = np.where(before > 0, (now - before) / spread, 0.0)
     return Finding(raised & (deviations >= MIN_DEVIATIONS), now, before, deviations)
 
