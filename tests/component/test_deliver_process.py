@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import urllib.error
 import urllib.request
@@ -61,6 +62,10 @@ def test_a_webhook_that_is_away_holds_up_no_database_and_gets_everything_later(t
             wait_for(lambda: receiver.revisions() == [(f"a{n}", 1) for n in range(5)])
             wait_for(lambda: ready(port) is None)
             assert receiver.taken() == 5
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5.0) as page:
+                shown = page.read().decode()
+            for sink in ("database", "webhook"):
+                assert re.search(rf'^foreshock_sink_lag_records{{[^}}]*sink="{sink}".*}} 0\.0$', shown, re.MULTILINE)
             deliver.stop()
         said = log.read_text()
     assert "delivering to: database, webhook" in said
