@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+import pytest_timeout  # type: ignore[import-untyped]  # it has no annotations
 
 from tests.servers.errors import ServerUnavailableError
+from tests.support.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -47,6 +50,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[_left_out].update(os.path.relpath(item.path, config.rootpath) for item in dropped)
     config.hook.pytest_deselected(items=dropped)
     items[:] = without
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: pytest_timeout.Settings) -> bool:
+    """A test that hangs is ended when the patience with it is lost, which on a busy machine is later."""
+    limit = Patience(settings.timeout)
+
+    def ring(*_: object) -> None:
+        if limit.lost():
+            pytest_timeout.timeout_sigalrm(item, settings)
+        signal.setitimer(signal.ITIMER_REAL, max(limit.left, 0.0))
+
+    item.cancel_timeout = lambda: signal.setitimer(signal.ITIMER_REAL, 0)  # type: ignore[attr-defined]  # the plugin's
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, limit.left)
+    return True
 
 
 @pytest.hookimpl(hookwrapper=True)

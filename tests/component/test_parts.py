@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from faust.types import TP
 
@@ -18,6 +15,7 @@ from agents.worker.partition import Shard
 from agents.worker.ports import CLAIM_KEY
 from agents.worker.recovery import owned_partitions, start_of
 from pipeline.terms.records import DeadLetter
+from tests.support.patience import python
 from tests.support.standin import CountingFeed, CountingLoader
 
 TOPIC = "usage.events"
@@ -166,6 +164,6 @@ def test_a_failpoint_kills_at_the_nth_hit_and_not_before() -> None:
         "hit = failpoints.hit;"
         "[(print(n, flush=True), hit('after_step'), hit('after_fetch')) for n in range(9)]"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    ended = python(script)
     assert ended.returncode == -9
     assert ended.stdout.split() == ["0", "1", "2"]

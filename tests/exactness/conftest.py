@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from agents.eventfiles.files import EventFiles
+from tests.exactness.story import write_story
 from tests.servers.kafka import KafkaServer
-from tests.support.exactness_story import write_story
-from tests.support.fresh import PARTITIONS, QUICK_GROUPS
 
 _groups = itertools.count()
 
@@ -25,8 +24,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> EventFiles:
 @pytest.fixture(scope="package")
 def server() -> Iterator[KafkaServer]:
     """A broker that creates no topic by itself."""
-    config: dict[str, str | int] = {**QUICK_GROUPS, "auto.create.topics.enable": "false"}
-    with KafkaServer(partitions_default=PARTITIONS, extra_config=config) as kafka:
+    with KafkaServer(extra_config={"auto.create.topics.enable": "false"}) as kafka:
         yield kafka
 
 

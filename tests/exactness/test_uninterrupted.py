@@ -8,11 +8,11 @@ import pytest
 
 from agents.backtest.run import replay
 from agents.eventfiles.files import EventFiles
+from tests.exactness.processes import PARTITIONS, Deployment
+from tests.exactness.result import assert_delivered, assert_exact, by_identity, exact_differences, repeats
+from tests.exactness.settings import MANY_SCORECARDS
+from tests.exactness.story import Feeding
 from tests.servers.kafka import KafkaServer
-from tests.support.exactness import assert_delivered, assert_exact, by_identity, exact_differences, repeats
-from tests.support.exactness_processes import PARTITIONS, Deployment
-from tests.support.exactness_settings import MANY_SCORECARDS
-from tests.support.exactness_story import Feeding
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -21,8 +21,8 @@ from schemas.encoder import Encoder, TickEncoder
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 from tests.servers.kafka import KafkaServer
-from tests.support.fresh import PARTITIONS, QUICK_GROUPS
-from tests.support.workers import WorkerProcess, records
+from tests.support.topics import records
+from tests.support.workers import PARTITIONS, WorkerProcess
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.timeout(400)]
 
@@ -37,7 +37,7 @@ SESSION_MS = 3_000
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[KafkaServer]:
-    with KafkaServer(partitions_default=PARTITIONS, extra_config=QUICK_GROUPS) as kafka:
+    with KafkaServer(partitions_default=PARTITIONS) as kafka:
         keep = {"retention.ms": "-1"}
         kafka.create_topics([name for name in TOPICS if name != "ledger"], partitions=PARTITIONS, config=keep)
         kafka.create_topics(["ledger"], partitions=1, config=keep)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.servers.errors import ServerStartError
+from tests.support.patience import Patience, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,11 +95,11 @@ class ChildProcess:
         Raises:
             ServerStartError: the process ended, or was not ready in time; it is ended then.
         """
-        deadline = time.monotonic() + timeout_s
+        limit = Patience(timeout_s)
         while self.running:
             if probe():
                 return
-            if time.monotonic() > deadline:
+            if limit.lost():
                 self.kill9()
                 raise ServerStartError(self._name, f"not ready within {timeout_s:g} s", self.log_tail())
             time.sleep(_POLL_S)
@@ -112,7 +113,7 @@ class ChildProcess:
             self.signal(signal.SIGCONT)
             self.signal(ask)
             try:
-                self._child.wait(timeout_s)
+                self._child.wait(patience(timeout_s))
             except subprocess.TimeoutExpired:
                 self._kill_group()
         self._forget()

@@ -8,6 +8,7 @@ import urllib.request
 from tests.servers import locate
 from tests.servers.ports import LOOPBACK, answers, free_port
 from tests.servers.process import ChildProcess, Server
+from tests.support.patience import patience
 
 _READY_S = 90.0
 _STOP_S = 10.0
@@ -70,7 +71,7 @@ class RegistryServer(Server):
 def responds(url: str) -> bool:
     """Say whether a GET of this loopback address succeeds."""
     try:
-        with urllib.request.urlopen(url, timeout=5.0):
+        with urllib.request.urlopen(url, timeout=patience(5.0)):
             return True
     except (urllib.error.URLError, OSError):
         return False

@@ -13,6 +13,7 @@ from schemas.batch import Batch, RecordKind
 from schemas.codec import Decoder
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
+from tests.exactness.processes import PARTITIONS
 from tests.oracle.model import OracleConfig, Record
 from tests.oracle.oracle import Oracle
 from tests.property.agreement import (
@@ -23,8 +24,7 @@ from tests.property.agreement import (
     close,
     run_oracles,
 )
-from tests.support.exactness_topics import everything
-from tests.support.fresh import PARTITIONS
+from tests.support.topics import everything
 
 Identity = tuple[str, int]
 _KINDS = {
