@@ -14,8 +14,8 @@ from pipeline.kinds.statistical import STATISTICAL_KINDS
 from pipeline.kinds.table import KINDS, STREAMS, Kind
 from pipeline.state.accounts import SCALARS, SUMMARIES
 from schemas.event_types import ALERT_SEVERITIES
+from tests.support.handmade import TODAY, World, varied_world
 from tests.support.repository import text
-from tests.unit.pipeline.handmade import TODAY, World, varied_world
 
 each_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[detector.KIND for detector in DETECTORS])
 each_kind = pytest.mark.parametrize("name", KINDS)

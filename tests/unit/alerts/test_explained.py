@@ -14,7 +14,7 @@ from pipeline.explain.scenes import day_scenes
 from pipeline.explain.scenes import tested_dimensions as dimensions_of
 from pipeline.kinds.table import KINDS
 from pipeline.terms.hashing import hash_text
-from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
+from tests.support.handmade import MONTHS, TODAY, World, last
 
 LONG_AGO, BEFORE = range(TODAY - 119, MONTHS.start), range(MONTHS.start, TODAY - 6)
 TEAM = ["ann", "bob", "cleo", "dan", "eve", "fay"]
