@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from tests.servers.kafka import KafkaServer
     from tests.servers.postgres import PostgresServer
 
 LEAVE_OUT = os.environ.get("FORESHOCK_TEST_SERVERS") == "none"
@@ -91,6 +92,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         for problem in sorted(unavailable):
             terminalreporter.line(problem)
         terminalreporter.line("`make servers` fetches them; FORESHOCK_TEST_SERVERS=none leaves their tests out")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    """A broker for all tests of a process; it creates no topic by itself, and each test deletes what it finds."""
+    from tests.servers.kafka import KafkaServer
+
+    with KafkaServer(extra_config={"auto.create.topics.enable": "false"}) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agents.eventfiles.files import EventFiles
 from tests.exactness.story import write_story
-from tests.servers.kafka import KafkaServer
 
 _groups = itertools.count()
 
@@ -19,13 +17,6 @@ _groups = itertools.count()
 def story(tmp_path_factory: pytest.TempPathFactory) -> EventFiles:
     """The event files."""
     return write_story(tmp_path_factory.mktemp("story"))
-
-
-@pytest.fixture(scope="package")
-def server() -> Iterator[KafkaServer]:
-    """A broker that creates no topic by itself."""
-    with KafkaServer(extra_config={"auto.create.topics.enable": "false"}) as kafka:
-        yield kafka
 
 
 @pytest.fixture

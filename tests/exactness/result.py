@@ -15,6 +15,7 @@ from tests.exactness.truth import (
     Identity,
     Truth,
     assert_buried,
+    assert_same_latest,
     assert_same_state,
     assert_same_verdicts,
     differences,
@@ -54,6 +55,7 @@ def assert_exact(deployment: Deployment) -> dict[Identity, dict[str, Any]]:
     assert_same_verdicts(truth, deployment.bootstrap)
     alerts = published_alerts(deployment.bootstrap)
     assert differences(truth.alerts, alerts) == []
+    assert_same_latest(alerts, deployment.bootstrap)
     assert_buried(truth, deployment.bootstrap)
     return alerts
 

@@ -37,14 +37,14 @@ _REACHED_IN_S = 60.0
 
 
 def test_twenty_workers_killed_at_random_moments_leave_the_oracles_result(
-    server: KafkaServer, story: EventFiles, group: str, folder: Path
+    kafka: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
     print(f"repeat with FORESHOCK_TEST_SEED={SEED}")
     random = Random(SEED)
     share = (0.95 - CALM_SHARE) / ROUNDS
     with (
-        Deployment(server.bootstrap, group, folder, MANY_SCORECARDS, idle_ticks=True) as deployment,
-        Feeding(story, server.bootstrap) as feeding,
+        Deployment(kafka.bootstrap, group, folder, MANY_SCORECARDS, idle_ticks=True) as deployment,
+        Feeding(story, kafka.bootstrap) as feeding,
     ):
         deliver = deployment.deliver()
         feeding.run(CALM_SHARE, 1.0)
@@ -92,14 +92,14 @@ class Victims:
 
 
 def test_killed_at_each_named_place_at_its_first_second_and_seventh_hit(
-    server: KafkaServer, story: EventFiles, group: str, folder: Path
+    kafka: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
     points = [f"{name}:{nth}" for name, nth in product(NAMES, HITS)]
     places = {"deliver": [point for point in points if point.startswith("sink_")]}
     places["worker"] = [point for point in points if point not in places["deliver"]]
     with (
-        Deployment(server.bootstrap, group, folder, MANY_SCORECARDS) as deployment,
-        Feeding(story, server.bootstrap) as feeding,
+        Deployment(kafka.bootstrap, group, folder, MANY_SCORECARDS) as deployment,
+        Feeding(story, kafka.bootstrap) as feeding,
     ):
         workers = Victims(deployment, "worker", group, places["worker"])
         delivers = Victims(deployment, "deliver", f"{group}-deliver", places["deliver"])
@@ -114,12 +114,12 @@ def test_killed_at_each_named_place_at_its_first_second_and_seventh_hit(
 
 
 def test_accounts_ahead_of_a_checkpoint_that_was_cut_count_nothing_twice(
-    server: KafkaServer, group: str, folder: Path
+    kafka: KafkaServer, group: str, folder: Path
 ) -> None:
     crowd = write_crowd(folder / "crowd")
     with (
-        Deployment(server.bootstrap, group, folder) as deployment,
-        Feeding(crowd, server.bootstrap, poison=False) as feeding,
+        Deployment(kafka.bootstrap, group, folder) as deployment,
+        Feeding(crowd, kafka.bootstrap, poison=False) as feeding,
         following(deployment) as log,
     ):
         deliver = deployment.deliver()
@@ -137,17 +137,17 @@ def test_accounts_ahead_of_a_checkpoint_that_was_cut_count_nothing_twice(
 
 
 def test_alerts_that_the_broker_refuses_are_published_once_it_takes_them(
-    server: KafkaServer, story: EventFiles, group: str, folder: Path
+    kafka: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
     with (
-        Deployment(server.bootstrap, group, folder) as deployment,
-        Feeding(story, server.bootstrap) as feeding,
+        Deployment(kafka.bootstrap, group, folder) as deployment,
+        Feeding(story, kafka.bootstrap) as feeding,
     ):
         deliver = deployment.deliver()
-        alter(server.bootstrap, "alerts.health", "max.message.bytes", "50")
+        alter(kafka.bootstrap, "alerts.health", "max.message.bytes", "50")
         unheard = deployment.worker()
         feeding.run(CALM_SHARE, 2.0)
         assert unheard.wait() == ExitCode.BROKEN
         deployment.forget_dead_members()
-        alter(server.bootstrap, "alerts.health", "max.message.bytes", "1000000")
+        alter(kafka.bootstrap, "alerts.health", "max.message.bytes", "1000000")
         finish(deployment, feeding, deployment.worker(), deliver)

@@ -43,11 +43,11 @@ def await_take_over(host: Process) -> None:
 
 
 def test_joining_leaving_dying_and_freezing_workers_leave_the_oracles_result(
-    server: KafkaServer, story: EventFiles, group: str, folder: Path
+    kafka: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
     with (
-        Deployment(server.bootstrap, group, folder) as deployment,
-        Feeding(story, server.bootstrap) as feeding,
+        Deployment(kafka.bootstrap, group, folder) as deployment,
+        Feeding(story, kafka.bootstrap) as feeding,
     ):
         host, deliver = deployment.worker(), deployment.deliver()
         host.wait_for("recovered")

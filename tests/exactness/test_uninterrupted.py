@@ -18,11 +18,11 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def test_topics_database_and_state_are_the_oracles_and_the_alerts_those_of_a_backtest(
-    server: KafkaServer, story: EventFiles, group: str, folder: Path
+    kafka: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
-    with Deployment(server.bootstrap, group, folder, MANY_SCORECARDS) as deployment:
+    with Deployment(kafka.bootstrap, group, folder, MANY_SCORECARDS) as deployment:
         worker, deliver = deployment.worker(), deployment.deliver()
-        with Feeding(story, server.bootstrap, poison=False) as feeding:
+        with Feeding(story, kafka.bootstrap, poison=False) as feeding:
             feeding.finish()
             alerts = assert_exact(deployment)
         assert_delivered(deployment, alerts)

@@ -111,6 +111,17 @@ def published_alerts(bootstrap: str) -> dict[Identity, dict[str, Any]]:
     return alerts
 
 
+def assert_same_latest(alerts: dict[Identity, dict[str, Any]], bootstrap: str) -> None:
+    """The compacted topic has of each alert that people see the last revision, as it was published."""
+    decode = record_decoder(FileRegistry(), ["alerts.state"])
+    found = {}
+    for message in everything(bootstrap, ("alerts.state",)):
+        alert = dict(decode("alerts.state", bytes(message.value() or b"")))
+        found[alert["alert_id"]] = alert
+    seen = sorted(identity for identity, alert in alerts.items() if not alert["shadow"])
+    assert found == {alert_id: alerts[alert_id, revision] for alert_id, revision in seen}
+
+
 def differences(expected: dict[Identity, dict[str, Any]], found: dict[Identity, dict[str, Any]]) -> list[str]:
     """What is missing, unexpected or different; the oracle's values may differ in the sixth decimal."""
     problems = [f"missing {expected[key]}" for key in expected.keys() - found.keys()]

@@ -6,12 +6,10 @@ import json
 import os
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import NewTopic
 
 from agents.eventfiles.files import read_events
 from agents.replay.arrivals import day_ends
@@ -22,17 +20,10 @@ from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_port
 from tests.support.commands import FORESHOCK, foreshock, running
 from tests.support.pages import answer, scrape, total
-from tests.support.patience import ended, patience, wait_until
-from tests.support.topics import ASK_S, admin_of, alter, ends, partitions, reader
+from tests.support.patience import ended, wait_until
+from tests.support.topics import alter, delete_topics, ends, partitions, reader
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
-
-
-@pytest.fixture(scope="module")
-def kafka() -> Iterator[KafkaServer]:
-    """One broker that creates no topic by itself."""
-    with KafkaServer(extra_config={"auto.create.topics.enable": "false"}) as server:
-        yield server
 
 
 class Operator:
@@ -41,6 +32,7 @@ class Operator:
     def __init__(self, kafka: KafkaServer, folder: Path, group: str = "foreshock") -> None:
         self.folder = folder
         self.database = folder / "foreshock.db"
+        delete_topics(kafka.bootstrap)
         self._environment = {
             **os.environ,
             "FORESHOCK_KAFKA__BOOTSTRAP": kafka.bootstrap,
@@ -94,10 +86,8 @@ def test_topics_are_created_once_mended_and_never_repartitioned(kafka: KafkaServ
 
 
 def test_a_topic_with_other_partitions_is_left_to_a_person(kafka: KafkaServer, tmp_path: Path) -> None:
-    admin = admin_of(kafka.bootstrap)
-    for future in admin.create_topics([NewTopic("second-state-changelog", 3, 1)]).values():
-        future.result(patience(ASK_S))
     operator = Operator(kafka, tmp_path, "second")
+    kafka.create_topics(["second-state-changelog"], partitions=3)
     applied = operator.run("topics", "apply")
     assert applied.returncode == 1
     assert "second-state-changelog: partitions is 3, must be 8; this needs your decision" in applied.stderr

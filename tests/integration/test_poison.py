@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -38,12 +38,6 @@ HOSTILE = 10_000
 _LIMITS_OFF = "[dead_letters]\nmax_consecutive = 1000000\nmax_ratio = 1.0\n"
 Place = tuple[str, int, int]
 Pair = tuple[bytes | None, bytes | None]
-
-
-@pytest.fixture(scope="module")
-def kafka() -> Iterator[KafkaServer]:
-    with KafkaServer(extra_config={"auto.create.topics.enable": "false"}) as server:
-        yield server
 
 
 class Deployment:

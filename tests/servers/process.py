@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _POLL_S = 0.05
+_STOP_S = 10.0
 _TAIL_BYTES = 4_000
 # Waits for the parent's end of the pipe to close (a clean stop ends this guard first).
 # QUIT first: PostgreSQL then gives its shared memory back.
@@ -196,3 +197,34 @@ class Server(abc.ABC):
     ) -> None:
         """Close, whatever happened inside."""
         self.close()
+
+
+class OneProcess(Server):
+    """A server that is one process."""
+
+    def __init__(self, name: str, ready_s: float) -> None:
+        """Make the folder; `_process` is to be set."""
+        super().__init__(name)
+        self._ready_s = ready_s
+        self._process: ChildProcess
+
+    @abc.abstractmethod
+    def answers(self) -> bool:
+        """Whether it does what it is there for."""
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        self._process.start()
+        self._process.wait_ready(self.answers, self._ready_s)
+
+    def stop(self) -> None:
+        """End cleanly."""
+        self._process.stop(_STOP_S)
+
+    def kill9(self) -> None:
+        """End without warning."""
+        self._process.kill9()
+
+    def log_tail(self) -> str:
+        """Return the end of the server's log."""
+        return self._process.log_tail()
