@@ -10,7 +10,9 @@ from pipeline.config import EngineConfig
 from pipeline.kinds.table import KINDS
 from pipeline.rules import RULES
 from pipeline.rules.rule import Rule
-from schemas.event_types import ALERT_SEVERITIES, BILLING_TYPES, SIGNAL_TYPES, TICKET_TYPES
+from schemas.event_types import ALERT_SEVERITIES
+from schemas.topics import TOPICS
+from schemas.validation import RULES as VALID
 from tests.support.scene import Stage
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.kind for rule in RULES])
@@ -100,8 +102,7 @@ def test_every_rule_has_a_scene() -> None:
 
 @each_rule
 def test_a_rules_events_exist(rule: Rule) -> None:
-    types = {"billing.events": BILLING_TYPES, "ticket.events": TICKET_TYPES, "customer.signals": SIGNAL_TYPES}
-    known = types[rule.topic]
+    known = VALID[TOPICS[rule.topic].schema].symbols["type"]
     begin, end = SCENES[rule.kind]
     assert {event["type"] for event in [*begin, *([end] if end else [])]} <= known
 

@@ -14,6 +14,7 @@ from schemas.codec import Decoder
 from schemas.registry import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.exactness.processes import PARTITIONS
+from tests.oracle.batches import KINDS
 from tests.oracle.model import OracleConfig, Record
 from tests.oracle.oracle import Oracle
 from tests.property.agreement import (
@@ -27,13 +28,8 @@ from tests.property.agreement import (
 from tests.support.topics import everything
 
 Identity = tuple[str, int]
-_KINDS = {
-    RecordKind.EVENT: "event",
-    RecordKind.TICK: "tick",
-    RecordKind.BAD: "bad",
-    RecordKind.TOMBSTONE: "tombstone",
-}
-ALERT_TOPICS = ("alerts.health", "alerts.expansion", "alerts.shadow")
+_KINDS = {kind: name for name, kind in KINDS.items()}
+ALERT_TOPICS = tuple(name for name, spec in TOPICS.items() if spec.schema == "alert" and name != "alerts.state")
 
 
 class Truth:

@@ -9,12 +9,10 @@ from pipeline.intake.feed import Feed
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, HOUR_MS, TOPICS, Record
 from tests.support.recovered import restarted
+from tests.support.wire import blank, smallest
 
 MIDNIGHT_MS = 20_000 * DAY_MS
-NAMELESS: dict[str, dict[str, Any]] = {
-    "usage.events": {"feature": "home", "quantity": 1.0},
-    "billing.events": {"currency": "EUR"},
-}
+TIMES = ("occurred_at", "updated_at")
 
 
 class Stage:
@@ -34,12 +32,8 @@ class Stage:
     def send(self, topic: str, event: dict[str, Any], *, back_hours: int = 0) -> None:
         """Send one event that happened now, or some hours ago."""
         at_ms = self.now_ms - back_hours * HOUR_MS
-        complete = {"account_id": "acme", **NAMELESS.get(topic, {}), **event}
-        if topic == "account.profiles":
-            complete.setdefault("updated_at", at_ms)
-        else:
-            complete |= {"event_id": f"e{self._offsets[topic]}", "occurred_at": at_ms}
-        self._push(topic, "event", at_ms, complete)
+        known = {"account_id": "acme", "event_id": f"e{self._offsets[topic]}"} | dict.fromkeys(TIMES, at_ms)
+        self._push(topic, "event", at_ms, blank(topic) | smallest(topic) | known | event)
 
     def restart(self, config: EngineConfig) -> None:
         """Go on from a checkpoint with other settings."""

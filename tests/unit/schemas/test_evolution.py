@@ -11,7 +11,7 @@ import pytest
 from schemas.codec import Decoder
 from schemas.columnar import GroupDecoder
 from schemas.topics import TOPICS
-from tests.unit.schemas.wire import AT_MS, RECORDS, TableRegistry, decoded, reasons, schema_of, written
+from tests.support.wire import AT_MS, RECORDS, TableRegistry, decoded, reasons, schema_of, written
 
 if TYPE_CHECKING:
     from schemas.batch import I64

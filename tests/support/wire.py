@@ -1,4 +1,4 @@
-"""Records and decoders for the tests of the wire contract."""
+"""Records of the input topics as their schemas declare them, and decoders of them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from schemas.errors import RegistryUnavailableError, UnknownSchemaError
 from schemas.framing import frame
 from schemas.registry import FileRegistry
 from schemas.topics import TOPICS, TopicSpec
+from schemas.validation import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,6 +109,20 @@ RECORDS: dict[str, dict[str, Any]] = {
     },
 }
 """One good record of each input topic."""
+
+
+def blank(topic: str, **given: Any) -> dict[str, Any]:
+    """An event as the core gets it: null in every field that is not given and has no other default."""
+    fields = definitions.current(TOPICS[topic].schema)["fields"]
+    return {field["name"]: field.get("default") for field in fields} | given
+
+
+def smallest(topic: str, **given: Any) -> dict[str, Any]:
+    """A record with nothing but what must be there."""
+    schema = TOPICS[topic].schema
+    needed = [field["name"] for field in definitions.current(schema)["fields"] if "default" not in field]
+    symbols = {name: min(allowed) for name, allowed in RULES[schema].symbols.items() if name in needed}
+    return {name: AT_MS if name == "occurred_at" else "x" for name in needed} | symbols | given
 
 
 class TableRegistry:
