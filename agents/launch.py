@@ -9,20 +9,19 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException
 
 from agents.delivery.loop import Deliver, DeliverConfig
 from agents.delivery.portfolio import PortfolioKeeper
 from agents.delivery.reader import Publish, record_decoder
-from agents.kafka.brokers import SILENT, Complaints
+from agents.kafka import clients
 from agents.kafka.registry import open_registry
 from agents.process.exits import ExitCode
 from agents.settings import ConfigError, Problem, Settings, masked_url
-from agents.worker.core import EngineCore
 from agents.worker.process import Worker
-from agents.worker.wire import AvroWire
+from agents.worker.serde import Serde
 from pipeline.kinds.table import enabled_by_level
-from schemas.topics import INPUT_TOPICS, LARGEST_MESSAGE_BYTES
+from schemas.topics import INPUT_TOPICS
 from sinks.database.portfolio import PortfolioStore
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS
@@ -47,9 +46,8 @@ def run_worker(settings: Settings, *, embedded: bool = False, accept_epoch: bool
     worker = Worker(
         settings.worker(embedded=embedded, accept_epoch=accept_epoch),
         topics=INPUT_TOPICS,
-        core=EngineCore(settings.engine()),
-        wire=AvroWire(open_registry(settings), source(settings), max_record_bytes=settings.limits.record_bytes),
-        observer=metrics,
+        serde=Serde(open_registry(settings), source(settings), max_record_bytes=settings.limits.record_bytes),
+        metrics=metrics,
     )
 
     def ready() -> str | None:
@@ -83,7 +81,7 @@ def run_deliver(settings: Settings, *, accept_loss: bool = False) -> int:
         ),
         sink,
         record_decoder(registry, PROJECTIONS),
-        dead_letter_publisher(client, AvroWire(registry, source(settings))),
+        dead_letter_publisher(client, Serde(registry, source(settings))),
         metrics,
         between=keeper.tick,
     )
@@ -105,25 +103,18 @@ def source(settings: Settings) -> str:
     return f"/foreshock/{settings.app.group}"
 
 
-def dead_letter_publisher(client: Mapping[str, Any], wire: AvroWire) -> Publish:
+def dead_letter_publisher(client: Mapping[str, Any], serde: Serde) -> Publish:
     """A function that publishes a dead letter and returns once that is acknowledged.
 
     It raises KafkaException when that does not happen.
     """
-    settings = {
-        **client,
-        "acks": "all",
-        "enable.idempotence": True,
-        "partitioner": "murmur2_random",
-        "message.max.bytes": LARGEST_MESSAGE_BYTES,
-        "log_level": SILENT,
-        "error_cb": Complaints(logger, "dead letters"),
-    }
-    producer = Producer(settings, logger=logger)
+    silent = {**client, "log_level": clients.SILENT}
+    complain = clients.Complaints(logger, "dead letters")
+    producer = clients.producer(silent, "dead letters", logger=logger, on_error=complain)
 
     def publish(letter: Any) -> None:
         failures: list[KafkaError] = []
-        message = wire.dead_letter(letter)
+        message = serde.dead_letter(letter)
         producer.produce(
             message.topic,
             message.value,

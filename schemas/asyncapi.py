@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from schemas import cloudevents, definitions
+from schemas import definitions
+from schemas.codec import cloudevents
 from schemas.topics import CLOCK_TICKS, INPUT_TOPICS, TOPICS
 
 if TYPE_CHECKING:

@@ -1,10 +1,70 @@
-"""What can go wrong on the wire, and who must act."""
+"""The root of every error of ours, and those of the wire. The number is the exit code of the process that it ends.
+
+ForeshockError                       1  what was asked for was not done; its message is for whoever asked
+  UsageError                         2  what was given cannot be used
+    ConfigError                         the settings, with every problem
+    EventFileError                      the event files, with every problem
+    FolderError                         the demo's folder
+    FailpointError                      the variable of the fault tests
+    ScorecardError                      the scorecards and profiles
+    UnknownLabelKindError               the labels of a backtest
+  UnreachableError                  69  no broker answers: start again later
+  BrokenError                       70  a fault of ours or of a server: nothing unfinished is acknowledged
+    InvariantError                      what delivery guarantees rest on does not hold
+    OffsetGapError                      records were skipped on their way to the core
+    PublishError                        a record was not acknowledged
+    ChangelogError                      the changelog cannot be read to its end
+    SnapshotError                       a value in it cannot be read
+  DeadLetterLimitError              74  too much is dead-lettered
+  RefusedError                      78  the topics do not fit: a person must decide
+  SchemaError                           a record and its schema
+    RegistryUnavailableError            its records wait; none is bad because of that
+    UnknownSchemaError                  its records are dead-lettered
+    IncompatibleSchemaError             its records are dead-lettered
+    MalformedError                      the record is dead-lettered
+    EncodeError                         a fault of the caller
+  SinkError                             a batch and its destination
+    SinkUnavailableError                the batch is kept and tried again
+      CommitUnknownError                so it is, once the positions were read again
+    PositionConflictError               nothing was written; the positions are read again
+    SinkRejectedError                   the records named are dead-lettered, the others written
+    UnknownAccountError                 nothing is known of the account asked for
+  EmitError                             event files were not delivered
+  ReplayError                           dead letters were not put back
+  StuckError                            the consumers do not move
+  EmbeddedBrokerError                   the demo's broker did not start
+  DemoError                             the demo did not come to its end
+  UnreadableError                       caught: told as an EventFileError
+  UnstorableError                       caught: told as a SinkRejectedError
+  Interrupted                           caught: another rebalance made a recovery pointless
+"""
 
 from __future__ import annotations
 
+from typing import ClassVar
 
-class SchemaError(Exception):
-    """Root of this package's errors."""
+
+class ForeshockError(Exception):
+    """Root of our errors: what was asked for was not done, and the message says why."""
+
+    exit_code: ClassVar[int] = 1
+    """Of the process that the error ends."""
+
+
+class UsageError(ForeshockError):
+    """Something that was given cannot be used."""
+
+    exit_code = 2
+
+
+class BrokenError(ForeshockError):
+    """A fault: a process ends at once, with nothing unfinished acknowledged, and its traceback is worth keeping."""
+
+    exit_code = 70
+
+
+class SchemaError(ForeshockError):
+    """A record and its schema do not come together."""
 
 
 class RegistryUnavailableError(SchemaError):

@@ -1,245 +1,334 @@
-"""Which decoded records may be applied: identifiers, numbers, times and symbols within their bounds."""
+"""Which records may be applied: the rules of every field, one table for the wire and for files.
+
+A rule is held against a whole column or a single value; that a value has the type of its field is settled before.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.accounts import RESERVED, are_of_fleet, of_fleet
-from schemas.encoded_size import numbers, offsets, valid
+from schemas.arrays import numbers, offsets, valid
 from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_PRIORITIES, TICKET_TYPES
 from schemas.reasons import Reason
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+Mask = npt.NDArray[np.bool_]
 
-    import numpy.typing as npt
-
-    from schemas.batch import I64
-
-    Mask = npt.NDArray[np.bool_]
-
-YEAR_10000_MS = 253_402_300_800_000
 MAX_ID_BYTES = 128
-MAX_TEXT_BYTES = 1_024
-MAX_QUANTITY = 1e9
-MAX_DURATION_MS = 10**12
-MAX_MINOR = 10**15
-MAX_SEATS = 10**9
-MAX_SCORE = 1e9
+_MAX_TEXT_BYTES = 1_024
+_YEAR_10000_MS = 253_402_300_800_000
+_MAX_DURATION_MS = 10**12
+_MAX_MINOR = 10**15
+_MAX_COUNT = 10**9
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """A number's closed interval, and the reason given outside of it. NaN is outside."""
+@dataclass(frozen=True, kw_only=True)
+class Rule(ABC):
+    """What holds for the values of a field; null keeps every rule. As a text, what is wrong with one that breaks it."""
 
+    reason: Reason
+    """Of the dead letter of a record that breaks the rule."""
+
+    def broken_in(self, column: pa.Array) -> Mask | None:
+        """Which values of a column break it; None if none does."""
+        if column.null_count == len(column):
+            return None
+        broken = self._broken(column)
+        if broken is not None and column.null_count:
+            broken = broken & valid(column)
+        return broken if broken is not None and broken.any() else None
+
+    def allows(self, value: Any) -> bool:
+        """Whether a single value keeps it."""
+        return value is None or self._allows(value)
+
+    @abstractmethod
+    def _broken(self, column: pa.Array) -> Mask | None:
+        """As `broken_in`; the answer for nulls is arbitrary."""
+
+    @abstractmethod
+    def _allows(self, value: Any) -> bool:
+        pass
+
+    @abstractmethod
+    def __str__(self) -> str:
+        pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Rule):
+    """So many bytes of UTF-8, and no NUL, which PostgreSQL cannot store."""
+
+    reason: Reason = Reason.INVALID_TEXT
+    least: int = 0
+    most: int = _MAX_TEXT_BYTES
+
+    def __str__(self) -> str:
+        return f"not {self.least} to {self.most:,} bytes without NUL"
+
+    def _broken(self, column: pa.Array) -> Mask | None:
+        bounds = offsets(column)
+        lengths = np.diff(bounds)
+        broken: Mask | None = None
+        if lengths.max() > self.most or (self.least and lengths.min() < self.least):
+            broken = (lengths > self.most) | (lengths < self.least)
+        data = column.buffers()[2]
+        if data is not None and b"\x00" in data[int(bounds[0]) : int(bounds[-1])].to_pybytes():
+            with_nul: Mask = pc.match_substring(column, "\x00").fill_null(False).to_numpy(zero_copy_only=False)
+            broken = with_nul if broken is None else broken | with_nul
+        return broken
+
+    def _allows(self, value: str) -> bool:
+        return self.least <= len(value.encode()) <= self.most and "\x00" not in value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts(Rule):
+    """Every item of a list is such a text."""
+
+    reason: Reason = Reason.INVALID_TEXT
+    item: Text = Text()
+
+    def __str__(self) -> str:
+        return f"an item is {self.item}"
+
+    def _broken(self, column: pa.Array) -> Mask | None:
+        items = self.item.broken_in(column.flatten())
+        if items is None:
+            return None
+        counts = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+        broken = np.zeros(len(column), dtype=np.bool_)
+        broken[np.repeat(np.arange(len(column)), counts)[items]] = True
+        return broken
+
+    def _allows(self, value: list[str]) -> bool:
+        return all(map(self.item.allows, value))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Rule):
+    """A closed interval; NaN is outside."""
+
+    reason: Reason = Reason.INVALID_VALUE
     low: float
     high: float
-    reason: str = Reason.INVALID_VALUE
+    words: str = ""
+    """What is wrong, where the bounds as numbers would say little."""
+
+    def __str__(self) -> str:
+        return self.words or f"not between {self.low:,} and {self.high:,}"
+
+    def _broken(self, column: pa.Array) -> Mask | None:
+        values = numbers(column)
+        if self.low <= values.min() and values.max() <= self.high:
+            return None
+        outside: Mask = ~((values >= self.low) & (values <= self.high))
+        return outside
+
+    def _allows(self, value: float) -> bool:
+        return self.low <= value <= self.high
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What holds for the fields of a schema, beyond their types; nulls pass."""
+@dataclass(frozen=True, kw_only=True)
+class Symbol(Rule):
+    """One of a few texts."""
 
-    ids: tuple[str, ...] = ()
-    """Not empty, at most MAX_ID_BYTES, no NUL."""
-    optional_ids: tuple[str, ...] = ()
-    """The same, but may be empty."""
-    texts: tuple[str, ...] = ()
-    """At most MAX_TEXT_BYTES, no NUL (which PostgreSQL cannot store)."""
-    lists: tuple[str, ...] = ()
-    """Their items are texts."""
-    bounds: Mapping[str, Bounds] = field(default_factory=dict)
-    symbols: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    reason: Reason = Reason.INVALID_TYPE
+    symbols: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"not one of {', '.join(sorted(self.symbols))}"
+
+    def _broken(self, column: pa.Array) -> Mask | None:
+        known: Mask = pc.is_in(column, value_set=self._value_set).to_numpy(zero_copy_only=False)
+        return ~known
+
+    def _allows(self, value: str) -> bool:
+        return value in self.symbols
+
+    @cached_property
+    def _value_set(self) -> pa.Array:
+        return pa.array(sorted(self.symbols))
 
 
-_TIME = Bounds(0, YEAR_10000_MS - 1, Reason.INVALID_TIME)
-_MINOR = Bounds(-MAX_MINOR, MAX_MINOR)
-_SEATS = Bounds(0, MAX_SEATS)
+@dataclass(frozen=True, kw_only=True)
+class Unreserved(Rule):
+    """An account id that a customer may have."""
 
-RULES: dict[str, Rules] = {
-    "usage_event": Rules(
-        ids=("event_id", "account_id", "user_id", "feature"),
-        texts=("action", "source", "role"),
-        bounds={
-            "occurred_at": _TIME,
-            "quantity": Bounds(0, MAX_QUANTITY, Reason.INVALID_QUANTITY),
-            "duration_ms": Bounds(0, MAX_DURATION_MS, Reason.INVALID_QUANTITY),
-        },
-    ),
-    "billing_event": Rules(
-        ids=("event_id", "account_id"),
-        optional_ids=("subscription_id", "invoice_id"),
-        texts=("currency", "reason"),
-        bounds={
-            "occurred_at": _TIME,
-            "due_at": _TIME,
-            "mrr_minor_before": _MINOR,
-            "mrr_minor_after": _MINOR,
-            "amount_minor": _MINOR,
-            "seats_before": _SEATS,
-            "seats_after": _SEATS,
-        },
-        symbols={"type": BILLING_TYPES},
-    ),
-    "ticket_event": Rules(
-        ids=("event_id", "account_id", "ticket_id"),
-        optional_ids=("requester_id",),
-        texts=("channel", "component"),
-        bounds={"occurred_at": _TIME, "sentiment": Bounds(-1, 1), "csat": Bounds(1, 5)},
-        symbols={"type": TICKET_TYPES, "priority": TICKET_PRIORITIES},
-    ),
-    "customer_signal": Rules(
-        ids=("event_id", "account_id"),
-        optional_ids=("contact_id", "subject"),
-        texts=("phase", "author", "role"),
-        lists=("reason_codes",),
-        bounds={
-            "occurred_at": _TIME,
-            "expires_at": _TIME,
-            "due_at": _TIME,
-            "score": Bounds(-MAX_SCORE, MAX_SCORE),
-            "scale": Bounds(-MAX_SCORE, MAX_SCORE),
-        },
-        symbols={"type": SIGNAL_TYPES},
-    ),
-    "account_profile": Rules(
-        ids=("account_id",),
-        optional_ids=("parent_account_id",),
-        texts=(
-            "name",
-            "segment",
-            "touch_model",
-            "lifecycle_stage",
-            "plan",
-            "currency",
-            "owner",
-            "timezone",
-            "country",
-            "status",
-        ),
-        lists=("entitled_features",),
-        bounds={
-            "updated_at": _TIME,
-            "renewal_at": _TIME,
-            "seats": _SEATS,
-            "arr_minor": _MINOR,
-            "quota_actions": Bounds(0, MAX_SCORE),
-        },
-    ),
-    "clock_tick": Rules(texts=("source",), bounds={"at_ms": _TIME}),
+    reason: Reason = Reason.RESERVED_ID
+
+    def __str__(self) -> str:
+        return f"reserved: {RESERVED}"
+
+    def _broken(self, column: pa.Array) -> Mask | None:
+        reserved: Mask = are_of_fleet(column).fill_null(False).to_numpy(zero_copy_only=False)
+        return reserved
+
+    def _allows(self, value: str) -> bool:
+        return not of_fleet(value)
+
+
+Rules = tuple[Rule, ...]
+
+_ID: Rules = (Text(least=1, most=MAX_ID_BYTES, reason=Reason.INVALID_ID),)
+_ACCOUNT_ID: Rules = (*_ID, Unreserved())
+_OPTIONAL_ID: Rules = (Text(most=MAX_ID_BYTES, reason=Reason.INVALID_ID),)
+_TEXT: Rules = (Text(),)
+_TEXTS: Rules = (Texts(),)
+_TIME: Rules = (
+    Number(low=0, high=_YEAR_10000_MS - 1, reason=Reason.INVALID_TIME, words="not between the years 1970 and 9999"),
+)
+_QUANTITY: Rules = (Number(low=0, high=_MAX_COUNT, reason=Reason.INVALID_QUANTITY),)
+_DURATION: Rules = (Number(low=0, high=_MAX_DURATION_MS, reason=Reason.INVALID_QUANTITY),)
+_COUNT: Rules = (Number(low=0, high=_MAX_COUNT),)
+_MINOR: Rules = (Number(low=-_MAX_MINOR, high=_MAX_MINOR),)
+
+RULES: Mapping[str, Mapping[str, Rules]] = {
+    "usage_event": {
+        "event_id": _ID,
+        "account_id": _ACCOUNT_ID,
+        "user_id": _ID,
+        "feature": _ID,
+        "action": _TEXT,
+        "occurred_at": _TIME,
+        "quantity": _QUANTITY,
+        "duration_ms": _DURATION,
+        "source": _TEXT,
+        "role": _TEXT,
+    },
+    "billing_event": {
+        "event_id": _ID,
+        "account_id": _ACCOUNT_ID,
+        "type": (Symbol(symbols=BILLING_TYPES),),
+        "occurred_at": _TIME,
+        "subscription_id": _OPTIONAL_ID,
+        "invoice_id": _OPTIONAL_ID,
+        "mrr_minor_before": _MINOR,
+        "mrr_minor_after": _MINOR,
+        "amount_minor": _MINOR,
+        "currency": _TEXT,
+        "seats_before": _COUNT,
+        "seats_after": _COUNT,
+        "due_at": _TIME,
+        "reason": _TEXT,
+    },
+    "ticket_event": {
+        "event_id": _ID,
+        "account_id": _ACCOUNT_ID,
+        "ticket_id": _ID,
+        "type": (Symbol(symbols=TICKET_TYPES),),
+        "occurred_at": _TIME,
+        "priority": (Symbol(symbols=TICKET_PRIORITIES),),
+        "channel": _TEXT,
+        "component": _TEXT,
+        "requester_id": _OPTIONAL_ID,
+        "sentiment": (Number(low=-1, high=1),),
+        "csat": (Number(low=1, high=5),),
+    },
+    "customer_signal": {
+        "event_id": _ID,
+        "account_id": _ACCOUNT_ID,
+        "type": (Symbol(symbols=SIGNAL_TYPES),),
+        "occurred_at": _TIME,
+        "contact_id": _OPTIONAL_ID,
+        "score": (Number(low=-_MAX_COUNT, high=_MAX_COUNT),),
+        "scale": (Number(low=1e-9, high=_MAX_COUNT),),
+        "phase": _TEXT,
+        "author": _TEXT,
+        "reason_codes": _TEXTS,
+        "expires_at": _TIME,
+        "due_at": _TIME,
+        "role": _TEXT,
+        "subject": _OPTIONAL_ID,
+    },
+    "account_profile": {
+        "account_id": _ACCOUNT_ID,
+        "updated_at": _TIME,
+        "name": _TEXT,
+        "segment": _TEXT,
+        "touch_model": _TEXT,
+        "lifecycle_stage": _TEXT,
+        "plan": _TEXT,
+        "seats": _COUNT,
+        "entitled_features": _TEXTS,
+        "arr_minor": _MINOR,
+        "currency": _TEXT,
+        "owner": _TEXT,
+        "parent_account_id": _OPTIONAL_ID,
+        "timezone": _TEXT,
+        "country": _TEXT,
+        "renewal_at": _TIME,
+        "status": _TEXT,
+        "quota_actions": _COUNT,
+    },
+    "clock_tick": {"at_ms": _TIME, "source": _TEXT},
 }
+"""Schema → field → its rules, in the order in which they are held against a record. Maps, which nothing reads, have
+none."""
+
+EVENT_TIME: Mapping[str, str] = {
+    **dict.fromkeys(RULES, "occurred_at"),
+    "account_profile": "updated_at",
+    "clock_tick": "at_ms",
+}
+"""Schema → the field that says when it happened."""
 
 
-def violations(rules: Rules, columns: pa.RecordBatch) -> dict[int, tuple[str, str]]:
+class Broken(NamedTuple):
+    """A rule of a field, and the rows that break it."""
+
+    rows: Mask
+    field: str
+    rule: Rule
+
+
+def broken_rules(schema: str, columns: pa.RecordBatch, latest_ms: int | None = None) -> Iterator[Broken]:
+    """Every rule that a row breaks.
+
+    Args:
+        schema: a name in RULES.
+        columns: typed as `codec.projection.columns_of` has them; others are left alone.
+        latest_ms: event times beyond are in the future; None where no clock is to be asked.
+    """
+    for name, rules in _with_latest(schema, latest_ms).items():
+        column = columns.column(name)
+        for rule in rules:
+            rows = rule.broken_in(column)
+            if rows is not None:
+                yield Broken(rows, name, rule)
+
+
+def violations(schema: str, columns: pa.RecordBatch) -> dict[int, tuple[str, str]]:
     """Reason and detail of the first rule that each bad row breaks."""
     found: dict[int, tuple[str, str]] = {}
-    for names, least, most, reason in (
-        (rules.ids, 1, MAX_ID_BYTES, Reason.INVALID_ID),
-        (rules.optional_ids, 0, MAX_ID_BYTES, Reason.INVALID_ID),
-        (rules.texts, 0, MAX_TEXT_BYTES, Reason.INVALID_TEXT),
-    ):
-        for name in names:
-            detail = f"{name} has no {least} to {most} bytes without NUL"
-            _note(found, _bad_texts(columns.column(name), least, most), reason, detail)
-    if "account_id" in rules.ids:
-        reserved = are_of_fleet(columns.column("account_id")).to_numpy(zero_copy_only=False)
-        _note(found, reserved, Reason.RESERVED_ID, f"account_id: {RESERVED}")
-    for name in rules.lists:
-        detail = f"{name} has an item of more than {MAX_TEXT_BYTES} bytes or with NUL"
-        _note(found, _bad_lists(columns.column(name)), Reason.INVALID_TEXT, detail)
-    for name, bounds in rules.bounds.items():
-        detail = f"{name} is not within {bounds.low:g} and {bounds.high:g}"
-        _note(found, _outside(columns.column(name), bounds), bounds.reason, detail)
-    for name, symbols in rules.symbols.items():
-        detail = f"{name} is none of its symbols"
-        _note(found, _unknown(columns.column(name), symbols), Reason.INVALID_TYPE, detail)
+    for rows, name, rule in broken_rules(schema, columns):
+        for row in np.flatnonzero(rows).tolist():
+            found.setdefault(row, (rule.reason, f"{name}: {rule}"))
     return found
 
 
 def row_is_valid(schema: str, row: Mapping[str, Any]) -> bool:
     """Whether one record breaks none of the rules of its schema."""
+    return all(rule.allows(row.get(name)) for name, rules in RULES[schema].items() for rule in rules)
+
+
+def _with_latest(schema: str, latest_ms: int | None) -> Mapping[str, Rules]:
     rules = RULES[schema]
-    texts = [
-        (row.get(name), least, most)
-        for names, least, most in (
-            (rules.ids, 1, MAX_ID_BYTES),
-            (rules.optional_ids, 0, MAX_ID_BYTES),
-            (rules.texts, 0, MAX_TEXT_BYTES),
-        )
-        for name in names
-    ]
-    texts += [(item, 0, MAX_TEXT_BYTES) for name in rules.lists for item in row.get(name) or ()]
-    numbers_of = [(row.get(name), bounds) for name, bounds in rules.bounds.items()]
-    symbols_of = [(row.get(name), symbols) for name, symbols in rules.symbols.items()]
-    texts_are_valid = all(
-        text is None or (least <= len(text.encode()) <= most and "\0" not in text) for text, least, most in texts
-    )
-    return (
-        texts_are_valid
-        and not of_fleet(row.get("account_id") or "")
-        and all(value is None or bounds.low <= value <= bounds.high for value, bounds in numbers_of)
-        and all(symbol is None or symbol in symbols for symbol, symbols in symbols_of)
-    )
-
-
-def key_mismatches(keys: pa.Array, ids: pa.Array) -> I64:
-    """Rows whose key is there, but is not the UTF-8 of their id; ids are never null."""
-    expected = ids.view(pa.binary())
-    if keys.equals(expected):
-        return np.zeros(0, dtype=np.int64)
-    differ: Mask = pc.not_equal(keys, expected).fill_null(False).to_numpy(zero_copy_only=False)
-    return np.flatnonzero(differ)
-
-
-def _note(found: dict[int, tuple[str, str]], bad: Mask | None, reason: str, detail: str) -> None:
-    if bad is not None:
-        for row in np.flatnonzero(bad).tolist():
-            found.setdefault(row, (reason, detail))
-
-
-def _bad_texts(column: pa.Array, least: int, most: int) -> Mask | None:
-    bounds = offsets(column)
-    lengths = np.diff(bounds)
-    bad: Mask | None = None
-    if len(lengths) and (lengths.max() > most or (least and lengths.min() < least)):
-        bad = (lengths > most) | (lengths < least)
-        if column.null_count:
-            bad &= valid(column)
-    data = column.buffers()[2]
-    if data is not None and b"\x00" in data[int(bounds[0]) : int(bounds[-1])].to_pybytes():
-        with_nul: Mask = pc.match_substring(column, "\x00").fill_null(False).to_numpy(zero_copy_only=False)
-        bad = with_nul if bad is None else bad | with_nul
-    return bad
-
-
-def _bad_lists(column: pa.Array) -> Mask | None:
-    items = _bad_texts(column.values, 0, MAX_TEXT_BYTES)
-    if items is None:
-        return None
-    bad = np.zeros(len(column), dtype=np.bool_)
-    bad[np.searchsorted(offsets(column), np.flatnonzero(items), side="right") - 1] = True
-    return bad
-
-
-def _outside(column: pa.Array, bounds: Bounds) -> Mask | None:
-    if not len(column) or column.null_count == len(column):
-        return None
-    values = numbers(column)
-    inside = (values >= bounds.low) & (values <= bounds.high)
-    if column.null_count:
-        inside |= ~valid(column)
-    return None if inside.all() else ~inside
-
-
-def _unknown(column: pa.Array, symbols: frozenset[str]) -> Mask | None:
-    known = pc.is_in(column, value_set=pa.array(sorted(symbols)))
-    mask: Mask = ~known.to_numpy(zero_copy_only=False)
-    if column.null_count:
-        mask &= valid(column)
-    return mask if mask.any() else None
+    if latest_ms is None:
+        return rules
+    name = EVENT_TIME[schema]
+    at = _EPOCH + timedelta(milliseconds=latest_ms)
+    words = f"in the future: later than {at:%Y-%m-%dT%H:%M:%SZ}"
+    future = Number(low=-(2**63), high=latest_ms, reason=Reason.FUTURE_DATED, words=words)
+    return {**rules, name: (*rules[name], future)}

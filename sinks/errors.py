@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from schemas.errors import ForeshockError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,7 +22,7 @@ class Refusal(StrEnum):
     REFUSED_BY_DATABASE = "refused_by_database"
 
 
-class SinkError(Exception):
+class SinkError(ForeshockError):
     """Root of the errors that a sink raises."""
 
 

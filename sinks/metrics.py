@@ -55,7 +55,7 @@ class Metrics:
         for level, count in counts.items():
             self._gauge("foreshock_rules_enabled", level).set(count)
 
-    # What the worker tells; see agents.worker.ports.Observer.
+    # What the worker tells.
 
     def records(self, topic: str, fate: str, count: int) -> None:
         """Input records of a topic met a fate."""
@@ -88,9 +88,8 @@ class Metrics:
         """The group is rebalancing."""
         self._counter("foreshock_rebalances_total").inc()
 
-    def recovery(self, seconds: float, entries: int, stale: int) -> None:
-        """State was rebuilt from so many changelog records, `stale` of them by a fenced-off writer."""
-        del entries  # Foreseen by the port; how long it took is what an operator acts on.
+    def recovery(self, seconds: float, stale: int) -> None:
+        """State was rebuilt; so many changelog records were left out as those of a fenced-off writer."""
         self._gauge("foreshock_recovery_seconds").set(seconds)
         self._counter("foreshock_recovery_stale_records_total").inc(stale)
 

@@ -15,7 +15,7 @@ import numpy as np
 from agents.eventfiles.files import EventFiles
 from agents.replay.arrivals import I64, Share, arrivals_of, day_ends, tick_times
 from pipeline.config import EngineConfig
-from schemas.batch import Batch, RecordKind
+from schemas.codec.batch import Batch, RecordKind
 
 _WINDOW_ROWS = 100_000
 _WINDOW_DAYS = 28

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from agents.cli.console import out, print_json, print_table
-from agents.cli.failures import UsageError
 from agents.cli.options import ConfigFile, Json, settings
 from agents.settings import masked, sample
 from agents.settings.cards import card_warnings
 from agents.settings.cards import shown as cards_shown
 from agents.settings.load import read
+from schemas.errors import UsageError
 
 group = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 

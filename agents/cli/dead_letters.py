@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.cli.console import err, out, print_json, print_table
-from agents.cli.failures import UsageError
 from agents.cli.options import ConfigFile, Json, settings
+from schemas.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from agents.replay.dead_letters import Filter, Quarantined
-    from agents.settings import Settings
 
 group = typer.Typer(help="Records that could not be applied.", no_args_is_help=True)
 
@@ -52,8 +49,11 @@ def list_(
 
     Example: foreshock dead-letters list --reason malformed --limit 5
     """
+    from agents.kafka.registry import open_registry
+    from agents.replay import dead_letters
+
     chosen = settings(config)
-    letters = _read(chosen, _filter(topic, reason, since, at))
+    letters = dead_letters.read(chosen.kafka_client(), open_registry(chosen), _filter(topic, reason, since, at))
     shown = list(islice(letters, limit))
     counts = Counter((found.letter.topic, found.letter.reason) for found in shown)
     rest = Counter((found.letter.topic, found.letter.reason) for found in letters)
@@ -82,25 +82,32 @@ def replay(
 ) -> None:
     """Put dead letters back into their topics with their original bytes, once their cause is mended.
 
+    Those that were put back before are left out.
+
     Example: foreshock dead-letters replay --reason unknown_schema --yes
     """
-    from agents.replay.dead_letters import replay as put_back
+    from agents.kafka.registry import open_registry
+    from agents.replay import dead_letters
 
     chosen = settings(config)
     if not any((topic, reason, since, at)):
         message = "say which: --topic, --reason, --since or --at"
         raise UsageError(message)
-    letters = _read(chosen, _filter(topic, reason, since, at))
-    if not yes:
+    client, replayed = chosen.kafka_client(), Counter[str]()
+    letters = dead_letters.outstanding(
+        client, open_registry(chosen), _filter(topic, reason, since, at), lambda found: replayed.update([found.place])
+    )
+    if yes:
+        out.print(f"{dead_letters.replay(client, letters)} records put back", highlight=False)
+    else:
         counts = Counter((found.letter.topic, found.letter.reason) for found in letters)
-        if not counts:
+        if counts:
+            print_table(["topic", "reason", "would be put back"], [(*key, n) for key, n in counts.items()])
+            err.print("nothing was done; add --yes to do it")
+        else:
             out.print("there are no such dead letters")
-            return
-        print_table(["topic", "reason", "would be put back"], [(*key, n) for key, n in counts.items()])
-        err.print("nothing was done; add --yes to do it")
-        return
-    count = put_back(chosen.kafka_client(), letters)
-    out.print(f"{count} records put back", highlight=False)
+    if replayed:
+        err.print(f"{replayed.total()} were put back before and are left out", highlight=False)
 
 
 def _filter(topic: str | None, reason: str | None, since: datetime | None, at: list[str] | None) -> Filter:
@@ -108,13 +115,6 @@ def _filter(topic: str | None, reason: str | None, since: datetime | None, at: l
 
     since_ms = None if since is None else int(since.replace(tzinfo=UTC).timestamp()) * 1000
     return Filter(topic, reason, since_ms, frozenset(at) if at else None)
-
-
-def _read(chosen: Settings, wanted: Filter) -> Iterator[Quarantined]:
-    from agents.kafka.registry import open_registry
-    from agents.replay.dead_letters import read
-
-    return read(chosen.kafka_client(), open_registry(chosen), wanted)
 
 
 def _row(found: Quarantined) -> tuple[str, ...]:

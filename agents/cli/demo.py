@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli.console import err, out, print_json
-from agents.cli.failures import FAILED, UsageError
+from agents.cli.failures import FAILED
 from agents.cli.options import Json
+from schemas.errors import UsageError
 
 if TYPE_CHECKING:
     from agents.demo.folder import DemoFolder
@@ -36,7 +37,7 @@ def demo(
     Nothing needs to be installed: the broker is an embedded one (for trying out only), the database SQLite.
     The end proves that every record produced has met exactly one fate.
     """
-    from agents.demo.folder import DemoFolder, FolderError, sample_settings
+    from agents.demo.folder import DemoFolder, sample_settings
     from agents.demo.result import result_of
     from agents.demo.view import render
 
@@ -44,7 +45,7 @@ def demo(
     try:
         wanted = sample_settings(seed, accounts, days)
         folder.prepare()
-    except (ValueError, FolderError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise UsageError(str(error)) from error
     result = result_of(_run(folder, wanted))
     if json:
@@ -57,14 +58,8 @@ def demo(
 
 
 def _run(folder: DemoFolder, wanted: SimulationSettings) -> DemoRun:
-    from agents.demo.processes import DemoError
     from agents.demo.run import run_demo
     from agents.demo.view import ProgressView
-    from agents.kafka.embedded import EmbeddedBrokerError
 
-    try:
-        with ProgressView(err) as view:
-            return run_demo(folder, wanted, view.show)
-    except (DemoError, EmbeddedBrokerError) as error:
-        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(FAILED) from error
+    with ProgressView(err) as view:
+        return run_demo(folder, wanted, view.show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from agents.cli.console import err, out, print_json, print_table, progress
-from agents.cli.failures import USAGE, UsageError
+from agents.cli.failures import USAGE
 from agents.cli.options import ConfigFile, EventFolder, Json, settings
+from schemas.errors import UsageError
 
 if TYPE_CHECKING:
     from agents.eventfiles.files import EventFiles
@@ -104,7 +106,11 @@ def emit(
 
     chosen = settings(config)
     with err.status(f"reading {events}"):
-        files = read_events(events)
+        files = read_events(
+            events,
+            latest_ms=time.time_ns() // 1_000_000 + chosen.engine().max_skew_ms,
+            record_bytes=chosen.limits.record_bytes,
+        )
     _report_rejects(events, rejects, files, ignore=skip_bad)
     if dry_run:
         out.print(f"{files.rows} good rows, {len(files.rejected)} rejects, nothing produced", highlight=False)

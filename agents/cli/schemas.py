@@ -28,9 +28,9 @@ def check(config: ConfigFile = None) -> None:
     Compares with every released schema, and with the registry when the settings name one.
     """
     from agents.kafka.registry import open_registry
-    from schemas.compatibility import check_all
     from schemas.definitions import NAMES
-    from schemas.registry import FileRegistry
+    from schemas.registry.compatibility import check_all
+    from schemas.registry.source import FileRegistry
     from schemas.topics import TOPICS
 
     problems = check_all()

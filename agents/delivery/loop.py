@@ -19,7 +19,8 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from agents.delivery.reader import Decode, DeliverReader, Item, Place, Publish, offset_of, place_of
-from agents.kafka.brokers import SILENT, Complaints, Silence
+from agents.kafka import clients
+from agents.kafka.brokers import Silence
 from agents.process.exits import RefusedError
 from agents.process.failpoints import hit
 from pipeline.config import EngineConfig
@@ -115,7 +116,9 @@ class Deliver:
             RefusedError: the topic has lost records that were never written, or was made anew.
             KafkaException: the client is broken for good.
         """
-        consumer = Consumer(self._consumer_settings())
+        config, complain = self._config, clients.Complaints(logger, "delivery")
+        client = {**config.kafka, "log_level": clients.SILENT}
+        consumer = clients.consumer(client, "deliveries", config.group, on_error=complain)
         self._problem = WAITS
         try:
             consumer.subscribe(
@@ -130,25 +133,6 @@ class Deliver:
         finally:
             consumer.close()
             self._problem = "stopped"
-
-    def _consumer_settings(self) -> dict[str, Any]:
-        return {
-            "session.timeout.ms": 45_000,
-            "queued.max.messages.kbytes": 16 * 1024,
-            "fetch.message.max.bytes": 4 * 1024 * 1024,
-            "fetch.wait.max.ms": 100,
-            "log.connection.close": False,
-            **self._config.kafka,
-            "log_level": SILENT,
-            "error_cb": Complaints(logger, "delivery"),
-            "group.id": self._config.group,
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",
-            "isolation.level": "read_committed",
-            # The assignment is set and withdrawn as a whole: see _place.
-            "partition.assignment.strategy": "range",
-        }
 
     def _step(self, consumer: Consumer, silence: Silence) -> None:
         self._beat_s = time.monotonic()

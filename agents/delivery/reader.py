@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.terms.records import DeadLetter
-from schemas.encoder import RecordDecoder
+from schemas.codec.encode import RecordDecoder
 from schemas.errors import IncompatibleSchemaError, MalformedError, UnknownSchemaError
 from schemas.reasons import Reason
 from schemas.topics import TICK_KEY, TOPICS
@@ -16,7 +16,7 @@ from sinks.delivery import DeliveryRecord, Projection
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-    from schemas.registry import SchemaRegistry
+    from schemas.registry.source import SchemaRegistry
     from sinks.metrics import Metrics
 
 Decode = Callable[[str, bytes], Mapping[str, Any]]

@@ -11,6 +11,7 @@ from pathlib import Path
 from agents.eventfiles.files import LABELS_FILE, EventFiles, write_events
 from agents.kafka.embedded import PARTITIONS
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
+from schemas.errors import UsageError
 
 GROUP = "foreshock-demo"
 _SETTINGS = "foreshock.toml"
@@ -26,7 +27,7 @@ _OWN = (
 )
 
 
-class FolderError(Exception):
+class FolderError(UsageError):
     """The folder holds something that the demo did not make."""
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from schemas.errors import ForeshockError
+
 _STOP_S = 30.0
 _TAIL_LINES = 12
 
 
-class DemoError(RuntimeError):
+class DemoError(ForeshockError):
     """The demo did not come to its end; the message says where to look."""
 
 

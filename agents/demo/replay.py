@@ -6,16 +6,14 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import Producer
-
 from agents.demo.folder import GROUP
 from agents.demo.processes import DemoError
 from agents.eventfiles.files import EventFiles
 from agents.replay.arrivals import day_ends
-from agents.replay.emit import Emission, EmitOptions, Emitted
+from agents.replay.emit import EmitOptions, Emitted, emit
 from agents.replay.pace import Pace
 from pipeline.config import EngineConfig
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 
 _MAX_BYTES = 2 * 1024 * 1024
 """Outstanding in one partition, of the 5 MB that the embedded broker keeps."""
@@ -38,8 +36,10 @@ class Replay(threading.Thread):
     def run(self) -> None:
         """Produce everything."""
         pace = Pace(self._client, GROUP, max_bytes=_MAX_BYTES)
+        options = EmitOptions(day_ends(EngineConfig()), source="demo")
+        client = {**self._client, "linger.ms": _LINGER_MS}
         try:
-            self._emitted = _Emission(self._client, pace).run(self._files, self._count)
+            self._emitted = emit(self._files, client, FileRegistry(), options, pace=pace, on_step=self._count)
         except Exception as error:
             self._error = error
         finally:
@@ -58,19 +58,3 @@ class Replay(threading.Thread):
 
     def _count(self, emitted: Emitted) -> None:
         self.events = emitted.events
-
-
-class _Emission(Emission):
-    """Produces in batches that suit the embedded broker."""
-
-    def __init__(self, client: Mapping[str, Any], pace: Pace) -> None:
-        super().__init__(client, FileRegistry(), pace, EmitOptions(day_ends(EngineConfig()), source="demo"))
-        self._producer = Producer(
-            {
-                **client,
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": _LINGER_MS,
-                "delivery.report.only.error": True,
-            }
-        )

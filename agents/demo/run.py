@@ -83,7 +83,7 @@ def run_demo(folder: DemoFolder, settings: SimulationSettings, show: Show) -> De
         )
         show(Progress(f"drawing {settings.accounts} accounts over {settings.days} days"))
         stream, files = make_stream(settings, folder)
-        client = {"bootstrap.servers": broker.bootstrap, "log.connection.close": False}
+        client = {"bootstrap.servers": broker.bootstrap}
         watch = stack.enter_context(Watch(client, GROUP, port, folder.database_url))
         flow = _Flow(client, files, (worker, deliver), watch, show)
         emitted = flow.replay()

@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Column, Select, func, select
 
+from agents.kafka import clients
 from agents.kafka.embedded import PARTITIONS
 from pipeline.scorecards.bands import NAMES
 from schemas.topics import INPUT_TOPICS
@@ -58,7 +59,7 @@ class Watch:
     """
 
     def __init__(self, client: Mapping[str, Any], group: str, metrics_port: int, database_url: str) -> None:
-        self._consumer = Consumer({**client, "group.id": group, "enable.auto.commit": False})
+        self._consumer = clients.consumer(client, "positions", group)
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{metrics_port}", trust_env=False, timeout=_ASK_S)
         self._engine = open_engine(database_url)
         self._group = group

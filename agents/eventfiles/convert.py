@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from schemas.definitions import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,18 +34,25 @@ class Converted(NamedTuple):
     bad: Bool
 
 
+def time_fields(schema_name: str) -> frozenset[str]:
+    """Fields that are times."""
+    return frozenset(
+        field["name"] for field in current(schema_name)["fields"] if "timestamp-millis" in str(field["type"])
+    )
+
+
 def convert(values: pa.Array, target: pa.DataType | str) -> Converted:
     """Bring a column to an Arrow type (string, int64, float64, list or map of strings), or to `TIME`.
 
     Integers may be written as integral floats, numbers as text, times as epoch milliseconds or ISO 8601
-    (without an
-    offset: UTC), lists and maps as JSON, lists also separated by semicolons.
+    (without an offset: UTC), lists and maps as JSON, lists also separated by semicolons. Whether the value is then
+    acceptable is not asked here.
     """
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if _is_text(values.type):
         values = values.cast(pa.string())
-    if values.type == target:
+    if values.type == target and _is_sound(values):
         return _good(values)
     if pa.types.is_null(values.type):
         return _good(pa.nulls(len(values), pa.int64() if target is TIME else target))
@@ -65,6 +74,16 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def _is_sound(values: pa.Array) -> bool:
+    """Whether all text is UTF-8, which a Parquet file does not promise, and no item of a list or map is null."""
+    try:
+        values.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    items = values.items if pa.types.is_map(values.type) else values.values if pa.types.is_list(values.type) else None
+    return items is None or bool(items.null_count == 0)
+
+
 def _good(values: pa.Array) -> Converted:
     return Converted(values, np.zeros(len(values), dtype=bool))
 
@@ -73,10 +92,11 @@ def _one_by_one(values: pa.Array, parse: Callable[[Any], Any], target: pa.DataTy
     """Slow, but tells which values are bad."""
     out: list[Any] = []
     bad = np.zeros(len(values), dtype=bool)
-    for place, value in enumerate(values.to_pylist()):
+    for place, scalar in enumerate(values):
         try:
+            value = scalar.as_py()
             out.append(None if value is None else parse(value))
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, OverflowError, msgspec.DecodeError):
             out.append(None)
             bad[place] = True
     return Converted(pa.array(out, target), bad)
@@ -192,7 +212,7 @@ def _parse_time(value: Any) -> int:
 
 def _parse_strings(value: Any) -> list[str]:
     if isinstance(value, str):
-        value = json.loads(value) if value.startswith("[") else [part for part in value.split(";") if part]
+        value = msgspec.json.decode(value) if value.startswith("[") else [part for part in value.split(";") if part]
     if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
         raise TypeError
     return value
@@ -200,7 +220,7 @@ def _parse_strings(value: Any) -> list[str]:
 
 def _parse_map(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, str):
-        value = json.loads(value)
+        value = msgspec.json.decode(value)
     pairs = value.items() if isinstance(value, dict) else value
     # A reader of JSON gives every object the keys of all; those that were absent are null.
     return [(str(key), _parse_text(part)) for key, part in pairs if part is not None]

@@ -11,6 +11,7 @@ from agents.eventfiles.rows import CheckedFile, check_rows
 from agents.eventfiles.types import TOPIC_OF, EventFileError, EventFiles, EventTables, Rejected
 from agents.eventfiles.write import LABELS_FILE, Format, write_events
 from pipeline.simulate.tables import arrow_schema
+from schemas.codec.decode import MAX_RECORD_BYTES
 from schemas.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -31,8 +32,15 @@ __all__ = [
 ]
 
 
-def read_events(path: Path | str) -> EventFiles:
+def read_events(path: Path | str, *, latest_ms: int | None = None, record_bytes: int = MAX_RECORD_BYTES) -> EventFiles:
     """Read a folder of event files, or one of them; bad rows are left out and reported in `rejected`.
+
+    What is bad is what a worker would dead-letter for its content.
+
+    Args:
+        path: of the folder or the file.
+        latest_ms: rows of a later event time are bad, because they lie in the future; None: whatever lies there.
+        record_bytes: the largest record that the workers take.
 
     Raises:
         EventFileError: no event file is there, one is unreadable, or a required column is missing.
@@ -44,7 +52,7 @@ def read_events(path: Path | str) -> EventFiles:
         schema_name = TOPICS[TOPIC_OF[name]].schema
         try:
             raw = read_columns(file, arrow_schema(schema_name))
-            read[name] = check_rows(raw, schema_name, file.name)
+            read[name] = check_rows(raw, schema_name, file.name, latest_ms=latest_ms, record_bytes=record_bytes)
         except UnreadableError as error:
             problems.append(f"{file.name}: {error}")
     if problems:

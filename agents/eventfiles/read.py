@@ -15,6 +15,8 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
 
+from schemas.errors import ForeshockError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
@@ -23,7 +25,7 @@ TEXT_SUFFIXES = (".csv", ".jsonl")
 SUFFIXES = (*TEXT_SUFFIXES, *(f"{suffix}.gz" for suffix in TEXT_SUFFIXES), ".parquet")
 
 
-class UnreadableError(ValueError):
+class UnreadableError(ForeshockError):
     """The file as a whole cannot be read; the message says why."""
 
 

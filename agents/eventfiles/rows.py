@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from agents.eventfiles.checks import DEFAULTS, missing, problem_of, time_fields
-from agents.eventfiles.convert import TIME, convert
+from agents.eventfiles.convert import TIME, convert, time_fields
 from agents.eventfiles.ids import fill_event_ids
 from agents.eventfiles.read import RawColumns, UnreadableError
 from agents.eventfiles.types import Rejected
 from pipeline.simulate.tables import arrow_schema
+from schemas.codec.encoded_size import record_sizes
+from schemas.validation import broken_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from agents.eventfiles.convert import Bool
 
+DEFAULTS: Mapping[str, Any] = {"quantity": 1.0, "priority": "p3"}
+"""Values of required fields that a file may leave out."""
 _SHOWN_CHARACTERS = 100
 
 
@@ -34,8 +37,17 @@ class CheckedFile:
     """Good and bad."""
 
 
-def check_rows(raw: RawColumns, schema_name: str, file: str) -> CheckedFile:
-    """Convert and check the columns of a file that holds records of a schema.
+def check_rows(
+    raw: RawColumns, schema_name: str, file: str, *, latest_ms: int | None, record_bytes: int
+) -> CheckedFile:
+    """Convert the columns of a file that holds records of a schema, and hold its rules against them.
+
+    Args:
+        raw: the columns as found.
+        schema_name: a name in `schemas.validation.RULES`.
+        file: its name.
+        latest_ms: event times beyond are in the future; None: there is no future.
+        record_bytes: a row that would be a longer record is bad.
 
     Raises:
         UnreadableError: a required column is missing.
@@ -45,10 +57,13 @@ def check_rows(raw: RawColumns, schema_name: str, file: str) -> CheckedFile:
     columns = {field.name: values for field, values in _columns(raw, schema_name, rejects)}
     if "event_id" in columns:
         columns["event_id"] = fill_event_ids(columns, pa.array(np.arange(raw.rows)))
-    table = pa.table(list(columns.values()), schema=arrow_schema(schema_name))
+    rows = pa.RecordBatch.from_arrays(list(columns.values()), schema=arrow_schema(schema_name))
+    for broken in broken_rules(schema_name, rows, latest_ms):
+        rejects.add(broken.rows, broken.field, str(broken.rule))
+    rejects.add(record_sizes(schema_name, rows) > record_bytes, "", f"more than {record_bytes:,} bytes as a record")
     if not rejects.kept.all():
-        table = table.filter(pa.array(rejects.kept))
-    return CheckedFile(table, rejects.all(), raw.ignored, raw.rows + len(raw.malformed))
+        rows = rows.filter(pa.array(rejects.kept))
+    return CheckedFile(pa.Table.from_batches([rows]), rejects.all(), raw.ignored, raw.rows + len(raw.malformed))
 
 
 def _require_columns(raw: RawColumns, schema_name: str) -> None:
@@ -84,13 +99,26 @@ class _Rejects:
         numbers = self._raw.row_numbers() if self._found else ()
         for row, field, reason in self._found:
             column = self._raw.columns.get(field)
-            value = "" if column is None else _shown(column[row].as_py())
+            value = "" if column is None else _found(column[row])
             out.append(Rejected(self._file, numbers[row], field, reason, value))
-        return sorted(out, key=lambda reject: reject.row)
+        places = {name: place for place, name in enumerate(self._raw.columns)}
+        return sorted(out, key=lambda reject: (reject.row, places.get(reject.field, -1)))
+
+
+def _found(scalar: pa.Scalar) -> str:
+    try:
+        return _shown(scalar.as_py())
+    except UnicodeDecodeError as error:
+        return _shown(error.object)
 
 
 def _shown(value: Any) -> str:
     return "" if value is None else str(value)[:_SHOWN_CHARACTERS]
+
+
+def _missing(values: pa.Array) -> Bool:
+    rows: Bool = np.asarray(values.is_null().to_numpy(zero_copy_only=False))
+    return rows
 
 
 def _columns(raw: RawColumns, schema_name: str, rejects: _Rejects) -> Iterator[tuple[pa.Field, pa.Array]]:
@@ -103,13 +131,10 @@ def _columns(raw: RawColumns, schema_name: str, rejects: _Rejects) -> Iterator[t
         is_time = field.name in times
         values, bad = convert(raw.columns[field.name], TIME if is_time else field.type)
         rejects.add(bad, field.name, _expected(field, is_time=is_time))
-        problem = problem_of(schema_name, field, values)
-        if problem is not None:
-            rejects.add(problem[0], field.name, problem[1])
         if field.name in DEFAULTS:
             values = values.fill_null(DEFAULTS[field.name])
         elif not field.nullable and field.name != "event_id":
-            rejects.add(missing(values) & ~bad, field.name, "missing")
+            rejects.add(_missing(values) & ~bad, field.name, "missing")
         yield field, values
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
+from schemas.errors import UsageError
 from schemas.topics import INPUT_TOPICS
 
 if TYPE_CHECKING:
@@ -18,11 +19,11 @@ TOPIC_OF: Mapping[str, str] = dict(
 """File name without suffixes → topic."""
 
 
-class EventFileError(Exception):
+class EventFileError(UsageError):
     """Event files that cannot be used; `problems` has all of them."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
+        super().__init__("\n".join(problems))
         self.problems = problems
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from agents.eventfiles.checks import time_fields
+from agents.eventfiles.convert import time_fields
 from agents.eventfiles.types import TOPIC_OF, EventFileError, EventTables
 from schemas.topics import TOPICS
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from time import monotonic
@@ -12,33 +10,15 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka.admin import AdminClient, ClusterMetadata, TopicMetadata
 
+from agents.kafka import clients
 from agents.process.exits import UnreachableError
 
-_REPEAT_S = 60.0
 _ASK_EVERY_S = 3.0
 _ANSWER_S = 2.0
 _ATTEMPT_S = 5.0
-SILENT = 2
-"""Of the levels of syslog: librdkafka would log every attempt, twenty in a second."""
 _NO_ANSWER = frozenset({"_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_AUTHENTICATION", "_SSL"})
 
 Request = Callable[[AdminClient, float], Mapping[Any, Future[Any]]]
-
-
-class Complaints:
-    """What a client says is wrong, as its `error_cb`: each complaint is logged once a minute at most."""
-
-    def __init__(self, logger: logging.Logger, who: str) -> None:
-        self._logger = logger
-        self._who = who
-        self._said_at: dict[str, float] = {}
-
-    def __call__(self, error: KafkaError) -> None:
-        """Log it unless that was done lately."""
-        text, now = _plain(error), monotonic()
-        if now - self._said_at.get(text, -_REPEAT_S) >= _REPEAT_S:
-            self._said_at[text] = now
-            self._logger.warning("%s: %s", self._who, text)
 
 
 class Silence:
@@ -83,7 +63,7 @@ def ask(client: Mapping[str, Any], request: Request, timeout_s: float, done_if: 
     """
     until_s = monotonic() + timeout_s
     while True:
-        admin = AdminClient({**client, "log_level": SILENT})
+        admin = clients.admin(client)
         try:
             return {asked: _result(future, done_if) for asked, future in request(admin, _ATTEMPT_S).items()}
         except KafkaException as error:
@@ -127,8 +107,7 @@ def topics_of(client: Mapping[str, Any], timeout_s: float) -> dict[str, TopicMet
 
 def _metadata_of(client: Mapping[str, Any], timeout_s: float) -> ClusterMetadata:
     complaints: list[KafkaError] = []
-    settings: dict[str, Any] = {**client, "log_level": SILENT, "error_cb": complaints.append}
-    admin = AdminClient(settings)
+    admin = clients.admin(client, complaints.append)
     try:
         return admin.list_topics(timeout=timeout_s)
     except KafkaException as error:
@@ -136,12 +115,7 @@ def _metadata_of(client: Mapping[str, Any], timeout_s: float) -> ClusterMetadata
         if failure.name() not in _NO_ANSWER:
             raise
         admin.poll(0)
-        causes = {_plain(each): None for each in complaints if each.name() != "_ALL_BROKERS_DOWN"}
+        causes = {clients.plain(each): None for each in complaints if each.name() != "_ALL_BROKERS_DOWN"}
         why = "; ".join(causes) or failure.str()
         message = f"no broker of {client['bootstrap.servers']} answered within {timeout_s:.0f} s: {why}"
         raise UnreachableError(message) from error
-
-
-def _plain(error: KafkaError) -> str:
-    """Its text without what is different each time."""
-    return re.sub(r" \(after .*\)$", "", error.str())

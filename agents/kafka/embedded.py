@@ -11,9 +11,10 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from confluent_kafka import Producer
+from agents.kafka import clients
+from schemas.errors import ForeshockError
 
 PARTITIONS = 4
 """Of every topic; librdkafka's mock knows no other number."""
@@ -21,7 +22,7 @@ PARTITIONS = 4
 _START_S = 30.0
 
 
-class EmbeddedBrokerError(RuntimeError):
+class EmbeddedBrokerError(ForeshockError):
     """The embedded broker did not start."""
 
 
@@ -58,8 +59,7 @@ def serve(topics: Iterable[str]) -> None:
     """Run the broker until standard input ends, after one line with its address."""
     # Ctrl-C is for the parent, which still needs the broker to stop in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    settings: dict[str, Any] = {"bootstrap.servers": "embedded", "test.mock.num.brokers": 1, "log_level": 3}
-    owner = Producer(settings)
+    owner = clients.admin({"bootstrap.servers": "embedded", "test.mock.num.brokers": 1})
     metadata = owner.list_topics(timeout=_START_S)
     broker = next(iter(metadata.brokers.values()))
     for topic in topics:

@@ -1,10 +1,56 @@
-"""The schema registry that the settings name."""
+"""The schema registry that the settings name, and how an event loop asks it."""
 
 from __future__ import annotations
 
+from time import monotonic
+
 from agents.settings import Settings
-from schemas.registry import FileRegistry
-from schemas.registry_client import HttpRegistry
+from schemas.definitions import Schema
+from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError, UnknownSchemaError
+from schemas.registry.client import HttpRegistry
+from schemas.registry.source import FileRegistry, SchemaRegistry
+from schemas.topics import TopicSpec
+
+_UNKNOWN_S = 2.0
+"""For so long a registry that has said that it has no such schema is believed."""
+
+
+class Fetched:
+    """A registry for an event loop: its schemas are those that `fetch`, in a thread, has brought."""
+
+    def __init__(self, registry: SchemaRegistry) -> None:
+        self._registry = registry
+        self._known: dict[int, Schema | IncompatibleSchemaError] = {}
+        self._unknown: dict[int, tuple[UnknownSchemaError, float]] = {}
+        self._missing: set[int] = set()
+
+    def schema(self, schema_id: int) -> Schema:
+        """The schema, if it was fetched; what is missing raises RegistryUnavailableError and is fetched next."""
+        if (known := self._known.get(schema_id)) is not None:
+            if isinstance(known, IncompatibleSchemaError):
+                raise known
+            return known
+        error, until = self._unknown.get(schema_id, (None, 0.0))
+        if error is not None and monotonic() < until:
+            raise error
+        self._missing.add(schema_id)
+        message = f"schema {schema_id} was not fetched yet"
+        raise RegistryUnavailableError(message)
+
+    def schema_id(self, topic: TopicSpec) -> int:
+        """Asked of the registry itself; blocks."""
+        return self._registry.schema_id(topic)
+
+    def fetch(self) -> None:
+        """Ask for what was missing; blocks. Raises RegistryUnavailableError."""
+        for schema_id in tuple(self._missing):
+            try:
+                self._known[schema_id] = self._registry.schema(schema_id)
+            except IncompatibleSchemaError as error:
+                self._known[schema_id] = error
+            except UnknownSchemaError as error:
+                self._unknown[schema_id] = error, monotonic() + _UNKNOWN_S
+            self._missing.discard(schema_id)
 
 
 def open_registry(settings: Settings) -> FileRegistry | HttpRegistry:

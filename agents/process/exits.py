@@ -8,6 +8,8 @@ import sys
 from enum import IntEnum
 from typing import NoReturn
 
+from schemas.errors import BrokenError, ForeshockError
+
 logger = logging.getLogger(__name__)
 
 
@@ -27,40 +29,39 @@ class ExitCode(IntEnum):
     """The topics do not fit the state or the configuration; a person must decide."""
 
 
-class RefusedError(Exception):
+class RefusedError(ForeshockError):
     """The worker must not start on these topics; the message says what to do."""
 
+    exit_code = ExitCode.REFUSED
 
-class UnreachableError(Exception):
+
+class UnreachableError(ForeshockError):
     """No broker answers; the message says why."""
 
+    exit_code = ExitCode.UNREACHABLE
 
-class DeadLetterLimitError(Exception):
+
+class DeadLetterLimitError(ForeshockError):
     """More records were dead-lettered than the configured limits allow."""
 
+    exit_code = ExitCode.DEAD_LETTERS
 
-class InvariantError(Exception):
+
+class InvariantError(BrokenError):
     """Something that delivery guarantees rest on does not hold."""
 
 
 def code_of(error: BaseException) -> ExitCode:
-    """The exit code that stands for an error."""
-    match error:
-        case RefusedError():
-            return ExitCode.REFUSED
-        case UnreachableError():
-            return ExitCode.UNREACHABLE
-        case DeadLetterLimitError():
-            return ExitCode.DEAD_LETTERS
-        case _:
-            return ExitCode.BROKEN
+    """The exit code of a long-running process that an error ends: whatever it has none for is a fault."""
+    code = error.exit_code if isinstance(error, ForeshockError) else None
+    return code if isinstance(code, ExitCode) else ExitCode.BROKEN
 
 
 def abandon(error: BaseException) -> NoReturn:
     """Log the error and end the process at once: no acknowledgement, no commit, no clean-up."""
     code = code_of(error)
-    expected = isinstance(error, RefusedError | UnreachableError | DeadLetterLimitError)
-    logger.critical("stopping with exit code %d: %s", code, error, exc_info=None if expected else error)
+    traceback = error if code is ExitCode.BROKEN else None
+    logger.critical("stopping with exit code %d: %s", code, error, exc_info=traceback)
     leave(code)
 
 

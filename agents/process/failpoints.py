@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
+from schemas.errors import UsageError
+
 NAMES: Final = (
     "after_fetch",
     "after_decode",
@@ -35,7 +37,7 @@ VARIABLE: Final = "FORESHOCK_FAILPOINT"
 _SIGNALS: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
-class FailpointError(ValueError):
+class FailpointError(UsageError):
     """The variable does not name a failpoint."""
 
 

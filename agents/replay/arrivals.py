@@ -11,10 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.terms.days import Days
+from schemas.codec.projection import columns_of, readable
 from schemas.definitions import current
 from schemas.partitioning import partitions_of
-from schemas.projection import columns_of, readable
 from schemas.topics import TOPICS
+from schemas.validation import EVENT_TIME
 
 if TYPE_CHECKING:
     from agents.eventfiles.files import EventFiles
@@ -72,7 +73,7 @@ class Arrivals:
     @classmethod
     def of(cls, topic: str, table: pa.Table) -> Arrivals:
         """The rows of a topic's event file."""
-        column = "updated_at" if "updated_at" in table.column_names else "occurred_at"
+        column = EVENT_TIME[TOPICS[topic].schema]
         times = table.column(column)
         if times.null_count:
             table = table.take(pa.array(np.argsort(times.is_valid().to_numpy(), kind="stable")))

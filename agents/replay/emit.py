@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from agents.eventfiles.files import EventFiles
+from agents.kafka import clients
 from agents.replay.arrivals import Clock
 from agents.replay.pace import Pace
 from agents.replay.plan import ReplayPlan, Rows, Step, plan
-from schemas.encoder import Encoder, TickEncoder
-from schemas.registry import SchemaRegistry
+from schemas.codec.encode import Encoder, TickEncoder
+from schemas.errors import ForeshockError
+from schemas.registry.source import SchemaRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 
 _SLICE_RECORDS = 500
@@ -24,7 +26,7 @@ _FLUSH_S = 60.0
 _METADATA_S = 20.0
 
 
-class EmitError(RuntimeError):
+class EmitError(ForeshockError):
     """Not everything was delivered; the message says what to do."""
 
 
@@ -91,18 +93,7 @@ class Emission:
     def __init__(
         self, client: Mapping[str, Any], registry: SchemaRegistry, pace: Pace | None, options: EmitOptions
     ) -> None:
-        self._producer = Producer(
-            {
-                **client,
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": 5,
-                "compression.type": "lz4",
-                "queue.buffering.max.kbytes": 256 * 1024,
-                "delivery.report.only.error": True,
-                "allow.auto.create.topics": False,
-            }
-        )
+        self._producer = clients.producer(client, "files")
         self._encoders = {topic: Encoder(TOPICS[topic], registry) for topic in INPUT_TOPICS}
         self._ticks = TickEncoder(registry)
         self._pace = pace

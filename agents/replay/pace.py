@@ -7,13 +7,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import TopicPartition
+
+from agents.kafka import clients
+from schemas.errors import ForeshockError
 
 _LOOK_S = 0.05
 _ASK_S = 10.0
 
 
-class StuckError(RuntimeError):
+class StuckError(ForeshockError):
     """The consumer group does not move; the message says where."""
 
 
@@ -37,7 +40,7 @@ class Pace:
         max_bytes: int = 2 * 1024 * 1024,
         stuck_s: float = 60.0,
     ) -> None:
-        self._consumer = Consumer({**client, "group.id": group, "enable.auto.commit": False})
+        self._consumer = clients.consumer(client, "positions", group)
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._stuck_s = stuck_s

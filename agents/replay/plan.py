@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from agents.replay.arrivals import I64, Clock, Share, arrivals_of, tick_times
-from schemas.batch import Batch, RecordKind
+from schemas.codec.batch import Batch, RecordKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -121,7 +121,6 @@ class Settings(Section):
         """What every librdkafka client outside the worker needs."""
         return {
             "bootstrap.servers": self.kafka.bootstrap,
-            "log.connection.close": False,
             "log_level": _ONLY_ERRORS,
             **self.kafka_security(),
         }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from schemas.errors import UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -24,8 +26,8 @@ class Problem:
         return f"{self.source}: {setting}{self.message}{value}"
 
 
-class ConfigError(ValueError):
-    """The settings cannot be used; `problems` holds every reason. The command line ends with exit code 2."""
+class ConfigError(UsageError):
+    """The settings cannot be used; `problems` holds every reason."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         """Take all problems, in the order in which they are shown."""

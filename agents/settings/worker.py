@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from pipeline.config import EngineConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class WorkerConfig:
     """Comma-separated `host:port` of the brokers."""
     group: str = "foreshock"
     """Consumer group, Faust application id and prefix of the changelog topic."""
-    engine: Any = None
-    """The core's EngineConfig, handed through to its Loader."""
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    """What the core computes with."""
     session_timeout_ms: int = 30_000
     checkpoint_interval_s: float = 1.0
     checkpoint_max_interval_s: float = 30.0

@@ -8,8 +8,8 @@ import faust
 from faust.types import AppT
 from yarl import URL
 
-from agents.kafka import clients as kafka
 from agents.process.exits import abandon
+from agents.transport.credentials import credentials
 from agents.transport.transport import BatchTransport, brokers
 from agents.worker.recovery import BulkTableManager
 from agents.worker.runtime import Runtime
@@ -44,7 +44,7 @@ def _settings(runtime: Runtime) -> dict[str, Any]:
     session_s = config.session_timeout_ms / 1000
     return {
         "broker": [URL(address) for address in brokers(config.bootstrap)],
-        "broker_credentials": kafka.credentials(config),
+        "broker_credentials": credentials(config),
         "broker_session_timeout": session_s,
         "broker_heartbeat_interval": session_s / 10,
         "broker_request_timeout": max(session_s + 1, 40.0),

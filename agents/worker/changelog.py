@@ -9,9 +9,10 @@ from time import monotonic
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from agents.kafka import clients as kafka
+from agents.kafka import clients
 from agents.settings.worker import WorkerConfig
-from agents.worker.ports import CLAIM_KEY, Feed, Loader
+from pipeline.changelog.read import Loader
+from schemas.errors import BrokenError, ForeshockError
 
 logger = logging.getLogger(__name__)
 
@@ -20,37 +21,12 @@ _POLL_S = 0.2
 _METADATA_S = 30.0
 
 
-class ChangelogError(Exception):
+class ChangelogError(BrokenError):
     """The changelog could not be read to its end."""
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: another rebalance made the reading pointless
+class Interrupted(ForeshockError):  # noqa: N818 - not an error: another rebalance made the reading pointless
     """Asked to stop before the end was reached."""
-
-
-class NotingLoader:
-    """A Loader that also notes which keys the changelog holds."""
-
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
-        self.keys: set[bytes] = set()
-
-    @property
-    def stale(self) -> int:
-        """Of the Loader behind."""
-        return self._loader.stale
-
-    def add(self, key: bytes, value: bytes | None, offset: int) -> None:
-        """Note the key and hand the record on."""
-        if value is None:
-            self.keys.discard(key)
-        elif key != CLAIM_KEY:
-            self.keys.add(key)
-        self._loader.add(key, value, offset)
-
-    def finish(self) -> Feed:
-        """Of the Loader behind."""
-        return self._loader.finish()
 
 
 def read(config: WorkerConfig, loaders: Mapping[int, Loader], stopped: Callable[[], bool]) -> int:
@@ -68,7 +44,7 @@ def read(config: WorkerConfig, loaders: Mapping[int, Loader], stopped: Callable[
         ChangelogError: no progress for `recovery_timeout_s`, or the broker refused.
         Interrupted: `stopped` said so.
     """
-    consumer = Consumer(kafka.reader(config), logger=logger)
+    consumer = clients.reader(config, logger)
     try:
         ends = _ends(consumer, config, loaders)
         return _read_to(consumer, config, loaders, ends, stopped)

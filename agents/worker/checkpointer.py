@@ -18,7 +18,6 @@ _QUIET_S = 0.25
 _RELEASE_S = 10.0
 _LARGE_S = 0.5
 """A checkpoint that took so long has passed through much memory, which is given back at once."""
-_RETRY_S = 1.0
 
 
 class Checkpointer:
@@ -41,7 +40,8 @@ class Checkpointer:
         """Checkpoint until stopped. Raises what a checkpoint raises."""
         ledger_at = released_at = monotonic()
         while not self._stopping:
-            await self._woken()
+            await self._ingest.wake.wait()
+            self._ingest.wake.clear()
             await self._until_due()
             self._last_s = await self._ingest.checkpoint()
             if monotonic() - ledger_at >= _LEDGER_LOOK_S:
@@ -50,17 +50,6 @@ class Checkpointer:
             if monotonic() - released_at >= _RELEASE_S or self._last_s >= _LARGE_S:
                 released_at = monotonic()
                 await asyncio.to_thread(memory.release)
-
-    async def _woken(self) -> None:
-        """Wait until there is something to checkpoint; meanwhile try what could not be decoded."""
-        while True:
-            try:
-                async with asyncio.timeout(_RETRY_S):
-                    await self._ingest.wake.wait()
-                    self._ingest.wake.clear()
-                    return
-            except TimeoutError:
-                await self._ingest.retry()
 
     async def _until_due(self) -> None:
         while not self._stopping and not self._is_due(monotonic()):

@@ -16,15 +16,20 @@ from agents.settings.worker import WorkerConfig
 from agents.transport.runs import Run
 from agents.worker.lease import Lease
 from agents.worker.limits import DeadLetterGuard
-from agents.worker.partition import Acknowledged, Shard
-from agents.worker.ports import Core, Observer, Wire
+from agents.worker.partition import Acknowledged, Partition
 from agents.worker.publisher import Publisher
 from agents.worker.reporting import Part, Reporter
+from agents.worker.serde import Serde
+from pipeline.changelog.write import checkpoint
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.records import Outcome
 from schemas.errors import RegistryUnavailableError
+from sinks.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+
+_ASK_AGAIN_S = 1.0
+"""Pause after a schema registry has not answered."""
 
 
 class Ingest:
@@ -34,36 +39,37 @@ class Ingest:
         self,
         config: WorkerConfig,
         topics: Collection[str],
-        core: Core,
-        wire: Wire,
+        serde: Serde,
         publisher: Publisher,
-        observer: Observer,
+        metrics: Metrics,
         lease: Lease,
     ) -> None:
         self.config = config
-        self.shards: dict[int, Shard] = {}
+        self.partitions: dict[int, Partition] = {}
         self.checkpointed_at = monotonic()
         self.accepted_at = monotonic()
         self.outputs_pending = False
-        self.parting: dict[int, Shard] = {}
+        self.released: dict[int, Partition] = {}
         """Partitions released last whose Feeds hold exactly what is durable."""
         self.wake = asyncio.Event()
         """Set when there is something to checkpoint."""
+        self.lock = asyncio.Lock()
+        """Held from a batch's change of state until its outputs are produced: nothing may part them."""
         self.epoch = 0
         """Epoch of the runs to accept; others were fetched before the last seek."""
         self._topics = frozenset(topics)
-        self._core = core
-        self._wire = wire
+        self._serde = serde
         self._publisher = publisher
-        self._observer = observer
-        self._reporter = Reporter(observer, core)
-        self._partitions = 0
+        self._metrics = metrics
+        self._reporter = Reporter(metrics)
+        self._count = 0
+        """Partitions of each input topic."""
         self._lease = lease
         self._guard = DeadLetterGuard(config.dead_letter_limits)
         self._blocked: frozenset[TP] = frozenset()
         self._loaded = False
-        # Outputs of a batch and the state that remembers them must not be parted by a checkpoint.
-        self._gate = asyncio.Lock()
+        self._undecoded = asyncio.Event()
+        """Set when a schema is missing."""
         self._checkpointing = asyncio.Lock()
         self._ledger_at: dict[int, float] = {}
 
@@ -79,20 +85,20 @@ class Ingest:
 
     async def start_positions(self, tps: Collection[TP]) -> Mapping[TP, int] | None:
         """Where each partition must be read from; None while the state is not loaded."""
-        if not self._loaded or any(tp.partition not in self.shards for tp in tps):
+        if not self._loaded or any(tp.partition not in self.partitions for tp in tps):
             return None
-        return {tp: self.shards[tp.partition].expected[tp.topic] for tp in tps}
+        return {tp: self.partitions[tp.partition].expected[tp.topic] for tp in tps}
 
     async def release(self, *, lost: bool) -> None:
         """Last checkpoint of all partitions, unless another member may own them already; then forget them."""
-        self._observer.rebalance()
+        self._metrics.rebalance()
         try:
             async with asyncio.timeout(self.config.rebalance_timeout_s / 2):
                 kept, self._loaded = self._loaded and not lost, False
                 if kept:
                     await self.checkpoint()
-                async with self._gate:
-                    self.parting = self.shards if kept else {}
+                async with self.lock:
+                    self.released = self.partitions if kept else {}
                     self.drop()
         except TimeoutError:
             logger.critical("the last checkpoint before a rebalance did not finish in time")
@@ -100,21 +106,21 @@ class Ingest:
 
     # What the worker does.
 
-    def install(self, shards: Iterable[Shard], partitions: int) -> None:
+    def install(self, partitions: Iterable[Partition], count: int) -> None:
         """Take over partitions, of so many in all, whose state was recovered."""
-        self._partitions = partitions
-        self.shards = {shard.number: shard for shard in shards}
-        for shard in self.shards.values():
-            shard.forget_events()
-            self._guard.reached(shard.number, shard.feed.positions)
+        self._count = count
+        self.partitions = {partition.number: partition for partition in partitions}
+        for partition in self.partitions.values():
+            partition.forget_events()
+            self._guard.reached(partition.number, partition.feed.positions)
         self._blocked = frozenset()
         self._loaded = True
         self.accepted_at = monotonic()
-        self._reporter.owned(self.shards.values())
+        self._reporter.owned(self.partitions.values())
 
     def drop(self) -> None:
         """Forget all partitions; nothing of them is written any more."""
-        self.shards = {}
+        self.partitions = {}
         self._blocked = frozenset()
         self._loaded = False
 
@@ -126,98 +132,114 @@ class Ingest:
             DeadLetterLimitError: too much is dead-lettered.
             PublishError: an output could not be produced.
         """
-        async with self._gate:
-            shard = self.shards.get(run.partition)
-            if not self._loaded or shard is None or run.epoch != self.epoch:
+        async with self.lock:
+            partition = self.partitions.get(run.partition)
+            if not self._loaded or partition is None or run.epoch != self.epoch:
                 return
             hit("after_fetch")
-            new = shard.admit(run, event)
+            new = partition.admit(run, event)
             if new is not None:
-                shard.parked[new.topic].append(new)
-                await self._apply_parked(shard, new.topic)
+                partition.parked[new.topic].append(new)
+                await self._apply_parked(partition, new.topic)
 
-    async def retry(self) -> None:
-        """Try again to decode the runs for which a schema was missing. Raises as `accept`."""
-        async with self._gate:
-            for shard in list(self.shards.values()):
-                for topic, parked in shard.parked.items():
+    async def fetch_schemas(self) -> None:
+        """Fetch the schemas that runs wait for, and apply those runs, for ever. Raises as `accept`.
+
+        The registry is asked in a thread and without the lock: nothing else waits for its answer.
+        """
+        while True:
+            await self._undecoded.wait()
+            self._undecoded.clear()
+            try:
+                await asyncio.to_thread(self._serde.fetch_schemas)
+            except RegistryUnavailableError as error:
+                logger.warning("records wait for a schema: %s", error)
+                await asyncio.sleep(_ASK_AGAIN_S)
+            await self._retry()
+
+    async def _retry(self) -> None:
+        async with self.lock:
+            for partition in list(self.partitions.values()):
+                for topic, parked in partition.parked.items():
                     if parked:
-                        await self._apply_parked(shard, topic)
+                        await self._apply_parked(partition, topic)
 
-    async def _apply_parked(self, shard: Shard, topic: str) -> None:
-        parked = shard.parked[topic]
+    async def _apply_parked(self, partition: Partition, topic: str) -> None:
+        parked = partition.parked[topic]
         while parked:
             run = parked[0]
             try:
-                batch = self._wire.decode(run)
-            except RegistryUnavailableError as error:
-                logger.warning("%s[%d] waits for a schema: %s", topic, shard.number, error)
+                batch = self._serde.decode(run)
+            except RegistryUnavailableError:
+                self._undecoded.set()
                 break
             hit("after_decode")
             parked.popleft()
             read_at = monotonic()
-            outcome = shard.feed.push(batch)
-            shard.moved = True
+            outcome = partition.feed.push(batch)
+            partition.moved = True
             hit("after_step")
-            shard.saw(batch)
-            await self._publish(shard, outcome, read_at, min(run.timestamps_ms, default=0))
-            self._reporter.applied(shard, len(run))
-            if self._partitions:
-                self._reporter.misplaced(run.keys, run.partition, self._partitions)
+            partition.saw(batch)
+            await self._publish(partition, outcome, read_at, min(run.timestamps_ms, default=0))
+            self._reporter.applied(partition, len(run))
+            if self._count:
+                self._reporter.misplaced(run.keys, run.partition, self._count)
             run.drop_records()
             self.accepted_at = monotonic()
             self.wake.set()
-        self._hold_back(shard)
+        self._hold_back(partition)
 
-    async def hear(self, records: Sequence[FleetDay]) -> None:
-        """Give each partition the fleet records that it has not had: days that waited for them are closed.
+    async def take_fleet_updates(self, updates: Sequence[FleetDay]) -> None:
+        """Give each partition the fleet updates that it has not had: days that waited for them are closed.
 
         Raises:
             DeadLetterLimitError: too much is dead-lettered.
             PublishError: an output could not be produced.
         """
-        for number in list(self.shards):
-            async with self._gate:
-                shard = self.shards.get(number)
-                if not self._loaded or shard is None or shard.heard >= len(records):
+        for number in list(self.partitions):
+            async with self.lock:
+                partition = self.partitions.get(number)
+                if not self._loaded or partition is None or partition.fleet_updates >= len(updates):
                     continue
-                new, shard.heard = records[shard.heard :], len(records)
+                new, partition.fleet_updates = updates[partition.fleet_updates :], len(updates)
                 hit("after_fleet_read")
-                outcome = shard.feed.learn(new)
+                outcome = partition.feed.learn(new)
                 if not outcome.days_closed and not outcome.alerts:
                     continue
-                shard.moved = True
-                await self._publish(shard, outcome, monotonic(), time.time_ns() // 1_000_000)
-                self._reporter.moved(shard)
-                self._hold_back(shard)
+                partition.moved = True
+                await self._publish(partition, outcome, monotonic(), time.time_ns() // 1_000_000)
+                self._reporter.moved(partition)
+                self._hold_back(partition)
                 self.accepted_at = monotonic()
                 self.wake.set()
 
-    async def _publish(self, shard: Shard, outcome: Outcome, read_at: float, arrived_ms: int) -> None:
-        self._guard.reached(shard.number, shard.feed.positions)
+    async def _publish(self, partition: Partition, outcome: Outcome, read_at: float, arrived_ms: int) -> None:
+        self._guard.reached(partition.number, partition.feed.positions)
         if outcome.fleet_days:
             hit("before_fleet_send")
-            await self._publisher.publish(map(self._wire.fleet_day, outcome.fleet_days))
+            await self._publisher.publish(map(self._serde.fleet_day, outcome.fleet_days))
             hit("after_fleet_send_unacked")
             self.outputs_pending = True
         self._reporter.suppressed(outcome)
         if outcome.alerts or outcome.health or outcome.dead_letters:
             hit("before_alert_send")
-            await self._publisher.publish(self._wire.outcome(outcome))
-            await self._publisher.publish(map(self._wire.dead_letter, outcome.dead_letters))
+            await self._publisher.publish(self._serde.outcome(outcome))
+            await self._publisher.publish(map(self._serde.dead_letter, outcome.dead_letters))
             hit("after_alert_send_unacked")
             self.outputs_pending = True
             self._reporter.announced(read_at, arrived_ms, outcome)
             self._guard.check(outcome.dead_letters)
 
-    def _hold_back(self, shard: Shard) -> None:
+    def _hold_back(self, partition: Partition) -> None:
         """Stop fetching what only piles up in memory."""
         limit = self.config.max_held_records
         mine = {
-            TP(topic, shard.number) for topic in self._topics if shard.parked[topic] or shard.feed.queued(topic) > limit
+            TP(topic, partition.number)
+            for topic in self._topics
+            if partition.parked[topic] or partition.feed.queued(topic) > limit
         }
         if mine or self._blocked:
-            self._blocked = frozenset({tp for tp in self._blocked if tp.partition != shard.number} | mine)
+            self._blocked = frozenset({tp for tp in self._blocked if tp.partition != partition.number} | mine)
 
     async def checkpoint(self) -> float:
         """Outputs acknowledged, then state acknowledged, then input acknowledged to Faust.
@@ -230,47 +252,49 @@ class Ingest:
         """
         async with self._checkpointing:
             # One partition after the other: while one is written, records of all are applied.
-            return sum([await self._checkpoint(shard) for shard in list(self.shards.values()) if shard.moved])
+            return sum(
+                [await self._checkpoint(partition) for partition in list(self.partitions.values()) if partition.moved]
+            )
 
-    async def _checkpoint(self, shard: Shard) -> float:
-        async with self._gate:
+    async def _checkpoint(self, partition: Partition) -> float:
+        async with self.lock:
             started_at = monotonic()
-            flight, announced = self._publisher.turn(), self._reporter.turn()
+            outputs, announced = self._publisher.take(), self._reporter.take()
             self.outputs_pending = False
-            shard.moved = False
-            part = (shard, self._core.checkpoint(shard.feed, shard.epoch), dict(shard.feed.positions))
+            partition.moved = False
+            part = (partition, checkpoint(partition.feed, partition.epoch), dict(partition.feed.positions))
             busy_s = monotonic() - started_at
-        await flight.wait()
+        await outputs.wait()
         hit("after_alert_ack")
         self._reporter.acknowledged(announced)
-        if not self._still_ours(shard):
+        if not self._still_ours(partition):
             return busy_s
         busy_s += await self._write(part)
-        shard.acknowledge(part[2])
+        partition.acknowledge(part[2])
         self.checkpointed_at = monotonic()
         self._reporter.checkpointed(self.checkpointed_at - started_at, [part])
         return busy_s
 
-    def _still_ours(self, shard: Shard) -> bool:
+    def _still_ours(self, partition: Partition) -> bool:
         self._lease.check()
-        return self.shards.get(shard.number) is shard
+        return self.partitions.get(partition.number) is partition
 
     async def _write(self, part: Part) -> float:
-        shard, entries, _ = part
-        flight = await self._publisher.publish_entries(self.config.changelog_topic, shard.number, entries)
+        partition, entries, _ = part
+        in_flight = await self._publisher.publish_entries(self.config.changelog_topic, partition.number, entries)
         hit("after_state_send_unacked")
-        await flight.wait()
+        await in_flight.wait()
         hit("after_state_ack")
-        return flight.busy_s
+        return in_flight.busy_s
 
     async def publish_ledgers(self) -> None:
         """Publish the ledger of every partition whose last one is old enough."""
         now = monotonic()
         due = [
-            shard
-            for shard in self.shards.values()
-            if now - self._ledger_at.get(shard.number, 0.0) >= self.config.ledger_interval_s
+            partition
+            for partition in self.partitions.values()
+            if now - self._ledger_at.get(partition.number, 0.0) >= self.config.ledger_interval_s
         ]
-        for shard in due:
-            self._ledger_at[shard.number] = now
-        await self._publisher.publish([self._wire.ledger(self._core.ledger_entry(shard.feed)) for shard in due])
+        for partition in due:
+            self._ledger_at[partition.number] = now
+        await self._publisher.publish([self._serde.ledger(partition.feed.ledger_entry()) for partition in due])

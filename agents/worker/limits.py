@@ -15,7 +15,7 @@ _EXPECTED_REASONS = frozenset({Reason.TOO_LATE})
 
 
 @dataclass(slots=True)
-class _Tally:
+class _Window:
     position: int
     last: int = -2
     consecutive: int = 0
@@ -28,7 +28,7 @@ class DeadLetterGuard:
 
     def __init__(self, limits: DeadLetterLimits) -> None:
         self._limits = limits
-        self._tallies: dict[tuple[str, int], _Tally] = {}
+        self._windows: dict[tuple[str, int], _Window] = {}
 
     def reached(self, partition: int, positions: Mapping[str, int]) -> None:
         """Records were applied up to these positions; starts a new window where the last one is full.
@@ -36,35 +36,35 @@ class DeadLetterGuard:
         Records held at a barrier count when they are applied, together with the dead letters among them.
         """
         for topic, position in positions.items():
-            tally = self._tallies.setdefault((topic, partition), _Tally(position))
-            if tally.records >= self._limits.window_records:
-                tally.records = tally.rejected = 0
-            tally.records += max(0, position - tally.position)
-            tally.position = position
+            window = self._windows.setdefault((topic, partition), _Window(position))
+            if window.records >= self._limits.window_records:
+                window.records = window.rejected = 0
+            window.records += max(0, position - window.position)
+            window.position = position
 
     def check(self, letters: Sequence[DeadLetter]) -> None:
         """Count dead letters, in offset order within a topic. Raises DeadLetterLimitError."""
         for letter in letters:
             if letter.reason in _EXPECTED_REASONS:
                 continue
-            tally = self._tallies.setdefault((letter.topic, letter.partition), _Tally(letter.offset))
-            tally.consecutive = tally.consecutive + 1 if letter.offset == tally.last + 1 else 1
-            tally.last = letter.offset
-            tally.rejected += 1
-            self._judge(letter, tally)
+            window = self._windows.setdefault((letter.topic, letter.partition), _Window(letter.offset))
+            window.consecutive = window.consecutive + 1 if letter.offset == window.last + 1 else 1
+            window.last = letter.offset
+            window.rejected += 1
+            self._judge(letter, window)
 
-    def _judge(self, letter: DeadLetter, tally: _Tally) -> None:
+    def _judge(self, letter: DeadLetter, window: _Window) -> None:
         limits = self._limits
         place = f"{letter.topic}[{letter.partition}] up to offset {letter.offset}"
-        if tally.consecutive >= limits.consecutive:
+        if window.consecutive >= limits.consecutive:
             message = (
-                f"{tally.consecutive} dead letters in a row in {place}, last reason {letter.reason}: "
+                f"{window.consecutive} dead letters in a row in {place}, last reason {letter.reason}: "
                 "fix the producer or raise the limit, then start again"
             )
             raise DeadLetterLimitError(message)
-        if tally.records >= limits.window_records and tally.rejected > limits.ratio * tally.records:
+        if window.records >= limits.window_records and window.rejected > limits.ratio * window.records:
             message = (
-                f"{tally.rejected} of {tally.records} records dead-lettered in {place}, "
+                f"{window.rejected} of {window.records} records dead-lettered in {place}, "
                 f"last reason {letter.reason}: fix the producer or raise the limit, then start again"
             )
             raise DeadLetterLimitError(message)

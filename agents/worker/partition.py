@@ -12,7 +12,7 @@ import numpy as np
 
 from agents.process.exits import InvariantError
 from agents.transport.runs import Run
-from agents.worker.ports import Feed
+from pipeline.intake.feed import Feed
 from pipeline.terms.records import Batch, RecordKind
 
 
@@ -48,8 +48,8 @@ class Activity:
         self.top_ms = max(self.top_ms, self.event_ms, int(ticks.max()) if len(ticks) else 0)
 
 
-class Shard:
-    """A partition number of all input topics, owned by this worker."""
+class Partition:
+    """One partition number of all input topics, owned by this worker."""
 
     def __init__(self, feed: Feed, epoch: int, starts: Mapping[str, int]) -> None:
         """`epoch` is the offset of our claim; at the offsets in `starts` the input topics go on."""
@@ -62,8 +62,8 @@ class Shard:
         """Positions of the last durable checkpoint, by topic."""
         self.moved = False
         """Whether the Feed took anything since the last checkpoint."""
-        self.heard = 0
-        """How many fleet records the Feed was given."""
+        self.fleet_updates = 0
+        """How many the Feed was given."""
         self.activity = {topic: Activity() for topic in starts}
         self.parked: dict[str, deque[Run]] = {topic: deque() for topic in starts}
         """Runs delivered that cannot be decoded now, by topic; what follows them waits too."""

@@ -7,20 +7,21 @@ from collections.abc import Sequence
 
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from agents.kafka import clients as kafka
+from agents.kafka import clients
 from agents.kafka.brokers import topics_of
 from agents.process.exits import RefusedError
 from agents.settings.worker import WorkerConfig
+from agents.worker.serde import FLEET_DAYS
 
 logger = logging.getLogger(__name__)
 
 _ASK_S = 30.0
 
 
-def require_topics(config: WorkerConfig, inputs: Sequence[str], fleet_topic: str | None = None) -> None:
+def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
     """Input topics and changelog must exist, have equally many partitions, and the changelog must keep state.
 
-    `fleet_topic`, if there is one, must exist.
+    The topic of fleet updates must exist.
 
     Raises:
         RefusedError: something does not fit; the message names all of it.
@@ -28,17 +29,16 @@ def require_topics(config: WorkerConfig, inputs: Sequence[str], fleet_topic: str
         KafkaException, TimeoutError: the broker refuses to tell.
     """
     logger.info("asking %s for the topics", config.bootstrap)
-    found = topics_of(kafka.client(config), _ASK_S)
-    admin = AdminClient(kafka.client(config))
+    client = clients.of_worker(config)
+    found, admin = topics_of(client, _ASK_S), clients.admin(client)
     needed = [*inputs, config.changelog_topic]
-    others = [] if fleet_topic is None else [fleet_topic]
     if config.embedded:
         # The embedded broker creates a topic for whoever asks for it, and knows no settings.
-        for name in [*needed, *others]:
+        for name in [*needed, FLEET_DAYS]:
             admin.list_topics(name, timeout=_ASK_S)
         return
     counts = {name: len(found[name].partitions) for name in needed if name in found}
-    problems = [f"topic {name} does not exist" for name in [*needed, *others] if name not in found]
+    problems = [f"topic {name} does not exist" for name in [*needed, FLEET_DAYS] if name not in found]
     if len(set(counts.values())) > 1:
         problems.append(f"input topics and changelog must have equally many partitions: {counts}")
     if config.changelog_topic in counts:

@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -19,17 +18,15 @@ from agents.process.exits import ExitCode, abandon
 from agents.settings.worker import WorkerConfig
 from agents.worker.app import WorkerApp, create_app
 from agents.worker.checkpointer import Checkpointer
-from agents.worker.core import EngineCore
 from agents.worker.fleet_tail import FleetTail
-from agents.worker.ports import Core, Observer, Wire, unobserved
 from agents.worker.preflight import require_topics
 from agents.worker.runtime import Runtime
+from agents.worker.serde import Serde
 from agents.worker.ticker import Ticker
 from agents.worker.watchdog import Watchdog
-from agents.worker.wire import AvroWire
-from pipeline.config import EngineConfig
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS
+from sinks.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -42,15 +39,13 @@ class Worker:
         config: WorkerConfig,
         *,
         topics: Sequence[str] = INPUT_TOPICS,
-        core: Core,
-        wire: Wire,
-        observer: Observer | None = None,
+        serde: Serde,
+        metrics: Metrics | None = None,
     ) -> None:
         self.config = config
         self._topics = topics
-        self._core = core
-        self._wire = wire
-        self._observer = observer or unobserved()
+        self._serde = serde
+        self._metrics = metrics or Metrics()
         self._runtime: Runtime | None = None
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,23 +76,22 @@ class Worker:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self._stop.set)
-        await asyncio.to_thread(require_topics, self.config, self._topics, self._wire.fleet_topic)
-        runtime = Runtime.build(self.config, self._topics, self._core, self._wire, self._observer)
+        await asyncio.to_thread(require_topics, self.config, self._topics)
+        runtime = Runtime.build(self.config, self._topics, self._serde, self._metrics)
         self._runtime = runtime
         app = create_app(runtime)
         memory.calm_collector()
         runtime.lease.start()
         checkpointer = Checkpointer(self.config, runtime.ingest, lambda: runtime.waiting() == 0)
+        tail = FleetTail(self.config, self._serde.read_fleet_day)
         tasks = [
             asyncio.create_task(app.start(), name="faust"),
             asyncio.create_task(checkpointer.run(), name="checkpoints"),
             asyncio.create_task(Ticker(runtime, app).run(), name="ticks"),
             asyncio.create_task(Watchdog(runtime, app).run(), name="watchdog"),
+            asyncio.create_task(runtime.ingest.fetch_schemas(), name="schemas"),
+            asyncio.create_task(tail.run(runtime.ingest.take_fleet_updates), name="fleet"),
         ]
-        fleet_topic = self._wire.fleet_topic
-        if fleet_topic is not None:
-            tail = FleetTail(self.config, fleet_topic, self._wire.read_fleet_day)
-            tasks.append(asyncio.create_task(tail.run(runtime.ingest.hear), name="fleet"))
         try:
             await self._wait(tasks)
             checkpointer.stop()
@@ -120,8 +114,9 @@ class Worker:
         async with asyncio.timeout(self.config.shutdown_timeout_s):
             app.flow_control.suspend()
             _, checkpoints, *others = tasks
-            for task in others:
-                task.cancel()
+            async with runtime.ingest.lock:
+                for task in others:
+                    task.cancel()
             await checkpoints
             await runtime.ingest.checkpoint()
             await app.stop()
@@ -133,17 +128,15 @@ class Worker:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a worker of the real engine with the packaged schemas, configured by JSON alone.
+    """Run a worker with the packaged schemas, configured by JSON alone.
 
     `--config-json` holds the fields of WorkerConfig; `engine` in it holds those of EngineConfig.
     """
     parser = argparse.ArgumentParser(prog="python -m agents.worker.process", description=main.__doc__)
     parser.add_argument("--config-json", required=True)
     config = msgspec.json.decode(parser.parse_args(arguments).config_json, type=WorkerConfig)
-    engine = msgspec.convert(config.engine or {}, EngineConfig)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    wire = AvroWire(FileRegistry(), f"/foreshock/{config.group}")
-    return Worker(replace(config, engine=engine), core=EngineCore(engine), wire=wire).run()
+    return Worker(config, serde=Serde(FileRegistry(), f"/foreshock/{config.group}")).run()
 
 
 if __name__ == "__main__":

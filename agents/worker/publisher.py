@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from agents.kafka import clients as kafka
-from agents.kafka.brokers import Complaints
+from agents.kafka import clients
 from agents.settings.worker import WorkerConfig
-from agents.worker.ports import Entry, Headers, Message
+from pipeline.changelog.write import Entry
+from schemas.errors import BrokenError
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +24,27 @@ _FULL_WAIT_S = 0.02
 _CHUNK = 2_000
 
 
-class PublishError(Exception):
+Headers = list[tuple[str, str | bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A record to publish."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = field(default_factory=list)
+    partition: int = -1
+    """-1: by murmur2 of the key."""
+
+
+class PublishError(BrokenError):
     """The broker did not acknowledge a record."""
 
 
-class Flight:
-    """Records on their way, acknowledged together."""
+class InFlight:
+    """Records that were sent and are to be acknowledged together."""
 
     def __init__(self, note: Callable[[Any], object] | None = None) -> None:
         """`note` is given every message that was acknowledged, in the poll thread."""
@@ -36,14 +52,14 @@ class Flight:
         self.sent = 0
         self.busy_s = 0.0
         """Time that handing the records over has taken from other work."""
-        self._landed = 0
+        self._answered = 0
         self._failure: KafkaError | None = None
         self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
 
     @property
-    def landed(self) -> bool:
-        """Whether nothing is on its way any more, successful or not."""
-        return self._landed >= self.sent
+    def answered(self) -> bool:
+        """Whether every record has its answer, good or bad."""
+        return self._answered >= self.sent
 
     def delivered(self, error: KafkaError | None, message: Any) -> None:
         """Delivery report, called in the poll thread."""
@@ -51,10 +67,10 @@ class Flight:
             self._failure = self._failure or error
         elif self._note is not None:
             self._note(message)
-        self._landed += 1
+        self._answered += 1
         # Read after the count is raised; `wait` sets the waiter before it reads the count.
         waiter = self._waiter
-        if waiter is not None and self._landed >= self.sent:
+        if waiter is not None and self._answered >= self.sent:
             loop, event = waiter
             loop.call_soon_threadsafe(event.set)
 
@@ -66,7 +82,7 @@ class Flight:
         """
         event = asyncio.Event()
         self._waiter = (asyncio.get_running_loop(), event)
-        if not self.landed:
+        if not self.answered:
             await event.wait()
         if self._failure is not None:
             message = f"a record was not acknowledged: {self._failure}"
@@ -81,10 +97,12 @@ class Publisher:
 
     def __init__(self, config: WorkerConfig) -> None:
         self._errors: list[KafkaError] = []
-        self._complain = Complaints(logger, "producer")
-        settings = kafka.producer(config) | {"error_cb": self._on_error}
-        self._outputs, self._state = Producer(settings, logger=logger), Producer(settings, logger=logger)
-        self._flight = Flight()
+        self._complain = clients.Complaints(logger, "producer")
+        client = clients.of_worker(config) | {"delivery.timeout.ms": config.delivery_timeout_ms}
+        self._outputs, self._state = (
+            clients.producer(client, "outputs", logger=logger, on_error=self._on_error) for _ in range(2)
+        )
+        self._in_flight = InFlight()
         self._stop = Event()
         self._threads = [
             Thread(target=self._poll, args=(producer,), name=name, daemon=True)
@@ -93,15 +111,10 @@ class Publisher:
         for thread in self._threads:
             thread.start()
 
-    @property
-    def pending(self) -> bool:
-        """Whether something was produced since the last `turn`."""
-        return self._flight.sent > 0
-
-    def turn(self) -> Flight:
-        """The flight of all that was produced since the last turn; what follows is a new one."""
-        flight, self._flight = self._flight, Flight()
-        return flight
+    def take(self) -> InFlight:
+        """All outputs that were produced since this was last called."""
+        taken, self._in_flight = self._in_flight, InFlight()
+        return taken
 
     async def publish(self, messages: Iterable[Message]) -> None:
         """Produce; returns before the broker has acknowledged. Raises PublishError, KafkaException."""
@@ -112,17 +125,17 @@ class Publisher:
                 # The close of a day may publish a record for every account.
                 await asyncio.sleep(0)
 
-    async def publish_entries(self, topic: str, partition: int, entries: list[Entry]) -> Flight:
-        """Produce key-value pairs to one partition, in order, as a flight of their own."""
-        flight = Flight()
+    async def publish_entries(self, topic: str, partition: int, entries: list[Entry]) -> InFlight:
+        """Produce key-value pairs to one partition, in order, apart from the outputs."""
+        in_flight = InFlight()
         for start in range(0, len(entries), _CHUNK):
             began_at = monotonic()
             for key, value in entries[start : start + _CHUNK]:
-                while not self._send(self._state, flight, topic, key, value, [], partition):
+                while not self._send(self._state, in_flight, topic, key, value, [], partition):
                     await asyncio.sleep(_FULL_WAIT_S)
-            flight.busy_s += monotonic() - began_at
+            in_flight.busy_s += monotonic() - began_at
             await asyncio.sleep(0)
-        return flight
+        return in_flight
 
     async def claim(self, topic: str, partitions: Iterable[int], key: bytes) -> dict[int, int]:
         """Append an empty record to each partition and return the offsets they got.
@@ -131,11 +144,11 @@ class Publisher:
             PublishError: the broker did not acknowledge one of them.
         """
         offsets: dict[int, int] = {}
-        flight = Flight(lambda message: offsets.__setitem__(message.partition(), message.offset()))
+        in_flight = InFlight(lambda message: offsets.__setitem__(message.partition(), message.offset()))
         for partition in partitions:
-            while not self._send(self._state, flight, topic, key, b"", [], partition):
+            while not self._send(self._state, in_flight, topic, key, b"", [], partition):
                 await asyncio.sleep(_FULL_WAIT_S)
-        await flight.wait()
+        await in_flight.wait()
         return offsets
 
     def close(self, timeout_s: float) -> int:
@@ -148,12 +161,12 @@ class Publisher:
 
     def _produce(self, message: Message) -> bool:
         topic, key, value = message.topic, message.key, message.value
-        return self._send(self._outputs, self._flight, topic, key, value, message.headers, message.partition)
+        return self._send(self._outputs, self._in_flight, topic, key, value, message.headers, message.partition)
 
     def _send(
         self,
         producer: Producer,
-        flight: Flight,
+        in_flight: InFlight,
         topic: str,
         key: bytes | None,
         value: bytes | None,
@@ -163,14 +176,14 @@ class Publisher:
         if self._errors:
             message = f"the producer cannot go on: {self._errors[0]}"
             raise PublishError(message)
-        flight.sent += 1
+        in_flight.sent += 1
         try:
             if headers:
-                producer.produce(topic, value, key, partition, flight.delivered, headers=headers)
+                producer.produce(topic, value, key, partition, in_flight.delivered, headers=headers)
             else:
-                producer.produce(topic, value, key, partition, flight.delivered)
+                producer.produce(topic, value, key, partition, in_flight.delivered)
         except BufferError:
-            flight.sent -= 1
+            in_flight.sent -= 1
             return False
         return True
 

@@ -18,9 +18,11 @@ from mode import Service
 from agents.process.exits import InvariantError, RefusedError, abandon
 from agents.transport.transport import RunConsumer
 from agents.worker import changelog
-from agents.worker.partition import Shard
-from agents.worker.ports import CLAIM_KEY, Entry, Feed, Loader
+from agents.worker.partition import Partition
 from agents.worker.runtime import Runtime
+from pipeline.changelog.read import Loader
+from pipeline.changelog.write import CLAIM_KEY, Entry
+from pipeline.intake.feed import Feed
 
 logger = logging.getLogger(__name__)
 
@@ -128,30 +130,28 @@ class BulkRecovery(Service):
         numbers = owned_partitions(assigned, runtime.topics, config.changelog_topic)
         kept = self._kept(generation, numbers)
         epochs = await self._claim(numbers - kept.keys())
-        partitions = self._partitions()
-        loaders: dict[int, Loader] = {number: runtime.core.loader(number, partitions) for number in epochs}
-        if config.accept_epoch:
-            loaders = {number: changelog.NotingLoader(loader) for number, loader in loaders.items()}
-        count = await asyncio.to_thread(changelog.read, config, loaders, lambda: self._outdated(generation))
-        shards = await self._shards(loaders, epochs)
+        count = self._count()
+        loaders = {number: Loader(config.engine, number, count) for number in epochs}
+        records = await asyncio.to_thread(changelog.read, config, loaders, lambda: self._outdated(generation))
+        recovered = await self._recovered(loaders, epochs)
         stale = sum(loader.stale for loader in loaders.values())
         if self._outdated(generation):
             raise changelog.Interrupted
-        runtime.ingest.install([*kept.values(), *shards], partitions)
+        runtime.ingest.install([*kept.values(), *recovered], count)
         seconds = monotonic() - started_at
-        runtime.observer.recovery(seconds, count, stale)
+        runtime.metrics.recovery(seconds, stale)
         logger.info(
             "generation %d: recovered %s from %d records in %.2f s, %d stale; kept %s",
             generation,
             sorted(epochs),
-            count,
+            records,
             seconds,
             stale,
             sorted(kept),
         )
         await self._resume(generation)
 
-    def _partitions(self) -> int:
+    def _count(self) -> int:
         """How many partitions each input topic has. Raises InvariantError."""
         topic = self._runtime.config.changelog_topic
         count: int = self.app.consumer.thread.partitions(topic)
@@ -160,28 +160,29 @@ class BulkRecovery(Service):
             raise InvariantError(message)
         return count
 
-    def _kept(self, generation: int, numbers: Collection[int]) -> dict[int, Shard]:
+    def _kept(self, generation: int, numbers: Collection[int]) -> dict[int, Partition]:
         """Partitions still ours from the generation right before: nobody else can have owned them."""
-        parting, self._runtime.ingest.parting = self._runtime.ingest.parting, {}
+        released, self._runtime.ingest.released = self._runtime.ingest.released, {}
         if generation != self._left + 1:
             return {}
-        return {number: shard for number, shard in parting.items() if number in numbers}
+        return {number: partition for number, partition in released.items() if number in numbers}
 
     async def _claim(self, numbers: Collection[int]) -> dict[int, int]:
         """Append a claim to every partition's changelog; after it, former owners' writes are void."""
         self._runtime.lease.check()
         return await self._runtime.publisher.claim(self._runtime.config.changelog_topic, numbers, CLAIM_KEY)
 
-    async def _shards(self, loaders: Mapping[int, Loader], epochs: Mapping[int, int]) -> list[Shard]:
+    async def _recovered(self, loaders: Mapping[int, Loader], epochs: Mapping[int, int]) -> list[Partition]:
         """Feeds and start offsets of the partitions read. Raises RefusedError."""
         consumer: RunConsumer = self.app.consumer
         topics = self._runtime.topics
         tps = [TP(topic, number) for number in loaders for topic in topics]
         first = await consumer.earliest_offsets(*tps) if tps else {}
         last = await consumer.highwaters(*tps) if tps else {}
-        shards = []
+        partitions = []
         for number, loader in loaders.items():
             logs = {topic: range(first[TP(topic, number)], last[TP(topic, number)]) for topic in topics}
+            keys = loader.keys if self._runtime.config.accept_epoch else set()
             feed = loader.finish()
             try:
                 starts = await self._starts(feed, logs)
@@ -189,11 +190,11 @@ class BulkRecovery(Service):
                 if not self._runtime.config.accept_epoch:
                     raise
                 logger.warning("partition %d begins anew: %s", number, error)
-                feed = await self._anew(number, loader)
+                feed = await self._anew(number, keys)
                 starts = {topic: log.start for topic, log in logs.items()}
             feed.start_at(starts)
-            shards.append(Shard(feed, epochs[number], starts))
-        return shards
+            partitions.append(Partition(feed, epochs[number], starts))
+        return partitions
 
     async def _starts(self, feed: Feed, logs: Mapping[str, range]) -> dict[str, int]:
         """Offset at which each topic of a partition goes on. Raises RefusedError."""
@@ -207,15 +208,14 @@ class BulkRecovery(Service):
             starts[topic] = start_of(tp, position, log, committed)
         return starts
 
-    async def _anew(self, number: int, loader: Loader) -> Feed:
-        """An empty Feed; what the changelog holds of the old one is deleted."""
+    async def _anew(self, number: int, keys: Collection[bytes]) -> Feed:
+        """An empty Feed; what the changelog holds of the old one, under these keys, is deleted."""
         runtime = self._runtime
-        keys = loader.keys if isinstance(loader, changelog.NotingLoader) else set()
         tombstones: list[Entry] = [(key, None) for key in sorted(keys)]
         topic = runtime.config.changelog_topic
-        flight = await runtime.publisher.publish_entries(topic, number, tombstones)
-        await flight.wait()
-        return runtime.core.loader(number, self._partitions()).finish()
+        in_flight = await runtime.publisher.publish_entries(topic, number, tombstones)
+        await in_flight.wait()
+        return Loader(runtime.config.engine, number, self._count()).finish()
 
     async def _resume(self, generation: int) -> None:
         """Seek to the positions of the state and let records flow."""

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from agents.settings.worker import WorkerConfig
 from agents.worker.ingest import Ingest
 from agents.worker.lease import Lease
-from agents.worker.ports import Core, Observer, Wire
 from agents.worker.publisher import Publisher
+from agents.worker.serde import Serde
+from sinks.metrics import Metrics
 
 State = Literal["starting", "recovering", "rebalancing", "running", "stopping"]
 
@@ -22,9 +23,8 @@ class Runtime:
     config: WorkerConfig
     topics: Sequence[str]
     """Input topics."""
-    core: Core
-    wire: Wire
-    observer: Observer
+    serde: Serde
+    metrics: Metrics
     publisher: Publisher
     lease: Lease
     ingest: Ingest
@@ -33,25 +33,20 @@ class Runtime:
     """Number of delivered runs that wait to be applied."""
 
     @classmethod
-    def build(
-        cls,
-        config: WorkerConfig,
-        topics: Sequence[str],
-        core: Core,
-        wire: Wire,
-        observer: Observer,
-    ) -> Runtime:
+    def build(cls, config: WorkerConfig, topics: Sequence[str], serde: Serde, metrics: Metrics) -> Runtime:
         """Wire the parts; connects the publisher."""
         publisher = Publisher(config)
         lease = Lease(config.session_timeout_ms)
-        ingest = Ingest(config, topics, core, wire, publisher, observer, lease)
-        return cls(config, topics, core, wire, observer, publisher, lease, ingest)
+        ingest = Ingest(config, topics, serde, publisher, metrics, lease)
+        return cls(config, topics, serde, metrics, publisher, lease, ingest)
 
     def snapshot(self) -> dict[str, Any]:
         """What readiness and operators want to know."""
         return {
             "state": self.state,
             "ready": self.state == "running",
-            "partitions": sorted(self.ingest.shards),
-            "positions": {str(shard.number): dict(shard.durable) for shard in self.ingest.shards.values()},
+            "partitions": sorted(self.ingest.partitions),
+            "positions": {
+                str(partition.number): dict(partition.durable) for partition in self.ingest.partitions.values()
+            },
         }

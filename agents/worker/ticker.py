@@ -9,7 +9,7 @@ from typing import Any
 
 from faust.types import TP
 
-from agents.worker.partition import Shard
+from agents.worker.partition import Partition
 from agents.worker.runtime import Runtime
 
 _LOOK_S = 1.0
@@ -32,45 +32,45 @@ class Ticker:
             if self._runtime.state != "running":
                 continue
             ticks = [
-                self._runtime.wire.tick(topic, shard.number, at_ms)
-                for shard in list(self._runtime.ingest.shards.values())
-                for topic, at_ms in self._due(shard)
+                self._runtime.serde.tick(topic, partition.number, at_ms)
+                for partition in list(self._runtime.ingest.partitions.values())
+                for topic, at_ms in self._due(partition)
             ]
             await self._runtime.publisher.publish(ticks)
 
-    def _due(self, shard: Shard) -> Iterator[tuple[str, int]]:
+    def _due(self, partition: Partition) -> Iterator[tuple[str, int]]:
         """Topics of a partition to tick, and to which time."""
         now = time.monotonic()
-        watermarks = shard.feed.watermarks()
-        for topic, activity in shard.activity.items():
-            tp = TP(topic, shard.number)
+        watermarks = partition.feed.watermarks()
+        for topic, activity in partition.activity.items():
+            tp = TP(topic, partition.number)
             if now - activity.event_at < self._settings.idle_timeout_s:
                 continue
-            if now - self._ticked_at.get(tp, 0.0) < self._settings.interval_s or not self._caught_up(shard, tp):
+            if now - self._ticked_at.get(tp, 0.0) < self._settings.interval_s or not self._caught_up(partition, tp):
                 continue
-            at_ms = self._time_for(shard, topic, now)
+            at_ms = self._time_for(partition, topic, now)
             if at_ms >= max(activity.top_ms, watermarks.get(topic, 0)) + _LEAST_ADVANCE_MS:
                 self._ticked_at[tp] = now
                 yield topic, at_ms
 
-    def _time_for(self, shard: Shard, topic: str, now: float) -> int:
+    def _time_for(self, partition: Partition, topic: str, now: float) -> int:
         """Time up to which an idle topic may be said to be complete; 0 if nothing tells."""
-        others = [activity for name, activity in shard.activity.items() if name != topic]
+        others = [activity for name, activity in partition.activity.items() if name != topic]
         active = [other for other in others if now - other.event_at < self._settings.idle_timeout_s]
-        told = max((other.event_ms for other in active), default=0)
-        if told:
-            return told
+        active_ms = max((other.event_ms for other in active), default=0)
+        if active_ms:
+            return active_ms
         if self._settings.clock == "wall":
             return int(time.time() * 1000)
         # A partition in which nothing happens any more must not keep the others from closing their days.
-        return max(self._told_ms(shard), *(activity.event_ms for activity in shard.activity.values()))
+        return max(self._fleet_ms(partition), *(activity.event_ms for activity in partition.activity.values()))
 
-    def _told_ms(self, shard: Shard) -> int:
-        """Time that lets the partition come as far as others have told of."""
-        told_ms = shard.feed.told_ms()
-        return told_ms + self._runtime.config.engine.out_of_orderness_ms if told_ms else 0
+    def _fleet_ms(self, partition: Partition) -> int:
+        """Time that lets the partition come as far as the fleet updates of others."""
+        closed_ms = partition.feed.told_ms()
+        return closed_ms + self._runtime.config.engine.out_of_orderness_ms if closed_ms else 0
 
-    def _caught_up(self, shard: Shard, tp: TP) -> bool:
+    def _caught_up(self, partition: Partition, tp: TP) -> bool:
         """Whether everything that the partition holds was applied."""
         end = self._app.consumer.highwater(tp)
-        return end is not None and shard.feed.positions.get(tp.topic, 0) >= end
+        return end is not None and partition.feed.positions.get(tp.topic, 0) >= end

@@ -44,7 +44,7 @@ class Watchdog:
     async def _measure(self) -> None:
         """Compare positions with the ends of the topics."""
         ingest = self._runtime.ingest
-        tps = [TP(topic, number) for number in ingest.shards for topic in self._runtime.topics]
+        tps = [TP(topic, number) for number in ingest.partitions for topic in self._runtime.topics]
         if not tps:
             self._moved_at, self._lagging = monotonic(), False
             return
@@ -54,10 +54,12 @@ class Watchdog:
         except Exception as error:
             logger.warning("cannot ask for the ends of the topics: %r", error)
             return
-        delivered = {tp: ingest.shards[tp.partition].expected[tp.topic] for tp in tps if tp.partition in ingest.shards}
+        delivered = {
+            tp: ingest.partitions[tp.partition].expected[tp.topic] for tp in tps if tp.partition in ingest.partitions
+        }
         for tp in delivered:
-            applied = ingest.shards[tp.partition].feed.positions.get(tp.topic, 0)
-            self._runtime.observer.lag(tp.topic, tp.partition, max(0, ends[tp] - applied))
+            applied = ingest.partitions[tp.partition].feed.positions.get(tp.topic, 0)
+            self._runtime.metrics.lag(tp.topic, tp.partition, max(0, ends[tp] - applied))
         blocked = set(ingest.blocked())
         self._lagging = any(ends[tp] > at for tp, at in delivered.items() if tp not in blocked)
         if delivered != self._last or not self._lagging:
@@ -67,6 +69,6 @@ class Watchdog:
     def _judge(self) -> None:
         limit = self._runtime.config.stuck_timeout_s
         if monotonic() - self._moved_at > limit and self._lagging:
-            self._runtime.observer.invariant("stuck")
+            self._runtime.metrics.invariant("stuck")
             message = f"input is waiting and nothing was delivered for {limit:.0f} s"
             raise InvariantError(message)

@@ -63,6 +63,11 @@ class Loader:
     _values: dict[bytes, bytes] = field(default_factory=dict)
     _beaten: set[bytes] = field(default_factory=set)
 
+    @property
+    def keys(self) -> set[bytes]:
+        """Keys of all records that are to be deleted when the partition begins anew; until `finish`."""
+        return self._values.keys() | self._beaten
+
     def add(self, key: bytes, value: bytes | None, offset: int) -> None:
         """One changelog record. Raises `SnapshotError` on bytes that are no state of ours."""
         if key == CLAIM_KEY:

@@ -26,6 +26,7 @@ from pipeline.state.standings import STANDING
 from pipeline.state.state import State
 from pipeline.state.users import Users
 from pipeline.terms.records import I64
+from schemas.errors import BrokenError
 from schemas.topics import INPUT_TOPICS
 
 FORMAT = 1
@@ -66,7 +67,7 @@ SEEN_HEAD = np.dtype([("format", "u1"), ("epoch", "<i8"), ("day", "<i4"), ("end"
 ROLES_HEAD = np.dtype([("format", "u1"), ("epoch", "<i8")])
 
 
-class SnapshotError(Exception):
+class SnapshotError(BrokenError):
     """A changelog record that cannot be read: state would be lost if it were skipped."""
 
 

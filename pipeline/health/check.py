@@ -11,6 +11,7 @@ from pipeline.health.dimensions import DIMENSIONS, FEATURE, dimension_of
 from pipeline.scorecards.card import NESTED, Scorecard
 from pipeline.scorecards.plan import catalogue
 from pipeline.scorecards.profiles import HealthProfile
+from schemas.errors import UsageError
 
 MAX_CARDS = 8
 """Scorecards in force at once."""
@@ -21,7 +22,7 @@ MIN_SOURCES = 2
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
-class ScorecardError(ValueError):
+class ScorecardError(UsageError):
     """Scorecards or profiles that cannot be used; names every problem. Mend the settings."""
 
 

@@ -8,6 +8,7 @@ a function of each topic's prefix, whatever the order in which topics are read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,13 @@ from pipeline.close.day import close_day
 from pipeline.config import EngineConfig
 from pipeline.health.check import require
 from pipeline.intake.apply import APPLY, Accepted, clear_profile, rows_at
+from pipeline.intake.ledger import ledger_entry
 from pipeline.intake.topic import Pending, Topic
 from pipeline.state.state import State
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.hashing import combine, hash64
 from pipeline.terms.records import I64, BadRecord, Batch, DeadLetter, Fate, Outcome, RecordKind
+from schemas.errors import BrokenError
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 
@@ -29,7 +32,7 @@ SPEAKER = 0
 """The partition that publishes the alerts of the fleet; all of them know these."""
 
 
-class OffsetGapError(Exception):
+class OffsetGapError(BrokenError):
     """Records were skipped between the transport and the feed; continuing would lose them."""
 
 
@@ -82,6 +85,12 @@ class Feed:
         """End of the last day of which any partition has told; 0 before."""
         day = self.state.fleet.newest
         return self.state.days.end_ms(day) if day > 0 else 0
+
+    def ledger_entry(self) -> dict[str, Any]:
+        """What became of every offset so far, as in schemas/ledger_entry.avsc."""
+        at_ms = min(self.watermarks().values())
+        topics = {name: topic.ledger for name, topic in self.topics.items()}
+        return ledger_entry(self.number, at_ms if at_ms > 0 else None, self.open_day, topics)
 
     def start_at(self, positions: Mapping[str, int]) -> None:
         """Begin a partition without any state at these offsets instead of 0."""

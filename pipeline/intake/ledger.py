@@ -27,11 +27,11 @@ class TopicLedger:
         return sum(self.fates.values()) + self.holes == self.position - (self.start or 0)
 
 
-def ledger_entry(partition: int, open_day: int, topics: Mapping[str, TopicLedger]) -> dict[str, Any]:
-    """The ledger's record, as in schemas/ledger_entry.avsc."""
+def ledger_entry(partition: int, at_ms: int | None, open_day: int, topics: Mapping[str, TopicLedger]) -> dict[str, Any]:
+    """The ledger's record, as in schemas/ledger_entry.avsc; `at_ms`: watermark, None before the first."""
     return {
         "partition": partition,
-        "at_ms": None,
+        "at_ms": at_ms,
         "open_day": open_day,
         "topics": [
             {"topic": name, "next_offset": topics[name].position, "holes": topics[name].holes, **topics[name].fates}

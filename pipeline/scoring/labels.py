@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.kinds.table import KINDS
+from schemas.errors import UsageError
 from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ _CLAIMS = (RISK_KINDS | EXPANSION_KINDS).union(*(rule.alert_kinds | rule.system_
 """Kinds that say something of what happens to an account, or that a label asks for."""
 
 
-class UnknownLabelKindError(ValueError):
+class UnknownLabelKindError(UsageError):
     """A label names a kind that no rule knows."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.terms.hashing import U64
-from schemas.batch import I64
+from schemas.codec.batch import I64
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from pipeline.terms.fleet_day import FleetDay
-from schemas.batch import I64, U8, BadRecord, Batch, RecordKind
+from schemas.codec.batch import I64, U8, BadRecord, Batch, RecordKind
 
 __all__ = ["I64", "U8", "BadRecord", "Batch", "DeadLetter", "Fate", "Outcome", "RecordKind"]
 

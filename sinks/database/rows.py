@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.errors import ForeshockError
 from sinks.errors import Refusal
 
 Row = dict[str, Any]
@@ -21,7 +22,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False,
 _CONTEXT = ("segment", "lifecycle_stage", "touch_model", "plan", "arr_minor", "currency")
 
 
-class UnstorableError(ValueError):
+class UnstorableError(ForeshockError):
     """A record holds something that no database can keep, or lacks what every record has."""
 
     def __init__(self, reason: str, detail: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from schemas.batch import Batch, RecordKind
+from schemas.codec.batch import Batch, RecordKind
 
 BATCH_RECORDS = 5_000
 

@@ -15,7 +15,7 @@ from agents.kafka.topics import Topics, wanted_topics
 from agents.replay.arrivals import every
 from agents.replay.emit import EmitOptions, emit
 from agents.settings import Settings, load
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from tests.benchmarks.process import MeasurementError
 from tests.benchmarks.workload import HOUR_MS, Workload
 from tests.servers import locate

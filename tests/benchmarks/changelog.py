@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from confluent_kafka import Producer
-
-from agents.kafka import clients as kafka
+from agents.kafka import clients
 from agents.worker import changelog
-from agents.worker.core import EngineCore
-from agents.worker.ports import CLAIM_KEY, Loader
-from pipeline.changelog.write import checkpoint
+from pipeline.changelog.read import Loader
+from pipeline.changelog.write import CLAIM_KEY, checkpoint
 from tests.benchmarks import broker
 from tests.benchmarks.core import trim
 from tests.benchmarks.population import populated
@@ -20,7 +17,7 @@ from tests.benchmarks.process import MIB, Clock, resident_mib
 def save(bootstrap: str, group: str, accounts: int) -> dict[str, Any]:
     """Fill the group's changelog with one value for each account."""
     config = broker.settings(broker.environment(bootstrap, group)).worker()
-    producer = Producer(kafka.producer(config))
+    producer = clients.producer(clients.of_worker(config), "outputs")
     size = entries = 0
     for feed in populated(accounts, partitions=broker.PARTITIONS):
         feed.state.accounts.dirty[1 : feed.state.accounts.size] = True
@@ -42,10 +39,10 @@ def save(bootstrap: str, group: str, accounts: int) -> dict[str, Any]:
 def restore(bootstrap: str, group: str) -> dict[str, Any]:
     """Read it as a starting worker does; time, and what the process then holds."""
     settings = broker.settings(broker.environment(bootstrap, group))
-    config, core = settings.worker(), EngineCore(settings.engine())
+    config = settings.worker()
     before = resident_mib()
     clock = Clock()
-    loaders: dict[int, Loader] = {number: core.loader(number) for number in range(broker.PARTITIONS)}
+    loaders = {number: Loader(config.engine, number) for number in range(broker.PARTITIONS)}
     changelog.read(config, loaders, lambda: False)
     read_s = clock.seconds()
     feeds = [loader.finish() for loader in loaders.values()]

@@ -18,7 +18,7 @@ from pipeline.close.day import close_day
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from pipeline.terms.records import Outcome
-from schemas.batch import Batch
+from schemas.codec.batch import Batch
 from schemas.topics import DAY_MS
 from tests.benchmarks.batches import cut
 from tests.benchmarks.population import draw_open_day, moved, populated

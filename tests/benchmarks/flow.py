@@ -13,9 +13,9 @@ import pyarrow as pa
 from confluent_kafka import Producer
 
 from pipeline.simulate.tables import USAGE, pick, table_of
-from schemas.encoder import Encoder
+from schemas.codec.encode import Encoder
 from schemas.partitioning import partitions_of
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import TOPICS
 from tests.benchmarks.broker import PARTITIONS
 from tests.benchmarks.workload import FEATURES, Workload, event_ids

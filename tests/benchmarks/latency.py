@@ -18,8 +18,8 @@ import numpy as np
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 from sqlalchemy import create_engine, select
 
-from schemas.encoder import RecordDecoder, TickEncoder
-from schemas.registry import FileRegistry
+from schemas.codec.encode import RecordDecoder, TickEncoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY
 from sinks.database.tables import alerts
 from tests.benchmarks import broker

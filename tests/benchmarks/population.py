@@ -16,7 +16,7 @@ from pipeline.intake.feed import Feed
 from pipeline.state.members import RING_DAYS, Members, mark_day
 from pipeline.state.panes import RING
 from pipeline.terms.records import Outcome
-from schemas.batch import Batch
+from schemas.codec.batch import Batch
 from schemas.topics import DAY_MS, INPUT_TOPICS
 from tests.benchmarks.batches import cut
 from tests.benchmarks.workload import FIRST_DAY_MS, Workload

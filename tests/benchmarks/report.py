@@ -1,4 +1,4 @@
-"""The figures as a table for people, as JSON for machines, and as Markdown for the README."""
+"""The figures as a table for people, as JSON for machines, and as Markdown for the page beside this."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from confluent_kafka import Producer
 
 from agents.demo.processes import environment
 from agents.kafka.embedded import EmbeddedBroker
-from schemas.encoder import Encoder, RecordDecoder
-from schemas.registry import FileRegistry
+from schemas.codec.encode import Encoder, RecordDecoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import TOPICS
 from tests.servers.ports import free_port
 from tests.support.commands import running

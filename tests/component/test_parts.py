@@ -9,14 +9,12 @@ from agents.process import failpoints
 from agents.process.exits import DeadLetterLimitError, InvariantError, RefusedError
 from agents.settings.worker import DeadLetterLimits
 from agents.transport.runs import Run
-from agents.worker.changelog import NotingLoader
 from agents.worker.limits import DeadLetterGuard
-from agents.worker.partition import Shard
-from agents.worker.ports import CLAIM_KEY
+from agents.worker.partition import Partition
 from agents.worker.recovery import owned_partitions, start_of
 from pipeline.terms.records import DeadLetter
 from tests.support.patience import python
-from tests.support.standin import CountingFeed, CountingLoader
+from tests.support.standin import CountingFeed
 
 TOPIC = "usage.events"
 
@@ -37,12 +35,12 @@ def run(begin: int, end: int, *offsets: int) -> Run:
     return Run(TOPIC, 0, begin, end, 0, list(offsets), [0] * count, [b"k"] * count, [b"1"] * count)
 
 
-def shard(start: int = 100) -> Shard:
-    return Shard(CountingFeed(0), 0, {TOPIC: start})
+def partition(start: int = 100) -> Partition:
+    return Partition(CountingFeed(0), 0, {TOPIC: start})
 
 
 def test_a_run_that_begins_at_the_expected_offset_is_taken_whole() -> None:
-    here = shard()
+    here = partition()
     given = run(100, 105, 100, 101, 104)
     assert here.admit(given, Event()) is given
     assert here.expected[TOPIC] == 105
@@ -50,11 +48,11 @@ def test_a_run_that_begins_at_the_expected_offset_is_taken_whole() -> None:
 
 def test_a_run_that_begins_beyond_the_expected_offset_is_a_delivery_gap() -> None:
     with pytest.raises(InvariantError, match="expected offset 100"):
-        shard().admit(run(101, 102, 101), Event())
+        partition().admit(run(101, 102, 101), Event())
 
 
 def test_the_part_of_a_run_that_was_delivered_before_is_left_out() -> None:
-    here = shard()
+    here = partition()
     here.admit(run(100, 103, 100, 101, 102), Event())
     overlapping, known = run(101, 106, 101, 102, 104, 105), run(100, 106, 100)
     new = here.admit(overlapping, Event())
@@ -67,7 +65,7 @@ def test_the_part_of_a_run_that_was_delivered_before_is_left_out() -> None:
 
 
 def test_events_are_acknowledged_up_to_the_durable_position_and_no_further() -> None:
-    here = shard()
+    here = partition()
     events = [Event() for _ in range(3)]
     for number, event in enumerate(events):
         here.admit(run(100 + 10 * number, 110 + 10 * number, 100 + 10 * number), event)
@@ -142,14 +140,6 @@ def test_too_great_a_share_of_dead_letters_stops_a_worker() -> None:
     guard.check([letter(0), letter(2)])
     with pytest.raises(DeadLetterLimitError, match="3 of 10 records"):
         guard.check([letter(4)])
-
-
-def test_the_keys_of_a_changelog_are_noted_without_claims_and_deleted_ones() -> None:
-    loader = NotingLoader(CountingLoader(0))
-    loader.add(CLAIM_KEY, b"", 0)
-    loader.add(b"a|t", b'{"n": 1, "next": 1, "epoch": 0}', 1)
-    loader.add(b"\x00pos", b'{"positions": {}, "epoch": 0}', 2)
-    assert loader.keys == {b"a|t", b"\x00pos"}
 
 
 @pytest.mark.parametrize("wrong", ["after_fetch", "nowhere:1", "after_fetch:0", "after_fetch:x", "after_fetch:1:burn"])

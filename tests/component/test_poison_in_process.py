@@ -9,9 +9,9 @@ import pytest
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from pipeline.terms.records import Outcome
-from schemas.codec import Decoder
+from schemas.codec.decode import Decoder
 from schemas.reasons import Reason
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.support.hostile import corpus
 from tests.support.mixture import Mixture, Sent, accounts_of, actions_of, mix, opened

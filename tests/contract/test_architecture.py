@@ -99,3 +99,13 @@ def imported_by(name: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module.partition(".")[0])
     return found
+
+
+def test_kafka_clients_are_made_in_one_place() -> None:
+    makers = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("agents", "sinks")
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"\b(Producer|Consumer|AdminClient)\(", path.read_text())
+    }
+    assert makers == {"agents/kafka/clients.py"}

@@ -1,4 +1,4 @@
-"""Every capability that is asked for stands in ARCHITECTURE.md's table, with a test that exists or a reason."""
+"""Every capability that is asked for stands in tests/CAPABILITIES.md, with a test that exists or a reason."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ OPEN = "not yet: "
 
 def rows() -> list[tuple[int, str, str]]:
     """Number, capability and what shows it."""
-    section = text("ARCHITECTURE.md").split("\n## Capabilities\n", 1)[1].split("\n## ", 1)[0]
-    cells = re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \|$", section, re.MULTILINE)
+    cells = re.findall(r"^\| (\d+) \| (.+?) \| (.+?) \|$", text("tests/CAPABILITIES.md"), re.MULTILINE)
     return [(int(number), what, shown) for number, what, shown in cells]
 
 

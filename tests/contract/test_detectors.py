@@ -19,6 +19,11 @@ from tests.support.repository import text
 
 each_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[detector.KIND for detector in DETECTORS])
 each_kind = pytest.mark.parametrize("name", KINDS)
+SPECIFIED = re.findall(
+    r"`(\w+)` \((risk|expansion|advocacy|data_quality|system)[,;][^)]*\)(?:\*\* of `(\w+)`| \| `(\w+)`)?",
+    text("pipeline/SEMANTICS.md"),
+)
+"""Kind, family and dimension of each rule of a kind; the dimension as it stands in a sentence or in a table."""
 FIGURES = ("observed", "expected", "evidence")
 LONGEST = {
     "name": "Böll & Söhne Maschinenbau GmbH",
@@ -170,17 +175,16 @@ def test_a_kinds_words_are_those_of_the_alert_schema(name: str) -> None:
 
 @each_kind
 def test_a_kind_is_specified_with_its_family(name: str) -> None:
-    row = re.search(rf"^\| `{name}` \| (\w+)", text("ARCHITECTURE.md"), re.MULTILINE)
-    assert row is not None, f"ARCHITECTURE.md: no row `{name}` in the table of detectors"
-    assert row[1] == KINDS[name].family
+    assert [family for kind, family, *_ in SPECIFIED if kind == name] == [KINDS[name].family]
+
+
+@each_detector
+def test_a_detector_is_specified_with_its_dimension(detector: Detector) -> None:
+    assert [sentence or cell for kind, _, sentence, cell in SPECIFIED if kind == detector.KIND] == [detector.DIMENSION]
 
 
 def test_every_kind_that_is_specified_exists() -> None:
-    tables = text("ARCHITECTURE.md").split("\n| kind | family")[1:]
-    specified = [
-        kind for table in tables for kind in re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.MULTILINE)
-    ]
-    assert sorted(specified) == sorted(KINDS)
+    assert sorted(kind for kind, *_ in SPECIFIED) == sorted(KINDS)
 
 
 @each_kind

@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,23 @@ from agents.settings.model import SECTIONS
 from pipeline.kinds.table import KINDS
 from schemas.topics import TOPICS
 from tests.support.commands import foreshock
-from tests.support.repository import ROOT, text
+from tests.support.repository import PACKAGES, ROOT, text
 
-PAGES = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "deploy/README.md")
+PAGES = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "deploy/README.md",
+    "pipeline/DECISIONS.md",
+    "pipeline/SEMANTICS.md",
+    "sinks/README.md",
+    "tests/CAPABILITIES.md",
+    "tests/benchmarks/README.md",
+    "tests/evaluation/README.md",
+    "tests/oracle/README.md",
+    "tests/servers/README.md",
+)
+MAX_ARCHITECTURE_BYTES = 12_000
 SHELL_LANGUAGES = {"sh", "bash", "shell", "console"}
 TARGETS = set(re.findall(r"^([a-z-]+):.*?##", text("Makefile"), re.MULTILINE))
 
@@ -58,6 +74,10 @@ def test_a_command_on_a_page_exists(line: str) -> None:
         command, rest = resolve(words[1:])
         options = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
         assert {word.partition("=")[0] for word in rest if word.startswith("-")} <= options | {"--help"}
+    elif words[1:2] == ["-m"]:
+        assert program == "python"
+        assert find_spec(words[2]) is not None
+        assert all((ROOT / path).exists() for path in words[3:] if "/" in path)
     else:
         assert not words or (ROOT / words[0]).exists() or program in {"docker", "kubectl"}, line
 
@@ -92,7 +112,7 @@ def test_a_setting_on_a_page_exists(page: str) -> None:
 
 
 def test_the_pages_name_every_command_group_and_every_kind_of_alert() -> None:
-    described = text("README.md") + text("ARCHITECTURE.md")
+    described = text("README.md") + text("ARCHITECTURE.md") + text("pipeline/SEMANTICS.md")
     named = {command.split()[1] for command in re.findall(r"`(foreshock [^`]+)`", described)}
     assert set(typer.main.get_group(app).commands) - {"version"} <= named
     assert {kind for kind in KINDS if f"`{kind}`" not in described} == set()
@@ -102,6 +122,26 @@ def test_the_architecture_names_every_topic_that_is_written_or_read() -> None:
     page = text("ARCHITECTURE.md")
     roles = {"input", "output"}
     assert {name for name, spec in TOPICS.items() if spec.role in roles and name not in page} == set()
+
+
+def test_the_architecture_is_short() -> None:
+    assert (ROOT / "ARCHITECTURE.md").stat().st_size <= MAX_ARCHITECTURE_BYTES
+
+
+def test_every_page_is_checked() -> None:
+    folders = [ROOT / folder for folder in (*PACKAGES, "deploy", "tests")]
+    paths = [*ROOT.glob("*.md"), *(path for folder in folders for path in folder.rglob("*.md"))]
+    found = {path.relative_to(ROOT).as_posix() for path in paths}
+    assert found - set(PAGES) == {"tests/golden/evaluation/evaluation.md"}
+
+
+def test_rules_are_numbered_in_order_and_those_that_are_named_exist() -> None:
+    page = text("pipeline/SEMANTICS.md")
+    rules = re.findall(r"^\*\*([A-Z])(\d+)\.", page, re.MULTILINE)
+    sections = [(letter, [int(number) for _, number in of]) for letter, of in groupby(rules, lambda rule: rule[0])]
+    assert len({letter for letter, _ in sections}) == len(sections)
+    assert [numbers for _, numbers in sections] == [list(range(1, len(numbers) + 1)) for _, numbers in sections]
+    assert set(re.findall(r"\b([A-Z])(\d+)\b", page)) <= set(rules)
 
 
 def test_the_help_of_make_lists_every_target() -> None:

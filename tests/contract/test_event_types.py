@@ -9,20 +9,19 @@ import pyarrow as pa
 import pytest
 
 from schemas import definitions, event_types
-from schemas.codec import Decoder
-from schemas.encoder import Encoder
+from schemas.codec.decode import Decoder
+from schemas.codec.encode import Encoder
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
-from schemas.validation import RULES
-from tests.support.wire import AT_MS, RECORDS, REGISTRY, smallest
+from tests.support.wire import AT_MS, RECORDS, REGISTRY, smallest, symbols
 
 if TYPE_CHECKING:
-    from schemas.batch import Batch
+    from schemas.codec.batch import Batch
 
 SYMBOLS = [
     (topic, field, symbol)
     for topic in INPUT_TOPICS
-    for field, symbols in RULES[TOPICS[topic].schema].symbols.items()
-    for symbol in sorted(symbols)
+    for field, allowed in symbols(topic).items()
+    for symbol in sorted(allowed)
 ]
 
 

@@ -11,9 +11,8 @@ from pipeline.kinds.table import KINDS
 from pipeline.rules import RULES
 from pipeline.rules.rule import Rule
 from schemas.event_types import ALERT_SEVERITIES
-from schemas.topics import TOPICS
-from schemas.validation import RULES as VALID
 from tests.support.scene import Stage
+from tests.support.wire import symbols
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.kind for rule in RULES])
 SUBSCRIPTION = {"subscription_id": "s"}
@@ -102,7 +101,7 @@ def test_every_rule_has_a_scene() -> None:
 
 @each_rule
 def test_a_rules_events_exist(rule: Rule) -> None:
-    known = VALID[TOPICS[rule.topic].schema].symbols["type"]
+    known = symbols(rule.topic)["type"]
     begin, end = SCENES[rule.kind]
     assert {event["type"] for event in [*begin, *([end] if end else [])]} <= known
 

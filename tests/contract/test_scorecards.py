@@ -79,14 +79,14 @@ def test_a_dimension_is_told_apart_from_opinion_and_delay(name: str) -> None:
 @each_dimension
 def test_a_dimension_is_specified_and_the_oracle_knows_it(name: str) -> None:
     shown = name if name in DIMENSIONS else f"{FEATURE}NAME"
-    row = re.search(rf"^\| `{shown}` \((\w+)\)", text("ARCHITECTURE.md"), re.MULTILINE)
-    assert row is not None, f"ARCHITECTURE.md: no row `{shown}` in the table of dimensions"
+    row = re.search(rf"^\| `{shown}` \((\w+)\)", text("pipeline/SEMANTICS.md"), re.MULTILINE)
+    assert row is not None, f"SEMANTICS.md: no row `{shown}` in the table of dimensions"
     assert row[1] == dimension_of(name).group
     assert name in oracle.DIMENSIONS
 
 
 def test_the_default_scorecard_is_the_one_specified() -> None:
-    rows = re.findall(r"^\| `(\w+)` \(\w+\) \| (\d) \|", text("ARCHITECTURE.md"), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \(\w+\) \| (\d) \|", text("pipeline/SEMANTICS.md"), re.MULTILINE)
     assert {name: int(weight) for name, weight in rows} == {
         criterion.dimension: criterion.weight for criterion in BUILTIN["default"].criteria
     }

@@ -10,11 +10,11 @@ import pytest
 
 from schemas import definitions
 from schemas.avro import plain
-from schemas.compatibility import check_released
-from schemas.projection import columns_of, project, readable
-from schemas.registry import FileRegistry
+from schemas.codec.projection import project, readable, shape_of
+from schemas.registry.compatibility import check_released
+from schemas.registry.source import FileRegistry
 from schemas.topics import CLOCK_TICKS, INPUT_TOPICS, PARTITIONS, TICK_KEY, TOPICS
-from schemas.validation import MAX_ID_BYTES, RULES
+from schemas.validation import EVENT_TIME, MAX_ID_BYTES, RULES, Number, Symbol, Text, Texts, Unreserved
 
 ALL = [*TOPICS.values(), CLOCK_TICKS]
 
@@ -73,19 +73,27 @@ def test_every_input_schema_decodes_in_columns(name: str) -> None:
     assert project(plain(schema), readable(schema)) is not None
 
 
-@pytest.mark.parametrize("name", [*INPUT_TOPICS, "clock.ticks"])
-def test_every_column_of_an_input_schema_is_bounded(name: str) -> None:
-    schema = CLOCK_TICKS.schema if name == "clock.ticks" else TOPICS[name].schema
-    rules = RULES[schema]
-    covered = {
-        *rules.ids,
-        *rules.optional_ids,
-        *rules.texts,
-        *rules.lists,
-        *rules.bounds,
-        *rules.symbols,
-    }
-    assert covered == set(columns_of(readable(definitions.current(schema))).names)
+@pytest.mark.parametrize("schema", RULES)
+def test_every_column_of_an_input_schema_has_rules_that_its_type_can_keep(schema: str) -> None:
+    fields = readable(definitions.current(schema))["fields"]
+    assert [field["name"] for field in fields] == list(RULES[schema])
+    kinds = {"string": (Text, Symbol, Unreserved), "strings": (Texts,)}
+    for field in fields:
+        kind = shape_of(field["type"]).kind
+        for rule in RULES[schema][field["name"]]:
+            assert isinstance(rule, kinds.get(kind, (Number,))), (field, rule)
+            bits = {"int": 31, "long": 63}.get(kind)
+            if isinstance(rule, Number) and bits is not None:
+                assert -(2**bits) <= rule.low <= rule.high < 2**bits
+
+
+def test_every_input_schema_has_rules_and_a_time() -> None:
+    assert (
+        RULES.keys()
+        == EVENT_TIME.keys()
+        == {spec.schema for spec in (*(TOPICS[name] for name in INPUT_TOPICS), CLOCK_TICKS)}
+    )
+    assert all(EVENT_TIME[schema] in rules for schema, rules in RULES.items())
 
 
 def test_no_account_can_have_the_key_of_a_tick() -> None:

@@ -19,7 +19,7 @@ from agents.replay.emit import EmitOptions, Emitted, emit
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 from pipeline.simulate.tables import arrow_schema
 from schemas.partitioning import partition_of
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import DAY_MS, INPUT_TOPICS, TOPICS
 from tests.support.patience import patience, wait_until
 

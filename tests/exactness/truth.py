@@ -9,9 +9,9 @@ from confluent_kafka import Message
 
 from agents.delivery.reader import record_decoder
 from pipeline.intake.feed import Feed
-from schemas.batch import Batch, RecordKind
-from schemas.codec import Decoder
-from schemas.registry import FileRegistry
+from schemas.codec.batch import Batch, RecordKind
+from schemas.codec.decode import Decoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.exactness.processes import PARTITIONS
 from tests.oracle.batches import KINDS

@@ -15,7 +15,7 @@ from agents.eventfiles.files import read_events
 from agents.replay.arrivals import day_ends
 from agents.replay.emit import EmitError, EmitOptions, emit
 from pipeline.config import EngineConfig
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_port
 from tests.support.commands import FORESHOCK, foreshock, running

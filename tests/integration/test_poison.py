@@ -19,8 +19,8 @@ from agents.replay.dead_letters import Filter, read
 from pipeline.changelog.read import Loader
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
-from schemas.encoder import RecordDecoder
-from schemas.registry import FileRegistry
+from schemas.codec.encode import RecordDecoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_port

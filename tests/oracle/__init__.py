@@ -1,4 +1,4 @@
-"""The semantics of ARCHITECTURE.md once more, one event at a time; READINGS.md lists the choices made."""
+"""The rules of pipeline/SEMANTICS.md once more, one event at a time."""
 
 from tests.oracle.model import (
     BILLING,

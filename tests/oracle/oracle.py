@@ -21,7 +21,7 @@ CLEAR_DAYS = 5
 
 
 class Oracle:
-    """The result that ARCHITECTURE.md defines for one partition."""
+    """The result that pipeline/SEMANTICS.md defines for one partition."""
 
     def __init__(self, config: OracleConfig | None = None, number: int = 0, fleet: FleetLog | None = None) -> None:
         """`fleet` is shared by the oracles of several partitions."""

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.changelog import write as snapshot
+from pipeline.changelog.write import checkpoint
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from pipeline.terms.fleet_day import FleetDay
@@ -93,7 +93,7 @@ class Owner:
 
     def checkpoint(self, share: float = 1.0) -> None:
         """Write a checkpoint, or only a share of its entries."""
-        entries = snapshot.checkpoint(self.feed, self.epoch)
+        entries = checkpoint(self.feed, self.epoch)
         self.cluster.changelogs[self.number] += entries[: len(entries) if share >= 1 else int(share * len(entries))]
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.intake.feed import Feed
-from schemas.encoder import TickEncoder
-from schemas.registry import FileRegistry
+from schemas.codec.encode import TickEncoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY
 from tests.support.hostile import Hostile, good_value
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.changelog import write as snapshot
 from pipeline.changelog.read import Loader
-from pipeline.changelog.write import CLAIM_KEY, Entry
+from pipeline.changelog.write import CLAIM_KEY, Entry, checkpoint
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 
@@ -23,4 +22,4 @@ def recovered(config: EngineConfig, changelog: Iterable[Entry], number: int = 0,
 
 def restarted(feed: Feed, config: EngineConfig) -> Feed:
     """The same partition, taken over by a worker with these settings."""
-    return recovered(config, [CLAIM, *snapshot.checkpoint(feed, epoch=0)])
+    return recovered(config, [CLAIM, *checkpoint(feed, epoch=0)])

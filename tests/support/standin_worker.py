@@ -1,7 +1,7 @@
 """Worker process with the counting core.
 
-Arguments: JSON of WorkerConfig fields, comma-separated topics, optionally `idle` or a path
-without which usage events cannot be decoded.
+Arguments: JSON of WorkerConfig fields, comma-separated topics, optionally a path without which usage events cannot be
+decoded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agents.settings.worker import DeadLetterLimits, TickSettings, WorkerConfig
 from agents.worker.process import Worker
-from tests.support.standin import BlindWire, CountingCore, IdleCore, PlainWire, UnsureWire
+from tests.support.standin import PlainSerde, UnsureSerde, count_instead
 
 
 def main() -> int:
@@ -23,17 +23,10 @@ def main() -> int:
         fields["ticks"] = TickSettings(**fields["ticks"])
     if "dead_letter_limits" in fields:
         fields["dead_letter_limits"] = DeadLetterLimits(**fields["dead_letter_limits"])
-    mode = sys.argv[3] if len(sys.argv) > 3 else ""
-    idle = mode == "idle"
-    wire: PlainWire = BlindWire() if idle else PlainWire()
-    if mode.startswith("/"):
-        wire = UnsureWire(Path(mode))
-    worker = Worker(
-        WorkerConfig(**fields),
-        topics=sys.argv[2].split(","),
-        core=IdleCore() if idle else CountingCore(),
-        wire=wire,
-    )
+    exists = sys.argv[3] if len(sys.argv) > 3 else ""
+    count_instead()
+    serde = UnsureSerde(Path(exists)) if exists else PlainSerde()
+    worker = Worker(WorkerConfig(**fields), topics=sys.argv[2].split(","), serde=serde)
     return worker.run()
 
 

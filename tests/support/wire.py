@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import fastavro
 
 from schemas import definitions
-from schemas.codec import Decoder
-from schemas.encoder import Encoder
+from schemas.codec.decode import Decoder
+from schemas.codec.encode import Encoder
+from schemas.codec.framing import frame
 from schemas.errors import RegistryUnavailableError, UnknownSchemaError
-from schemas.framing import frame
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import TOPICS, TopicSpec
-from schemas.validation import RULES
+from schemas.validation import RULES, Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from schemas.batch import Batch
+    from schemas.codec.batch import Batch
     from schemas.definitions import Schema
 
 AT_MS = 1_700_000_000_000
@@ -117,12 +117,17 @@ def blank(topic: str, **given: Any) -> dict[str, Any]:
     return {field["name"]: field.get("default") for field in fields} | given
 
 
+def symbols(topic: str) -> dict[str, frozenset[str]]:
+    """What the fields of a topic may have that are one of a list."""
+    rules = RULES[TOPICS[topic].schema].items()
+    return {field: rule.symbols for field, each in rules for rule in each if isinstance(rule, Symbol)}
+
+
 def smallest(topic: str, **given: Any) -> dict[str, Any]:
     """A record with nothing but what must be there."""
-    schema = TOPICS[topic].schema
-    needed = [field["name"] for field in definitions.current(schema)["fields"] if "default" not in field]
-    symbols = {name: min(allowed) for name, allowed in RULES[schema].symbols.items() if name in needed}
-    return {name: AT_MS if name == "occurred_at" else "x" for name in needed} | symbols | given
+    allowed, fields = symbols(topic), definitions.current(TOPICS[topic].schema)["fields"]
+    needed = [field["name"] for field in fields if "default" not in field]
+    return {name: AT_MS if name == "occurred_at" else min(allowed.get(name, "x")) for name in needed} | given
 
 
 class TableRegistry:

@@ -25,7 +25,7 @@ from tests.support.standin import CountingFeed, CountingLoader
 from tests.support.topics import ASK_S, delete_topics, records
 
 TOPICS = ("usage.events", "billing.events")
-OUTPUTS = ("alerts.health", "dead.letters", "ledger")
+OUTPUTS = ("alerts.health", "dead.letters", "fleet.days", "ledger")
 ALERT_EVERY = 10
 PARTITIONS = 4
 _QUIET = {"log_level": 0}
@@ -37,13 +37,13 @@ class WorkerProcess:
     def __init__(
         self, bootstrap: str, group: str, *, failpoint: str | None = None, mode: str = "", **fields: Any
     ) -> None:
-        """`mode`: "engine" for the real core, "idle" for one that does nothing, a path for UnsureWire."""
+        """`mode`: "engine" for the real core, a path for UnsureSerde."""
         config = {"bootstrap": bootstrap, "group": group, "session_timeout_ms": 6_000, **fields}
         if mode == "engine":
             command = [sys.executable, "-m", "agents.worker.process", "--config-json", json.dumps(config)]
         else:
             counting = [sys.executable, "-m", "tests.support.standin_worker"]
-            command = [*counting, json.dumps(config), ",".join(TOPICS), mode]
+            command = [*counting, json.dumps(config), ",".join(TOPICS), *([mode] if mode else [])]
         environment = {**os.environ, **({VARIABLE: failpoint} if failpoint else {})}
         self.log = Path(tempfile.mkstemp(prefix="worker-", suffix=".log")[1])
         with self.log.open("w") as sink:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from schemas.codec import Decoder
-from schemas.registry import FileRegistry
+from schemas.codec.decode import Decoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.benchmarks.contestants.reading import consumer
 from tests.benchmarks.progress import Progress

@@ -9,9 +9,8 @@ from typing import Any
 from agents.kafka.registry import open_registry
 from agents.launch import source
 from agents.process.exits import ExitCode
-from agents.worker.core import EngineCore
 from agents.worker.process import Worker
-from agents.worker.wire import AvroWire
+from agents.worker.serde import Serde
 from schemas.topics import INPUT_TOPICS
 from sinks.metrics import Metrics
 from tests.benchmarks import broker
@@ -52,9 +51,9 @@ class Watching(Metrics):
         if len(self._closed) == broker.PARTITIONS:
             self.progress.settled()
 
-    def recovery(self, seconds: float, entries: int, stale: int) -> None:
+    def recovery(self, seconds: float, stale: int) -> None:
         """Keep how long it took."""
-        super().recovery(seconds, entries, stale)
+        super().recovery(seconds, stale)
         self.recovered_s = seconds
 
     def checkpoint(self, seconds: float, entries: int, size_bytes: int) -> None:
@@ -70,27 +69,26 @@ def drain(bootstrap: str, group: str, records: int, skip: int = 0) -> dict[str, 
     """Read the backlog; with `skip` the clock starts behind the warm-up and the first close of every partition."""
     logging.basicConfig(level=logging.INFO)
     settings = broker.settings(broker.environment(bootstrap, group))
-    observer = Watching(Progress(records, skip, waits=skip > 0))
+    metrics = Watching(Progress(records, skip, waits=skip > 0))
     worker = Worker(
         settings.worker(),
         topics=INPUT_TOPICS,
-        core=EngineCore(settings.engine()),
-        wire=AvroWire(open_registry(settings), source(settings)),
-        observer=observer,
+        serde=Serde(open_registry(settings), source(settings)),
+        metrics=metrics,
     )
-    observer.worker = worker
+    metrics.worker = worker
     code = worker.run()
     if code != ExitCode.OK:
         message = f"the worker ended with {code}"
         raise RuntimeError(message)
-    result, resident = observer.progress.report(), resident_mib()
+    result, resident = metrics.progress.report(), resident_mib()
     trim()
     return result | {
         "resident_mib": resident,
         "trimmed_mib": resident_mib(),
-        "durable_per_s": result["records"] / observer.durable_s,
-        "alerts": observer.alerts,
-        "checkpoints": len(observer.checkpoints),
-        "checkpoint_s": sum(seconds for seconds, _, _ in observer.checkpoints),
-        "changelog_mib": sum(size for _, _, size in observer.checkpoints) / 2**20,
+        "durable_per_s": result["records"] / metrics.durable_s,
+        "alerts": metrics.alerts,
+        "checkpoints": len(metrics.checkpoints),
+        "checkpoint_s": sum(seconds for seconds, _, _ in metrics.checkpoints),
+        "changelog_mib": sum(size for _, _, size in metrics.checkpoints) / 2**20,
     }

@@ -14,7 +14,7 @@ import fastavro
 from confluent_kafka import Producer
 
 from schemas.avro import plain
-from schemas.registry import FileRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import DAY_MS, INPUT_TOPICS, TICK_KEY, TOPICS
 from tests.benchmarks.contestants.reading import consumer
 from tests.benchmarks.progress import Progress

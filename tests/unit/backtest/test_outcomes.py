@@ -186,7 +186,7 @@ def test_labels_of_incidents_alone_have_no_outcomes(events: Path, tmp_path: Path
 
 
 def test_every_field_of_the_scores_is_described() -> None:
-    section = text("ARCHITECTURE.md").partition("### Scoring a backtest")[2].partition("\n## ")[0]
+    section = text("pipeline/SEMANTICS.md").partition("## Scoring a backtest")[2].partition("\n## ")[0]
     assert {field.name for field in fields(Scored)} <= set(re.findall(r"`(\w+)`", section))
 
 

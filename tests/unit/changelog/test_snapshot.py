@@ -205,6 +205,15 @@ def test_a_deleted_key_is_gone() -> None:
     assert restored.state.accounts.ids == ["", "böll"]
 
 
+def test_the_keys_of_a_changelog_are_known_without_claims_and_deleted_ones() -> None:
+    loader = Loader(small_feed().config, 0)
+    written = checkpoint(small_feed(), epoch=7)
+    stale = [(b"late", dict(checkpoint(small_feed(), epoch=2))[b"acme"])]
+    for offset, (key, value) in enumerate([CLAIM, *written, (b"acme", None), *stale], start=7):
+        loader.add(key, value, offset)
+    assert loader.keys == {key for key, _ in written} - {b"acme"} | {b"late"}
+
+
 NEWER = np.zeros(1, HEAD)
 NEWER["format"] = 3
 NEWER_SEEN = np.zeros(1, SEEN_HEAD)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from agents.replay.arrivals import day_ends, every
 from agents.replay.emit import Emission, EmitOptions, emit
 from agents.replay.pace import Pace, StuckError
 from pipeline.config import EngineConfig
-from schemas.encoder import RecordDecoder
-from schemas.registry import FileRegistry
+from schemas.codec.encode import RecordDecoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY
 from tests.support.commands import Commands
 from tests.support.topics import everything
@@ -95,6 +96,20 @@ def test_bad_rows_are_all_listed_with_file_row_and_field_and_nothing_is_produced
         ("usage.csv", 4, "quantity"),
     }
     assert all(reject["reason"] for reject in rejects)
+
+
+def test_rows_that_the_workers_would_call_future_dated_or_too_long_are_bad(
+    foreshock: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FORESHOCK_LIMITS__RECORD_BYTES", "1024")
+    soon_ms = time.time_ns() // 1_000_000 + 300_000
+    rows = [f"a,f,{soon_ms},e1,1,", "a,f,2099-01-01,e2,1,", "a,f,1,e3,1," + "x" * 1_000]
+    (tmp_path / "usage.csv").write_text(HEADER.strip() + ",action\n" + "\n".join(rows) + "\n")
+    ran = foreshock("emit", tmp_path, "--dry-run", "--skip-bad")
+    assert "1 good rows, 2 rejects" in ran.out
+    assert "usage.csv:3: occurred_at: in the future: later than 20" in ran.err
+    assert "usage.csv:4: row: more than 1,024 bytes as a record" in ran.err
 
 
 def test_files_that_cannot_be_read_are_all_named(foreshock: Commands, tmp_path: Path) -> None:

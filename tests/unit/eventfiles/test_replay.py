@@ -14,10 +14,10 @@ from agents.replay.arrivals import every
 from agents.replay.plan import ReplayPlan, plan, to_batches
 from pipeline.simulate import SimulationSettings, simulate
 from pipeline.simulate.tables import arrow_schema
-from schemas.batch import RecordKind
+from schemas.codec.batch import RecordKind
+from schemas.codec.projection import columns_of, readable
 from schemas.definitions import current
 from schemas.partitioning import partition_of
-from schemas.projection import columns_of, readable
 from schemas.topics import DAY_MS, INPUT_TOPICS, TOPICS
 
 SEEN_AT = 10**14

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from schemas import definitions
 from schemas.avro import plain
-from schemas.columnar import FEW, GroupDecoder
+from schemas.codec.columnar import FEW, GroupDecoder
+from schemas.codec.projection import readable
+from schemas.codec.rows import RowReader
 from schemas.errors import MalformedError
-from schemas.projection import readable
-from schemas.rows import RowReader
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.support.wire import RECORDS, schema_of
 

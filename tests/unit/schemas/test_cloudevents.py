@@ -5,7 +5,7 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.cloudevents import event_id, headers, rfc3339
+from schemas.codec.cloudevents import event_id, headers, rfc3339
 
 ALERT = {
     "alert_id": "5f0c0f9e-0000-5000-8000-000000000000",

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schemas.batch import RecordKind
-from schemas.codec import Decoder
-from schemas.encoder import TickEncoder
+from schemas.codec.batch import RecordKind
+from schemas.codec.decode import Decoder
+from schemas.codec.encode import TickEncoder
 from schemas.errors import RegistryUnavailableError
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 from tests.support.wire import (
@@ -90,45 +90,25 @@ def test_a_bad_value_is_isolated_whatever_stands_around_it(case: str, neighbours
     assert (np.delete(batch.kind, neighbours) == RecordKind.EVENT).all()
 
 
-LONG_ID = "x" * 129
+# One for each reason and kind of rule, in numbers as the documentation has them; all bounds: test_one_validator.py.
 BAD_FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("usage.events", {"event_id": ""}, "invalid_id"),
-    ("usage.events", {"event_id": LONG_ID}, "invalid_id"),
-    ("usage.events", {"event_id": "a\0b"}, "invalid_id"),
-    ("usage.events", {"event_id": "é" * 65}, "invalid_id"),
-    ("usage.events", {"user_id": ""}, "invalid_id"),
-    ("usage.events", {"user_id": LONG_ID}, "invalid_id"),
-    ("usage.events", {"feature": ""}, "invalid_id"),
-    ("usage.events", {"feature": LONG_ID}, "invalid_id"),
-    ("usage.events", {"action": "a\0"}, "invalid_text"),
+    ("usage.events", {"feature": "x" * 129}, "invalid_id"),
     ("usage.events", {"source": "x" * 1_025}, "invalid_text"),
     ("usage.events", {"quantity": float("nan")}, "invalid_quantity"),
-    ("usage.events", {"quantity": float("inf")}, "invalid_quantity"),
-    ("usage.events", {"quantity": float("-inf")}, "invalid_quantity"),
-    ("usage.events", {"quantity": -0.001}, "invalid_quantity"),
     ("usage.events", {"quantity": 1e9 + 1}, "invalid_quantity"),
-    ("usage.events", {"duration_ms": -1}, "invalid_quantity"),
+    ("usage.events", {"duration_ms": 10**12 + 1}, "invalid_quantity"),
     ("usage.events", {"occurred_at": -1}, "invalid_time"),
     ("usage.events", {"occurred_at": 253_402_300_800_000}, "invalid_time"),
-    ("usage.events", {"occurred_at": 2**62}, "invalid_time"),
     ("billing.events", {"type": "invoice_lost"}, "invalid_type"),
-    ("billing.events", {"type": ""}, "invalid_type"),
-    ("billing.events", {"invoice_id": LONG_ID}, "invalid_id"),
-    ("billing.events", {"due_at": -5}, "invalid_time"),
-    ("billing.events", {"amount_minor": 2**60}, "invalid_value"),
-    ("billing.events", {"seats_after": -1}, "invalid_value"),
-    ("ticket.events", {"type": "burnt"}, "invalid_type"),
+    ("billing.events", {"amount_minor": -(10**15) - 1}, "invalid_value"),
+    ("billing.events", {"seats_after": 10**9 + 1}, "invalid_value"),
     ("ticket.events", {"priority": "P1"}, "invalid_type"),
-    ("ticket.events", {"ticket_id": ""}, "invalid_id"),
-    ("ticket.events", {"sentiment": float("nan")}, "invalid_value"),
+    ("ticket.events", {"sentiment": 1.5}, "invalid_value"),
     ("ticket.events", {"csat": 6}, "invalid_value"),
-    ("customer.signals", {"type": "gossip"}, "invalid_type"),
-    ("customer.signals", {"score": float("inf")}, "invalid_value"),
+    ("customer.signals", {"scale": 0.0}, "invalid_value"),
     ("customer.signals", {"reason_codes": ["ok", "a\0"]}, "invalid_text"),
     ("account.profiles", {"updated_at": -1}, "invalid_time"),
-    ("account.profiles", {"name": "a\0"}, "invalid_text"),
-    ("account.profiles", {"seats": -1}, "invalid_value"),
-    ("account.profiles", {"entitled_features": ["x" * 2_000]}, "invalid_text"),
 ]
 
 
@@ -140,27 +120,6 @@ def test_a_field_out_of_bounds_makes_one_bad_record(topic: str, changes: dict[st
     assert batch.kind.tolist() == [RecordKind.EVENT, RecordKind.BAD, RecordKind.EVENT]
     assert batch.events.num_rows == 2
     assert next(iter(changes)) in batch.bad[0].detail
-
-
-GOOD_FIELDS: list[tuple[str, dict[str, Any]]] = [
-    ("usage.events", {"quantity": 0.0}),
-    ("usage.events", {"quantity": 1e9}),
-    ("usage.events", {"user_id": None, "duration_ms": None, "action": ""}),
-    ("usage.events", {"event_id": "x" * 128, "feature": "é" * 64}),
-    ("usage.events", {"occurred_at": 0}),
-    ("usage.events", {"occurred_at": 253_402_300_799_999}),
-    ("billing.events", {"invoice_id": "", "subscription_id": ""}),
-    ("ticket.events", {"sentiment": None, "csat": None}),
-    ("customer.signals", {"reason_codes": [], "score": None}),
-    ("account.profiles", {"entitled_features": None, "seats": 0}),
-]
-
-
-@pytest.mark.parametrize(("topic", "changes"), GOOD_FIELDS)
-def test_a_field_at_its_bounds_is_good(topic: str, changes: dict[str, Any]) -> None:
-    batch = decoded(topic, [value(topic), value(topic, **changes)])
-    assert batch.bad == []
-    assert {name: batch.events.to_pylist()[1][name] for name in changes} == changes
 
 
 @pytest.mark.parametrize("account_id", ["", "x" * 129, "a\0b", "\0tick"])

@@ -9,7 +9,7 @@ import fastavro.utils
 import pytest
 
 from schemas import definitions
-from schemas.compatibility import check_all, check_released, incompatibilities
+from schemas.registry.compatibility import check_all, check_released, incompatibilities
 
 
 def _record(*fields: dict[str, Any], **attributes: Any) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 
 from schemas import definitions
-from schemas.encoder import Encoder, RecordDecoder, TickEncoder
+from schemas.codec.encode import Encoder, RecordDecoder, TickEncoder
+from schemas.codec.framing import unframe
 from schemas.errors import EncodeError, MalformedError, UnknownSchemaError
-from schemas.framing import unframe
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.support.wire import AT_MS, RECORDS, REGISTRY, TableRegistry, schema_of, value, written
 

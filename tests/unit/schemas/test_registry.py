@@ -11,8 +11,8 @@ import pytest
 
 from schemas import definitions
 from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError, UnknownSchemaError
-from schemas.registry import FileRegistry
-from schemas.registry_client import HttpRegistry
+from schemas.registry.client import HttpRegistry
+from schemas.registry.source import FileRegistry
 from schemas.topics import CLOCK_TICKS, TOPICS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from schemas import definitions
 from schemas.avro import MAX_NODES, check_writer, plain
-from schemas.columnar import GroupDecoder
+from schemas.codec.columnar import GroupDecoder
 from schemas.errors import IncompatibleSchemaError
 
 

@@ -13,8 +13,8 @@ from confluent_kafka import Producer
 from agents.delivery.loop import Deliver, DeliverConfig
 from agents.delivery.reader import record_decoder
 from pipeline.terms.records import DeadLetter
-from schemas.encoder import Encoder
-from schemas.registry import FileRegistry
+from schemas.codec.encode import Encoder
+from schemas.registry.source import FileRegistry
 from schemas.topics import TOPICS
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS, nothing

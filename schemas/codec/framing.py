@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from schemas.encoded_size import valid
+from schemas.arrays import valid
 from schemas.errors import MalformedError
 from schemas.reasons import Reason
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from schemas.batch import I64
+    from schemas.codec.batch import I64
 
 FRAME_BYTES = 5
 

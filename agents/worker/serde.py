@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from agents.kafka.registry import Fetched
 from agents.transport.runs import Run
-from agents.worker import fleet_wire
-from agents.worker.ports import Headers, Message
-from pipeline.terms.fleet_day import FleetDay
+from agents.worker.publisher import Headers, Message
+from pipeline.terms.fleet_day import BUCKETS, FleetDay, Tally
 from pipeline.terms.records import Batch, DeadLetter, Outcome
-from schemas import cloudevents
-from schemas.codec import MAX_RECORD_BYTES, Decoder
-from schemas.encoder import Encoder, RecordDecoder, TickEncoder
+from schemas.codec import cloudevents
+from schemas.codec.decode import MAX_RECORD_BYTES, Decoder
+from schemas.codec.encode import Encoder, RecordDecoder, TickEncoder
 from schemas.errors import MalformedError
-from schemas.registry import SchemaRegistry
+from schemas.registry.source import FileRegistry, SchemaRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 
 logger = logging.getLogger(__name__)
 
 FLEET_DAYS = "fleet.days"
+"""Where partitions tell each other of the days that they have closed."""
 _EXPANSION = frozenset({"expansion", "advocacy"})
 """Families that go to alerts.expansion; all others go to alerts.health."""
 
 
-class AvroWire:
+class Serde:
     """Confluent-framed Avro for every topic.
 
     Args:
@@ -40,7 +43,9 @@ class AvroWire:
 
     def __init__(self, registry: SchemaRegistry, source: str, *, max_record_bytes: int = MAX_RECORD_BYTES) -> None:
         self._source = source
-        self._decoders = {name: Decoder(TOPICS[name], registry, max_record_bytes) for name in INPUT_TOPICS}
+        self._fetched = Fetched(registry)
+        decoding = registry if isinstance(registry, FileRegistry) else self._fetched
+        self._decoders = {name: Decoder(TOPICS[name], decoding, max_record_bytes) for name in INPUT_TOPICS}
         self._alert = Encoder(TOPICS["alerts.health"], registry)
         self._expansion = Encoder(TOPICS["alerts.expansion"], registry)
         self._shadow = Encoder(TOPICS["alerts.shadow"], registry)
@@ -52,16 +57,15 @@ class AvroWire:
         self._fleet_reader = RecordDecoder(TOPICS[FLEET_DAYS].schema, registry)
         self._tick = TickEncoder(registry)
 
-    @property
-    def fleet_topic(self) -> str:
-        """Where partitions tell each other of their days."""
-        return FLEET_DAYS
-
     def decode(self, run: Run) -> Batch:
-        """Decode a run. Raises RegistryUnavailableError when a schema cannot be had now."""
+        """Decode a run, asking no server. Raises RegistryUnavailableError for what `fetch_schemas` must bring first."""
         return self._decoders[run.topic].decode(
             run.partition, run.begin, run.end, run.offsets, run.timestamps_ms, run.keys, run.values
         )
+
+    def fetch_schemas(self) -> None:
+        """Ask for the schemas that `decode` was missing; blocks. Raises RegistryUnavailableError."""
+        self._fetched.fetch()
 
     def outcome(self, outcome: Outcome) -> Iterator[Message]:
         """Alerts to their family's topic and to alerts.state, or to alerts.shadow; health to account.health."""
@@ -81,17 +85,17 @@ class AvroWire:
 
     def fleet_day(self, record: FleetDay) -> Message:
         """A fleet record; all stand in one partition, whose order decides."""
-        value = self._fleet.encode(fleet_wire.to_record(record, self._source))
+        value = self._fleet.encode(_fleet_record(record, self._source))
         return Message(FLEET_DAYS, str(record.partition).encode(), value, partition=0)
 
     def read_fleet_day(self, value: bytes) -> FleetDay | None:
-        """A fleet record of this deployment. Raises RegistryUnavailableError when its schema cannot be had now."""
+        """A fleet record of this deployment; may ask the registry, and blocks. Raises RegistryUnavailableError."""
         try:
             record = self._fleet_reader.decode(value)
         except MalformedError as error:
             logger.error("a record of %s cannot be read and is left out: %s", FLEET_DAYS, error)
             return None
-        return fleet_wire.from_record(record) if record["source"] == self._source else None
+        return _fleet_day(record) if record["source"] == self._source else None
 
     def dead_letter(self, letter: DeadLetter) -> Message:
         """A quarantined record under its original key."""
@@ -114,3 +118,45 @@ class AvroWire:
     def tick(self, topic: str, partition: int, at_ms: int) -> Message:
         """A tick for one partition of an input topic."""
         return Message(topic, TICK_KEY, self._tick.encode(at_ms, self._source), partition=partition)
+
+
+def _fleet_record(day: FleetDay, source: str) -> dict[str, Any]:
+    """The record as in schemas/fleet_day.avsc."""
+    return {
+        "partition": day.partition,
+        "since": day.since,
+        "day": day.day,
+        "source": source,
+        "scopes": [
+            {
+                "segment": segment,
+                "counts": _trimmed(tally.counts),
+                "actions": tally.actions,
+                "expected": tally.expected,
+                "weeks": _trimmed(tally.weeks),
+            }
+            for segment, tally in day.tallies.items()
+        ],
+        "alarmed": np.array(day.alarmed, dtype="<u8").tobytes(),
+    }
+
+
+def _fleet_day(record: Mapping[str, Any]) -> FleetDay:
+    """What `_fleet_record` made a record of."""
+    tallies = {
+        scope["segment"]: Tally(_filled(scope["counts"]), scope["actions"], scope["expected"], _filled(scope["weeks"]))
+        for scope in record["scopes"]
+    }
+    alarmed = np.frombuffer(record["alarmed"], dtype="<u8").tolist()
+    return FleetDay(record["partition"], record["since"], record["day"], tallies, tuple(alarmed))
+
+
+def _filled(counts: Sequence[int]) -> tuple[int, ...]:
+    return (*counts, *[0] * (BUCKETS - len(counts)))
+
+
+def _trimmed(counts: tuple[int, ...]) -> list[int]:
+    used = len(counts)
+    while used and not counts[used - 1]:
+        used -= 1
+    return list(counts[:used])

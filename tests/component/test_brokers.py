@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from agents.kafka import brokers as reach
+from agents.kafka import brokers, clients
 from agents.process.exits import ExitCode, UnreachableError, code_of
 from tests.servers.ports import free_port
 from tests.support.patience import python
@@ -19,11 +19,11 @@ NOBODY = {"bootstrap.servers": "127.0.0.1:1"}
 
 
 def test_no_answer_names_the_brokers_and_the_cause_once() -> None:
-    brokers = f"127.0.0.1:{free_port()}"
+    nobody = f"127.0.0.1:{free_port()}"
     with pytest.raises(UnreachableError) as caught:
-        reach.topics_of({"bootstrap.servers": brokers}, 1.0)
+        brokers.topics_of({"bootstrap.servers": nobody}, 1.0)
     message = str(caught.value)
-    assert message.startswith(f"no broker of {brokers} answered within 1 s: ")
+    assert message.startswith(f"no broker of {nobody} answered within 1 s: ")
     assert message.count("Connection refused") == 1
 
 
@@ -47,7 +47,7 @@ def test_the_exit_code_is_not_that_of_a_fault() -> None:
 
 
 def test_a_complaint_is_logged_once_and_another_one_too(caplog: pytest.LogCaptureFixture) -> None:
-    complain = reach.Complaints(logging.getLogger("test"), "producer")
+    complain = clients.Complaints(logging.getLogger("test"), "producer")
     with caplog.at_level(logging.WARNING):
         for after_ms in range(100):
             complain(KafkaError(KafkaError._TRANSPORT, f"refused (after {after_ms}ms in state CONNECT)"))
@@ -73,17 +73,17 @@ class Broker:
 
 def test_a_silent_broker_is_given_up_for_another() -> None:
     broker = Broker(KafkaError._TIMED_OUT, KafkaError._TRANSPORT, "answer")
-    assert reach.ask(NOBODY, broker, timeout_s=30) == {"events": "answer"}
+    assert brokers.ask(NOBODY, broker, timeout_s=30) == {"events": "answer"}
     assert broker.answers == []
 
 
 def test_nobody_who_answers_is_said_in_one_line() -> None:
     with pytest.raises(UnreachableError, match=r"no broker of 127.0.0.1:1 answered within 0 s"):
-        reach.ask(NOBODY, Broker(KafkaError._TIMED_OUT, KafkaError._TIMED_OUT), timeout_s=0)
+        brokers.ask(NOBODY, Broker(KafkaError._TIMED_OUT, KafkaError._TIMED_OUT), timeout_s=0)
 
 
 def test_what_a_broker_refuses_is_raised_unless_it_was_done_before() -> None:
     with pytest.raises(KafkaException):
-        reach.ask(NOBODY, Broker(KafkaError.TOPIC_ALREADY_EXISTS), timeout_s=30)
+        brokers.ask(NOBODY, Broker(KafkaError.TOPIC_ALREADY_EXISTS), timeout_s=30)
     exists = KafkaError.TOPIC_ALREADY_EXISTS
-    assert reach.ask(NOBODY, Broker(exists), timeout_s=30, done_if=exists) == {"events": None}
+    assert brokers.ask(NOBODY, Broker(exists), timeout_s=30, done_if=exists) == {"events": None}

@@ -6,16 +6,26 @@ no fewer bytes than the shortest encoding of what it found; so if that is as lon
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from schemas.arrays import numbers, offsets, valid
+from schemas.avro import plain
+from schemas.codec.framing import FRAME_BYTES
+from schemas.codec.projection import Shape, shape_of
+from schemas.definitions import current
+
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pyarrow as pa
 
-    from schemas.batch import I64
-    from schemas.projection import Shape
+    from schemas.codec.batch import I64
+
+
+def record_sizes(schema: str, columns: pa.RecordBatch) -> I64:
+    """Size in bytes, with the frame, of each record that the encoder makes of columns of one of our schemas."""
+    fields = plain(current(schema))["fields"]
+    return encoded_sizes(columns, tuple(shape_of(field["type"]) for field in fields)) + FRAME_BYTES
 
 
 def encoded_sizes(columns: pa.RecordBatch, shapes: tuple[Shape, ...]) -> I64:
@@ -29,29 +39,6 @@ def encoded_sizes(columns: pa.RecordBatch, shapes: tuple[Shape, ...]) -> I64:
         sizes = _SIZES[shape.kind](column)
         total += np.where(valid(column), sizes, 0) if column.null_count else sizes
     return total
-
-
-def valid(column: pa.Array) -> npt.NDArray[np.bool_]:
-    """Which values are not null."""
-    bits = column.buffers()[0]
-    if bits is None:
-        return np.ones(len(column), dtype=np.bool_)
-    unpacked = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), bitorder="little")
-    return unpacked[column.offset : column.offset + len(column)].view(np.bool_)
-
-
-def numbers(column: pa.Array) -> npt.NDArray[Any]:
-    """The values of a number column, without a copy; what stands in place of a null is arbitrary."""
-    values: npt.NDArray[Any] = np.frombuffer(column.buffers()[1], dtype=column.type.to_pandas_dtype())
-    return values[column.offset : column.offset + len(column)]
-
-
-def offsets(column: pa.Array) -> npt.NDArray[np.int32]:
-    """Where the values of a string, list or map column begin and end, without a copy."""
-    if not len(column):
-        return np.zeros(1, dtype=np.int32)
-    bounds: npt.NDArray[np.int32] = np.frombuffer(column.buffers()[1], dtype=np.int32)
-    return bounds[column.offset : column.offset + len(column) + 1]
 
 
 def _varints(values: I64) -> I64 | int:

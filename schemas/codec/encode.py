@@ -13,16 +13,16 @@ import pyruhvro
 
 from schemas import definitions
 from schemas.avro import plain
+from schemas.codec.framing import frame, unframe
+from schemas.codec.projection import shape_of, widened
+from schemas.codec.rows import INT_MAX, RowReader
 from schemas.errors import EncodeError
-from schemas.framing import frame, unframe
-from schemas.projection import shape_of, widened
-from schemas.rows import INT_MAX, RowReader
 from schemas.topics import CLOCK_TICKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schemas.registry import SchemaRegistry
+    from schemas.registry.source import SchemaRegistry
     from schemas.topics import TopicSpec
 
 _ENCODE_ERRORS = (ValueError, TypeError, AttributeError, OverflowError, KeyError)

@@ -1,4 +1,4 @@
-"""What the wire takes for a record."""
+"""What a worker takes for a record."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import pytest
 
 from agents.settings import load
 from agents.transport.runs import Run
-from agents.worker.wire import AvroWire
+from agents.worker.serde import FLEET_DAYS, Serde
 from pipeline.terms.fleet_day import BUCKETS, FleetDay, Tally
-from schemas.codec import MAX_RECORD_BYTES
-from schemas.registry import FileRegistry
+from schemas.codec.decode import MAX_RECORD_BYTES
+from schemas.registry.source import FileRegistry
 from tests.support.hostile import good_value
 
 TOPIC = "usage.events"
@@ -25,8 +25,8 @@ def usage_of(size: int) -> bytes:
 
 @pytest.mark.parametrize(("over", "reasons"), [(0, []), (1, ["oversize"])])
 def test_a_record_of_more_bytes_than_the_setting_allows_is_bad(over: int, reasons: list[str]) -> None:
-    wire = AvroWire(FileRegistry(), "/foreshock/test", max_record_bytes=2_048)
-    batch = wire.decode(Run(TOPIC, 0, 0, 1, 0, [0], [0], [b"victim"], [usage_of(2_048 + over)]))
+    serde = Serde(FileRegistry(), "/foreshock/test", max_record_bytes=2_048)
+    batch = serde.decode(Run(TOPIC, 0, 0, 1, 0, [0], [0], [b"victim"], [usage_of(2_048 + over)]))
     assert [bad.reason for bad in batch.bad] == reasons
 
 
@@ -40,12 +40,12 @@ def test_a_fleet_record_is_read_as_it_was_written_by_its_own_deployment_alone() 
         "smb": Tally((0,) * BUCKETS, 0, 0),
     }
     day = FleetDay(3, 19_999, 20_000, tallies, (1, 2**64 - 1))
-    wire, other = (AvroWire(FileRegistry(), f"/foreshock/{group}") for group in ("here", "there"))
-    message = wire.fleet_day(day)
-    assert (message.topic, message.partition, message.key) == (wire.fleet_topic, 0, b"3")
-    assert wire.read_fleet_day(message.value or b"") == day
+    serde, other = (Serde(FileRegistry(), f"/foreshock/{group}") for group in ("here", "there"))
+    message = serde.fleet_day(day)
+    assert (message.topic, message.partition, message.key) == (FLEET_DAYS, 0, b"3")
+    assert serde.read_fleet_day(message.value or b"") == day
     assert other.read_fleet_day(message.value or b"") is None
 
 
 def test_bytes_that_are_no_fleet_record_are_left_out() -> None:
-    assert AvroWire(FileRegistry(), "/foreshock/here").read_fleet_day(b"nonsense") is None
+    assert Serde(FileRegistry(), "/foreshock/here").read_fleet_day(b"nonsense") is None

@@ -9,18 +9,19 @@ import numpy as np
 import pyarrow as pa
 import pyruhvro
 
+from schemas.arrays import numbers, valid
 from schemas.avro import plain
-from schemas.encoded_size import encoded_sizes, numbers, valid
+from schemas.codec.encoded_size import encoded_sizes
+from schemas.codec.projection import Projection, columns_of, project, readable
+from schemas.codec.rows import INT_MAX, RowReader
 from schemas.errors import MalformedError
-from schemas.projection import Projection, columns_of, project, readable
-from schemas.rows import INT_MAX, RowReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from schemas.batch import I64
+    from schemas.codec.batch import I64
     from schemas.definitions import Schema
 
 FEW = 16

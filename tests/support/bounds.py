@@ -1,0 +1,68 @@
+"""Values at and beyond every bound of every field, as the rules and the Avro schemas have them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from schemas.avro import plain
+from schemas.codec.projection import shape_of
+from schemas.definitions import current
+from schemas.validation import RULES, Number, Rule, Symbol, Text, Texts, Unreserved
+
+
+class Edge(NamedTuple):
+    """A value of a field, and whether a record may have it."""
+
+    field: str
+    value: Any
+    good: bool
+
+
+def edges(schema: str) -> Iterator[Edge]:
+    """Every edge of every field of a schema of ours; only values that the field's type can hold."""
+    for field in plain(current(schema))["fields"]:
+        name, shape = field["name"], shape_of(field["type"])
+        if shape.nullable:
+            yield Edge(name, None, good=True)
+        rules = RULES[schema].get(name, ())
+        for value in {repr(value): value for rule in rules for value in _values(rule, shape.kind)}.values():
+            yield Edge(name, value, good=all(is_allowed(rule, value) for rule in rules))
+
+
+def is_allowed(rule: Rule, value: Any) -> bool:
+    """Whether a value keeps a rule, by its parameters alone."""
+    match rule:
+        case Text():
+            return rule.least <= len(value.encode()) <= rule.most and "\x00" not in value
+        case Texts():
+            return all(is_allowed(rule.item, item) for item in value)
+        case Number():
+            return bool(rule.low <= value <= rule.high)
+        case Symbol():
+            return value in rule.symbols
+        case Unreserved():
+            return bool(value.split(":")[0] != "fleet")
+    raise TypeError(rule)
+
+
+def _values(rule: Rule, kind: str) -> Iterator[Any]:
+    match rule:
+        case Text():
+            yield from ("x" * rule.least, "x" * rule.most, "x" * (rule.most + 1), "x" * (rule.most * 2))
+            yield from ("é" * (rule.most // 2), "é" * (rule.most // 2 + 1), "", "\x00", "a\x00b", "x\x00", " ")
+        case Texts():
+            yield []
+            yield from (["fine", item, "fine"] for item in _values(rule.item, "string"))
+        case Number() if kind == "double":
+            yield from (float(rule.low), float(rule.high), math.nextafter(rule.low, -math.inf))
+            yield from (math.nextafter(rule.high, math.inf), math.nan, math.inf, -math.inf, 1e300, -1e300)
+        case Number():
+            bits = 31 if kind == "int" else 63
+            yield from (rule.low, rule.high, rule.low - 1, rule.high + 1, -(2**bits), 2**bits - 1)
+        case Symbol():
+            yield from sorted(rule.symbols)
+            yield from ("", "x", min(rule.symbols).upper(), f"{min(rule.symbols)} ", f"{min(rule.symbols)}\x00")
+        case Unreserved():
+            yield from ("fleet", "fleet:", "fleet:smb", "fleets", "Fleet", "my:fleet", " fleet")
