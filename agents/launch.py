@@ -20,7 +20,7 @@ from agents.process.exits import ExitCode
 from agents.settings import ConfigError, Problem, Settings, masked_url
 from agents.worker.process import Worker
 from agents.worker.serde import Serde
-from pipeline.kinds.table import enabled_by_level
+from pipeline.kinds import enabled_by_level
 from schemas.topics import INPUT_TOPICS
 from sinks.database.portfolio import PortfolioStore
 from sinks.database.sink import DatabaseSink

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.fleet.alerts import FLEET_KINDS
-from pipeline.kinds.table import KINDS, LEVELS
+from pipeline.kinds import KINDS, LEVELS
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 from sinks.delivery import PROJECTIONS, Projection
@@ -149,7 +149,7 @@ METRICS: tuple[MetricSpec, ...] = (
         "foreshock_fleet_alerts_open",
         "gauge",
         "Alerts of the fleet and of segments that are open as of the last closed day; every partition knows all.",
-        (_PARTITION, Label("kind", FLEET_KINDS)),
+        (_PARTITION, Label("kind", tuple(kind.name for kind in FLEET_KINDS))),
     ),
     MetricSpec("foreshock_rules_enabled", "gauge", "Kinds of alert that are not switched off.", (_LEVEL,)),
     MetricSpec(

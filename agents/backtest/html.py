@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from agents.backtest.charts import lead_time_chart, reliability_chart, series_chart
 from agents.backtest.run import Alert, told
-from pipeline.kinds.table import KINDS
+from pipeline.kinds import KINDS
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 960, 220, 40, 20
 _SHOWN_ALERTS = 500

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Annotated
+
 import typer
 
 from agents.cli.console import out, print_json, print_table
 from agents.cli.options import ConfigFile, Json, settings
+from pipeline.terms.kind import Kind
 
 group = typer.Typer(help="What alerts are raised for.", no_args_is_help=True)
 
@@ -21,9 +25,17 @@ def _group() -> None:
 
 
 @group.command("list")
-def print_rules(config: ConfigFile = None, json: Json = False) -> None:
+def print_rules(
+    config: ConfigFile = None,
+    json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a page, as of the defaults.")] = False,
+) -> None:
     """Print every kind of alert: what raises it, what ends it, how bad it is and what to do."""
-    from pipeline.kinds.table import KINDS, enabled_by_level
+    from pipeline.kinds import KINDS, enabled_by_level
+
+    if markdown:
+        typer.echo(kinds_page(KINDS.values()))
+        return
 
     disabled = settings(config).kinds.disabled
     rows = [
@@ -51,6 +63,32 @@ def print_rules(config: ConfigFile = None, json: Json = False) -> None:
     print_table(["kind", "family", "level", "severity", "on", "raised when", "ends when", "next step"], cells)
     levels = ", ".join(f"{count} {level}" for level, count in enabled_by_level(disabled).items())
     out.print(f"enabled: {levels}", highlight=False)
+
+
+def kinds_page(kinds: Iterable[Kind]) -> str:
+    """A Markdown table of kinds, one a line."""
+    columns = (
+        "kind", "family", "severity", "level", "dimension", "raised when", "ends when", "on", "yields to", "counts",
+    )  # fmt: skip
+    lines = [columns, ("---",) * len(columns), *(_line(kind) for kind in kinds)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _line(kind: Kind) -> tuple[str, ...]:
+    counts = ["budget"] if kind.stream else []
+    counts += [f"weight {kind.weight}"] if kind.weight else []
+    return (
+        f"`{kind.name}`",
+        kind.family,
+        kind.severity,
+        kind.level,
+        kind.dimension if kind.immediate or kind.of_card else f"`{kind.dimension}`",
+        kind.condition,
+        kind.resolution,
+        f"with `{kind.setting}`" if kind.setting else "yes",
+        ", ".join(f"`{name}`" for name in kind.yields_to),
+        ", ".join(counts),
+    )
 
 
 def _cell(value: object) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from agents.backtest.report import label_report
 from agents.demo.run import DemoRun
-from pipeline.kinds.table import KINDS
+from pipeline.kinds import KINDS
 from pipeline.scorecards.bands import NAMES
 from pipeline.scoring.labels import match
 from pipeline.terms.records import Fate

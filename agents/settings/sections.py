@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from agents.settings.shutdowns import valid_shutdowns
-from pipeline.kinds.table import KINDS
+from pipeline.kinds import require_known
 
 Positive = Annotated[int, Field(ge=1)]
 PriorActions = Annotated[float, Field(gt=0, le=1_000_000)]
@@ -180,9 +180,11 @@ class Detection(Section):
 
 
 def _known_kinds(names: tuple[str, ...]) -> tuple[str, ...]:
-    if unknown := [name for name in names if name not in KINDS]:
-        message = f"there are no kinds of alert called {', '.join(unknown)}; `foreshock rules list` prints them"
-        raise ValueError(message)
+    try:
+        require_known(names)
+    except ValueError as error:
+        message = f"{error}; `foreshock rules list` prints them"
+        raise ValueError(message) from error
     return names
 
 

@@ -14,13 +14,11 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
-from pipeline.kinds.table import KINDS, Kind, alert_score
 from pipeline.terms.days import Days
+from pipeline.terms.kind import Kind
 from schemas.topics import DAY_MS
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
-CARD_KINDS = ("health_changed", "health_unknown")
-"""Kinds that tell of one scorecard, which is their dimension."""
 MAX_SUMMARY = 140
 
 
@@ -69,29 +67,31 @@ class Alerting:
         self._days = Days(self.config.timezone)
         self._threshold = log(self.config.run_length_days)
 
-    def record(self, account_id: str, book: Book, episode: Episode, change: Change, scene: Scene) -> dict[str, Any]:
-        """The alert record of one change, as in schemas/alert.avsc."""
-        kind, context = KINDS[episode.kind], book.context
-        summary = _summary(account_id, context, episode)
+    def record(
+        self, kind: Kind, account_id: str, book: Book, episode: Episode, change: Change, scene: Scene
+    ) -> dict[str, Any]:
+        """The alert record of one change of an episode of the kind, as in schemas/alert.avsc."""
+        context = book.context
+        summary = _summary(kind, account_id, context, episode)
         return {
-            "alert_id": str(alert_id(account_id, episode.kind, episode.dimension, episode.starts_at_ms)),
+            "alert_id": str(alert_id(account_id, kind.name, episode.dimension, episode.starts_at_ms)),
             "revision": episode.revision,
             "status": change.status,
             "transition_reason": change.reason,
             "account_id": account_id,
             "parent_account_id": context.parent_account_id,
             "family": kind.family,
-            "kind": episode.kind,
+            "kind": kind.name,
             "dimension": episode.dimension,
             "level": kind.level,
             "severity": episode.severity,
-            "score": alert_score(kind, episode.severity, episode.evidence),
+            "score": kind.score(episode.severity, episode.evidence),
             "starts_at": episode.starts_at_ms,
             "ends_at": change.ends_at_ms,
             "detected_at": episode.detected_at_ms,
             "updated_at": change.at_ms,
             "onset": self._onset(episode),
-            "signal": _signal(episode, scene),
+            "signal": _signal(kind, episode, scene),
             "dimensions": list(scene.dimensions),
             "evidence": self._evidence(kind, episode, scene),
             "top_contributors": list(scene.contributors),
@@ -106,7 +106,7 @@ class Alerting:
             "summary": summary[:MAX_SUMMARY],
             "description": f"{summary}. {kind.play.title}.",
             "config_hash": self._hash,
-            "shadow": self._in_shadow(episode),
+            "shadow": self._in_shadow(kind, episode),
             "benchmark": scene.benchmark,
         }
 
@@ -116,9 +116,9 @@ class Alerting:
         estimate, low, high = (self._days.start_ms(day) for day in episode.onset)
         return {"estimate": estimate, "low": low, "high": high}
 
-    def _in_shadow(self, episode: Episode) -> bool:
-        card = episode.dimension if episode.kind in CARD_KINDS else ""
-        return episode.kind in self.config.shadow_kinds or card in self.shadow_cards
+    def _in_shadow(self, kind: Kind, episode: Episode) -> bool:
+        card = episode.dimension if kind.of_card else ""
+        return kind.name in self.config.shadow_kinds or card in self.shadow_cards
 
     def _evidence(self, kind: Kind, episode: Episode, scene: Scene) -> dict[str, Any]:
         statistical = kind.evidence == "log"
@@ -136,10 +136,9 @@ class Alerting:
         }
 
 
-def _signal(episode: Episode, scene: Scene) -> dict[str, Any]:
-    kind = KINDS[episode.kind]
+def _signal(kind: Kind, episode: Episode, scene: Scene) -> dict[str, Any]:
     return {
-        "metric": episode.dimension if not kind.immediate else episode.kind,
+        "metric": episode.dimension if not kind.immediate else kind.name,
         "unit": kind.unit,
         "direction": kind.direction,
         "observed": _plain(episode.observed),
@@ -150,8 +149,8 @@ def _signal(episode: Episode, scene: Scene) -> dict[str, Any]:
     }
 
 
-def _summary(account_id: str, context: Context, episode: Episode) -> str:
-    return KINDS[episode.kind].summary.format(
+def _summary(kind: Kind, account_id: str, context: Context, episode: Episode) -> str:
+    return kind.summary.format(
         name=context.name or account_id,
         observed=episode.observed,
         expected=episode.expected,

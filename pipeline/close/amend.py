@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipeline.alerts.records import Change
 from pipeline.books.book import Episode
-from pipeline.detectors import AMENDABLE
+from pipeline.detectors import DETECTORS
 from pipeline.evidence.census import census_of
 from pipeline.evidence.dayfactors import day_factors
 from pipeline.evidence.view import View
@@ -21,6 +21,7 @@ from pipeline.terms.records import Outcome
 
 SAME = 1e-9
 """Relative difference below which a figure has not changed."""
+_AMENDED = {detector.KIND.name: detector for detector in DETECTORS if detector.KIND.amended}
 Bools = npt.NDArray[np.bool_]
 
 
@@ -46,18 +47,18 @@ def _opened_on(state: State, row: int, day: int) -> list[Episode]:
     book = state.accounts.books.get(row)
     if book is None:
         return []
-    return [episode for episode in book.episodes if episode.opened_day == day and episode.kind in AMENDABLE]
+    return [episode for episode in book.episodes if episode.opened_day == day and episode.kind in _AMENDED]
 
 
 def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: int, outcome: Outcome) -> None:
     counts = census_of(state.users, state.features, rows, opened)
-    view = View(state.accounts, rows, opened, state.days, state.config, counts, day_factors(state, opened))
-    findings = {kind: evaluate(view) for kind, evaluate in AMENDABLE.items()}
+    factors = day_factors(state, opened)
+    view = View(state.accounts, rows, opened, state.days, state.config, counts, factors, gone_by=True)
     changed: list[tuple[int, Episode, Change]] = []
     for place, row in enumerate(rows.tolist()):
         book = state.accounts.books[row]
         for episode in _opened_on(state, row, opened):
-            finding = findings[episode.kind]
+            finding = view.finding(_AMENDED[episode.kind])
             status = "firing"
             if not finding.raised[place]:
                 book.episodes.remove(episode)
@@ -74,9 +75,11 @@ def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: in
     around = day_scenes(state, view, np.unique([place for place, _, _ in changed]))
     for place, episode, change in changed:
         row = int(rows[place])
-        scene = replace(around[place], contributors=contributors(state, row, opened, episode.kind))
+        scene = replace(around[place], contributors=contributors(state, row, opened, _AMENDED[episode.kind].KIND))
         account_id, book = state.accounts.ids[row], state.accounts.books[row]
-        outcome.alerts.append(state.alerting.record(account_id, book, episode, change, scene))
+        outcome.alerts.append(
+            state.alerting.record(_AMENDED[episode.kind].KIND, account_id, book, episode, change, scene)
+        )
 
 
 def _same(new: float, old: float) -> bool:

@@ -109,12 +109,12 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
 
 def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bools | None, outcome: Outcome) -> None:
     accounts = state.accounts
-    findings = {detector.KIND: view.finding(detector) for detector in BEFORE_SCORE}
+    findings = {detector.KIND.name: view.finding(detector) for detector in BEFORE_SCORE}
     live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
     previous_primary = accounts.primary[rows].copy()
     context = DayContext(view, findings, judge(state, view, rows, live, reach), previous_primary)
     view.band = accounts.band[rows]
-    findings |= {detector.KIND: detector.evaluate(view) for detector in AFTER_SCORE}
+    findings |= {detector.KIND.name: detector.evaluate(view) for detector in AFTER_SCORE}
     outcome.alerts += alert_records(state, context, _advance(state, context, rows, live, outcome))
     outcome.health += publish_health(state, context, rows, live)
 
@@ -122,7 +122,7 @@ def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bool
 def _advance(state: State, context: DayContext, rows: slice, live: Bools, outcome: Outcome) -> list[Step]:
     """Advance the episodes of the accounts of which there is anything to say."""
     accounts, end_ms = state.accounts, context.view.end_ms
-    raised = np.stack([context.findings[detector.KIND].raised for detector in DETECTORS], axis=1)
+    raised = np.stack([context.findings[detector.KIND.name].raised for detector in DETECTORS], axis=1)
     news = np.logical_or.reduce([verdict.moved for verdict in context.judgement.verdicts])
     late = (accounts.first_due_ms[rows] + OVERDUE_MS <= end_ms) | (accounts.next_goal_ms[rows] <= end_ms)
     concerned = np.flatnonzero(live & ((accounts.open_episodes[rows] > 0) | raised.any(axis=1) | news | late))

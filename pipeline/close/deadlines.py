@@ -9,8 +9,8 @@ from pipeline.books.book import Book, Episode
 from pipeline.books.plans import overdue_goals
 from pipeline.config import EngineConfig
 from pipeline.health.relationship import OVERDUE_MS
-from pipeline.kinds.table import KINDS
-from pipeline.rules import RULE_OF
+from pipeline.kinds import KINDS
+from pipeline.rules.rule import Rule
 from schemas.topics import DAY_MS
 
 
@@ -28,12 +28,12 @@ class Overdue:
 def ended(book: Book, day: int, config: EngineConfig) -> Iterator[tuple[Episode, str]]:
     """Open episodes that end with the day whatever the detectors say, and why."""
     for episode in list(book.episodes):
-        rule, kind = RULE_OF.get(episode.kind), KINDS[episode.kind]
+        kind = KINDS[episode.kind]
         if episode.kind in config.disabled_kinds:
             yield episode, "config_change"
-        elif kind.family == "expansion" and rule is None and episode.starts_at_ms <= book.expanded_ms:
+        elif kind.family == "expansion" and not kind.immediate and episode.starts_at_ms <= book.expanded_ms:
             yield episode, "realised"
-        elif rule is not None and rule.days is not None and day - episode.opened_day >= rule.days:
+        elif isinstance(kind, Rule) and kind.days is not None and day - episode.opened_day >= kind.days:
             yield episode, "expired"
 
 

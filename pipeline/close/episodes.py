@@ -7,23 +7,26 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pipeline.alerts.records import CARD_KINDS, Change
+from pipeline.alerts.records import Change
 from pipeline.books.book import Book, Episode
 from pipeline.close.deadlines import ended, overdue
 from pipeline.close.inhibition import inhibitor
-from pipeline.detectors import BEFORE_SCORE, DATED, DETECTORS, Detector
+from pipeline.detectors import BEFORE_SCORE, DETECTORS, Dated, Detector, Graded
 from pipeline.explain.scenes import Step
 from pipeline.health.judging import DayContext, Verdict
-from pipeline.kinds.table import KINDS
+from pipeline.health.kinds import HEALTH_CHANGED, HEALTH_UNKNOWN
+from pipeline.kinds import KINDS
 from pipeline.scorecards import bands
 from pipeline.state.state import State
-from pipeline.terms.kind import severity_rises
+from pipeline.terms.kind import Kind, severity_rises
 from pipeline.terms.records import Outcome
 
 CLEAR_DAYS = 5
 EXPIRE_DAYS = 84
 _SEVERITY_OF_BAND = {bands.RED: "error", bands.YELLOW: "warning"}
-_NUMBER = {detector.KIND: number for number, detector in enumerate(DETECTORS)}
+_NUMBER = {detector.KIND.name: number for number, detector in enumerate(DETECTORS)}
+_DATED = {detector.KIND.name: detector for detector in DETECTORS if isinstance(detector, Dated)}
+_GRADED = {detector.KIND.name: detector for detector in DETECTORS if isinstance(detector, Graded)}
 _BEFORE, _AFTER = range(len(BEFORE_SCORE)), range(len(BEFORE_SCORE), len(DETECTORS))
 
 
@@ -57,7 +60,7 @@ class Closing:
         self._advance_all(_BEFORE)
         if self.is_late:
             self._open_overdue()
-        if self.has_news or any(episode.kind in CARD_KINDS for episode in self.book.episodes):
+        if self.has_news or any(KINDS[episode.kind].of_card for episode in self.book.episodes):
             self._health()
         self._advance_all(_AFTER)
         self.state.accounts.open_episodes[self.row] = len(self.book.episodes)
@@ -73,7 +76,8 @@ class Closing:
         for late in overdue(self.book, self.context.view.end_ms):
             if self.book.episode(late.kind, late.key) is None:
                 values = (late.observed, 0.0, late.days)
-                self._open(late.kind, late.key, late.starts_at_ms, KINDS[late.kind].severity, values)
+                kind = KINDS[late.kind]
+                self._open(kind, late.key, late.starts_at_ms, kind.severity, values)
 
     def _emit(self, episode: Episode, status: str, reason: str) -> None:
         end_ms = self.context.view.end_ms
@@ -84,7 +88,7 @@ class Closing:
 
     def _verdict_of(self, episode: Episode) -> Verdict:
         """The scorecard that an alert is about; the primary one unless it says otherwise."""
-        if episode.kind in CARD_KINDS:
+        if KINDS[episode.kind].of_card:
             for verdict in self.context.judgement.verdicts:
                 if verdict.card.id == episode.dimension:
                     return verdict
@@ -92,17 +96,17 @@ class Closing:
 
     def _open(
         self,
-        kind: str,
+        kind: Kind,
         dimension: str,
         starts_at_ms: int,
         severity: str,
         values: tuple[float, float, float],
         onset: tuple[int, int, int] | None = None,
     ) -> None:
-        if kind in self.state.config.disabled_kinds:
+        if kind.name in self.state.config.disabled_kinds:
             return
         view = self.context.view
-        episode = Episode(kind, dimension, view.day, starts_at_ms, view.end_ms, severity, *values, onset=onset)
+        episode = Episode(kind.name, dimension, view.day, starts_at_ms, view.end_ms, severity, *values, onset=onset)
         self.book.episodes.append(episode)
         self._emit(episode, "firing", "detected")
 
@@ -112,20 +116,20 @@ class Closing:
         self._emit(episode, "resolved", reason)
 
     def _advance(self, detector: Detector) -> None:
-        finding, place = self.context.findings[detector.KIND], self.place
-        episode = self.book.episode(detector.KIND, detector.DIMENSION)
+        kind, place = detector.KIND, self.place
+        finding, episode = self.context.findings[kind.name], self.book.episode(kind.name, kind.dimension)
         if episode is None:
-            if not finding.raised[place] or self._held_back(detector.KIND):
+            if not finding.raised[place] or self._held_back(kind):
                 return
-            by = inhibitor(self.state, self.row, self.book, detector.KIND)
+            by = inhibitor(self.state, self.row, self.book, kind)
             if by is not None:
                 self.outcome.suppressed[by] += 1
             else:
                 start_ms = self.state.days.start_ms(self.context.view.day)
-                severity = self._severity(detector.KIND)
-                dated = DATED.get(detector.KIND)
+                severity = self._severity(kind)
+                dated = _DATED.get(kind.name)
                 onset = dated.onset(self.context.view, place) if dated is not None else None
-                self._open(detector.KIND, detector.DIMENSION, start_ms, severity, finding.values_at(place), onset)
+                self._open(kind, kind.dimension, start_ms, severity, finding.values_at(place), onset)
             return
         clear_days = episode.clear_days
         recovered = detector.cleared(self.context.view, finding, place, episode.expected)
@@ -136,28 +140,25 @@ class Closing:
             self._resolve(episode, "recovered")
         elif self.context.view.day - episode.opened_day >= EXPIRE_DAYS:
             self._resolve(episode, "expired")
-        elif finding.raised[place] and severity_rises(episode.severity, self._severity(detector.KIND)):
-            episode.severity = self._severity(detector.KIND)
+        elif finding.raised[place] and severity_rises(episode.severity, self._severity(kind)):
+            episode.severity = self._severity(kind)
             episode.observed, episode.expected, episode.evidence = finding.values_at(place)
             episode.revision += 1
             self._emit(episode, "firing", "worsened")
 
-    def _severity(self, kind: str) -> str:
-        if kind == "renewal_at_risk":
-            return {bands.RED: "critical", bands.YELLOW: "error"}.get(
-                int(self.context.view.band[self.place]), "warning"
-            )
-        return KINDS[kind].severity
+    def _severity(self, kind: Kind) -> str:
+        graded = _GRADED.get(kind.name)
+        return kind.severity if graded is None else graded.severity(self.context.view, self.place)
 
-    def _held_back(self, kind: str) -> bool:
+    def _held_back(self, kind: Kind) -> bool:
         """Whether the kind is for quiet times, and a risk of the account is open."""
-        return KINDS[kind].calm and any(KINDS[episode.kind].family == "risk" for episode in self.book.episodes)
+        return kind.calm and any(KINDS[episode.kind].family == "risk" for episode in self.book.episodes)
 
     def _health(self) -> None:
         """Follow the bands of the scorecards that apply, and end what was said by those that do not any more."""
         applied = {verdict.card.id for verdict in self.context.judgement.verdicts if verdict.applies[self.place]}
         for episode in list(self.book.episodes):
-            if episode.kind in CARD_KINDS and episode.dimension not in applied:
+            if KINDS[episode.kind].of_card and episode.dimension not in applied:
                 self._resolve(episode, "expired")
         for verdict in self.context.judgement.verdicts:
             if verdict.applies[self.place]:
@@ -166,7 +167,7 @@ class Closing:
     def _follow_band(self, verdict: Verdict) -> None:
         """Alert on the move of a band: for the worse opens or worsens, for the better eases or resolves."""
         day, card = self.context.view.day, verdict.card.id
-        changed, unknown = (self.book.episode(kind, card) for kind in CARD_KINDS)
+        changed, unknown = (self.book.episode(kind.name, card) for kind in (HEALTH_CHANGED, HEALTH_UNKNOWN))
         band, before = verdict.bands_at(self.state, self.row, self.place)
         if self.place in verdict.switches:
             if changed is not None and band in (bands.GREEN, bands.GREY):
@@ -193,6 +194,6 @@ class Closing:
             return
         start_ms = self.state.days.start_ms(day)
         if band == bands.GREY:
-            self._open("health_unknown", card, start_ms, "info", values)
+            self._open(HEALTH_UNKNOWN, card, start_ms, HEALTH_UNKNOWN.severity, values)
         elif changed is None and band < before:
-            self._open("health_changed", card, start_ms, _SEVERITY_OF_BAND[band], values)
+            self._open(HEALTH_CHANGED, card, start_ms, _SEVERITY_OF_BAND[band], values)

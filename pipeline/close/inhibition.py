@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from pipeline.books.book import Book
-from pipeline.kinds.table import KINDS
 from pipeline.state.state import State
+from pipeline.terms.kind import Kind
 from pipeline.terms.records import Inhibitor
 
-ACCOUNT_LEVEL = ("usage_drop", "silence")
-"""Kinds on an account's usage as a whole; the first three of the order keep them closed."""
-FEATURE_LEVEL = (
-    "users_drop", "time_drop", "breadth_drop", "feature_abandonment", "role_decline", "combined_evidence",
-    "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
-    "champion_silent", "sponsor_silent", "power_user_silent", "dormant",
-)  # fmt: skip
-"""Kinds on a part of an account's usage; those keep them closed too."""
 
-
-def inhibitor(state: State, row: int, book: Book, kind: str) -> Inhibitor | None:
+def inhibitor(state: State, row: int, book: Book, kind: Kind) -> Inhibitor | None:
     """What keeps an alert of the kind closed on this close: for kinds on usage a wider one, for any a stronger one."""
-    if kind in ACCOUNT_LEVEL or kind in FEATURE_LEVEL:
+    if kind.scope == "usage":
         wider = _wider(state, row)
         if wider is not None:
             return wider
-    stronger = KINDS[kind].yields_to
-    return "account" if any(episode.kind in stronger for episode in book.episodes) else None
+    return "account" if any(episode.kind in kind.yields_to for episode in book.episodes) else None
 
 
 def _wider(state: State, row: int) -> Inhibitor | None:

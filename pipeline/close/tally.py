@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.close.inhibition import ACCOUNT_LEVEL
 from pipeline.evidence.level import SEASONAL_DAYS
 from pipeline.evidence.view import View
+from pipeline.kinds import KINDS
 from pipeline.state.state import State
 from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, smallest
 
@@ -47,6 +47,6 @@ class DayTally:
         rows = [
             row
             for row in np.flatnonzero(accounts.open_episodes[: accounts.size]).tolist()
-            if any(episode.kind in ACCOUNT_LEVEL for episode in accounts.books[row].episodes)
+            if any(KINDS[episode.kind].covers_children for episode in accounts.books[row].episodes)
         ]
         return smallest(accounts.hashes[rows])

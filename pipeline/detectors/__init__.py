@@ -1,44 +1,38 @@
 """Detectors: each reads the accounts as of a closed day and says where its condition holds.
 
-A new detector is one module with `KIND`, `DIMENSION`, `evaluate` and `cleared`, one line in a table here and one in
-`pipeline.kinds.table`.
+A new detector is one module, with the declaration of its kind, and one line in a table here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pipeline.detectors import (
     advocacy,
-    combined_evidence,
+    capacity,
     dormant,
-    feature_abandonment,
-    levels,
+    drops,
+    growth,
     newcomers,
-    p1_open,
     people,
-    power_user_decline,
-    quota_burn,
+    power_users,
     ratios,
     relationship,
     renewal_at_risk,
-    role_decline,
-    seat_saturation,
     sentiment_gap,
+    shares,
     silence,
-    single_user_dependence,
-    user_mix_shift,
-    weekly_drop,
+    trouble,
 )
+from pipeline.detectors.combined_evidence import CombinedEvidence
 from pipeline.evidence.view import Finding, View
+from pipeline.terms.kind import Kind, Severity
 
 
 class Detector(Protocol):
-    """What a detector module offers."""
+    """What a detector offers: an object, or a module."""
 
-    KIND: str
-    DIMENSION: str
+    KIND: Kind
 
     def evaluate(self, view: View) -> Finding:
         """Where the condition holds as of the view's day."""
@@ -47,6 +41,7 @@ class Detector(Protocol):
         """Whether an open episode of the account at `place` may count this day as recovered."""
 
 
+@runtime_checkable
 class Dated(Protocol):
     """A detector that knows when the change began."""
 
@@ -54,20 +49,43 @@ class Dated(Protocol):
         """First day of the change and the range it may lie in, for an account that raised."""
 
 
+@runtime_checkable
+class Graded(Protocol):
+    """A detector that finds better and worse cases."""
+
+    def severity(self, view: View, place: int) -> Severity:
+        """Severity of an account that raised."""
+
+
+_WEIGHED: tuple[Detector, ...] = (
+    drops.usage_drop,
+    drops.users_drop,
+    drops.time_drop,
+    drops.breadth_drop,
+    drops.touch_drop,
+    trouble.ticket_surge,
+    trouble.severity_surge,
+    trouble.negative_sentiment,
+    trouble.payment_trouble,
+    power_users.power_user_decline,
+    power_users.user_mix_shift,
+    shares.role_decline,
+    shares.feature_abandonment,
+)
+"""Evaluated before the combined evidence, which weighs those of them that have a weight."""
+
+COMBINED = CombinedEvidence(_WEIGHED)
+
 BEFORE_SCORE: tuple[Detector, ...] = (
-    *levels.BEFORE_SCORE,
-    power_user_decline,
-    user_mix_shift,
-    role_decline,
-    feature_abandonment,
-    combined_evidence,
-    single_user_dependence,
+    *_WEIGHED,
+    COMBINED,
+    power_users.single_user_dependence,
     silence,
     dormant,
     *ratios.DETECTORS,
     *people.DETECTORS,
-    weekly_drop,
-    p1_open,
+    drops.weekly_drop,
+    trouble.p1_open,
     *relationship.DETECTORS,
     sentiment_gap,
 )
@@ -75,30 +93,13 @@ BEFORE_SCORE: tuple[Detector, ...] = (
 
 AFTER_SCORE: tuple[Detector, ...] = (
     renewal_at_risk,
-    seat_saturation,
-    *levels.AFTER_SCORE,
-    quota_burn,
+    capacity.seat_saturation,
+    growth.sustained_growth,
+    growth.users_growth,
+    capacity.quota_burn,
     *newcomers.DETECTORS,
     *advocacy.DETECTORS,
 )
 """These read the new band."""
 
 DETECTORS = (*BEFORE_SCORE, *AFTER_SCORE)
-
-DATED: dict[str, Dated] = {
-    dated.KIND: dated for dated in (*levels.BEFORE_SCORE, *levels.AFTER_SCORE, *ratios.DETECTORS)
-}
-
-AMENDABLE: dict[str, Callable[[View], Finding]] = {
-    **{level.KIND: level.evaluate_ungated for level in (*levels.BEFORE_SCORE, *levels.AFTER_SCORE)},
-    power_user_decline.KIND: power_user_decline.evaluate,
-    user_mix_shift.KIND: user_mix_shift.evaluate,
-    feature_abandonment.KIND: feature_abandonment.evaluate,
-    combined_evidence.KIND: combined_evidence.evaluate,
-    silence.KIND: silence.evaluate,
-    dormant.KIND: dormant.evaluate,
-    **{ratio.KIND: ratio.evaluate for ratio in ratios.AMENDABLE},
-    people.power_user_silent.KIND: people.power_user_silent.evaluate,
-    weekly_drop.KIND: weekly_drop.evaluate,
-}
-"""Kinds that read day values only: late data may update or retract them as of their opening day."""

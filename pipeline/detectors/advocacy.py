@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.condition import Condition, holds
+from pipeline.detectors.condition import Condition, holds, usual_change
 from pipeline.evidence.view import Finding, View
 from pipeline.scorecards.bands import RED
+from pipeline.terms.kind import Kind, Play
 from schemas.topics import DAY_MS
 
 GROWN = 1.1
@@ -21,7 +22,13 @@ def _ready(view: View) -> Finding:
     promoted = (view.column("promoter_until_ms") > view.end_ms) & (view.column("detractor_until_ms") <= view.end_ms)
     raised = promoted & (view.accounts.open_p1[view.rows] == 0) & (view.first_usage_day <= view.day - 55)
     raised &= view.level.defined & (before > 0) & (now >= GROWN * before) & (view.band != RED)
-    spread = np.sqrt(np.maximum(view.level.dispersion * (now + before), 1e-300))
+    more, places = np.ones(len(view)), np.flatnonzero(raised)
+    if len(places):
+        # Where days off or a dip have lowered what was before, the days after them are no growth.
+        more[places] = np.maximum(usual_change(view, places, 28), 1.0)
+        before = more * before
+        raised &= now >= GROWN * before
+    spread = np.sqrt(np.maximum(view.level.dispersion * (now + more * before), 1e-300))
     deviations = np.where(before > 0, (now - before) / spread, 0.0)
     return Finding(raised & (deviations >= MIN_DEVIATIONS), now, before, deviations)
 
@@ -33,7 +40,43 @@ def _moment(view: View) -> Finding:
     return holds(recent & (view.band != RED), np.ones(len(view)), 1.0)
 
 
-DETECTORS = (
-    Condition("advocate_ready", "advocacy", _ready),
-    Condition("advocacy_moment", "delight", _moment),
+advocate_ready = Condition(
+    Kind(
+        name="advocate_ready",
+        dimension="advocacy",
+        scope="other",
+        family="advocacy",
+        severity="info",
+        level="intermediate",
+        unit="actions",
+        direction="up",
+        method="overdispersed-z",
+        evidence="deviations",
+        play=Play("reference-ask", "Ask the promoter for a reference", 14),
+        summary="{name}: a promoter, rising usage and no open P1 ticket",
+        condition="a contact promotes and none detracts, usage grew clearly, no P1 is open, health is not red",
+        resolution="one of that is over",
+    ),
+    _ready,
 )
+advocacy_moment = Condition(
+    Kind(
+        name="advocacy_moment",
+        dimension="delight",
+        scope="other",
+        calm=True,
+        family="advocacy",
+        severity="info",
+        level="intermediate",
+        unit="moments",
+        direction="up",
+        method="condition",
+        play=Play("testimonial-ask", "Ask for a testimonial while the joy is fresh", 5),
+        summary="{name}: somebody was delighted this week",
+        condition="the best CSAT answer, a promoter's answer or a reached outcome within 7 days, and no open risk",
+        resolution="the week is over",
+    ),
+    _moment,
+)
+
+DETECTORS = (advocate_ready, advocacy_moment)

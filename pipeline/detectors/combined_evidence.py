@@ -6,39 +6,63 @@ length. It speaks where no single dimension may alert by itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 
-from pipeline.detectors import feature_abandonment, levels, power_user_decline
 from pipeline.evidence.view import F64, Evaluator, Finding, View
+from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
 
-KIND = "combined_evidence"
-DIMENSION = "account"
-COMPONENTS: tuple[tuple[Evaluator, int], ...] = (
-    *((level, level.weight) for level in levels.BEFORE_SCORE),
-    (power_user_decline, 5),
-    (feature_abandonment, 3),
+KIND = Kind(
+    name="combined_evidence",
+    dimension="account",
+    scope="usage",
+    family="risk",
+    severity="warning",
+    level="advanced",
+    unit="dimensions",
+    direction="up",
+    method="weighted-e-mean",
+    evidence="log",
+    stream=True,
+    amended=True,
+    contributors=(USERS_DOWN, FEATURES_DOWN),
+    play=Play("account-review", "Review the dimensions that moved together", 3),
+    summary="{name}: {observed:.0f} dimensions point to trouble together",
+    condition="several dimensions together are surely worse, though none of them alone",
+    resolution="the evidence is gone",
 )
-"""Detectors whose evidence is a log e-value, and their weights, 1–5."""
-TOTAL_WEIGHT = sum(weight for _, weight in COMPONENTS)
 MIN_SPEAKING = 2
 SPEAKING = float(np.log(10.0))
 """Log evidence from which on a dimension counts as one that speaks."""
 
 
-def evaluate(view: View) -> Finding:
-    """Raised when the weighted mean exceeds the threshold and at least two dimensions speak."""
-    evidence = weighted(view)
-    speaking = np.sum([view.finding(detector).surest >= SPEAKING for detector, _ in COMPONENTS], axis=0)
-    raised = (evidence >= view.threshold) & (speaking >= MIN_SPEAKING)
-    return Finding(raised, speaking.astype(np.float64), np.zeros(len(view)), evidence)
+class CombinedEvidence:
+    """The mean of those of the detectors that have a weight; it yields to each of them."""
 
+    def __init__(self, detectors: Iterable[Evaluator]) -> None:
+        self.components = tuple(detector for detector in detectors if detector.KIND.weight)
+        """Their evidence is a log e-value."""
+        self.KIND = replace(KIND, yields_to=tuple(detector.KIND.name for detector in self.components))
+        self._weights = np.array([[float(detector.KIND.weight)] for detector in self.components])
 
-def weighted(view: View) -> F64:
-    """Log of the weighted mean of the e-detectors; −∞ where none has any evidence."""
-    parts = np.stack([view.finding(detector).surest + np.log(weight) for detector, weight in COMPONENTS])
-    return np.asarray(np.logaddexp.reduce(parts, axis=0) - np.log(TOTAL_WEIGHT))
+    def parts(self, view: View) -> F64:
+        """Log of each component's weighted e-value, one row a component, one column an account."""
+        surest = np.stack([view.finding(detector).surest for detector in self.components])
+        return np.asarray(surest + np.log(self._weights))
 
+    def evaluate(self, view: View) -> Finding:
+        """Raised when the weighted mean exceeds the threshold and at least two dimensions speak."""
+        evidence = self.weighted(view)
+        speaking = np.sum([view.finding(detector).surest >= SPEAKING for detector in self.components], axis=0)
+        raised = (evidence >= view.threshold) & (speaking >= MIN_SPEAKING)
+        return Finding(raised, speaking.astype(np.float64), np.zeros(len(view)), evidence)
 
-def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
-    """Whether fewer than two dimensions speak."""
-    return bool(finding.observed[place] < MIN_SPEAKING)
+    def weighted(self, view: View) -> F64:
+        """Log of the weighted mean of the e-detectors; −∞ where none has any evidence."""
+        return np.asarray(np.logaddexp.reduce(self.parts(view), axis=0) - np.log(self._weights.sum()))
+
+    def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+        """Whether fewer than two dimensions speak."""
+        return bool(finding.observed[place] < MIN_SPEAKING)

@@ -1,4 +1,4 @@
-"""Detectors of a plain condition, raised while it holds; and a condition that several detectors share."""
+"""The method of plain conditions, and conditions that several detectors share."""
 
 from __future__ import annotations
 
@@ -7,53 +7,51 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evidence.share import REFERENCE_DAYS
-from pipeline.evidence.view import F64, Bools, Finding, View
+from pipeline.evidence.view import F64, Bools, Finding, Places, View
 from pipeline.scorecards.bands import RED
+from pipeline.terms.kind import Kind
 from schemas.topics import DAY_MS
-
-RECOVERED_SHARE = 0.9
-"""Of the power users' share, from which on they count as back."""
 
 IDLE_AFTER_EXPANSION_MS = 28 * DAY_MS
 """No further expansion is looked for so soon after one."""
+
+
+def is_over(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
+    """Whether the condition does not hold any more."""
+    return not finding.raised[place]
 
 
 @dataclass(slots=True)
 class Condition:
     """A kind whose condition is the whole method."""
 
-    KIND: str
-    DIMENSION: str
+    KIND: Kind
     evaluate: Callable[[View], Finding]
-
-    def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
-        """Whether the condition does not hold any more."""
-        return not finding.raised[place]
+    cleared: Callable[[View, Finding, int, float], bool] = is_over
 
 
 def ripe(view: View) -> Bools:
-    """Where more may be offered: health is not red, and nothing was bought within four weeks."""
+    """Where more may be offered: health is not red, and nothing was bought within four weeks.
+
+    What that was on a day gone by is not known; there it is taken as met.
+    """
+    if view.gone_by:
+        return np.ones(len(view), dtype=np.bool_)
     idle = view.column("expanded_ms") <= view.end_ms - IDLE_AFTER_EXPANSION_MS
     return np.asarray((view.band != RED) & idle)
+
+
+def usual_change(view: View, places: Places, days: int) -> F64:
+    """What is to be expected of the last `days` against as many before, of the accounts at some places.
+
+    1 in ordinary weeks, and where no level is known; the calendar and the fleet take from the one or the other.
+    """
+    level = view.level.at(places)
+    now, before = (view.means(level, last - days + 1, last, places).sum(axis=0) for last in (view.day, view.day - days))
+    return np.where(level.defined & (now != before), now / np.maximum(before, 1e-9), 1.0)
 
 
 def holds(raised: Bools, observed: F64, expected: float) -> Finding:
     """A finding whose evidence is the share of what was expected."""
     observed = np.where(raised, observed, 0.0)
     return Finding(raised, observed, np.full(len(raised), expected), observed / expected)
-
-
-def power_share_fallen(view: View, where: Bools) -> Finding:
-    """Findings of accounts whose power users' share has fallen, raised at some of them."""
-    power = view.power
-    observed = power.week / np.maximum(power.known_week, 1)
-    known = view.first_usage_day <= power.reference_start - REFERENCE_DAYS
-    evidence = np.where(known, power.evidence, -np.inf)
-    return Finding((evidence >= view.threshold) & where, observed, power.share, evidence)
-
-
-def power_share_back(view: View, place: int, expected_at_opening: float) -> bool:
-    """Whether last week's share is back near what was expected when the episode opened."""
-    part, whole = view.power.week[place], view.power.known_week[place]
-    return bool(whole > 0 and part >= RECOVERED_SHARE * expected_at_opening * whole)

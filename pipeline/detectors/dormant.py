@@ -11,9 +11,29 @@ import numpy as np
 from pipeline.evidence.alive import WEEKS, alive, weeks_of
 from pipeline.evidence.view import Finding, View
 from pipeline.state.members import count_weeks, last_days
+from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
 
-KIND = "dormant"
-DIMENSION = "weekly_activity"
+KIND = Kind(
+    name="dormant",
+    dimension="weekly_activity",
+    scope="usage",
+    yields_to=("silence", "usage_drop"),
+    family="risk",
+    severity="warning",
+    level="intermediate",
+    unit="days",
+    direction="up",
+    method="beta-geometric",
+    evidence="probability",
+    amended=True,
+    contributors=(USERS_DOWN, FEATURES_DOWN),
+    play=Play("reach-out", "Ask whether the product is still in use", 5),
+    summary=(
+        "{name}: no activity for {observed:.0f} days; a week of use every {expected:.0f} days before. Probably gone"
+    ),
+    condition="an account that is used in some weeks only is probably gone, to judge by its weeks",
+    resolution="it is used in two weeks out of four",
+)
 MAX_ALIVE = 0.3
 """Probability of being a customer still, from which down it is told; less in proportion to the budget."""
 LOOSEST_ARL_DAYS = 8000.0

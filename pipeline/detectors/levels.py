@@ -1,4 +1,4 @@
-"""Daily values below or above their expected level: one table of dimensions.
+"""The method of daily values below or above their expected level.
 
 A value that falls is judged on its last week (or weeks) against the expected level, and only where it is below that
 is the e-detector computed; the same for a value that rises.
@@ -7,7 +7,6 @@ is the e-detector computed; the same for a value that rises.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,28 +15,23 @@ from pipeline.detectors.condition import ripe
 from pipeline.evidence import esr
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SEASONAL_DAYS, SETTLED_AGE, Level
 from pipeline.evidence.view import F64, Bools, Finding, View
+from pipeline.terms.kind import Kind
 
 Places = npt.NDArray[np.intp]
 FALLS = (0.8, 0.6, 0.3)
 RISES = (1.5, 2.0, 4.0, 16.0)
 FALL_CAP, RISE_CAP, GROWTH_CAP = 3.0, 4.0, 1.9
 """Log evidence of one day at most, so that neither one day nor two can raise the alarm. Growth takes longer still."""
-USERS_CAP = 2.0
-"""The same of a day's users: whole teams have good and bad days, so few come more often than their variance tells."""
 IDLE_CAP = 1.0
 """The same of a day without anything: an account may be closed for two days and tell nobody."""
 
 
 @dataclass(slots=True)
 class LevelDetector:
-    """One daily value in one direction."""
+    """One daily value in the direction of its kind."""
 
-    KIND: str
-    DIMENSION: str
+    KIND: Kind
     pane: str
-    direction: Literal["down", "up"]
-    weight: int
-    """Of the dimension in the composite, 1–5."""
     ratio: float
     """What the last `days` must be below (above) against the expected level."""
     days: int = 7
@@ -57,26 +51,21 @@ class LevelDetector:
 
     def evaluate(self, view: View) -> Finding:
         """Raised when the evidence exceeds the threshold and the last days are materially off their level."""
-        finding = self.evaluate_ungated(view)
-        if self.gated:
-            finding.raised &= ripe(view)
-        return finding
-
-    def evaluate_ungated(self, view: View) -> Finding:
-        """The same without what is known of today only."""
         observed = view.last(self.pane, self.days)
         expected = self.days * view.rough_mean(self.pane)
         finding = Finding.nothing(observed, expected)
         places = np.flatnonzero(self._concerned(view, observed, expected))
         if len(places):
             level = view.level_of(self.pane, places)
-            (self._falls if self.direction == "down" else self._rises)(view, level, places, finding)
+            (self._falls if self.KIND.direction == "down" else self._rises)(view, level, places, finding)
+        if self.gated:
+            finding.raised &= ripe(view)
         return finding
 
     def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
         """Whether the last days are back near what was expected when the episode opened."""
         observed = finding.observed[place]
-        if self.direction == "down":
+        if self.KIND.direction == "down":
             return bool(observed >= (self.recovered or self.ratio) * expected_at_opening)
         if self.recovered is not None:
             return bool(observed < self.recovered * expected_at_opening)
@@ -86,14 +75,14 @@ class LevelDetector:
         """First day of the change and the range it may lie in, for an account that raised."""
         places = np.array([place])
         level = view.level_of(self.pane, places)
-        live = self._live_days if self.direction == "up" else int(level.lag[0])
+        live = self._live_days if self.KIND.direction == "up" else int(level.lag[0])
         best, longest, shortest = esr.onset(self._log_e(view, level, places)[:, :, 0], min(live, LAG_DAYS))
         return view.day - best, view.day - longest, view.day - shortest
 
     def evidence_of(self, view: View, places: Places) -> F64:
         """Log evidence of the accounts at some places, off their level or not; −∞ for those who cannot be judged."""
         level = view.level_of(self.pane, places)
-        falls = self.direction == "down"
+        falls = self.KIND.direction == "down"
         judged = level.defined if falls else level.lag >= LAG_DAYS
         lag = level.lag if falls else np.full(len(places), self._live_days)
         return np.where(judged, esr.last_two(self._log_e(view, level, places), lag)[1], -np.inf)
@@ -105,7 +94,7 @@ class LevelDetector:
 
     def _concerned(self, view: View, observed: F64, expected: F64) -> Bools:
         age = view.day - view.first_day_of(self.pane) + 1
-        if self.direction == "down":
+        if self.KIND.direction == "down":
             low = (observed < self.ratio * expected) & (expected > 0)
             near = np.where(age < SETTLED_AGE, age >= 2 * MIN_DAYS - 1, low)
             return np.asarray(near & ~(self.silence & (observed == 0)))
@@ -139,7 +128,7 @@ class LevelDetector:
     def _log_e(self, view: View, level: Level, places: Places) -> F64:
         first = view.day - LAG_DAYS + 1
         values = view.columns(self.pane, first, view.day, places) / view.scale(self.pane)
-        if self.direction == "down":
+        if self.KIND.direction == "down":
             means = level.safe * view.means(level, first, view.day, places)
             tilts = esr.falling_tilts(FALLS, level.dispersion)
             cap = np.where(values > 0, self.cap, IDLE_CAP)[:, None, :]
@@ -148,26 +137,3 @@ class LevelDetector:
         means = level.upper * level.weekday_factors(first, view.day)
         tilts = esr.rising_tilts(RISES, level.rise_dispersion)
         return esr.log_e_values(values, means, tilts, level.rise_dispersion, GROWTH_CAP if self.steady else RISE_CAP)
-
-
-usage_drop = LevelDetector("usage_drop", "total_usage", "actions", "down", 5, 0.85, silence=True)
-users_drop = LevelDetector("users_drop", "daily_users", "active_users", "down", 4, 0.85, silence=True, cap=USERS_CAP)
-time_drop = LevelDetector("time_drop", "time_in_product", "duration_ds", "down", 3, 0.85, silence=True)
-breadth_drop = LevelDetector("breadth_drop", "daily_features", "active_features", "down", 3, 0.85, silence=True)
-touch_drop = LevelDetector("touch_drop", "touches", "touches", "down", 2, 0.5, days=28, recovered=0.85)
-ticket_surge = LevelDetector("ticket_surge", "tickets", "tickets_opened", "up", 3, 1.5, least=4)
-severity_surge = LevelDetector("severity_surge", "ticket_severity", "severity_points", "up", 3, 1.5, least=8)
-negative_sentiment = LevelDetector("negative_sentiment", "ticket_sentiment", "complaints", "up", 3, 1.5, least=3)
-payment_trouble = LevelDetector("payment_trouble", "payments", "payment_troubles", "up", 4, 1.5, least=2)
-sustained_growth = LevelDetector(
-    "sustained_growth", "total_usage", "actions", "up", 5, 1.3, days=28, steady=True, gated=True, recovered=1.1
-)
-users_growth = LevelDetector(
-    "users_growth", "daily_users", "active_users", "up", 4, 1.3, days=28, steady=True, gated=True, recovered=1.1
-)
-
-BEFORE_SCORE = (
-    usage_drop, users_drop, time_drop, breadth_drop, touch_drop,
-    ticket_surge, severity_surge, negative_sentiment, payment_trouble,
-)  # fmt: skip
-AFTER_SCORE = (sustained_growth, users_growth)

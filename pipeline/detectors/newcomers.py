@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.detectors.condition import Condition, ripe
 from pipeline.evidence.view import Finding, View
+from pipeline.terms.kind import FEATURES_UP, USERS_UP, Kind, Play
 
 MORE_POWER_USERS, POWER_GROWTH = 3, 1.5
 HISTORY_DAYS = 112
@@ -31,8 +32,62 @@ def _power_users(view: View) -> Finding:
     return Finding(raised, now, before, now - before)
 
 
-DETECTORS = (
-    Condition("new_team", "teams", _new_team),
-    Condition("premium_probing", "features", _probing),
-    Condition("new_power_users", "power_users", _power_users),
+new_team = Condition(
+    Kind(
+        name="new_team",
+        dimension="teams",
+        scope="other",
+        family="expansion",
+        severity="info",
+        level="intermediate",
+        unit="teams",
+        direction="up",
+        method="condition",
+        contributors=(USERS_UP,),
+        play=Play("team-welcome", "Find out what the new team needs", 7),
+        summary="{name}: {observed:.0f} new teams use the product",
+        condition="3 new users of an e-mail domain never seen before, health is not red, nothing was bought lately",
+        resolution="they are not new any more, or an expansion is realised",
+    ),
+    _new_team,
 )
+premium_probing = Condition(
+    Kind(
+        name="premium_probing",
+        dimension="features",
+        scope="other",
+        family="expansion",
+        severity="info",
+        level="intermediate",
+        unit="features",
+        direction="up",
+        method="condition",
+        contributors=(FEATURES_UP,),
+        play=Play("feature-offer", "Show what the feature does in the larger plan", 7),
+        summary="{name}: {observed:.0f} features that the plan does not include are being tried",
+        condition="a feature outside the plan is new, used on 3 days, health is not red, nothing was bought lately",
+        resolution="nothing of the kind is new any more, or an expansion is realised",
+    ),
+    _probing,
+)
+new_power_users = Condition(
+    Kind(
+        name="new_power_users",
+        dimension="power_users",
+        scope="other",
+        family="expansion",
+        severity="info",
+        level="intermediate",
+        unit="users",
+        direction="up",
+        method="condition",
+        contributors=(USERS_UP,),
+        play=Play("growth-talk", "Ask the new power users what they want next", 14),
+        summary="{name}: {observed:.0f} power users, {expected:.0f} some weeks ago",
+        condition="3 and half as many power users more than in the reference period, health is not red",
+        resolution="there are fewer again, the reference has caught up, or an expansion is realised",
+    ),
+    _power_users,
+)
+
+DETECTORS = (new_team, premium_probing, new_power_users)

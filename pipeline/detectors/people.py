@@ -17,6 +17,7 @@ from pipeline.evidence.share import REFERENCE_DAYS
 from pipeline.evidence.view import F64, Finding, View
 from pipeline.state.members import last_days
 from pipeline.terms.hashing import U64
+from pipeline.terms.kind import CHAMPION_DOWN, POWER_USERS_DOWN, SPONSOR_DOWN, Kind, Play
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -74,8 +75,7 @@ def _finding(view: View, people: _People) -> Finding:
 class RoleSilence:
     """The user who is the contact with a role."""
 
-    KIND: str
-    DIMENSION: str
+    KIND: Kind
     column: str
     """Of accounts: hash of the contact's id, which is the user's, 0 for nobody."""
 
@@ -96,8 +96,7 @@ class RoleSilence:
 class PowerUserSilence:
     """Each power user of an account that has too few of them to speak of a share."""
 
-    KIND: str = "power_user_silent"
-    DIMENSION: str = "power_user"
+    KIND: Kind
 
     def evaluate(self, view: View) -> Finding:
         """Raised when one of them is silent for too long."""
@@ -114,8 +113,71 @@ class PowerUserSilence:
         return bool(view.power.count[place] > 0 and view.power.quiet[place] == 0)
 
 
-champion_silent = RoleSilence("champion_silent", "champion_activity", "champion")
-sponsor_silent = RoleSilence("sponsor_silent", "sponsor_activity", "sponsor_user")
-power_user_silent = PowerUserSilence()
+champion_silent = RoleSilence(
+    Kind(
+        name="champion_silent",
+        dimension="champion_activity",
+        scope="usage",
+        yields_to=("champion_left", "usage_drop", "silence"),
+        family="risk",
+        severity="error",
+        level="intermediate",
+        unit="days",
+        direction="up",
+        method="geometric-gap",
+        evidence="log",
+        stream=True,
+        contributors=(CHAMPION_DOWN,),
+        play=Play("champion-check", "Call the champion; if there is none any more, find the next one", 2),
+        summary="{name}: the champion has not been active for {observed:.0f} days; usually every {expected:.1f} days",
+        condition="the champion, who uses the product, is silent for longer than their rhythm and a holiday explain",
+        resolution="the champion is active again, or somebody else is champion",
+    ),
+    column="champion",
+)
+sponsor_silent = RoleSilence(
+    Kind(
+        name="sponsor_silent",
+        dimension="sponsor_activity",
+        scope="usage",
+        yields_to=("sponsor_left", "usage_drop", "silence"),
+        family="risk",
+        severity="warning",
+        level="intermediate",
+        unit="days",
+        direction="up",
+        method="geometric-gap",
+        evidence="log",
+        stream=True,
+        contributors=(SPONSOR_DOWN,),
+        play=Play("sponsor-check", "Call the sponsor", 5),
+        summary="{name}: the sponsor has not been active for {observed:.0f} days; usually every {expected:.1f} days",
+        condition="the sponsor, who uses the product, is silent for longer than their rhythm and a holiday explain",
+        resolution="the sponsor is active again, or somebody else is sponsor",
+    ),
+    column="sponsor_user",
+)
+power_user_silent = PowerUserSilence(
+    Kind(
+        name="power_user_silent",
+        dimension="power_user",
+        scope="usage",
+        yields_to=("champion_silent", "usage_drop", "silence"),
+        family="risk",
+        severity="warning",
+        level="intermediate",
+        unit="days",
+        direction="up",
+        method="geometric-gap",
+        evidence="log",
+        stream=True,
+        amended=True,
+        contributors=(POWER_USERS_DOWN,),
+        play=Play("champion-check", "Call the power user who went quiet", 2),
+        summary="{name}: a power user has not been active for {observed:.0f} days; usually every {expected:.1f} days",
+        condition="one of at most two power users is silent for longer than their rhythm and a holiday explain",
+        resolution="the power users are active again",
+    )
+)
 
 DETECTORS = (champion_silent, sponsor_silent, power_user_silent)

@@ -18,6 +18,7 @@ from pipeline.evidence.power import MIN_POWER_USERS, power_of
 from pipeline.evidence.share import REFERENCE_DAYS, by_day, per_account
 from pipeline.evidence.view import F64, Bools, Finding, View
 from pipeline.state.members import last_days
+from pipeline.terms.kind import FEATURES_DOWN, POWER_USERS_DOWN, USERS_DOWN, Kind, Play
 
 Places = npt.NDArray[np.intp]
 I64 = npt.NDArray[np.int64]
@@ -32,8 +33,7 @@ MONTH_DAYS = 28
 class RatioDetector:
     """One daily share that may fall."""
 
-    KIND: str
-    DIMENSION: str
+    KIND: Kind
     week: Callable[[View], tuple[F64, Bools]]
     """The last week's share of each account, and where it is materially below the baseline's."""
     daily: Callable[[View, Places], F64]
@@ -146,10 +146,79 @@ def _attendance(view: View, places: Places) -> F64:
     return np.asarray(np.concatenate([before, after]) / count)
 
 
-seat_utilisation_drop = RatioDetector("seat_utilisation_drop", "seats_in_use", _week_of_seats, _seats_in_use)
-stickiness_drop = RatioDetector("stickiness_drop", "stickiness", _week_of_users, _stickiness)
-power_user_attendance = RatioDetector("power_user_attendance", "power_users_active", _week_of_power_users, _attendance)
+seat_utilisation_drop = RatioDetector(
+    Kind(
+        name="seat_utilisation_drop",
+        dimension="seats_in_use",
+        scope="usage",
+        yields_to=("usage_drop", "users_drop", "silence"),
+        family="risk",
+        severity="warning",
+        level="intermediate",
+        unit="share",
+        direction="down",
+        method="betting-esr",
+        evidence="log",
+        stream=True,
+        told=1,
+        contributors=(USERS_DOWN, FEATURES_DOWN),
+        play=Play("seat-review", "Ask who no longer needs a seat and why", 5),
+        summary="{name}: {observed:.0%} of the seats are in use on a day, {expected:.0%} expected",
+        condition="surely fewer of the paid seats are in use on a day than usual; buying seats is no reason",
+        resolution="a week is back at 85 % of the expected",
+    ),
+    week=_week_of_seats,
+    daily=_seats_in_use,
+)
+stickiness_drop = RatioDetector(
+    Kind(
+        name="stickiness_drop",
+        dimension="stickiness",
+        scope="usage",
+        yields_to=("usage_drop", "users_drop", "silence", "seat_utilisation_drop"),
+        family="risk",
+        severity="warning",
+        level="intermediate",
+        unit="share",
+        direction="down",
+        method="betting-esr",
+        evidence="log",
+        stream=True,
+        told=1,
+        amended=True,
+        contributors=(USERS_DOWN, FEATURES_DOWN),
+        play=Play("habit-review", "Ask what brings people back less often", 5),
+        summary="{name}: {observed:.0%} of the month's users come on a day, {expected:.0%} expected",
+        condition="surely fewer of the month's users come on a day than usual (DAU/MAU)",
+        resolution="a week is back at 85 % of the expected",
+    ),
+    week=_week_of_users,
+    daily=_stickiness,
+)
+power_user_attendance = RatioDetector(
+    Kind(
+        name="power_user_attendance",
+        dimension="power_users_active",
+        scope="usage",
+        yields_to=("usage_drop", "users_drop", "power_user_decline", "user_mix_shift", "silence"),
+        family="risk",
+        severity="error",
+        level="intermediate",
+        unit="share",
+        direction="down",
+        method="betting-esr",
+        evidence="log",
+        stream=True,
+        told=1,
+        amended=True,
+        contributors=(POWER_USERS_DOWN,),
+        play=Play("champion-check", "Call the power users who went quiet", 2),
+        summary="{name}: {observed:.0%} of the power users come on a day, {expected:.0%} expected",
+        condition="surely fewer of the power users come on a day than usual, and the total falls too",
+        resolution="a week is back at 85 % of the expected",
+    ),
+    week=_week_of_power_users,
+    daily=_attendance,
+)
 
 DETECTORS = (seat_utilisation_drop, stickiness_drop, power_user_attendance)
-AMENDABLE = (stickiness_drop, power_user_attendance)
-"""Those that read day values only; seats are today's."""

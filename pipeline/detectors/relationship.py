@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.detectors.condition import Condition, holds
 from pipeline.evidence.view import Finding, View
+from pipeline.terms.kind import Kind, Play
 
 PROGRESS_DAYS = 21
 FIRST_LOGIN_DAYS = 14
@@ -63,10 +64,96 @@ def _stage_stalled(view: View) -> Finding:
     return Finding(raised, waiting, expected, np.where(known, waiting / np.where(known, expected, 1.0), 0.0))
 
 
-DETECTORS = (
-    Condition("onboarding_stalled", "onboarding", _stalled),
-    Condition("stage_stalled", "lifecycle", _stage_stalled),
-    Condition("sponsor_missing", "sponsor", _sponsor_missing),
-    Condition("key_contact_missing", "key_contacts", _key_contact_missing),
-    Condition("review_overdue", "business_review", _review_overdue),
+onboarding_stalled = Condition(
+    Kind(
+        name="onboarding_stalled",
+        dimension="onboarding",
+        scope="other",
+        family="risk",
+        severity="warning",
+        level="intermediate",
+        unit="days",
+        direction="up",
+        method="condition",
+        play=Play("onboarding-call", "Agree on the next step of the onboarding", 3),
+        summary="{name}: no progress in onboarding for {observed:.0f} days",
+        condition="in the stage onboarding, 21 days without a milestone while some are left, or 14 without a login",
+        resolution="there is progress, or the stage changes",
+    ),
+    _stalled,
 )
+stage_stalled = Condition(
+    Kind(
+        name="stage_stalled",
+        dimension="lifecycle",
+        scope="other",
+        family="risk",
+        severity="warning",
+        level="basic",
+        unit="days",
+        direction="up",
+        method="limit",
+        setting="health.stage_days",
+        play=Play("stage-review", "Agree on what it takes to reach the next stage", 7),
+        summary="{name}: in the same lifecycle stage for {observed:.0f} days, {expected:.0f} expected",
+        condition="off unless set: a lifecycle stage lasts longer than the settings expect of it",
+        resolution="the stage changes",
+    ),
+    _stage_stalled,
+)
+sponsor_missing = Condition(
+    Kind(
+        name="sponsor_missing",
+        dimension="sponsor",
+        scope="other",
+        family="data_quality",
+        severity="info",
+        level="basic",
+        unit="contacts",
+        direction="down",
+        method="condition",
+        play=Play("confirm-contacts", "Find out who the executive sponsor is", 14),
+        summary="{name}: no executive sponsor is known",
+        condition="roles of contacts are known, the account for 30 days, and no sponsor ever was",
+        resolution="a sponsor is named",
+    ),
+    _sponsor_missing,
+)
+key_contact_missing = Condition(
+    Kind(
+        name="key_contact_missing",
+        dimension="key_contacts",
+        scope="other",
+        family="data_quality",
+        severity="info",
+        level="basic",
+        unit="contacts",
+        direction="down",
+        method="condition",
+        play=Play("confirm-contacts", "Find out who decides and who administers", 14),
+        summary="{name}: no champion, decision maker or admin is known",
+        condition="roles of contacts are known, the account for 30 days, and nobody decides, champions or administers",
+        resolution="one of them is named",
+    ),
+    _key_contact_missing,
+)
+review_overdue = Condition(
+    Kind(
+        name="review_overdue",
+        dimension="business_review",
+        scope="other",
+        family="risk",
+        severity="warning",
+        level="intermediate",
+        unit="days",
+        direction="up",
+        method="condition",
+        play=Play("business-review", "Invite the stakeholders to a business review", 14),
+        summary="{name}: the last business review was {observed:.0f} days ago",
+        condition="100 days since the last business review",
+        resolution="a business review takes place",
+    ),
+    _review_overdue,
+)
+
+DETECTORS = (onboarding_stalled, stage_stalled, sponsor_missing, key_contact_missing, review_overdue)

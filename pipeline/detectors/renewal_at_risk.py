@@ -5,15 +5,32 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.evidence.view import Finding, View
-from pipeline.scorecards.bands import GREEN, GREY
+from pipeline.scorecards.bands import GREEN, GREY, RED, YELLOW
+from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play, Severity
 
-KIND = "renewal_at_risk"
-DIMENSION = "renewal"
+KIND = Kind(
+    name="renewal_at_risk",
+    dimension="renewal",
+    scope="other",
+    family="risk",
+    severity="warning",
+    level="advanced",
+    unit="days",
+    direction="down",
+    method="limit",
+    consequence=True,
+    contributors=(USERS_DOWN, FEATURES_DOWN),
+    play=Play("renewal-plan", "Agree on a renewal plan with the sponsor", 7),
+    summary="{name}: renewal in {observed:.0f} days and health is not green",
+    condition="the renewal is within 90 days and health is not green",
+    resolution="health is green, or the renewal has passed",
+)
 HORIZON_DAYS = 90
+_SEVERITY_OF_BAND: dict[int, Severity] = {RED: "critical", YELLOW: "error"}
 
 
 def evaluate(view: View) -> Finding:
-    """Raised by the band of this close; severity follows the band."""
+    """Raised by the band of this close."""
     renewal_ms = view.accounts.renewal_at_ms[view.rows]
     known = renewal_ms >= 0
     left = np.where(known, view.days.of(np.where(known, renewal_ms, 0)) - view.day, -1)
@@ -25,3 +42,8 @@ def evaluate(view: View) -> Finding:
 def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
     """Whether it would not raise."""
     return not finding.raised[place]
+
+
+def severity(view: View, place: int) -> Severity:
+    """As bad as the band is."""
+    return _SEVERITY_OF_BAND.get(int(view.band[place]), KIND.severity)

@@ -5,9 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.evidence.view import F64, Bools, Finding, View
+from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
 
-KIND = "sentiment_gap"
-DIMENSION = "sentiment"
+KIND = Kind(
+    name="sentiment_gap",
+    dimension="sentiment",
+    scope="usage",
+    family="risk",
+    severity="warning",
+    level="advanced",
+    unit="actions",
+    direction="down",
+    method="overdispersed-z",
+    evidence="deviations",
+    contributors=(USERS_DOWN, FEATURES_DOWN),
+    play=Play("honest-talk", "Ask openly why the product is used less", 5),
+    summary=(
+        "{name}: sentiment is good, yet usage fell to {observed:.0f} actions in four weeks, {expected:.0f} expected"
+    ),
+    condition="pulse and survey are green while four weeks of usage are 30 % below the expected, four deviations",
+    resolution="usage is back at 85 %, or sentiment is not green any more",
+)
 GREEN = 0.75
 """Sentiment, in 0…1, from which on it is called good."""
 FALLEN, RECOVERED = 0.7, 0.85

@@ -9,9 +9,29 @@ import numpy as np
 
 from pipeline.evidence.view import Finding, View
 from pipeline.state.members import last_days
+from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
 
-KIND = "silence"
-DIMENSION = "activity"
+KIND = Kind(
+    name="silence",
+    dimension="activity",
+    scope="usage",
+    covers_children=True,
+    family="risk",
+    severity="error",
+    level="basic",
+    unit="days",
+    direction="up",
+    method="geometric-gap",
+    evidence="log",
+    stream=True,
+    told=3,
+    amended=True,
+    contributors=(USERS_DOWN, FEATURES_DOWN),
+    play=Play("reach-out", "Reach the sponsor: the account has gone silent", 2),
+    summary="{name}: no activity for {observed:.0f} days; usually active every {expected:.1f} days",
+    condition="no activity for longer than the account's own rhythm explains",
+    resolution="there is activity again",
+)
 MIN_BASELINE_DAYS = 28
 MIN_ACTIVE_DAYS = 4
 MIN_GAP_DAYS = 7

@@ -19,6 +19,7 @@ from pipeline.state.members import last_days
 from pipeline.state.panes import RING, SCALES, USAGE_PANES
 from pipeline.terms.days import Days
 from pipeline.terms.hashing import U64
+from pipeline.terms.kind import Kind
 from pipeline.terms.records import I64
 
 F64 = npt.NDArray[np.float64]
@@ -59,8 +60,7 @@ class Finding:
 class Evaluator(Protocol):
     """What says where its condition holds."""
 
-    KIND: str
-    DIMENSION: str
+    KIND: Kind
 
     def evaluate(self, view: View) -> Finding:
         """Where the condition holds as of the view's day."""
@@ -78,14 +78,20 @@ class View:
         config: EngineConfig,
         counts: Census,
         day_factors: DayFactors | None = None,
+        *,
+        gone_by: bool = False,
     ) -> None:
-        """`day_factors`: of the calendar and the fleet as of the day; without them every day is an ordinary one."""
+        """`day_factors`: of the calendar and the fleet as of the day; without them every day is an ordinary one.
+
+        `gone_by`: the day was closed before; of it day values are known, but not what else was so then.
+        """
         self.accounts = accounts
         self.rows = rows
         self.day = day
         self.end_ms = days.end_ms(day)
         self.days = days
         self.day_factors = day_factors
+        self.gone_by = gone_by
         self.threshold = float(np.log(config.run_length_days))
         self.config = config
         self.users = counts.users
@@ -168,9 +174,9 @@ class View:
 
     def finding(self, detector: Evaluator) -> Finding:
         """What a detector finds here, evaluated once."""
-        if detector.KIND not in self._findings:
-            self._findings[detector.KIND] = detector.evaluate(self)
-        return self._findings[detector.KIND]
+        if detector.KIND.name not in self._findings:
+            self._findings[detector.KIND.name] = detector.evaluate(self)
+        return self._findings[detector.KIND.name]
 
     @cached_property
     def level(self) -> Level:

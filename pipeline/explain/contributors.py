@@ -14,51 +14,19 @@ from pipeline.evidence.power import power_of
 from pipeline.evidence.roles import declining
 from pipeline.state.members import Members, last_days
 from pipeline.state.state import State
+from pipeline.terms.kind import Kind, Sought
 
 MAX_CONTRIBUTORS = 5
-USERS_DOWN, FEATURES_DOWN, POWER_USERS_DOWN = ("users", -1), ("features", -1), ("power", -1)
-ROLE_DOWN = ("role", -1)
-CHAMPION_DOWN, SPONSOR_DOWN = ("champion", -1), ("sponsor_user", -1)
-USERS_UP, FEATURES_UP = ("users", 1), ("features", 1)
-Sought = tuple[str, int]
-"""Whom to look at, and whether those who do less (−1) or more (1) are sought."""
-
-_USAGE_FALLS: tuple[Sought, ...] = (USERS_DOWN, FEATURES_DOWN)
-CONTRIBUTORS: dict[str, tuple[Sought, ...]] = {
-    **dict.fromkeys(
-        (
-            "usage_drop", "users_drop", "time_drop", "silence", "dormant", "combined_evidence", "weekly_drop",
-            "sentiment_gap", "seat_utilisation_drop", "stickiness_drop", "health_changed", "renewal_at_risk",
-        ),
-        _USAGE_FALLS,
-    ),
-    **dict.fromkeys(("breadth_drop", "feature_abandonment"), (FEATURES_DOWN,)),
-    **dict.fromkeys(
-        ("power_user_decline", "user_mix_shift", "power_user_attendance", "power_user_silent"), (POWER_USERS_DOWN,)
-    ),
-    **dict.fromkeys(
-        (
-            "sustained_growth", "users_growth", "new_power_users", "seat_saturation", "quota_burn", "new_team",
-            "single_user_dependence",
-        ),
-        (USERS_UP,),
-    ),
-    "role_decline": (ROLE_DOWN,),
-    "premium_probing": (FEATURES_UP,),
-    "champion_silent": (CHAMPION_DOWN,),
-    "sponsor_silent": (SPONSOR_DOWN,),
-}  # fmt: skip
-"""By kind, in the order in which they are named; of any other kind nobody is."""
 
 
-def contributors(state: State, row: int, day: int, kind: str) -> list[dict[str, Any]]:
+def contributors(state: State, row: int, day: int, kind: Kind) -> list[dict[str, Any]]:
     """The members of an account that explain an alert of a kind as of a day: at most five, the largest change first.
 
     `change` is in active days a week: of the last week against the usual.
     """
     age = day - int(state.accounts.first_usage_day[row]) + 1
     found: list[dict[str, Any]] = []
-    for sought in CONTRIBUTORS.get(kind, ()):
+    for sought in kind.contributors:
         found += _changed(state, row, day, age, sought)
     return found[:MAX_CONTRIBUTORS]
 

@@ -10,15 +10,11 @@ import numpy as np
 
 from pipeline.alerts.records import Change, Scene, change_pct, optional, state_of
 from pipeline.books.book import Episode
-from pipeline.detectors import (
-    combined_evidence,
-    feature_abandonment,
-    levels,
-    power_user_decline,
-    ratios,
-    role_decline,
-    silence,
-)
+from pipeline.detectors import COMBINED, DETECTORS
+from pipeline.detectors.combined_evidence import SPEAKING
+from pipeline.detectors.levels import LevelDetector
+from pipeline.detectors.power_users import power_user_decline
+from pipeline.detectors.shares import feature_abandonment
 from pipeline.evidence.power import MIN_POWER_USERS
 from pipeline.evidence.view import F64, Bools, Evaluator, Finding, Places, View
 from pipeline.explain.benchmark import benchmark
@@ -26,8 +22,12 @@ from pipeline.explain.contributors import contributors
 from pipeline.health.dimensions import dimension_of
 from pipeline.health.judging import DayContext, Verdict
 from pipeline.health.score import Score
+from pipeline.kinds import KINDS
 from pipeline.scorecards.bands import NAMES
 from pipeline.state.state import State
+from pipeline.terms.kind import Kind
+
+_TOLD = sorted((detector for detector in DETECTORS if detector.KIND.told), key=lambda detector: detector.KIND.told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,11 @@ def alert_records(state: State, day: DayContext, steps: Sequence[Step]) -> list[
         key = step.verdict.slot, step.place
         if key not in scenes:
             scenes[key] = _with_health(state, day, around[step.place], step)
-        named = contributors(state, step.row, day.view.day, step.episode.kind)
+        kind = KINDS[step.episode.kind]
+        named = contributors(state, step.row, day.view.day, kind)
         scene = replace(scenes[key], contributors=named)
         account_id, book = state.accounts.ids[step.row], state.accounts.books[step.row]
-        records.append(state.alerting.record(account_id, book, step.episode, step.change, scene))
+        records.append(state.alerting.record(kind, account_id, book, step.episode, step.change, scene))
     return records
 
 
@@ -102,22 +103,22 @@ def verdict_record(state: State, verdict: Verdict, row: int, place: int) -> dict
 def tested_dimensions(view: View, places: Places) -> list[list[dict[str, Any]]]:
     """What detectors say of each account, flat dimensions too; each one's part in the combined evidence."""
     dimensions: list[list[dict[str, Any]]] = [[] for _ in places]
-    weighed = [(detector, weight, view.finding(detector)) for detector, weight in combined_evidence.COMPONENTS]
-    parts = np.stack([finding.surest[places] + np.log(weight) for _, weight, finding in weighed])
+    parts = COMBINED.parts(view)[:, places]
     known = np.isfinite(parts).any(axis=0)
     shares = np.exp(parts - np.where(known, np.logaddexp.reduce(parts, axis=0), np.inf))
-    for (detector, weight, finding), share in zip(weighed, shares, strict=True):
-        chosen = np.flatnonzero(_speaks(view, detector.KIND, finding, places))
+    for detector, share in zip(COMBINED.components, shares, strict=True):
+        finding = view.finding(detector)
+        chosen = np.flatnonzero(_speaks(view, detector, finding, places))
         if not len(chosen):
             continue
         evidence = _evidence(view, detector, places[chosen])
-        told = _tested(detector.DIMENSION, weight, finding, places[chosen], evidence)
+        told = _tested(detector.KIND, finding, places[chosen], evidence)
         for number, entry, part in zip(chosen.tolist(), told, share[chosen].tolist(), strict=True):
             dimensions[number].append(entry | {"contribution_pct": round(100.0 * part, 2)})
-    for detector in (*ratios.DETECTORS, role_decline, silence):
+    for detector in _TOLD:
         finding = view.finding(detector)
-        chosen = np.flatnonzero(finding.evidence[places] >= combined_evidence.SPEAKING)
-        told = _tested(detector.DIMENSION, 0, finding, places[chosen], finding.evidence[places[chosen]])
+        chosen = np.flatnonzero(finding.evidence[places] >= SPEAKING)
+        told = _tested(detector.KIND, finding, places[chosen], finding.evidence[places[chosen]])
         for number, entry in zip(chosen.tolist(), told, strict=True):
             dimensions[number].append(entry)
     return dimensions
@@ -125,7 +126,7 @@ def tested_dimensions(view: View, places: Places) -> list[list[dict[str, Any]]]:
 
 def _evidence(view: View, detector: Evaluator, places: Places) -> F64:
     """Of values off their level as found; of the others it is computed only here, where it is shown."""
-    if isinstance(detector, levels.LevelDetector):
+    if isinstance(detector, LevelDetector):
         return detector.evidence_of(view, places)
     return view.finding(detector).evidence[places]
 
@@ -156,26 +157,26 @@ def _criteria(score: Score, place: int) -> list[dict[str, Any]]:
     return entries
 
 
-def _speaks(view: View, kind: str, finding: Finding, places: Places) -> Bools:
+def _speaks(view: View, detector: Evaluator, finding: Finding, places: Places) -> Bools:
     """Whether there is anything to say of what a kind judges, flat or not."""
-    if kind == power_user_decline.KIND:
+    if detector is power_user_decline:
         return np.asarray(view.power.count[places] >= MIN_POWER_USERS)
     return np.asarray((finding.expected[places] > 0) | (finding.observed[places] > 0))
 
 
-def _tested(name: str, weight: int, finding: Finding, places: Places, evidence: F64) -> Iterator[dict[str, Any]]:
+def _tested(kind: Kind, finding: Finding, places: Places, evidence: F64) -> Iterator[dict[str, Any]]:
     observed, expected = finding.observed[places], finding.expected[places]
-    if name == feature_abandonment.DIMENSION:
+    if kind is feature_abandonment.KIND:
         # Told as the features that are still used, like every dimension of which less is worse.
         observed = expected - observed
     for seen, usual, surety in zip(observed.tolist(), expected.tolist(), evidence.tolist(), strict=True):
         yield {
-            "name": name,
+            "name": kind.dimension,
             "observed": optional(seen),
             "expected": optional(usual),
             "change_pct": change_pct(seen, usual),
             "evidence": optional(surety),
-            "weight": weight,
+            "weight": kind.weight,
             "contribution_pct": None,
             "state": state_of(seen, usual),
         }

@@ -10,12 +10,42 @@ from pipeline.alerts.records import Alerting, Change, Scene
 from pipeline.books.book import Book, Context, Episode
 from pipeline.fleet.merged import Fleet, MergedDay
 from pipeline.terms.days import Days
+from pipeline.terms.kind import Kind, Play
 from schemas.accounts import FLEET
 from schemas.event_types import ALERT_SEVERITIES
 
-FEED_STOPPED, FLEET_DIP = "usage_feed_stopped", "fleet_dip"
+FEED_STOPPED = Kind(
+    name="usage_feed_stopped",
+    dimension="total_usage",
+    scope="fleet",
+    family="data_quality",
+    severity="critical",
+    level="basic",
+    unit="actions",
+    direction="down",
+    method="fleet-sum",
+    play=Play("feed-check", "Restart the usage feed and load what is missing", 1),
+    summary="{name}: {observed:.0f} actions on a day, {expected:.0f} expected: the usage feed has stopped",
+    condition="hardly any usage arrives from all accounts together",
+    resolution="half of the expected usage arrives",
+)
+FLEET_DIP = Kind(
+    name="fleet_dip",
+    dimension="total_usage",
+    scope="fleet",
+    family="system",
+    severity="warning",
+    level="advanced",
+    unit="share",
+    direction="down",
+    method="fleet-median",
+    play=Play("release-check", "Look for a release, an outage or a holiday that explains it", 1),
+    summary="{name}: half of the accounts did less than {observed:.0%} of what is usual for the day",
+    condition="all accounts, or all of a segment, use the product less at once",
+    resolution="nine tenths of the expected are back",
+)
 FLEET_KINDS = (FEED_STOPPED, FLEET_DIP)
-DIMENSION = "total_usage"
+_KIND_OF = {kind.name: kind for kind in FLEET_KINDS}
 STOPPED_SHARE, FLOWING_SHARE = 0.1, 0.5
 DIP_FACTOR, DEEP_FACTOR, OVER_FACTOR = 0.8, 0.5, 0.9
 CLEAR_DAYS = 5
@@ -54,11 +84,11 @@ class FleetAlerts:
     def open_by_kind(self) -> dict[str, int]:
         """How many are open of each kind."""
         kinds = [episode.kind for book in self.books.values() for episode in book.episodes]
-        return {kind: kinds.count(kind) for kind in FLEET_KINDS}
+        return {kind.name: kinds.count(kind.name) for kind in FLEET_KINDS}
 
-    def _open(self, scope: str | None, kind: str) -> Episode | None:
+    def _open(self, scope: str | None, kind: Kind) -> Episode | None:
         book = self.books.get(scope)
-        return book.episode(kind, DIMENSION) if book is not None else None
+        return book.episode(kind.name, kind.dimension) if book is not None else None
 
     def advance(self, merged: MergedDay, fleet: Fleet) -> list[dict[str, Any]]:
         """Alert records of one more merged day: the feed, then the fleet, then its segments."""
@@ -110,10 +140,10 @@ class _Day:
         self.alerts, self.number, self.alerting, self.days = alerts, number, alerting, days
         self.records = []
 
-    def run(self, scope: str | None, kind: str, today: Judgement, *, inhibited: bool) -> None:
+    def run(self, scope: str | None, kind: Kind, today: Judgement, *, inhibited: bool) -> None:
         """Advance one episode."""
         book = self.alerts.books.get(scope)
-        episode = book.episode(kind, DIMENSION) if book is not None else None
+        episode = book.episode(kind.name, kind.dimension) if book is not None else None
         if book is None or episode is None:
             if today.raised and not inhibited:
                 self._open(scope, kind, today)
@@ -133,15 +163,15 @@ class _Day:
         """End the dips of some scopes: what opened today says it for them too."""
         for scope in sorted(filter(chosen, self.alerts.books), key=lambda name: name or ""):
             book = self.alerts.books[scope]
-            episode = book.episode(FLEET_DIP, DIMENSION)
+            episode = book.episode(FLEET_DIP.name, FLEET_DIP.dimension)
             if episode is not None:
                 self._resolve(scope, book, episode, "inhibited")
 
-    def _open(self, scope: str | None, kind: str, today: Judgement) -> None:
+    def _open(self, scope: str | None, kind: Kind, today: Judgement) -> None:
         name = "The fleet" if scope is None else f"Segment {scope}"
         book = self.alerts.books.setdefault(scope, Book(context=Context(name=name, segment=scope)))
         starts_at_ms, end_ms = self.days.start_ms(self.number), self.days.end_ms(self.number)
-        episode = Episode(kind, DIMENSION, self.number, starts_at_ms, end_ms, today.severity, *today.values)
+        episode = Episode(kind.name, kind.dimension, self.number, starts_at_ms, end_ms, today.severity, *today.values)
         book.episodes.append(episode)
         self._write(scope, book, episode, "firing", "detected")
 
@@ -155,4 +185,4 @@ class _Day:
         change = Change(status, reason, end_ms, end_ms if status == "resolved" else None)
         account_id = FLEET if scope is None else f"{FLEET}:{scope}"
         window = Scene(self.days.start_ms(self.number), end_ms)
-        self.records.append(self.alerting.record(account_id, book, episode, change, window))
+        self.records.append(self.alerting.record(_KIND_OF[episode.kind], account_id, book, episode, change, window))

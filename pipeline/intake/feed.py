@@ -19,6 +19,7 @@ from pipeline.health.check import require
 from pipeline.intake.apply import APPLY, Accepted, clear_profile, rows_at
 from pipeline.intake.ledger import ledger_entry
 from pipeline.intake.topic import Pending, Topic
+from pipeline.kinds import require_known
 from pipeline.state.state import State
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.hashing import combine, hash64
@@ -45,9 +46,11 @@ class Feed:
     def __init__(self, config: EngineConfig, number: int, partitions: int | None = None) -> None:
         """`partitions`: of each topic; without it this one is alone and its fleet records need not come back.
 
-        Raises `ScorecardError` when the configuration's scorecards cannot be used.
+        Raises `ScorecardError` when the configuration's scorecards cannot be used, `ValueError` when there are no
+        kinds of alert that it names.
         """
         require(config)
+        require_known((*config.disabled_kinds, *config.shadow_kinds))
         self.config = config
         self.number = number
         self.state = State(config, number if partitions else 0, partitions or 1)

@@ -30,15 +30,15 @@ def react(state: State, row: int, facts: Iterable[Fact]) -> list[dict[str, Any]]
 
 def _begin(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any]]:
     book = state.accounts.books[row]
-    if rule.kind in state.config.disabled_kinds or fact.at_ms <= book.settled.get(f"{rule.kind}|{fact.key}", -1):
+    if rule.name in state.config.disabled_kinds or fact.at_ms <= book.settled.get(f"{rule.name}|{fact.key}", -1):
         return []
-    episode = book.episode(rule.kind, fact.key)
+    episode = book.episode(rule.name, fact.key)
     severity, values = rule.severity_at(fact.observed), (fact.observed, fact.expected, fact.evidence)
     if episode is None:
         day = state.days.of_one(fact.at_ms)
-        episode = Episode(rule.kind, fact.key, day, fact.at_ms, fact.at_ms, severity, *values)
+        episode = Episode(rule.name, fact.key, day, fact.at_ms, fact.at_ms, severity, *values)
         book.episodes.append(episode)
-        return [_record(state, row, book, episode, Change("firing", "detected", fact.at_ms))]
+        return [_record(state, row, rule, book, episode, Change("firing", "detected", fact.at_ms))]
     if not rule.repeats:
         return []
     worse = severity_rises(episode.severity, severity)
@@ -46,24 +46,24 @@ def _begin(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any
     episode.observed, episode.expected, episode.evidence = values
     if worse:
         episode.severity = severity
-    return [_record(state, row, book, episode, Change("firing", "worsened" if worse else "detected", fact.at_ms))]
+    return [_record(state, row, rule, book, episode, Change("firing", "worsened" if worse else "detected", fact.at_ms))]
 
 
 def _end(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any]]:
     book = state.accounts.books[row]
-    episode = book.episode(rule.kind, fact.key)
+    episode = book.episode(rule.name, fact.key)
     ends_at_ms = fact.at_ms
     if episode is not None and rule.backdated:
         ends_at_ms = max(ends_at_ms, episode.starts_at_ms)
     ends = episode is not None and episode.starts_at_ms <= ends_at_ms
     ends = ends and not (rule.regained and episode is not None and fact.observed < episode.expected)
     if rule.remembered and (ends or not rule.regained):
-        remember(book, f"{rule.kind}|{fact.key}", ends_at_ms, state.config.max_book_entries)
+        remember(book, f"{rule.name}|{fact.key}", ends_at_ms, state.config.max_book_entries)
     if episode is None or not ends:
         return []
     book.episodes.remove(episode)
     episode.revision += 1
-    return [_record(state, row, book, episode, Change("resolved", "recovered", fact.at_ms, ends_at_ms))]
+    return [_record(state, row, rule, book, episode, Change("resolved", "recovered", fact.at_ms, ends_at_ms))]
 
 
 def health_of(state: State, row: int) -> dict[str, Any]:
@@ -85,6 +85,6 @@ def _known(score: float) -> float | None:
     return None if isnan(score) else score
 
 
-def _record(state: State, row: int, book: Book, episode: Episode, change: Change) -> dict[str, Any]:
+def _record(state: State, row: int, rule: Rule, book: Book, episode: Episode, change: Change) -> dict[str, Any]:
     scene = Scene(episode.starts_at_ms, change.at_ms, health=health_of(state, row))
-    return state.alerting.record(state.accounts.ids[row], book, episode, change, scene)
+    return state.alerting.record(rule, state.accounts.ids[row], book, episode, change, scene)

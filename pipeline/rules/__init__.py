@@ -13,8 +13,6 @@ from pipeline.rules.rule import Rule
 RULES: tuple[Rule, ...] = (*billing.RULES, *tickets.RULES, *signals.RULES)
 """Every immediate rule."""
 
-RULE_OF: dict[str, Rule] = {rule.kind: rule for rule in RULES}
-
 
 def by_fact(names: str) -> dict[str, tuple[Rule, ...]]:
     """Rules by the facts that open them (`opened_by`) or end them (`ended_by`)."""

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from pipeline.terms.kind import Family, Kind, Play
+from pipeline.terms.kind import Family, Kind, Level, Scope, Severity
 
 BILLING, TICKETS, SIGNALS = "billing.events", "ticket.events", "customer.signals"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One immediate rule; `key` says what the alert's dimension is."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Kind):
+    """One immediate rule, which is the kind of alert that it makes; its dimension is what the fact names."""
 
-    kind: str
     topic: str
-    severity: str
     opened_by: str
-    condition: str
-    key: str
     ended_by: tuple[str, ...]
-    resolution: str
-    play: Play
-    summary: str
+    scope: Scope = "other"
     family: Family = "risk"
-    level: str = "basic"
+    level: Level = "basic"
     unit: str = "events"
-    direction: str = "up"
-    ladder: tuple[tuple[float, str], ...] = ()
+    direction: Literal["up", "down"] = "up"
+    method: str = "fact"
+    immediate: bool = True
+    ladder: tuple[tuple[float, Severity], ...] = ()
     """Severities from an observed value on, in rising order; below the first the rule's own."""
     days: int | None = 84
     """Ends by itself at the close of the day so many days after the one it began on."""
@@ -40,23 +37,7 @@ class Rule:
     remembered: bool = True
     """Whether an ending holds against older facts that come after it; else the book sees to that."""
 
-    def severity_at(self, observed: float) -> str:
+    def severity_at(self, observed: float) -> Severity:
         """Severity for an observed value."""
         reached = [severity for value, severity in self.ladder if observed >= value]
         return reached[-1] if reached else self.severity
-
-    def as_kind(self) -> Kind:
-        """The kind of alert that the rule makes."""
-        return Kind(
-            self.family,
-            self.severity,
-            self.level,
-            self.unit,
-            self.direction,
-            "fact",
-            self.play,
-            self.summary,
-            immediate=True,
-            condition=self.condition,
-            resolution=self.resolution,
-        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.kinds.table import KINDS
+from pipeline.health.kinds import HEALTH_CHANGED
+from pipeline.kinds import KINDS
 from schemas.errors import UsageError
 from schemas.topics import DAY_MS
 
@@ -22,7 +23,7 @@ RISK_KINDS, EXPANSION_KINDS = (
     frozenset(name for name, kind in KINDS.items() if kind.family == family) for family in ("risk", "expansion")
 )
 
-CONSEQUENCE_KINDS = frozenset({"health_changed", "renewal_at_risk"})
+CONSEQUENCE_KINDS = frozenset(name for name, kind in KINDS.items() if kind.consequence)
 """Kinds that judge an account as a whole: they follow from an incident of the account, but do not name it."""
 
 FACT_KINDS = frozenset(name for name, kind in KINDS.items() if kind.immediate)
@@ -246,7 +247,7 @@ def _concerns(label: Label, alert: Mapping[str, Any]) -> bool:
 
 
 def _is_improvement(alert: Mapping[str, Any]) -> bool:
-    return bool(alert["kind"] == "health_changed" and alert["severity"] == "info")
+    return bool(alert["kind"] == HEALTH_CHANGED.name and alert["severity"] == "info")
 
 
 def _find(label: Label, alerts: Sequence[Mapping[str, Any]]) -> Finding:

@@ -7,13 +7,11 @@ from typing import Any
 from pipeline.alerts.records import Alerting, Change, Scene
 from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
-from pipeline.kinds.table import KINDS
+from pipeline.health.kinds import SCORECARD_STALE
 from pipeline.scoring.labels import FLEET
 from pipeline.scoring.spans import Staleness
 from schemas.topics import DAY_MS
 
-KIND = "scorecard_stale"
-DIMENSION = "churn_recall"
 _EVERYBODY = Context(name="All accounts")
 
 
@@ -21,15 +19,16 @@ def stale_alert(staleness: Staleness, config: EngineConfig) -> dict[str, Any]:
     """The record, as in schemas/alert.avsc: of no account, detected when the last of the quarters has ended."""
     at_ms = staleness.at_ms
     episode = Episode(
-        kind=KIND,
-        dimension=DIMENSION,
+        kind=SCORECARD_STALE.name,
+        dimension=SCORECARD_STALE.dimension,
         opened_day=at_ms // DAY_MS,
         starts_at_ms=at_ms,
         detected_at_ms=at_ms,
-        severity=KINDS[KIND].severity,
+        severity=SCORECARD_STALE.severity,
         observed=staleness.recalls[-1],
         expected=staleness.target,
         evidence=float(len(staleness.recalls)),
     )
     scene = Scene(window_start_ms=staleness.starts_at_ms, window_end_ms=at_ms)
-    return Alerting(config).record(FLEET, Book(context=_EVERYBODY), episode, Change("firing", "detected", at_ms), scene)
+    change = Change("firing", "detected", at_ms)
+    return Alerting(config).record(SCORECARD_STALE, FLEET, Book(context=_EVERYBODY), episode, change, scene)

@@ -1,13 +1,28 @@
-"""What a kind of alert is."""
+"""What a kind of alert is: one declaration, made beside the detector or the rule that raises it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 from typing import Literal
 
 from schemas.event_types import ALERT_SEVERITIES
 
 Family = Literal["risk", "expansion", "advocacy", "data_quality", "system"]
+Severity = Literal["info", "warning", "error", "critical"]
+Level = Literal["basic", "intermediate", "advanced"]
+Scope = Literal["fleet", "usage", "other"]
+Sought = tuple[Literal["users", "features", "power", "role", "champion", "sponsor_user"], Literal[-1, 1]]
+"""Whom an alert names, and whether those who do less (−1) or more (1) are sought."""
+
+USERS_DOWN: Sought = ("users", -1)
+FEATURES_DOWN: Sought = ("features", -1)
+POWER_USERS_DOWN: Sought = ("power", -1)
+ROLE_DOWN: Sought = ("role", -1)
+CHAMPION_DOWN: Sought = ("champion", -1)
+SPONSOR_DOWN: Sought = ("sponsor_user", -1)
+USERS_UP: Sought = ("users", 1)
+FEATURES_UP: Sought = ("features", 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,28 +34,74 @@ class Play:
     days: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of alert. `summary` is formatted with `name`, `observed`, `expected`, `dimension` and `band`."""
+    """Everything that is true of one kind of alert."""
 
-    family: Family
-    severity: str
-    level: str
-    unit: str
-    direction: str
-    method: str
-    play: Play
-    summary: str
-    evidence: Literal["log", "deviations", "probability", "fact"] = "fact"
-    immediate: bool = False
-    calm: bool = False
-    """Whether it is not raised while a risk of the account is open."""
+    name: str
+    dimension: str
+    """What its alerts are about within the account; of rules and scorecards in words, as they name it."""
+    scope: Scope
+    """fleet: of all accounts or a segment. usage: raised by less usage than expected, so that it does not open while
+    that is explained by a wider alert: the feed has stopped, a fleet's dip, the parent's usage."""
+    covers_children: bool = False
+    """Whether it is that wider alert for the accounts of which its own is the parent."""
     yields_to: tuple[str, ...] = ()
     """Kinds of the same account that, while open, keep this one from opening."""
-    condition: str = ""
+    calm: bool = False
+    """Whether it does not open while a risk of the account is open."""
+    family: Family
+    severity: Severity
+    """At which it opens, unless its detector grades what it finds."""
+    level: Level
+    """How demanding it is."""
+    unit: str
+    """Of what is observed and expected."""
+    direction: Literal["up", "down"]
+    method: str
+    evidence: Literal["log", "deviations", "probability", "fact"] = "fact"
+    """What the evidence is: a log e-value, standard deviations, a probability, or any figure of a certain fact."""
+    stream: bool = False
+    """Whether it shares the alert budget: one more makes the thresholds of all others stricter."""
+    weight: int = 0
+    """Of its dimension in the combined evidence, 1–5; 0 takes no part. One more shifts the combined evidence."""
+    told: int = 0
+    """Place of its dimension, where it speaks, in all alerts of the account, after the weighed ones; 0 is nowhere."""
+    amended: bool = False
+    """Whether it reads day values only, so that late data changes or retracts what it has opened."""
+    immediate: bool = False
+    """Whether it opens with the record that brings the fact, not at the close of a day."""
+    of_card: bool = False
+    """Whether it tells of one scorecard, which is its dimension."""
+    consequence: bool = False
+    """Whether it judges an account as a whole: it follows from what happens to the account and does not name it."""
+    contributors: tuple[Sought, ...] = ()
+    """Whom its alerts name, in this order."""
+    setting: str = ""
+    """The setting without which it is off."""
+    play: Play
+    summary: str
+    """Formatted with `name`, `observed`, `expected`, `dimension` and `band`."""
+    condition: str
     """What raises it, in a customer success manager's words."""
-    resolution: str = ""
+    resolution: str
     """What ends it."""
+
+    def score(self, severity: str, evidence: float) -> float:
+        """How sure an alert is, 0…20, on one scale for all kinds: about the log evidence against chance.
+
+        A log e-value as it is; a deviation's `z²/2`; of a probability, `−ln` of that of the contrary; for a fact,
+        which is certain, 14 to 20 by severity.
+        """
+        if self.evidence == "log":
+            value = evidence
+        elif self.evidence == "deviations":
+            value = evidence * evidence / 2.0
+        elif self.evidence == "probability":
+            value = -log(max(1e-9, 1.0 - evidence))
+        else:
+            value = 14.0 + 2.0 * ALERT_SEVERITIES.index(severity)
+        return round(min(20.0, max(0.0, value)), 4)
 
 
 def severity_rises(old: str, new: str) -> bool:

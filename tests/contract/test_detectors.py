@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from pipeline.alerts.records import MAX_SUMMARY
-from pipeline.detectors import AMENDABLE, DETECTORS, Detector
+from pipeline.config import STREAMS
+from pipeline.detectors import COMBINED, DETECTORS, Detector
 from pipeline.evidence.view import Finding
-from pipeline.kinds.statistical import STATISTICAL_KINDS
-from pipeline.kinds.table import KINDS, STREAMS, Kind
+from pipeline.kinds import KINDS
 from pipeline.state.accounts import SCALARS, SUMMARIES
 from schemas.event_types import ALERT_SEVERITIES
 from tests.support.handmade import TODAY, World, varied_world
 from tests.support.repository import text
 
-each_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[detector.KIND for detector in DETECTORS])
+each_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[detector.KIND.name for detector in DETECTORS])
 each_kind = pytest.mark.parametrize("name", KINDS)
 SPECIFIED = re.findall(
     r"`(\w+)` \((risk|expansion|advocacy|data_quality|system)[,;][^)]*\)(?:\*\* of `(\w+)`| \| `(\w+)`)?",
@@ -57,29 +57,35 @@ def same(left: Finding, right: Finding) -> bool:
 
 @each_detector
 def test_a_detectors_kind_is_described(detector: Detector) -> None:
-    assert detector.KIND in KINDS
-    assert not KINDS[detector.KIND].immediate
-    assert detector.DIMENSION
+    assert KINDS[detector.KIND.name] is detector.KIND
+    assert not detector.KIND.immediate
+    assert detector.KIND.dimension
 
 
-def test_the_statistical_kinds_are_those_with_a_log_e_value() -> None:
-    assert set(STATISTICAL_KINDS) == {name for name, kind in KINDS.items() if kind.evidence == "log"}
-    assert len(STATISTICAL_KINDS) == STREAMS
+def test_the_kinds_that_share_the_alert_budget_are_as_many_as_the_configuration_counts() -> None:
+    assert sum(kind.stream for kind in KINDS.values()) == STREAMS
+
+
+@each_kind
+def test_what_shares_the_budget_or_is_weighed_has_a_log_e_value(name: str) -> None:
+    kind = KINDS[name]
+    assert kind.evidence == "log" or not (kind.stream or kind.weight)
+
+
+def test_every_kind_with_a_weight_is_in_the_combined_evidence() -> None:
+    weighed = {name for name, kind in KINDS.items() if kind.weight}
+    assert {detector.KIND.name for detector in COMBINED.components} == weighed == set(COMBINED.KIND.yields_to)
 
 
 @each_kind
 def test_a_kind_yields_to_kinds_that_are_advanced_before_it(name: str) -> None:
-    order = [detector.KIND for detector in DETECTORS]
+    order = [detector.KIND.name for detector in DETECTORS]
     for stronger in KINDS[name].yields_to:
         assert stronger in order or KINDS[stronger].immediate
 
 
 def test_no_two_detectors_are_of_one_kind() -> None:
-    assert len({detector.KIND for detector in DETECTORS}) == len(DETECTORS)
-
-
-def test_amendable_kinds_are_those_of_detectors() -> None:
-    assert set(AMENDABLE) < {detector.KIND for detector in DETECTORS}
+    assert len({detector.KIND.name for detector in DETECTORS}) == len(DETECTORS)
 
 
 @each_detector
@@ -167,7 +173,7 @@ def test_a_kind_has_a_play_with_a_due_day(name: str) -> None:
 
 @each_kind
 def test_a_kinds_words_are_those_of_the_alert_schema(name: str) -> None:
-    kind: Kind = KINDS[name]
+    kind = KINDS[name]
     assert kind.severity in ALERT_SEVERITIES
     assert kind.direction in ("up", "down")
     assert kind.level in ("basic", "intermediate", "advanced")
@@ -180,7 +186,9 @@ def test_a_kind_is_specified_with_its_family(name: str) -> None:
 
 @each_detector
 def test_a_detector_is_specified_with_its_dimension(detector: Detector) -> None:
-    assert [sentence or cell for kind, _, sentence, cell in SPECIFIED if kind == detector.KIND] == [detector.DIMENSION]
+    assert [sentence or cell for kind, _, sentence, cell in SPECIFIED if kind == detector.KIND.name] == [
+        detector.KIND.dimension
+    ]
 
 
 def test_every_kind_that_is_specified_exists() -> None:

@@ -15,8 +15,9 @@ import pytest
 import typer.main
 
 from agents.cli import app
+from agents.cli.rules import kinds_page
 from agents.settings.model import SECTIONS
-from pipeline.kinds.table import KINDS
+from pipeline.kinds import KINDS
 from schemas.topics import TOPICS
 from tests.support.commands import foreshock
 from tests.support.repository import PACKAGES, ROOT, text
@@ -116,6 +117,26 @@ def test_the_pages_name_every_command_group_and_every_kind_of_alert() -> None:
     named = {command.split()[1] for command in re.findall(r"`(foreshock [^`]+)`", described)}
     assert set(typer.main.get_group(app).commands) - {"version"} <= named
     assert {kind for kind in KINDS if f"`{kind}`" not in described} == set()
+
+
+def test_the_table_of_kinds_is_that_of_their_declarations() -> None:
+    before, begin, rest = text("pipeline/SEMANTICS.md").partition("<!-- generated: kinds -->\n")
+    table, end, after = rest.partition("<!-- /generated -->")
+    assert begin, "pipeline/SEMANTICS.md has no place for the table of kinds"
+    assert end, "the place for the table of kinds has no end"
+    right = f"\n{kinds_page(KINDS.values())}\n\n"
+    if os.environ.get("FORESHOCK_TEST_GOLDEN") == "write":
+        (ROOT / "pipeline/SEMANTICS.md").write_text(f"{before}{begin}{right}{end}{after}", encoding="utf-8")
+    elif table != right:
+        pytest.fail("`foreshock rules list --markdown` prints it; FORESHOCK_TEST_GOLDEN=write writes it into the page")
+
+
+def test_a_kind_that_is_off_unless_set_names_a_setting() -> None:
+    for kind in KINDS.values():
+        if kind.setting:
+            section, _, name = kind.setting.partition(".")
+            field = SECTIONS[section].model_fields[name]
+            assert not field.default, kind.name
 
 
 def test_the_architecture_names_every_topic_that_is_written_or_read() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.config import EngineConfig
-from pipeline.kinds.relationship import RELATIONSHIP_KINDS
+from pipeline.detectors import advocacy, newcomers, relationship
 from tests.support.scene import Stage
 
 SIGNALS, USAGE, BILLING = "customer.signals", "usage.events", "billing.events"
@@ -159,7 +159,9 @@ STORIES: list[Callable[[Stage], None]] = [
 
 
 def test_every_kind_has_a_story() -> None:
-    assert {story.__name__ for story in STORIES} == set(RELATIONSHIP_KINDS)
+    tables = (relationship.DETECTORS, newcomers.DETECTORS, advocacy.DETECTORS)
+    told = {detector.KIND.name for detectors in tables for detector in detectors}
+    assert {story.__name__ for story in STORIES} == {*told, "sentiment_gap", "quota_burn"}
 
 
 @pytest.mark.parametrize("story", STORIES)

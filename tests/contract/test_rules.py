@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from pipeline.config import EngineConfig
-from pipeline.kinds.table import KINDS
+from pipeline.intake.feed import Feed
+from pipeline.kinds import KINDS
 from pipeline.rules import RULES
 from pipeline.rules.rule import Rule
 from schemas.event_types import ALERT_SEVERITIES
 from tests.support.scene import Stage
 from tests.support.wire import symbols
 
-each_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.kind for rule in RULES])
+each_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
 SUBSCRIPTION = {"subscription_id": "s"}
 INVOICE = {"subscription_id": "s", "invoice_id": "i"}
 CONTACT, SUBJECT = {"contact_id": "jo"}, {"subject": "launch"}
@@ -89,27 +90,27 @@ def statuses(stage: Stage, kind: str) -> list[tuple[int, str, str]]:
 def raised(rule: Rule) -> Stage:
     """An account on which the rule's events have happened, an hour apart."""
     stage = Stage()
-    for event in SCENES[rule.kind][0]:
+    for event in SCENES[rule.name][0]:
         stage.pass_hours(1)
         stage.send(rule.topic, event)
     return stage
 
 
 def test_every_rule_has_a_scene() -> None:
-    assert set(SCENES) == {rule.kind for rule in RULES}
+    assert set(SCENES) == {rule.name for rule in RULES}
 
 
 @each_rule
 def test_a_rules_events_exist(rule: Rule) -> None:
     known = symbols(rule.topic)["type"]
-    begin, end = SCENES[rule.kind]
+    begin, end = SCENES[rule.name]
     assert {event["type"] for event in [*begin, *([end] if end else [])]} <= known
 
 
 @each_rule
 def test_a_rule_opens_with_the_record_that_brings_the_fact(rule: Rule) -> None:
     stage = raised(rule)
-    [alert] = [alert for alert in stage.alerts if alert["kind"] == rule.kind]
+    [alert] = [alert for alert in stage.alerts if alert["kind"] == rule.name]
     assert (alert["revision"], alert["status"], alert["transition_reason"]) == (1, "firing", "detected")
     assert alert["starts_at"] == alert["detected_at"] == alert["updated_at"] == stage.now_ms
     assert alert["severity"] == rule.severity_at(alert["signal"]["observed"])
@@ -117,14 +118,14 @@ def test_a_rule_opens_with_the_record_that_brings_the_fact(rule: Rule) -> None:
 
 @each_rule
 def test_a_rule_ends_with_the_record_that_ends_it(rule: Rule) -> None:
-    stage, end = raised(rule), SCENES[rule.kind][1]
+    stage, end = raised(rule), SCENES[rule.name][1]
     if end is None:
         assert rule.ended_by == ()
         return
     stage.pass_hours(1)
     stage.send(rule.topic, end)
-    assert statuses(stage, rule.kind)[-1] == (2, "resolved", "recovered")
-    assert [alert["ends_at"] for alert in stage.alerts if alert["kind"] == rule.kind][-1] == stage.now_ms
+    assert statuses(stage, rule.name)[-1] == (2, "resolved", "recovered")
+    assert [alert["ends_at"] for alert in stage.alerts if alert["kind"] == rule.name][-1] == stage.now_ms
 
 
 @each_rule
@@ -132,37 +133,37 @@ def test_a_rule_that_nothing_ends_expires_with_its_days_and_not_before(rule: Rul
     stage = raised(rule)
     if rule.days is None:
         stage.pass_days(200)
-        assert len(statuses(stage, rule.kind)) == 1
+        assert len(statuses(stage, rule.name)) == 1
         return
     stage.pass_days(rule.days)
-    assert len(statuses(stage, rule.kind)) == 1
+    assert len(statuses(stage, rule.name)) == 1
     stage.pass_days(1)
-    assert statuses(stage, rule.kind)[-1] == (2, "resolved", "expired")
+    assert statuses(stage, rule.name)[-1] == (2, "resolved", "expired")
 
 
 @each_rule
 def test_what_ended_is_not_raised_by_an_older_fact_that_comes_late(rule: Rule) -> None:
-    begin, end = SCENES[rule.kind]
+    begin, end = SCENES[rule.name]
     if end is None:
         return
     stage = Stage()
     stage.pass_hours(10)
     stage.send(rule.topic, end)
-    before = len(statuses(stage, rule.kind))
+    before = len(statuses(stage, rule.name))
     stage.send(rule.topic, begin[-1], back_hours=2)
-    assert len(statuses(stage, rule.kind)) == before
+    assert len(statuses(stage, rule.name)) == before
 
 
 @each_rule
 def test_the_same_fact_again_updates_the_open_alert_or_does_nothing(rule: Rule) -> None:
     stage = raised(rule)
-    again = dict(SCENES[rule.kind][0][-1])
+    again = dict(SCENES[rule.name][0][-1])
     if "mrr_minor_after" in again:
         again |= {"mrr_minor_before": again["mrr_minor_after"], "mrr_minor_after": again["mrr_minor_after"] // 3 * 2}
         again["mrr_minor_after"] += again["mrr_minor_before"] if rule.opened_by == "mrr_grew" else 0
     stage.pass_hours(1)
     stage.send(rule.topic, again)
-    revisions = [revision for revision, status, _ in statuses(stage, rule.kind) if status == "firing"]
+    revisions = [revision for revision, status, _ in statuses(stage, rule.name) if status == "firing"]
     assert revisions == ([1, 2] if rule.repeats else [1])
 
 
@@ -175,8 +176,8 @@ def test_a_rules_severities_rise(rule: Rule) -> None:
 
 @each_rule
 def test_a_rule_says_in_words_what_raises_and_what_ends_it(rule: Rule) -> None:
-    kind = KINDS[rule.kind]
-    for sentence in (kind.condition, kind.resolution, rule.key):
+    kind = KINDS[rule.name]
+    for sentence in (kind.condition, kind.resolution, rule.dimension):
         assert sentence
         assert not sentence.endswith(".")
     if rule.days is not None:
@@ -185,12 +186,12 @@ def test_a_rule_says_in_words_what_raises_and_what_ends_it(rule: Rule) -> None:
 
 @each_rule
 def test_a_rule_that_is_switched_off_raises_nothing(rule: Rule) -> None:
-    stage = Stage(EngineConfig(disabled_kinds=(rule.kind,)))
-    for event in SCENES[rule.kind][0]:
+    stage = Stage(EngineConfig(disabled_kinds=(rule.name,)))
+    for event in SCENES[rule.name][0]:
         stage.pass_hours(1)
         stage.send(rule.topic, event)
     stage.pass_days(3)
-    assert stage.of_kind(rule.kind) == []
+    assert stage.of_kind(rule.name) == []
 
 
 def test_what_is_open_when_its_kind_is_switched_off_ends_at_the_next_close() -> None:
@@ -203,7 +204,7 @@ def test_what_is_open_when_its_kind_is_switched_off_ends_at_the_next_close() -> 
 
 def test_an_unknown_kind_cannot_be_switched_off() -> None:
     with pytest.raises(ValueError, match="no kinds of alert called nonsense"):
-        EngineConfig(disabled_kinds=("nonsense",))
+        Feed(EngineConfig(disabled_kinds=("nonsense",)), 0)
 
 
 def test_a_scene_runs_on_the_default_settings() -> None:

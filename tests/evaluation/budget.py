@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pipeline.config import EngineConfig
-from pipeline.kinds.table import KINDS, STREAMS
+from pipeline.config import STREAMS, EngineConfig
+from pipeline.kinds import KINDS
 
 YEAR_DAYS = 365.0
 BUDGETS = (0.5, 1.0, 2.0)

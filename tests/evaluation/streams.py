@@ -12,7 +12,7 @@ import numpy as np
 from agents.backtest.run import Alert, replay
 from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
-from pipeline.kinds.table import KINDS
+from pipeline.kinds import KINDS
 from pipeline.scoring.labels import (
     ACCOUNT_INCIDENTS,
     FLEET,

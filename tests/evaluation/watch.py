@@ -18,7 +18,7 @@ NEVER = -1
 
 def detector(kind: str) -> Detector:
     """The product's detector of a kind."""
-    return next(one for one in DETECTORS if kind == one.KIND)
+    return next(one for one in DETECTORS if kind == one.KIND.name)
 
 
 @dataclass(slots=True)

@@ -97,7 +97,10 @@ def weekly_drop(view: View) -> Finding | None:
     now, before = view.actions(view.day - 6, view.day), view.actions(view.day - 13, view.day - 7)
     if percent == 0 or before == 0 or before < least:
         return None
-    fall = 100 * (1 - now / before)
+    left = before * min(1.0, view.usual_change(7))
+    if left == 0 or left < least or sum(view.factor(x) for x in range(view.day - 6, view.day + 1)) < 3.5:
+        return None
+    fall = 100 * (1 - now / left)
     return Finding("warning", now, before, fall) if fall >= percent else None
 
 

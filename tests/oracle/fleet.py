@@ -21,7 +21,7 @@ USAGE_KINDS = ("usage_drop", "silence")
 PART_KINDS = (
     "users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence",
     "role_decline", "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
-    "champion_silent", "sponsor_silent", "power_user_silent", "dormant",
+    "champion_silent", "sponsor_silent", "power_user_silent", "dormant", "weekly_drop", "sentiment_gap",
 )  # fmt: skip
 FEED, DIP = ("usage_feed_stopped", "total_usage"), ("fleet_dip", "total_usage")
 

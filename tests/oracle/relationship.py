@@ -191,11 +191,13 @@ def advocate_ready(view: View) -> Finding | None:
     now, before = view.actions(view.day - 27, view.day), view.actions(view.day - 55, view.day - 28)
     if any(ticket.priority == "p1" for ticket in view.account.tickets.values()) or view.account.band == "red":
         return None
-    if not view.used_since(view.day - 55) or before <= 0 or now < 1.1 * before:
+    if not view.used_since(view.day - 55) or before <= 0 or view.level is None:
         return None
-    if view.level is None:
+    more = max(1.0, view.usual_change(28))
+    before *= more
+    if now < 1.1 * before:
         return None
-    deviations = (now - before) / math.sqrt(view.level.dispersion * (now + before))
+    deviations = (now - before) / math.sqrt(view.level.dispersion * (now + more * before))
     return Finding("info", now, before, deviations) if deviations >= 2 else None
 
 

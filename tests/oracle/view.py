@@ -102,6 +102,16 @@ class View:
         factors = self.level.factors if self.level else (1.0,) * 7
         return self._factor(day, factors)
 
+    def usual_change(self, days: int) -> float:
+        """Compare what the last days and as many before them let expect; 1 if nothing is known of that."""
+        if self.level is None:
+            return 1.0
+        now, before = (
+            sum(self.level.usual(x) * self.factor(x) for x in range(last - days + 1, last + 1))
+            for last in (self.day, self.day - days)
+        )
+        return now / max(before, 1e-9) if now != before else 1.0
+
     def _factor(self, day: int, factors: tuple[float, ...]) -> float:
         if self.is_shut(day):
             return 0.0

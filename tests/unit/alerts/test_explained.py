@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.detectors import combined_evidence
-from pipeline.detectors.levels import usage_drop
-from pipeline.explain.contributors import CONTRIBUTORS, MAX_CONTRIBUTORS, contributors
+from pipeline.detectors import COMBINED
+from pipeline.detectors.drops import usage_drop
+from pipeline.explain.contributors import MAX_CONTRIBUTORS, contributors
 from pipeline.explain.scenes import day_scenes
 from pipeline.explain.scenes import tested_dimensions as dimensions_of
-from pipeline.kinds.table import KINDS
+from pipeline.kinds import KINDS
 from pipeline.terms.hashing import hash_text
 from tests.support.handmade import MONTHS, TODAY, World, last
 
@@ -21,7 +21,7 @@ TEAM = ["ann", "bob", "cleo", "dan", "eve", "fay"]
 
 
 def named(world: World, kind: str, row: int = 1, day: int = TODAY) -> list[tuple[str, str, float]]:
-    return [(one["kind"], one["ref"], one["change"]) for one in contributors(world.state, row, day, kind)]
+    return [(one["kind"], one["ref"], one["change"]) for one in contributors(world.state, row, day, KINDS[kind])]
 
 
 def waning() -> World:
@@ -35,10 +35,6 @@ def waning() -> World:
     world.feature(row, BEFORE, "home", "export")
     world.feature(row, last(7), "home", "share")
     return world
-
-
-def test_every_kind_with_contributors_exists() -> None:
-    assert set(CONTRIBUTORS) <= set(KINDS)
 
 
 @pytest.mark.parametrize("kind", ["usage_drop", "users_drop", "silence", "dormant"])
@@ -121,7 +117,7 @@ def test_each_dimension_has_its_part_in_the_evidence_and_flat_ones_have_none() -
     world.pane("active_users", 1, BEFORE, 6)
     world.pane("active_users", 1, last(7), 6)
     found = dimensions(world)
-    weight = {detector.DIMENSION: weight for detector, weight in combined_evidence.COMPONENTS}
+    weight = {detector.KIND.dimension: detector.KIND.weight for detector in COMBINED.components}
     assert {name: found[name]["state"] for name in ("total_usage", "daily_users")} == {
         "total_usage": "down",
         "daily_users": "flat",
@@ -142,8 +138,8 @@ def test_the_parts_are_those_of_the_weighted_mean() -> None:
         world.pane(pane, row, last(14), after)
     view = world.view()
     parts = {
-        detector.DIMENSION: weight * np.exp(view.finding(detector).surest[0])
-        for detector, weight in combined_evidence.COMPONENTS
+        detector.KIND.dimension: detector.KIND.weight * np.exp(view.finding(detector).surest[0])
+        for detector in COMBINED.components
     }
     found = dimensions(world)
     for name in ("total_usage", "daily_users", "daily_features"):

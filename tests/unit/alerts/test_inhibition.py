@@ -8,6 +8,7 @@ from pipeline.books.book import Book, Context, Episode
 from pipeline.close.inhibition import inhibitor
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
+from pipeline.kinds import KINDS
 from pipeline.terms.hashing import hash_text
 
 ROW = 0
@@ -32,10 +33,10 @@ def asked(kind: str, *open_alerts: str) -> str | None:
             state.fleet.alarmed = frozenset({hash_text("holding")})
         else:
             own.episodes.append(episode(each))
-    return inhibitor(state, ROW, own, kind)
+    return inhibitor(state, ROW, own, KINDS[kind])
 
 
-@pytest.mark.parametrize("kind", ["usage_drop", "silence", "users_drop", "feature_abandonment", "combined_evidence"])
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.scope == "usage"])
 def test_the_widest_of_all_that_is_open_keeps_an_alert_on_usage_closed(kind: str) -> None:
     order = ["feed", "fleet", "fleet", "parent"]
     for place, expected in enumerate(order):
@@ -52,5 +53,6 @@ def test_a_drop_of_the_account_keeps_alerts_on_its_parts_closed() -> None:
     assert asked("silence", "users_drop") is None
 
 
-def test_alerts_that_are_not_on_usage_ask_nobody() -> None:
-    assert asked("ticket_surge", *EVERYTHING) is None
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.scope == "other"])
+def test_alerts_that_are_not_on_usage_ask_nobody_wider(kind: str) -> None:
+    assert asked(kind, *EVERYTHING[:-1]) is None

@@ -25,7 +25,8 @@ from pipeline.alerts.records import (
 )
 from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
-from pipeline.kinds.table import KINDS, Kind, alert_score
+from pipeline.kinds import KINDS
+from pipeline.terms.kind import Kind
 from schemas.event_types import ALERT_SEVERITIES
 from schemas.topics import DAY_MS
 
@@ -43,7 +44,7 @@ def drop(**changes: Any) -> Episode:
 
 def record(episode: Episode, context: Context | None = None, config: EngineConfig | None = None) -> dict[str, Any]:
     book = Book(context=context or Context(name="Acme"))
-    return Alerting(config or EngineConfig()).record("a1", book, episode, DETECTED, SCENE)
+    return Alerting(config or EngineConfig()).record(KINDS[episode.kind], "a1", book, episode, DETECTED, SCENE)
 
 
 def test_the_identity_of_an_alert_never_changes() -> None:
@@ -141,23 +142,23 @@ def test_revenue_is_at_risk_only_where_something_is_at_risk() -> None:
 def test_a_score_is_within_0_and_20_and_rises_with_the_evidence(
     kind: Kind, evidence: float, more: float, severity: str
 ) -> None:
-    score, higher = alert_score(kind, severity, evidence), alert_score(kind, severity, evidence + more)
+    score, higher = kind.score(severity, evidence), kind.score(severity, evidence + more)
     assert 0.0 <= score <= higher <= 20.0
 
 
 @given(st.floats(-1e9, 0))
 def test_evidence_for_the_contrary_scores_nothing(evidence: float) -> None:
-    assert alert_score(KINDS["usage_drop"], "error", evidence) == 0.0
+    assert KINDS["usage_drop"].score("error", evidence) == 0.0
 
 
 def test_a_fact_scores_by_its_severity() -> None:
-    scores = [alert_score(KINDS["payment_failed"], severity, 1.0) for severity in ALERT_SEVERITIES]
+    scores = [KINDS["payment_failed"].score(severity, 1.0) for severity in ALERT_SEVERITIES]
     assert scores == [14.0, 16.0, 18.0, 20.0]
 
 
 def test_four_deviations_score_like_a_log_evidence_of_eight() -> None:
     deviating = replace(KINDS["ticket_surge"], evidence="deviations")
-    assert alert_score(deviating, "warning", 4.0) == alert_score(KINDS["silence"], "error", 8.0) == 8.0
+    assert deviating.score("warning", 4.0) == KINDS["silence"].score("error", 8.0) == 8.0
 
 
 @pytest.mark.parametrize(

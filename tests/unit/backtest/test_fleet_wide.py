@@ -10,22 +10,22 @@ import pytest
 
 from agents.backtest.run import replay
 from agents.eventfiles.files import EventFiles
-from pipeline.close.inhibition import ACCOUNT_LEVEL, FEATURE_LEVEL
 from pipeline.config import EngineConfig
+from pipeline.kinds import KINDS
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 from schemas.topics import DAY_MS
 
 pytestmark = pytest.mark.slow
 
 SEEN_AT_MS = 1_900_000_000_000
-KINDS = {"release_dip": "fleet_dip", "feed_outage": "usage_feed_stopped"}
+ALERT_OF = {"release_dip": "fleet_dip", "feed_outage": "usage_feed_stopped"}
 
 
 def stream_of(*kinds: str) -> SimulatedStream:
     return simulate(SimulationSettings(seed=7, accounts=200, kinds=kinds))
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=ALERT_OF)
 def incident(request: pytest.FixtureRequest) -> tuple[str, SimulatedStream]:
     kind: str = request.param
     return kind, stream_of(kind)
@@ -43,7 +43,7 @@ def opened(
     """Alerts on usage that opened within two weeks of the incident of the stream, or of another."""
     [label] = (around or stream).labels.to_pylist()
     replayed = replay(EventFiles.of(stream), config, partitions=partitions, seen_at_ms=SEEN_AT_MS)
-    kinds = {*ACCOUNT_LEVEL, *FEATURE_LEVEL, *KINDS.values()}
+    kinds = {name for name, kind in KINDS.items() if kind.scope in ("usage", "fleet")}
     return [
         alert
         for alert in replayed.alerts
@@ -60,7 +60,7 @@ def test_one_alert_of_the_fleet_and_none_of_an_account(
     kind, stream = incident
     own = {(alert["account_id"], alert["kind"]) for alert in opened(calm, EngineConfig(), partitions, around=stream)}
     found = [(alert["account_id"], alert["kind"]) for alert in opened(stream, EngineConfig(), partitions)]
-    assert [alert for alert in found if alert not in own] == [("fleet", KINDS[kind])]
+    assert [alert for alert in found if alert not in own] == [("fleet", ALERT_OF[kind])]
     assert len(own) <= 1
 
 

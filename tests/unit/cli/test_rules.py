@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.kinds.table import KINDS
+from pipeline.kinds import KINDS
 from tests.support.commands import Commands
 
 
@@ -23,6 +23,14 @@ def test_a_kind_that_is_switched_off_is_marked(foreshock: Commands, monkeypatch:
     listed = json.loads(foreshock("rules", "list", "--json").out)
     assert {row["kind"] for row in listed["kinds"] if not row["enabled"]} == {"silence", "csat_low"}
     assert sum(listed["enabled"].values()) == len(KINDS) - 2
+
+
+def test_a_page_has_a_line_for_each_kind(foreshock: Commands) -> None:
+    lines = foreshock("rules", "list", "--markdown").out.splitlines()
+    assert len(lines) == len(KINDS) + 2
+    assert {line.count("|") for line in lines} == {11}
+    [weekly] = [line for line in lines if line.startswith("| `weekly_drop` |")]
+    assert "with `detection.basic_drop_pct`" in weekly
 
 
 def test_people_read_a_table(foreshock: Commands) -> None:

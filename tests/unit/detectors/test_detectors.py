@@ -8,20 +8,14 @@ import numpy as np
 import pytest
 
 from pipeline.config import EngineConfig
-from pipeline.detectors import (
-    Detector,
-    combined_evidence,
-    feature_abandonment,
-    p1_open,
-    power_user_decline,
-    renewal_at_risk,
-    seat_saturation,
-    silence,
-    single_user_dependence,
-    user_mix_shift,
-    weekly_drop,
-)
-from pipeline.detectors.levels import RISE_CAP, sustained_growth, ticket_surge, usage_drop, users_drop, users_growth
+from pipeline.detectors import COMBINED, Detector, renewal_at_risk, silence
+from pipeline.detectors.capacity import seat_saturation
+from pipeline.detectors.drops import usage_drop, users_drop, weekly_drop
+from pipeline.detectors.growth import sustained_growth, users_growth
+from pipeline.detectors.levels import RISE_CAP
+from pipeline.detectors.power_users import power_user_decline, single_user_dependence, user_mix_shift
+from pipeline.detectors.shares import feature_abandonment
+from pipeline.detectors.trouble import p1_open, ticket_surge
 from pipeline.evidence.level import Z_90, Z_DISPERSION, Z_MEAN, Z_RISE
 from pipeline.scorecards.bands import GREEN, GREY, RED, YELLOW
 from tests.support.handmade import MONTHS, TODAY, World, last
@@ -284,13 +278,13 @@ def test_several_dimensions_together_weigh_the_mean_of_their_e_detectors() -> No
     world.pane("active_users", 1, last(14), 12)
     parts = [detector.evaluate(world.view()).surest[0] for detector in (usage_drop, users_drop)]
     assert parts[0] < result(usage_drop, world)[3]
-    raised, observed, _, evidence = result(combined_evidence, world)
+    raised, observed, _, evidence = result(COMBINED, world)
     assert (raised, observed) == (True, 2.0)
     assert evidence == pytest.approx(np.log((5 * np.exp(parts[0]) + 4 * np.exp(parts[1])) / 38))
 
 
 def test_one_dimension_alone_is_not_several() -> None:
-    assert not result(combined_evidence, used(100.0, 33.0, 14))[0]
+    assert not result(COMBINED, used(100.0, 33.0, 14))[0]
 
 
 def test_the_onset_of_a_drop_is_the_day_it_began() -> None:
@@ -448,7 +442,9 @@ def test_growth_waits_for_health_that_is_not_red() -> None:
     world = used(100.0, 133.0, 28)
     world.accounts.band[1] = RED
     assert not result(sustained_growth, world)[0]
-    assert sustained_growth.evaluate_ungated(world.view()).raised.tolist() == [True]
+    gone_by = world.view()
+    gone_by.gone_by = True
+    assert sustained_growth.evaluate(gone_by).raised.tolist() == [True]
 
 
 def test_there_is_no_growth_from_nothing() -> None:

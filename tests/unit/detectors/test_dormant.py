@@ -8,7 +8,7 @@ import pytest
 from pipeline.config import EngineConfig
 from pipeline.detectors import dormant
 from pipeline.evidence.alive import alive, weeks_of
-from pipeline.kinds.table import KINDS, alert_score
+from pipeline.kinds import KINDS
 from pipeline.state.members import mark_day
 from tests.support.handmade import MONTHS, TODAY, World
 
@@ -78,4 +78,4 @@ def test_an_account_is_back_with_two_weeks_of_use() -> None:
 
 
 def test_a_probability_scores_as_the_evidence_that_it_is() -> None:
-    assert alert_score(KINDS["dormant"], "warning", 0.9) == pytest.approx(np.log(10), abs=1e-4)
+    assert KINDS["dormant"].score("warning", 0.9) == pytest.approx(np.log(10), abs=1e-4)

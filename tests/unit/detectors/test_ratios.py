@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.detectors import Detector
-from pipeline.detectors.levels import users_drop
+from pipeline.detectors.drops import users_drop
 from pipeline.detectors.ratios import power_user_attendance, seat_utilisation_drop, stickiness_drop
 from pipeline.evidence import betting, esr
 from tests.support.handmade import TODAY, World, last

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.detectors import role_decline
+from pipeline.detectors.shares import role_decline
 from pipeline.evidence.roles import MIN_SHARE
 from pipeline.state.users import MAX_ROLE_NAMES, NEVER_TOLD, Users
 from pipeline.terms.hashing import hash64, hash_text

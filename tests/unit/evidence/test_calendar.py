@@ -11,7 +11,7 @@ from pipeline.books.book import Book, Context
 from pipeline.books.shutdowns import apply_shutdown, days_of, until_ms
 from pipeline.config import EngineConfig
 from pipeline.detectors import silence
-from pipeline.detectors.levels import usage_drop
+from pipeline.detectors.drops import usage_drop
 from pipeline.evidence.census import census
 from pipeline.evidence.dayfactors import day_factors
 from pipeline.evidence.level import weekday

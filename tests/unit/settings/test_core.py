@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import EngineConfig
-from pipeline.kinds.table import STREAMS
+from pipeline.config import STREAMS, EngineConfig
 from pipeline.scorecards.card import Criterion, Scorecard
 from pipeline.scorecards.profiles import HealthProfile
 from pipeline.terms.calendar import PlannedShutdown

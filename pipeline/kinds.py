@@ -1,0 +1,32 @@
+"""Every kind of alert, collected from where each is declared: beside its detector, its rule, its judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import get_args
+
+from pipeline.detectors import DETECTORS
+from pipeline.fleet.alerts import FLEET_KINDS
+from pipeline.health.kinds import HEALTH_KINDS
+from pipeline.rules import RULES
+from pipeline.terms.kind import Kind, Level
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (*(detector.KIND for detector in DETECTORS), *HEALTH_KINDS, *FLEET_KINDS, *RULES)
+}
+"""By name."""
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""How demanding a kind is, in rising order."""
+
+
+def enabled_by_level(disabled: Collection[str]) -> dict[str, int]:
+    """Number of kinds of each level that are not switched off."""
+    levels = [kind.level for name, kind in KINDS.items() if name not in disabled]
+    return {level: levels.count(level) for level in LEVELS}
+
+
+def require_known(names: Iterable[str]) -> None:
+    """Raises `ValueError` when there are no kinds of some names."""
+    if unknown := [name for name in names if name not in KINDS]:
+        raise ValueError(f"there are no kinds of alert called {', '.join(unknown)}")
