@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+import pytest_timeout  # type: ignore[import-untyped]  # it has no annotations
 
 from tests.servers.errors import ServerUnavailableError
+from tests.support.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from tests.servers.kafka import KafkaServer
     from tests.servers.postgres import PostgresServer
 
 LEAVE_OUT = os.environ.get("FORESHOCK_TEST_SERVERS") == "none"
@@ -49,6 +53,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = without
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: pytest_timeout.Settings) -> bool:
+    """A test that hangs is ended when the patience with it is lost, which on a busy machine is later."""
+    limit = Patience(settings.timeout)
+
+    def ring(*_: object) -> None:
+        if limit.lost():
+            pytest_timeout.timeout_sigalrm(item, settings)
+        signal.setitimer(signal.ITIMER_REAL, max(limit.left, 0.0))
+
+    item.cancel_timeout = lambda: signal.setitimer(signal.ITIMER_REAL, 0)  # type: ignore[attr-defined]  # the plugin's
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, limit.left)
+    return True
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     """A server that is not installed is one line, not a traceback."""
@@ -72,6 +92,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         for problem in sorted(unavailable):
             terminalreporter.line(problem)
         terminalreporter.line("`make servers` fetches them; FORESHOCK_TEST_SERVERS=none leaves their tests out")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    """A broker for all tests of a process; it creates no topic by itself, and each test deletes what it finds."""
+    from tests.servers.kafka import KafkaServer
+
+    with KafkaServer(extra_config={"auto.create.topics.enable": "false"}) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

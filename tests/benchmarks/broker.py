@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka.admin import AdminClient
-
 from agents.kafka.topics import Topics, wanted_topics
 from agents.replay.arrivals import every
 from agents.replay.emit import EmitOptions, emit
@@ -22,7 +20,7 @@ from tests.benchmarks.process import MeasurementError
 from tests.benchmarks.workload import HOUR_MS, Workload
 from tests.servers import locate
 from tests.servers.kafka import THROUGHPUT, KafkaServer
-from tests.support.fresh import delete_topics
+from tests.support.topics import delete_topics
 
 PARTITIONS = 4
 _TOPICS_S = 30.0
@@ -74,12 +72,6 @@ def settings(variables: Mapping[str, str]) -> Settings:
     return load(None, variables)
 
 
-def empty(bootstrap: str) -> None:
-    """Delete all topics but Kafka's own."""
-    names = AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=20).topics
-    delete_topics(bootstrap, [name for name in names if not name.startswith("__")])
-
-
 def new_group(bootstrap: str) -> str:
     """A group of workers that never ran, its changelog and all other topics."""
     group = f"bench-{os.getpid()}-{next(_groups)}"
@@ -97,7 +89,7 @@ def new_group(bootstrap: str) -> str:
 
 def fill(bootstrap: str, workload: Workload, say: Callable[[str], None]) -> Backlog:
     """Produce a workload into empty topics as `foreshock emit` would, with a tick for every hour."""
-    empty(bootstrap)
+    delete_topics(bootstrap)
     new_group(bootstrap)
     say(f"making {workload.events:,} events of {workload.accounts:,} accounts")
     files = workload.make()

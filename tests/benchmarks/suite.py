@@ -19,6 +19,7 @@ from tests.benchmarks.results import Results, collect
 from tests.benchmarks.workload import Workload
 from tests.servers.errors import ServerUnavailableError
 from tests.servers.postgres import PostgresServer
+from tests.support.topics import delete_topics
 
 Say = Callable[[str], None]
 _TIMEOUT_S = 600.0
@@ -231,7 +232,7 @@ class Suite:
             self._drain()
         rate = (self.results.middle("drain.foreshock") or 0.0) / 2
         for database, url in self._databases().items():
-            broker.empty(self._kafka())
+            delete_topics(self._kafka())
             run = latency.run(self._kafka(), rate, self._sizes.latency_s, self._sizes.accounts, url)
             self._say(f"{database}: {run}")
             self._add_latency(database, run, rate)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from agents.kafka import brokers, clients
 from agents.process.exits import ExitCode, UnreachableError, code_of
 from tests.servers.ports import free_port
+from tests.support.patience import python
 
 NOBODY = {"bootstrap.servers": "127.0.0.1:1"}
 
@@ -35,7 +34,7 @@ def test_a_worker_without_a_broker_ends_with_code_69_and_one_line(tmp_path: Path
         "import sys; from agents.worker import preflight; preflight._ASK_S = 1.0; "
         "from agents.cli import main; sys.argv[1:] = ['worker', '--config', sys.argv[1]]; main()"
     )
-    ran = subprocess.run([sys.executable, "-c", code, config], capture_output=True, text=True, check=False, timeout=60)
+    ran = python(code, config)
     assert ran.returncode == ExitCode.UNREACHABLE
     assert "Traceback" not in ran.stderr
     assert ran.stderr.splitlines()[-1].count("stopping with exit code 69: no broker of 127.0.0.1:") == 1

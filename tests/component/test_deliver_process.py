@@ -18,7 +18,8 @@ from sinks.delivery import PROJECTIONS
 from tests.servers.ports import free_port
 from tests.support.databases import rows
 from tests.support.destinations import receiving
-from tests.unit.sinks.delivering import send, wait_for
+from tests.support.patience import wait_until
+from tests.unit.sinks.delivering import send
 from tests.unit.sinks.records import ALERTS, HEALTH, alert, health
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -57,10 +58,10 @@ def test_a_webhook_that_is_away_holds_up_no_database_and_gets_everything_later(t
         }
         with Child("deliver", config, settings, log) as deliver:
             with receiver.away():
-                wait_for(lambda: has_alerts(5), 60)
-                wait_for(lambda: "webhook: the webhook answers with status 503" in (ready(port) or ""))
-            wait_for(lambda: receiver.revisions() == [(f"a{n}", 1) for n in range(5)])
-            wait_for(lambda: ready(port) is None)
+                wait_until(lambda: has_alerts(5), seconds=60)
+                wait_until(lambda: "webhook: the webhook answers with status 503" in (ready(port) or ""))
+            wait_until(lambda: receiver.revisions() == [(f"a{n}", 1) for n in range(5)])
+            wait_until(lambda: ready(port) is None)
             assert receiver.taken() == 5
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5.0) as page:
                 shown = page.read().decode()
@@ -83,7 +84,7 @@ def test_without_an_address_only_the_database_is_delivered_to(tmp_path: Path) ->
         send(broker.bootstrap, ALERTS, [alert("a")])
         settings = {"kafka.bootstrap": broker.bootstrap, "database.url": url, "metrics.port": 0}
         with Child("deliver", config, settings, log) as deliver:
-            wait_for(lambda: has_alerts(1), 60)
+            wait_until(lambda: has_alerts(1), seconds=60)
             began_s = time.monotonic()
             deliver.stop()
             assert time.monotonic() - began_s < 20

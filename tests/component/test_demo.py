@@ -8,9 +8,7 @@ import re
 import signal
 import sqlite3
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,16 +20,13 @@ from agents.demo.folder import sample_settings
 from agents.demo.result import stored_alerts
 from pipeline.simulate import SimulationSettings
 from sinks.database.rows import canonical
+from tests.support.commands import FORESHOCK, foreshock
+from tests.support.patience import ended, patience, wait_until
+from tests.support.repository import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZE = ("--accounts", "30", "--days", "100")
-
-
-def foreshock(*arguments: object, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "agents", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +128,8 @@ def test_the_sample_never_lies_in_the_future() -> None:
 
 def test_a_worker_that_dies_ends_the_demo_with_a_message(tmp_path: Path) -> None:
     with running_demo(tmp_path / "demo") as demo:
-        os.kill(_child(demo, "demo_child worker"), signal.SIGKILL)
-        _out, err = demo.communicate(timeout=60)
+        os.kill(_child(demo, "agents.demo.child worker"), signal.SIGKILL)
+        _out, err = demo.communicate(timeout=patience(60))
     assert demo.returncode == 1
     assert "the worker ended with exit code -9" in err
 
@@ -145,19 +140,19 @@ def test_nothing_is_left_running_however_the_demo_ends(tmp_path: Path, how: sign
         children = _children(demo.pid)
         assert len(children) == 3
         demo.send_signal(how)
-        demo.wait(60)
-        _await(lambda: not any(_alive(pid) for pid in children), 45)
+        ended(demo)
+        wait_until(lambda: not any(_alive(pid) for pid in children), "its children to end")
 
 
 @contextmanager
 def running_demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A demo whose worker is at work; killed at the end of the block."""
-    command = [sys.executable, "-m", "agents", "demo", *SIZE, "--dir", str(folder)]
+    command = [*FORESHOCK, "demo", *SIZE, "--dir", str(folder)]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as demo:
         try:
-            _await(lambda: _recovered(folder / "worker.log"), 60)
+            wait_until(lambda: _recovered(folder / "worker.log"), "the worker to recover")
             yield demo
         finally:
             demo.kill()
@@ -165,13 +160,6 @@ def running_demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 def _recovered(log: Path) -> bool:
     return log.is_file() and ": recovered " in log.read_text(errors="replace")
-
-
-def _await(condition: Callable[[], bool], timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def _children(pid: int) -> list[int]:

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from agents.demo.processes import environment, free_port
+from agents.demo.processes import environment
 from agents.kafka.embedded import EmbeddedBroker
 from schemas.codec.encode import Encoder, RecordDecoder
 from schemas.registry.source import FileRegistry
 from schemas.topics import TOPICS
-from tests.support.workers import records
+from tests.servers.ports import free_port
+from tests.support.commands import running
+from tests.support.patience import ended, patience, wait_until
+from tests.support.topics import records
 
 DAY_MS = 86_400_000
 LIMIT_S = 60.0
@@ -42,7 +45,7 @@ def closed_days(bootstrap: str) -> set[int]:
 def test_a_silent_days_close_needs_no_further_event(tmp_path: Path) -> None:
     now_ms = int(time.time() * 1000)
     today = now_ms // DAY_MS
-    if DAY_MS - now_ms % DAY_MS < 2 * LIMIT_S * 1000:
+    if DAY_MS - now_ms % DAY_MS < 2 * patience(LIMIT_S) * 1000:
         pytest.skip("midnight (UTC) is too near: out-of-orderness cannot be more than a day")
     settings = {
         "app.group": "live",
@@ -60,20 +63,18 @@ def test_a_silent_days_close_needs_no_further_event(tmp_path: Path) -> None:
         producer = Producer({"bootstrap.servers": broker.bootstrap, "partitioner": "murmur2_random"})
         event = Encoder(TOPICS["usage.events"], FileRegistry()).encode(usage_of_yesterday(now_ms))
         producer.produce("usage.events", event, b"acme")
-        assert producer.flush(10) == 0
-        child = subprocess.Popen(
-            [sys.executable, "-m", "agents.demo.child", "worker", str(config)],
+        assert producer.flush(patience(10)) == 0
+        with running(
+            *(sys.executable, "-m", "agents.demo.child", "worker", config),
+            log=tmp_path / "worker.log",
             env=environment(settings | {"kafka.bootstrap": broker.bootstrap}),
             stdin=subprocess.PIPE,
-        )
-        try:
-            deadline = time.monotonic() + LIMIT_S
-            while today - 1 not in closed_days(broker.bootstrap):
-                assert child.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(1)
-        finally:
-            child.terminate()
-            assert child.wait(30) == 0
-            assert child.stdin is not None
-            child.stdin.close()
+        ) as worker:
+            wait_until(
+                lambda: today - 1 in closed_days(broker.bootstrap),
+                "yesterday to be closed",
+                LIMIT_S,
+                meanwhile=lambda: worker.poll() is None,
+            )
+            worker.terminate()
+            assert ended(worker) == 0

@@ -5,25 +5,23 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Producer
-from prometheus_client.parser import text_string_to_metric_families
 
 from agents.kafka.embedded import PARTITIONS, EmbeddedBroker
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.servers.ports import free_port
+from tests.support.commands import running
 from tests.support.hostile import Hostile, good_value
 from tests.support.mixture import ACCOUNTS, FIRST_DAY, Mixture, Sent, mix
-from tests.support.repository import ROOT, text
+from tests.support.pages import Series, scrape, total
+from tests.support.patience import patience, wait_until
+from tests.support.repository import text
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-Series = dict[str, dict[tuple[tuple[str, str], ...], float]]
 RECORD_BYTES = 2_048
 TOO_LONG = Hostile("usage.events", b"victim", good_value("usage.events", properties={"note": "x" * 3_000}), "too long")
 SPOILT = Hostile("billing.events", b"victim", b"no Avro", "bytes")
@@ -38,26 +36,6 @@ def asked_for() -> set[str]:
     return set(re.findall(r"(?<![:\w])foreshock_\w+", pages))
 
 
-def scrape(port: int) -> Series:
-    """Everything on /metrics by name; nothing while nobody listens."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5.0) as page:
-            exposition = page.read().decode()
-    except OSError:
-        return {}
-    found: Series = {}
-    for family in text_string_to_metric_families(exposition):
-        for sample in family.samples:
-            found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
-    return found
-
-
-def total(series: Series, name: str, **labels: str) -> float:
-    """Sum over all series with these labels."""
-    wanted = set(labels.items())
-    return sum(value for given, value in series.get(name, {}).items() if wanted <= set(given))
-
-
 def produce(bootstrap: str, mixture: Mixture) -> int:
     """Send everything; how many records that were."""
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "log_level": 0})
@@ -67,7 +45,7 @@ def produce(bootstrap: str, mixture: Mixture) -> int:
             producer.produce(each.topic, each.value, each.key, partition)
             count += 1
         producer.poll(0)
-    assert producer.flush(30) == 0
+    assert producer.flush(patience(30)) == 0
     return count
 
 
@@ -103,15 +81,10 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Series, 
             f"[limits]\nrecord_bytes = {RECORD_BYTES}\n[metrics]\nport = {port}\n"
         )
         sent = produce(broker.bootstrap, mixture)
-        command = [sys.executable, "-m", "agents.demo.child", "worker", str(config)]
-        with (folder / "worker.log").open("wb") as log:
-            worker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=log)
-        try:
-            wait_until(lambda: complete(scrape(port), sent), folder / "worker.log")
+        command, log = [sys.executable, "-m", "agents.demo.child", "worker", config], folder / "worker.log"
+        with running(*command, log=log, stdin=subprocess.PIPE):
+            wait_until(lambda: complete(scrape(port), sent), log.read_text, 90.0)
             yield scrape(port), sent
-        finally:
-            worker.kill()
-            worker.communicate()
 
 
 def complete(series: Series, sent: int) -> bool:
@@ -124,13 +97,6 @@ def complete(series: Series, sent: int) -> bool:
         and len(lags) == PARTITIONS * len(INPUT_TOPICS)
         and sum(lags.values()) == 0
     )
-
-
-def wait_until(holds: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + 90
-    while not holds():
-        assert time.monotonic() < deadline, log.read_text()[-3000:]
-        time.sleep(0.3)
 
 
 @pytest.mark.parametrize("name", sorted(asked_for() - OF_DELIVERY))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -24,6 +22,7 @@ from agents.worker.recovery import owned_partitions, start_of
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.records import DeadLetter, Outcome
 from sinks.metrics import Metrics
+from tests.support.patience import python
 from tests.support.standin import CountingFeed, PlainSerde
 
 TOPIC = "usage.events"
@@ -218,6 +217,6 @@ def test_a_failpoint_kills_at_the_nth_hit_and_not_before() -> None:
         "hit = failpoints.hit;"
         "[(print(n, flush=True), hit('after_step'), hit('after_fetch')) for n in range(9)]"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    ended = python(script)
     assert ended.returncode == -9
     assert ended.stdout.split() == ["0", "1", "2"]

@@ -27,6 +27,7 @@ from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TopicSpec
 from sinks.metrics import Metrics
 from tests.support.hostile import good_value
+from tests.support.patience import Patience, patience
 
 TOPIC = "usage.events"
 UNASKED, HUNG = 9_001, 9_002
@@ -100,9 +101,9 @@ def ingest_of(registry: SlowRegistry) -> Ingest:
 
 
 async def until(done: Callable[[], bool]) -> None:
-    deadline = monotonic() + 10
+    limit = Patience(10)
     while not done():
-        assert monotonic() < deadline
+        assert not limit.lost()
         await asyncio.sleep(0.01)
 
 
@@ -120,7 +121,7 @@ def test_a_registry_that_hangs_stops_one_partition_and_neither_the_others_nor_a_
         await until(lambda: HUNG in registry.asked)
         # The registry is silent from here on.
         following = Delivered()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patience(5)):
             await ingest.accept(run(0, 1, UNASKED), following)
             await ingest.accept(run(1, 1, UNASKED), Delivered())
             await ingest.checkpoint()

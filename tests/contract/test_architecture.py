@@ -6,13 +6,13 @@ import ast
 import importlib
 import json
 import re
-import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+from tests.support.patience import finished, python
 from tests.support.repository import PACKAGES, ROOT, modules, project, source
 
 SHELL_LIBRARIES = {
@@ -36,27 +36,11 @@ print(json.dumps(sorted(sys.modules)))
 
 def loaded_by(names: list[str]) -> set[str]:
     """Modules in memory of a new interpreter that imported these."""
-    run = subprocess.run(
-        [sys.executable, "-c", LIST_LOADED.format(names=names)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=100,
-    )
-    return set(json.loads(run.stdout))
+    return set(json.loads(python(LIST_LOADED.format(names=names), check=True).stdout))
 
 
 def test_the_import_contracts_hold() -> None:
-    run = subprocess.run(
-        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+    finished([Path(sys.executable).parent / "lint-imports", "--no-cache"], check=True)
 
 
 @pytest.mark.parametrize("package", ["schemas", "pipeline"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from agents.settings.sources import FILE_SUFFIX, PREFIX, variable
 from schemas.topics import TOPICS
 from sinks.metric_defs import METRICS
 from tests.servers.prometheus import amtool, promtool
+from tests.support.patience import finished
 from tests.support.repository import ROOT, project, text
 
 DEPLOY = ROOT / "deploy"
@@ -136,8 +136,7 @@ def test_alertmanager_only_names_rules_that_exist() -> None:
 
 
 def run(*command: object) -> None:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
+    finished(command, check=True)
 
 
 # Dashboard
@@ -279,13 +278,7 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody_special() -> None:
 
 
 def test_the_acls_name_every_topic_that_a_worker_writes() -> None:
-    done = subprocess.run(
-        [DEPLOY / "acls.sh", "--bootstrap-server", "kafka:9093"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=20,
-    )
+    done = finished([DEPLOY / "acls.sh", "--bootstrap-server", "kafka:9093"], check=True)
     lines = [shlex.split(line) for line in done.stdout.splitlines()]
     granted = {
         (words[words.index("--allow-principal") + 1], words[words.index("--topic") + 1])

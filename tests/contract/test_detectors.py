@@ -14,8 +14,8 @@ from pipeline.evidence.view import Finding
 from pipeline.kinds import KINDS
 from pipeline.state.accounts import SCALARS, SUMMARIES
 from schemas.event_types import ALERT_SEVERITIES
+from tests.support.handmade import TODAY, World, varied_world
 from tests.support.repository import text
-from tests.unit.pipeline.handmade import TODAY, World, varied_world
 
 each_detector = pytest.mark.parametrize("detector", DETECTORS, ids=[detector.KIND.name for detector in DETECTORS])
 each_kind = pytest.mark.parametrize("name", KINDS)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import groupby
@@ -21,6 +19,7 @@ from agents.cli.rules import kinds_page
 from agents.settings.model import SECTIONS
 from pipeline.kinds import KINDS
 from schemas.topics import TOPICS
+from tests.support.commands import foreshock
 from tests.support.repository import PACKAGES, ROOT, text
 
 PAGES = (
@@ -91,12 +90,8 @@ def test_the_commands_of_the_readme_for_own_data_run_one_after_another(tmp_path:
     lines = [line for line in fenced_commands("README.md") if line.startswith(".venv/bin/foreshock ")]
     assert len(lines) > 2
     for line in lines:
-        words = [sys.executable, "-m", "agents", *shlex.split(line)[1:]]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        ran = subprocess.run(
-            words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=200
-        )
-        assert ran.returncode == 0, f"{line}\n{ran.stdout}{ran.stderr}"
+        foreshock(*shlex.split(line)[1:], cwd=tmp_path, env=environment, check=True)
 
 
 def test_the_pages_have_commands_to_try() -> None:

@@ -12,8 +12,7 @@ from schemas import definitions, event_types
 from schemas.codec.decode import Decoder
 from schemas.codec.encode import Encoder
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
-from schemas.validation import RULES, Symbol
-from tests.unit.schemas.wire import AT_MS, RECORDS, REGISTRY
+from tests.support.wire import AT_MS, RECORDS, REGISTRY, smallest, symbols
 
 if TYPE_CHECKING:
     from schemas.codec.batch import Batch
@@ -21,20 +20,9 @@ if TYPE_CHECKING:
 SYMBOLS = [
     (topic, field, symbol)
     for topic in INPUT_TOPICS
-    for field, rules in RULES[TOPICS[topic].schema].items()
-    for rule in rules
-    if isinstance(rule, Symbol)
-    for symbol in sorted(rule.symbols)
+    for field, allowed in symbols(topic).items()
+    for symbol in sorted(allowed)
 ]
-
-
-def _smallest(topic: str, **changes: Any) -> dict[str, Any]:
-    """A record with nothing but what must be there."""
-    record: dict[str, Any] = {}
-    for field in definitions.current(TOPICS[topic].schema)["fields"]:
-        if "default" not in field:
-            record[field["name"]] = AT_MS if field["name"] == "occurred_at" else "x"
-    return record | {field: symbol for of, field, symbol in SYMBOLS if of == topic} | changes
 
 
 def _decoded(topic: str, records: list[dict[str, Any]]) -> Batch:
@@ -48,13 +36,13 @@ def _decoded(topic: str, records: list[dict[str, Any]]) -> Batch:
 @pytest.mark.parametrize("topic", INPUT_TOPICS)
 @pytest.mark.parametrize("count", [1, 100])
 def test_a_record_with_nothing_but_what_must_be_there_is_good(topic: str, count: int) -> None:
-    batch = _decoded(topic, [_smallest(topic)] * count)
+    batch = _decoded(topic, [smallest(topic)] * count)
     assert (batch.bad, batch.events.num_rows) == ([], count)
 
 
 @pytest.mark.parametrize(("topic", "field", "symbol"), SYMBOLS)
 def test_every_symbol_is_accepted_and_named_in_the_schema(topic: str, field: str, symbol: str) -> None:
-    batch = _decoded(topic, [_smallest(topic, **{field: symbol})])
+    batch = _decoded(topic, [smallest(topic, **{field: symbol})])
     assert batch.events.column(field).to_pylist() == [symbol]
     fields = {part["name"]: part for part in definitions.current(TOPICS[topic].schema)["fields"]}
     doc = fields[field]["doc"]
@@ -64,14 +52,14 @@ def test_every_symbol_is_accepted_and_named_in_the_schema(topic: str, field: str
 @pytest.mark.parametrize("topic", INPUT_TOPICS)
 def test_a_text_that_is_not_normalised_comes_out_byte_for_byte(topic: str) -> None:
     for account_id in ("é", "e\u0301", "\u202eabc", "𝄞", "\ufeffx", " x "):
-        batch = _decoded(topic, [_smallest(topic, account_id=account_id)])
+        batch = _decoded(topic, [smallest(topic, account_id=account_id)])
         assert batch.events.column("account_id").to_pylist() == [account_id]
 
 
 @pytest.mark.parametrize("topic", INPUT_TOPICS)
 def test_columns_are_texts_whole_numbers_doubles_and_lists_of_texts(topic: str) -> None:
     allowed = {pa.string(), pa.int64(), pa.float64(), pa.list_(pa.string())}
-    assert set(_decoded(topic, [_smallest(topic)]).events.schema.types) <= allowed
+    assert set(_decoded(topic, [smallest(topic)]).events.schema.types) <= allowed
 
 
 def test_severities_and_bands_are_in_rising_order() -> None:
@@ -115,5 +103,5 @@ def test_what_the_first_release_wrote_can_still_be_read(topic: str) -> None:
 
 
 def test_nothing_but_a_tick_may_use_its_key() -> None:
-    record = _smallest("usage.events", account_id=TICK_KEY.decode())
+    record = smallest("usage.events", account_id=TICK_KEY.decode())
     assert [bad.reason for bad in _decoded("usage.events", [record]).bad] == ["invalid_id"]

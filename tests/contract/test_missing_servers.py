@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.repository import ROOT
+from tests.support.patience import finished
 
 TESTS = """
 import pytest
@@ -31,26 +31,8 @@ def pytest_on(folder: Path, **environment: str) -> subprocess.CompletedProcess[s
     file = folder / "test_two.py"
     file.write_text(TESTS)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FORESHOCK_")}
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-c",
-            "pyproject.toml",
-            "-p",
-            "tests.conftest",
-            "-p",
-            "no:cacheprovider",
-            file,
-        ],
-        cwd=ROOT,
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    return finished([*command, file], env={**inherited, **environment})
 
 
 def test_a_test_fails_with_a_clear_word_when_its_server_cannot_be_had(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from pipeline.intake.feed import Feed
 from pipeline.kinds import KINDS
 from pipeline.rules import RULES
 from pipeline.rules.rule import Rule
-from schemas.event_types import ALERT_SEVERITIES, BILLING_TYPES, SIGNAL_TYPES, TICKET_TYPES
+from schemas.event_types import ALERT_SEVERITIES
 from tests.support.scene import Stage
+from tests.support.wire import symbols
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
 SUBSCRIPTION = {"subscription_id": "s"}
@@ -101,8 +102,7 @@ def test_every_rule_has_a_scene() -> None:
 
 @each_rule
 def test_a_rules_events_exist(rule: Rule) -> None:
-    types = {"billing.events": BILLING_TYPES, "ticket.events": TICKET_TYPES, "customer.signals": SIGNAL_TYPES}
-    known = types[rule.topic]
+    known = symbols(rule.topic)["type"]
     begin, end = SCENES[rule.name]
     assert {event["type"] for event in [*begin, *([end] if end else [])]} <= known
 

@@ -20,8 +20,8 @@ from pipeline.scorecards.plan import Plan
 from pipeline.scorecards.profiles import Expectations, HealthProfile
 from schemas.topics import INPUT_TOPICS
 from tests.oracle import score as oracle
+from tests.support.handmade import TODAY, World, varied_world
 from tests.support.repository import text
-from tests.unit.pipeline.handmade import TODAY, World, varied_world
 
 NAMES = (*DIMENSIONS, f"{FEATURE}home")
 each_dimension = pytest.mark.parametrize("name", NAMES)

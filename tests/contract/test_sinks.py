@@ -23,7 +23,8 @@ from sinks.errors import SinkRejectedError, SinkUnavailableError
 from sinks.metrics import Metrics
 from sinks.table import SINKS
 from tests.support.destinations import BAD, Databases, Destination, receiving
-from tests.unit.sinks.delivering import QUICK, send, wait_for
+from tests.support.patience import wait_until
+from tests.unit.sinks.delivering import QUICK, send
 from tests.unit.sinks.records import ALERTS, alert, batch, record
 
 SORTS = [
@@ -194,15 +195,15 @@ EVERYTHING = [(f"a{n:02}", revision) for n in range(10) for revision in (1, 2)]
 def test_a_crash_between_write_and_position_loses_nothing(delivery: Delivery, destination: Destination) -> None:
     for writes in (2, 1):
         with delivery.running(crash_after=writes) as crashing:
-            wait_for(partial(has_ended, crashing))
+            wait_until(partial(has_ended, crashing))
     assert destination.revisions()
     with delivery.running():
-        wait_for(lambda: destination.revisions() == EVERYTHING)
-        wait_for(lambda: bool(delivery.letters))
+        wait_until(lambda: destination.revisions() == EVERYTHING)
+        wait_until(lambda: bool(delivery.letters))
     assert len({(letter.partition, letter.offset) for letter in delivery.letters}) == 1
     taken = destination.taken()
     with delivery.running() as anew:
-        wait_for(lambda: anew.ready() is None)
+        wait_until(lambda: anew.ready() is None)
         time.sleep(1)
     assert destination.taken() == taken, "what stood in the positions came again"
 
@@ -211,8 +212,8 @@ def test_a_crash_between_write_and_position_loses_nothing(delivery: Delivery, de
 def test_an_outage_delays_delivery_and_loses_nothing(delivery: Delivery, destination: Destination) -> None:
     name = {"sink": next(name for name, spec in SINKS.items() if isinstance(destination.section, spec.section))}
     with destination.away(), delivery.running():
-        wait_for(lambda: delivery.metrics.registry.get_sample_value("foreshock_sink_blocked", name) == 1)
+        wait_until(lambda: delivery.metrics.registry.get_sample_value("foreshock_sink_blocked", name) == 1)
     with delivery.running():
-        wait_for(lambda: destination.revisions() == EVERYTHING)
-        wait_for(lambda: bool(delivery.letters))
-        wait_for(lambda: delivery.metrics.registry.get_sample_value("foreshock_sink_blocked", name) == 0)
+        wait_until(lambda: destination.revisions() == EVERYTHING)
+        wait_until(lambda: bool(delivery.letters))
+        wait_until(lambda: delivery.metrics.registry.get_sample_value("foreshock_sink_blocked", name) == 0)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agents.eventfiles.files import EventFiles
-from tests.servers.kafka import KafkaServer
-from tests.support.exactness_story import write_story
-from tests.support.fresh import PARTITIONS, QUICK_GROUPS
+from tests.exactness.story import write_story
 
 _groups = itertools.count()
 
@@ -20,14 +17,6 @@ _groups = itertools.count()
 def story(tmp_path_factory: pytest.TempPathFactory) -> EventFiles:
     """The event files."""
     return write_story(tmp_path_factory.mktemp("story"))
-
-
-@pytest.fixture(scope="package")
-def server() -> Iterator[KafkaServer]:
-    """A broker that creates no topic by itself."""
-    config: dict[str, str | int] = {**QUICK_GROUPS, "auto.create.topics.enable": "false"}
-    with KafkaServer(partitions_default=PARTITIONS, extra_config=config) as kafka:
-        yield kafka
 
 
 @pytest.fixture

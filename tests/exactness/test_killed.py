@@ -15,11 +15,13 @@ import pytest
 from agents.eventfiles.files import EventFiles
 from agents.process.exits import ExitCode
 from agents.process.failpoints import NAMES
+from tests.exactness.processes import Deployment, Process
+from tests.exactness.result import finish, following
+from tests.exactness.settings import MANY_SCORECARDS
+from tests.exactness.story import CALM_SHARE, Feeding, write_crowd
 from tests.servers.kafka import KafkaServer
-from tests.support.exactness import finish, following
-from tests.support.exactness_processes import Deployment, Process, wait_until
-from tests.support.exactness_settings import MANY_SCORECARDS
-from tests.support.exactness_story import CALM_SHARE, Feeding, write_crowd
+from tests.support.patience import Patience
+from tests.support.topics import alter
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.timeout(400)]
 
@@ -35,14 +37,14 @@ _REACHED_IN_S = 60.0
 
 
 def test_twenty_workers_killed_at_random_moments_leave_the_oracles_result(
-    server: KafkaServer, story: EventFiles, group: str, folder: Path
+    kafka: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
     print(f"repeat with FORESHOCK_TEST_SEED={SEED}")
     random = Random(SEED)
     share = (0.95 - CALM_SHARE) / ROUNDS
     with (
-        Deployment(server.bootstrap, group, folder, MANY_SCORECARDS, idle_ticks=True) as deployment,
-        Feeding(story, server.bootstrap) as feeding,
+        Deployment(kafka.bootstrap, group, folder, MANY_SCORECARDS, idle_ticks=True) as deployment,
+        Feeding(story, kafka.bootstrap) as feeding,
     ):
         deliver = deployment.deliver()
         feeding.run(CALM_SHARE, 1.0)
@@ -65,7 +67,6 @@ class Victims:
     def __init__(self, deployment: Deployment, command: str, group: str, points: Iterable[str]) -> None:
         self._deployment, self._command, self._group = deployment, command, group
         self._left = deque(points)
-        self._armed_at = 0.0
         self.hit: list[str] = []
         self.process = self._start()
 
@@ -77,28 +78,28 @@ class Victims:
     def look(self) -> None:
         """Start the next one if this one has met its end."""
         if self.process.alive():
-            assert self.done or time.monotonic() < self._armed_at + _REACHED_IN_S, self._left[0]
+            assert self.done or not self._limit.lost(), self._left[0]
             return
-        assert self.process.wait(1) == KILLED, self.process.tail()
+        assert self.process.wait() == KILLED, self.process.tail()
         self.hit.append(self._left.popleft())
-        print(self.hit[-1], f"{time.monotonic() - self._armed_at:.1f} s")
+        print(self.hit[-1])
         self._deployment.forget_dead_members(self._group)
         self.process = self._start()
 
     def _start(self) -> Process:
-        self._armed_at = time.monotonic()
+        self._limit = Patience(_REACHED_IN_S)
         return self._deployment.start(self._command, self._left[0] if self._left else None)
 
 
 def test_killed_at_each_named_place_at_its_first_second_and_seventh_hit(
-    server: KafkaServer, story: EventFiles, group: str, folder: Path
+    kafka: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
     points = [f"{name}:{nth}" for name, nth in product(NAMES, HITS)]
     places = {"deliver": [point for point in points if point.startswith("sink_")]}
     places["worker"] = [point for point in points if point not in places["deliver"]]
     with (
-        Deployment(server.bootstrap, group, folder, MANY_SCORECARDS) as deployment,
-        Feeding(story, server.bootstrap) as feeding,
+        Deployment(kafka.bootstrap, group, folder, MANY_SCORECARDS) as deployment,
+        Feeding(story, kafka.bootstrap) as feeding,
     ):
         workers = Victims(deployment, "worker", group, places["worker"])
         delivers = Victims(deployment, "deliver", f"{group}-deliver", places["deliver"])
@@ -113,20 +114,19 @@ def test_killed_at_each_named_place_at_its_first_second_and_seventh_hit(
 
 
 def test_accounts_ahead_of_a_checkpoint_that_was_cut_count_nothing_twice(
-    server: KafkaServer, group: str, folder: Path
+    kafka: KafkaServer, group: str, folder: Path
 ) -> None:
     crowd = write_crowd(folder / "crowd")
     with (
-        Deployment(server.bootstrap, group, folder) as deployment,
-        Feeding(crowd, server.bootstrap, poison=False) as feeding,
+        Deployment(kafka.bootstrap, group, folder) as deployment,
+        Feeding(crowd, kafka.bootstrap, poison=False) as feeding,
         following(deployment) as log,
     ):
         deliver = deployment.deliver()
         feeding.allow(0.5)
         for nth in MANY:
             worker = deployment.worker(f"after_state_send_unacked:{nth}")
-            wait_until("the failpoint", lambda worker=worker: not worker.alive())  # type: ignore[misc]
-            assert worker.wait(1) == KILLED
+            assert worker.wait() == KILLED
             deployment.forget_dead_members()
             log.positions()
             if log.cuts:
@@ -137,18 +137,17 @@ def test_accounts_ahead_of_a_checkpoint_that_was_cut_count_nothing_twice(
 
 
 def test_alerts_that_the_broker_refuses_are_published_once_it_takes_them(
-    server: KafkaServer, story: EventFiles, group: str, folder: Path
+    kafka: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
     with (
-        Deployment(server.bootstrap, group, folder) as deployment,
-        Feeding(story, server.bootstrap) as feeding,
+        Deployment(kafka.bootstrap, group, folder) as deployment,
+        Feeding(story, kafka.bootstrap) as feeding,
     ):
         deliver = deployment.deliver()
-        deployment.configure("alerts.health", "max.message.bytes", "50")
+        alter(kafka.bootstrap, "alerts.health", "max.message.bytes", "50")
         unheard = deployment.worker()
         feeding.run(CALM_SHARE, 2.0)
-        wait_until("the worker to give up", lambda: not unheard.alive())
-        assert unheard.wait(1) == ExitCode.BROKEN
+        assert unheard.wait() == ExitCode.BROKEN
         deployment.forget_dead_members()
-        deployment.configure("alerts.health", "max.message.bytes", "1000000")
+        alter(kafka.bootstrap, "alerts.health", "max.message.bytes", "1000000")
         finish(deployment, feeding, deployment.worker(), deliver)

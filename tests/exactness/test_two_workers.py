@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from agents.eventfiles.files import EventFiles
+from tests.exactness.processes import SESSION_S, Deployment, Process
+from tests.exactness.result import finish
+from tests.exactness.story import CALM_SHARE, Feeding
 from tests.servers.kafka import KafkaServer
-from tests.support.exactness import finish
-from tests.support.exactness_processes import SESSION_S, Deployment, Process, wait_until
-from tests.support.exactness_story import CALM_SHARE, Feeding
+from tests.support.patience import wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -31,18 +32,22 @@ def guest_beside(host: Process, deployment: Deployment) -> Process:
     """A second worker that has got a share of the partitions."""
     before = len(owned(host))
     guest = deployment.worker()
-    wait_until("both workers to have partitions", lambda: bool(owned(guest)) and len(owned(host)) > before)
+    wait_until(lambda: bool(owned(guest)) and len(owned(host)) > before, "both workers to have partitions")
     assert owned(guest)[-1]
     assert owned(guest)[-1] | owned(host)[-1] == {0, 1, 2, 3}
     return guest
 
 
+def await_take_over(host: Process) -> None:
+    wait_until(lambda: owned(host)[-1] == {0, 1, 2, 3}, "the host to take over", meanwhile=host.alive)
+
+
 def test_joining_leaving_dying_and_freezing_workers_leave_the_oracles_result(
-    server: KafkaServer, story: EventFiles, group: str, folder: Path
+    kafka: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
     with (
-        Deployment(server.bootstrap, group, folder) as deployment,
-        Feeding(story, server.bootstrap) as feeding,
+        Deployment(kafka.bootstrap, group, folder) as deployment,
+        Feeding(story, kafka.bootstrap) as feeding,
     ):
         host, deliver = deployment.worker(), deployment.deliver()
         host.wait_for("recovered")
@@ -57,14 +62,14 @@ def test_joining_leaving_dying_and_freezing_workers_leave_the_oracles_result(
         feeding.run(SHARE, 2.0)
         guest.kill9()
         feeding.run(SHARE, 1.0)
-        wait_until("the host to take over", lambda: owned(host)[-1] == {0, 1, 2, 3})
+        await_take_over(host)
 
         guest = guest_beside(host, deployment)
         feeding.run(SHARE, 1.0)
         guest.send(signal.SIGSTOP)
         feeding.run(SHARE, 2.0 * SESSION_S)
-        assert owned(host)[-1] == {0, 1, 2, 3}
+        await_take_over(host)
         guest.send(signal.SIGCONT)
-        assert guest.wait(5) == LEASE_LOST
+        assert guest.wait() == LEASE_LOST
         assert host.alive()
         finish(deployment, feeding, host, deliver)

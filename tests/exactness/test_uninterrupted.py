@@ -8,21 +8,21 @@ import pytest
 
 from agents.backtest.run import replay
 from agents.eventfiles.files import EventFiles
+from tests.exactness.processes import PARTITIONS, Deployment
+from tests.exactness.result import assert_delivered, assert_exact, by_identity, exact_differences, repeats
+from tests.exactness.settings import MANY_SCORECARDS
+from tests.exactness.story import Feeding
 from tests.servers.kafka import KafkaServer
-from tests.support.exactness import assert_delivered, assert_exact, by_identity, exact_differences, repeats
-from tests.support.exactness_processes import PARTITIONS, Deployment
-from tests.support.exactness_settings import MANY_SCORECARDS
-from tests.support.exactness_story import Feeding
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def test_topics_database_and_state_are_the_oracles_and_the_alerts_those_of_a_backtest(
-    server: KafkaServer, story: EventFiles, group: str, folder: Path
+    kafka: KafkaServer, story: EventFiles, group: str, folder: Path
 ) -> None:
-    with Deployment(server.bootstrap, group, folder, MANY_SCORECARDS) as deployment:
+    with Deployment(kafka.bootstrap, group, folder, MANY_SCORECARDS) as deployment:
         worker, deliver = deployment.worker(), deployment.deliver()
-        with Feeding(story, server.bootstrap, poison=False) as feeding:
+        with Feeding(story, kafka.bootstrap, poison=False) as feeding:
             feeding.finish()
             alerts = assert_exact(deployment)
         assert_delivered(deployment, alerts)

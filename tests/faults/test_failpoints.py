@@ -1,80 +1,39 @@
-"""A worker that dies or freezes at each named place: the next leaves nothing out and counts nothing twice."""
+"""A worker that freezes at each named place, and wakes when another has its partitions."""
 
 from __future__ import annotations
 
-import itertools
-import time
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from agents.process.failpoints import NAMES
-from tests.servers.kafka import KafkaServer
-from tests.support.fresh import PARTITIONS, QUICK_GROUPS, fresh_topics
-from tests.support.workers import Source, WorkerProcess, alerts, await_counts, counts, expected_alerts
+from tests.support.patience import wait_until
+from tests.support.workers import Source, WorkerProcess, check
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.soak, pytest.mark.timeout(180)]
 
 PLACES = [name for name in NAMES if not name.startswith("sink_") and "_fleet_" not in name]
 SESSION_MS = 3_000
-_groups = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[KafkaServer]:
-    with KafkaServer(partitions_default=PARTITIONS, extra_config=QUICK_GROUPS) as kafka:
-        yield kafka
-
-
-def feed_until_hit(source: Source, worker: WorkerProcess, *, frozen: bool) -> None:
-    """Produce a little at a time until the worker has met its end."""
-    deadline = time.monotonic() + 60
-    while worker.alive() and not (frozen and worker.frozen()):
-        assert time.monotonic() < deadline, "the failpoint was not reached"
-        source.send(40)
-        time.sleep(0.05)
-
-
-@pytest.mark.parametrize("nth", [1, 2, 7])
-@pytest.mark.parametrize("name", PLACES)
-def test_killed_at(server: KafkaServer, name: str, nth: int) -> None:
-    group = f"killed-{next(_groups)}"
-    bootstrap = fresh_topics(server, group)
-    source = Source(bootstrap)
-    source.send(300)
-    with WorkerProcess(
-        bootstrap, group, failpoint=f"{name}:{nth}", session_timeout_ms=SESSION_MS, checkpoint_interval_s=0.2
-    ) as victim:
-        feed_until_hit(source, victim, frozen=False)
-        assert victim.wait(1) == -9
-    source.send(300)
-    with WorkerProcess(bootstrap, group, session_timeout_ms=SESSION_MS, checkpoint_interval_s=0.2):
-        check(bootstrap, group, source)
+QUICK: dict[str, Any] = {"session_timeout_ms": SESSION_MS, "checkpoint_interval_s": 0.2}
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_frozen_past_its_session_at(server: KafkaServer, name: str) -> None:
-    group = f"frozen-{next(_groups)}"
-    bootstrap = fresh_topics(server, group)
+def test_frozen_past_its_session_at(bootstrap: str, group: str, name: str) -> None:
     source = Source(bootstrap)
     source.send(300)
     with (
-        WorkerProcess(
-            bootstrap,
-            group,
-            failpoint=f"{name}:2:stop",
-            session_timeout_ms=SESSION_MS,
-            checkpoint_interval_s=0.2,
-        ) as zombie,
-        WorkerProcess(bootstrap, group, session_timeout_ms=SESSION_MS, checkpoint_interval_s=0.2) as heir,
+        WorkerProcess(bootstrap, group, failpoint=f"{name}:2:stop", **QUICK) as zombie,
+        WorkerProcess(bootstrap, group, **QUICK) as heir,
     ):
-        feed_until_hit(source, zombie, frozen=True)
-        end = time.monotonic() + 2 * SESSION_MS / 1000
-        while time.monotonic() < end:
+
+        def stopped() -> bool:
             source.send(40)
-            time.sleep(0.1)
+            return zombie.frozen()
+
+        wait_until(stopped, f"{name} to be reached", meanwhile=zombie.alive)
+        source.run(2 * SESSION_MS / 1000, 40)
         zombie.resume()
-        assert zombie.wait(10) == 75
+        assert zombie.wait() == 75
         source.send(300)
         check(bootstrap, group, source)
         assert heir.alive()
@@ -82,12 +41,3 @@ def test_frozen_past_its_session_at(server: KafkaServer, name: str) -> None:
         successor.wait_until_running()
         source.send(50)
         check(bootstrap, group, source)
-
-
-def check(bootstrap: str, group: str, source: Source) -> None:
-    """Every record counted once, every alert there, and the same id always with the same bytes."""
-    feeds = await_counts(bootstrap, group, source.sent, 60)
-    assert counts(feeds) == source.sent
-    ids, bodies = alerts(bootstrap)
-    assert ids == expected_alerts(source.sent)
-    assert all(len(different) == 1 for different in bodies.values())

@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewTopic,
-    ResourceType,
-)
 
 from agents.eventfiles.files import read_events
 from agents.replay.arrivals import day_ends
 from agents.replay.emit import EmitError, EmitOptions, emit
 from pipeline.config import EngineConfig
 from schemas.registry.source import FileRegistry
-from schemas.topics import INPUT_TOPICS
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_port
+from tests.support.commands import FORESHOCK, foreshock, running
+from tests.support.pages import answer, scrape, total
+from tests.support.patience import ended, wait_until
+from tests.support.topics import alter, delete_topics, ends, partitions, reader
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(240)]
-
-
-@pytest.fixture(scope="module")
-def kafka() -> Iterator[KafkaServer]:
-    """One broker that creates no topic by itself."""
-    with KafkaServer(extra_config={"auto.create.topics.enable": "false"}) as server:
-        yield server
 
 
 class Operator:
@@ -50,6 +32,7 @@ class Operator:
     def __init__(self, kafka: KafkaServer, folder: Path, group: str = "foreshock") -> None:
         self.folder = folder
         self.database = folder / "foreshock.db"
+        delete_topics(kafka.bootstrap)
         self._environment = {
             **os.environ,
             "FORESHOCK_KAFKA__BOOTSTRAP": kafka.bootstrap,
@@ -61,57 +44,17 @@ class Operator:
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            self._command(*arguments),
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return foreshock(*arguments, env=self._environment)
 
-    def start(self, command: str, port: int) -> subprocess.Popen[bytes]:
-        """Start a long-running process that listens on the port."""
+    def process(self, command: str, port: int) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """A long-running process that listens on the port."""
         environment = {**self._environment, "FORESHOCK_METRICS__PORT": str(port)}
-        with (self.folder / f"{command}.log").open("wb") as log:
-            return subprocess.Popen(self._command(command), env=environment, stderr=log)
-
-    @staticmethod
-    def _command(*arguments: object) -> list[str]:
-        return [sys.executable, "-m", "agents", *(str(argument) for argument in arguments)]
-
-
-def alter(kafka: KafkaServer, topic: str, name: str, value: str) -> None:
-    """Set a configuration of a topic."""
-    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result(20.0)
-
-
-def answer(port: int, path: str) -> tuple[int, str]:
-    """Status and body of a page; 0 while nobody listens."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5.0) as response:
-            return response.status, response.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
-
-
-def wait_for(what: str, holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {timeout_s:.0f} s for {what}"
-        time.sleep(0.2)
+        return running(*FORESHOCK, command, log=self.folder / f"{command}.log", env=environment)
 
 
 def wait_until_ready(command: str, port: int) -> None:
     """Wait until a process says that it is ready; it must be healthy then."""
-    wait_for(f"{command} to be ready", lambda: answer(port, "/-/ready")[0] == 200)
+    wait_until(lambda: answer(port, "/-/ready")[0] == 200, f"{command} to be ready")
     assert answer(port, "/-/healthy")[0] == 200
 
 
@@ -136,28 +79,25 @@ def test_topics_are_created_once_mended_and_never_repartitioned(kafka: KafkaServ
     assert operator.run("topics", "apply").returncode == 0
     assert operator.run("topics", "apply").stdout == "all topics are as they must be\n"
 
-    alter(kafka, "usage.events", "retention.ms", "1000")
+    alter(kafka.bootstrap, "usage.events", "retention.ms", "1000")
     assert "usage.events: retention.ms is 1000" in operator.run("topics", "check").stderr
     assert operator.run("topics", "apply").returncode == 0
     assert operator.run("topics", "check").returncode == 0
 
 
 def test_a_topic_with_other_partitions_is_left_to_a_person(kafka: KafkaServer, tmp_path: Path) -> None:
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    for future in admin.create_topics([NewTopic("second-state-changelog", 3, 1)]).values():
-        future.result(20.0)
     operator = Operator(kafka, tmp_path, "second")
+    kafka.create_topics(["second-state-changelog"], partitions=3)
     applied = operator.run("topics", "apply")
     assert applied.returncode == 1
     assert "second-state-changelog: partitions is 3, must be 8; this needs your decision" in applied.stderr
-    assert (
-        len(admin.list_topics("second-state-changelog", timeout=20.0).topics["second-state-changelog"].partitions) == 3
-    )
+    with reader(kafka.bootstrap) as consumer:
+        assert partitions(consumer, "second-state-changelog") == [0, 1, 2]
 
 
 def test_a_record_that_is_not_delivered_fails_the_emission(kafka: KafkaServer, tmp_path: Path) -> None:
     assert Operator(kafka, tmp_path).run("topics", "apply").returncode == 0
-    alter(kafka, "usage.events", "max.message.bytes", "10")
+    alter(kafka.bootstrap, "usage.events", "max.message.bytes", "10")
     try:
         with pytest.raises(EmitError, match="was not delivered"):
             emit(
@@ -167,30 +107,30 @@ def test_a_record_that_is_not_delivered_fails_the_emission(kafka: KafkaServer, t
                 EmitOptions(day_ends(EngineConfig())),
             )
     finally:
-        alter(kafka, "usage.events", "max.message.bytes", "1048588")
+        alter(kafka.bootstrap, "usage.events", "max.message.bytes", "1048588")
 
 
 def test_events_become_rows_and_both_processes_stop_when_asked(kafka: KafkaServer, tmp_path: Path) -> None:
     operator = Operator(kafka, tmp_path, "third")
     assert operator.run("topics", "apply").returncode == 0
     assert operator.run("db", "upgrade").returncode == 0
-    ports = {"worker": free_port(), "deliver": free_port()}
-    processes = {command: operator.start(command, port) for command, port in ports.items()}
-    try:
-        for command, port in ports.items():
-            wait_until_ready(command, port)
+    port, other = free_port(), free_port()
+    with operator.process("worker", port) as worker, operator.process("deliver", other) as deliver:
+        wait_until_ready("worker", port)
+        wait_until_ready("deliver", other)
         emitted = operator.run("emit", usage_folder(tmp_path), "--max-lag", 1000, "--json")
         assert emitted.returncode == 0, emitted.stderr
-        wait_for("the alert in the database", lambda: kinds(operator.database) >= {"payment_failed"})
-        wait_for("every record to have a fate", lambda: fates(ports["worker"]) == offsets(kafka))
+        wait_until(lambda: kinds(operator.database) >= {"payment_failed"}, "the alert in the database")
+        wait_until(
+            lambda: total(scrape(port), "foreshock_records_total") == offsets(kafka),
+            "every record to have a fate",
+        )
         assert offsets(kafka) >= sum(json.loads(emitted.stdout)["by_topic"].values())
         explained = json.loads(operator.run("explain", "acc-1", "--json").stdout)
         assert "payment_failed" in {alert["kind"] for alert in explained["open_alerts"]}
-    finally:
-        for process in processes.values():
-            process.send_signal(signal.SIGTERM)
-        codes = {command: process.wait(60.0) for command, process in processes.items()}
-    assert codes == {"worker": 0, "deliver": 0}, (tmp_path / "worker.log").read_text()[-3000:]
+        worker.terminate()
+        deliver.terminate()
+        assert (ended(worker), ended(deliver)) == (0, 0), (tmp_path / "worker.log").read_text()[-3000:]
 
 
 def kinds(database: Path) -> set[str]:
@@ -199,20 +139,7 @@ def kinds(database: Path) -> set[str]:
         return {kind for (kind,) in connection.execute("SELECT kind FROM alerts")}
 
 
-def fates(port: int) -> int:
-    """Records of all input topics that met a fate, as a worker exports them."""
-    lines = answer(port, "/metrics")[1].splitlines()
-    return int(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("foreshock_records_total{")))
-
-
 def offsets(kafka: KafkaServer) -> int:
     """Records in all input topics."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "counting"})
-    partitions = [
-        TopicPartition(topic, number)
-        for topic in INPUT_TOPICS
-        for number in consumer.list_topics(topic, timeout=20.0).topics[topic].partitions
-    ]
-    total = sum(consumer.get_watermark_offsets(partition, timeout=20.0)[1] for partition in partitions)
-    consumer.close()
-    return total
+    with reader(kafka.bootstrap) as consumer:
+        return sum(ends(consumer).values())

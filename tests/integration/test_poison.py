@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
-from confluent_kafka.admin import AdminClient
 
 from agents.replay.dead_letters import Filter, read
 from pipeline.changelog.read import Loader
@@ -26,10 +24,12 @@ from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_port
-from tests.support.fresh import delete_topics
+from tests.support.commands import FORESHOCK, foreshock, running
 from tests.support.hostile import Hostile, corpus
 from tests.support.mixture import Mixture, Sent, accounts_of, actions_of, mix, opened
-from tests.support.workers import records
+from tests.support.pages import scrape, total
+from tests.support.patience import ended, patience, wait_until
+from tests.support.topics import delete_topics, records
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
@@ -38,12 +38,6 @@ HOSTILE = 10_000
 _LIMITS_OFF = "[dead_letters]\nmax_consecutive = 1000000\nmax_ratio = 1.0\n"
 Place = tuple[str, int, int]
 Pair = tuple[bytes | None, bytes | None]
-
-
-@pytest.fixture(scope="module")
-def kafka() -> Iterator[KafkaServer]:
-    with KafkaServer(extra_config={"auto.create.topics.enable": "false"}) as server:
-        yield server
 
 
 class Deployment:
@@ -55,8 +49,7 @@ class Deployment:
         self.config = folder / "foreshock.toml"
         self.log = folder / "worker.log"
         self.use(limits)
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        delete_topics(self.bootstrap, [name for name in admin.list_topics(timeout=20).topics if name[0] != "_"])
+        delete_topics(self.bootstrap)
         self.run("topics", "apply")
 
     def use(self, limits: str) -> None:
@@ -69,41 +62,25 @@ class Deployment:
 
     def run(self, *arguments: str) -> str:
         """Run a command to its good end; what it printed."""
-        ran = subprocess.run(
-            self._command(*arguments), capture_output=True, text=True, check=False, timeout=120, env=_environment()
-        )
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
+        return foreshock(*arguments, "--config", self.config, env=_environment(), check=True).stdout
 
-    def worker(self) -> subprocess.Popen[bytes]:
-        """Start the worker."""
-        with self.log.open("wb") as log:
-            return subprocess.Popen(self._command("worker"), stderr=log, env=_environment())
+    def worker(self) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """A worker."""
+        return running(*FORESHOCK, "worker", "--config", self.config, log=self.log, env=_environment())
 
-    def fates(self) -> int:
-        """Records that met a fate, as the worker exports them; 0 while it does not answer."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5.0) as page:
-                lines = page.read().decode().splitlines()
-        except OSError:
-            return 0
-        return int(sum(float(line.split()[-1]) for line in lines if line.startswith("foreshock_records_total{")))
+    def end(self, worker: subprocess.Popen[bytes], when: Callable[[], bool]) -> None:
+        """Wait until something is true, and let the worker end in good order."""
 
-    def wait_for_fates(self, count: int, worker: subprocess.Popen[bytes]) -> None:
-        """Wait until so many records met a fate."""
-        deadline = time.monotonic() + 120
-        while self.fates() < count:
-            assert worker.poll() is None, self.log.read_text()[-3000:]
-            assert time.monotonic() < deadline, f"{self.fates()} of {count}\n{self.log.read_text()[-3000:]}"
-            time.sleep(0.2)
+        def said() -> str:
+            return self.log.read_text()
 
-    def wait_for_start(self, worker: subprocess.Popen[bytes]) -> None:
-        """Wait until the worker has its state and would end in good order."""
-        deadline = time.monotonic() + 60
-        while "recovered" not in self.log.read_text():
-            assert worker.poll() is None, self.log.read_text()[-3000:]
-            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
-            time.sleep(0.2)
+        wait_until(lambda: when() and "recovered" in said(), said, 120.0, meanwhile=lambda: worker.poll() is None)
+        worker.terminate()
+        assert ended(worker) == 0, said()
+
+    def fates(self) -> float:
+        """Records that met a fate, as the worker exports them."""
+        return total(scrape(self.port), "foreshock_records_total")
 
     def dead_letters(self) -> dict[Place, list[Pair]]:
         """Key and value of all dead letters of a place in an input topic."""
@@ -119,9 +96,6 @@ class Deployment:
         for number, offset, key, value in records(self.bootstrap, "foreshock-state-changelog"):
             loaders[number].add(key, value or None, offset)
         return [loader.finish() for loader in loaders.values()]
-
-    def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "agents", *arguments, "--config", str(self.config)]
 
 
 def _environment() -> dict[str, str]:
@@ -154,7 +128,7 @@ def produce(bootstrap: str, mixture: Mixture) -> dict[Place, Pair]:
         for partition in range(PARTITIONS) if each.is_tick else (-1,):
             producer.produce(each.topic, each.value, each.key, partition, on_delivery=partial(note, each))
             producer.poll(0)
-    assert producer.flush(60) == 0
+    assert producer.flush(patience(60)) == 0
     assert not failures
     return hostile
 
@@ -175,16 +149,10 @@ def test_ten_thousand_hostile_records_are_as_many_dead_letters_and_hurt_no_good_
 ) -> None:
     deployment = Deployment(kafka, tmp_path, _LIMITS_OFF)
     mixture = mix(takable(HOSTILE))
-    worker = deployment.worker()
-    try:
+    with deployment.worker() as worker:
         hostile = produce(kafka.bootstrap, mixture)
         assert len(hostile) == HOSTILE
-        deployment.wait_for_fates(offsets(mixture), worker)
-        worker.terminate()
-        assert worker.wait(40) == 0, deployment.log.read_text()[-3000:]
-    finally:
-        worker.kill()
-        worker.wait()
+        deployment.end(worker, when=lambda: deployment.fates() >= offsets(mixture))
     assert deployment.dead_letters() == {place: [pair] for place, pair in hostile.items()}
     feeds = deployment.feeds()
     assert actions_of(feeds) == mixture.actions
@@ -206,14 +174,8 @@ def listed_and_put_back(deployment: Deployment, hostile: dict[Place, Pair], befo
 
     put_back = deployment.run("dead-letters", "replay", "--reason", "null_key", "--yes")
     assert put_back == f"{len(without_key)} records put back\n"
-    worker = deployment.worker()
-    try:
-        deployment.wait_for_fates(len(without_key), worker)
-        worker.terminate()
-        assert worker.wait(40) == 0
-    finally:
-        worker.kill()
-        worker.wait()
+    with deployment.worker() as worker:
+        deployment.end(worker, when=lambda: deployment.fates() >= len(without_key))
     again = deployment.dead_letters()
     assert {place: [pair] for place, pair in hostile.items()}.items() <= again.items()
     twice = [pair for place, pairs in again.items() if place not in hostile for pair in pairs]
@@ -236,12 +198,8 @@ def test_a_worker_that_rejects_nearly_everything_stops_with_code_74_and_says_why
     hostile = [Hostile("usage.events", b"victim", b"no Avro %d" % number, "bytes") for number in range(12_000)]
     produce(kafka.bootstrap, mix(hostile[:0]))
     sent = produce(kafka.bootstrap, Mixture([each for each in mix(hostile).records if each.hostile]))
-    worker = deployment.worker()
-    try:
-        assert worker.wait(60) == 74
-    finally:
-        worker.kill()
-        worker.wait()
+    with deployment.worker() as worker:
+        assert ended(worker) == 74
     said = deployment.log.read_text()
     assert "stopping with exit code 74" in said
     assert reason in said
@@ -249,16 +207,5 @@ def test_a_worker_that_rejects_nearly_everything_stops_with_code_74_and_says_why
     assert "Traceback" not in said
 
     deployment.use(_LIMITS_OFF)
-    worker = deployment.worker()
-    try:
-        deadline = time.monotonic() + 60
-        while (found := deployment.dead_letters().keys()) != sent.keys():
-            missing, more = sorted(sent.keys() - found)[:3], sorted(found - sent.keys())[:3]
-            assert time.monotonic() < deadline, f"{missing} {more} {len(found)}\n{deployment.log.read_text()[-3000:]}"
-            time.sleep(0.5)
-        deployment.wait_for_start(worker)
-        worker.terminate()
-        assert worker.wait(40) == 0
-    finally:
-        worker.kill()
-        worker.wait()
+    with deployment.worker() as worker:
+        deployment.end(worker, when=lambda: deployment.dead_letters().keys() == sent.keys())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -16,12 +14,12 @@ from confluent_kafka import Consumer, KafkaException, Producer
 
 from tests.servers.errors import ServerStartError
 from tests.servers.kafka import KafkaServer
-from tests.servers.locate import REPOSITORY
 from tests.servers.ports import answers
 from tests.servers.postgres import PostgresServer
 from tests.servers.prometheus import PrometheusServer, amtool, promtool
 from tests.servers.proxy import TcpProxy
 from tests.servers.registry import RegistryServer
+from tests.support.patience import Patience, finished, patience, python, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +41,6 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.mark.servers
 def test_kafka_returns_what_was_produced_after_a_kill_and_a_restart(kafka: KafkaServer) -> None:
     kafka.create_topics(["survivors"])
     _produce(kafka.bootstrap, "survivors", 20)
@@ -52,7 +49,6 @@ def test_kafka_returns_what_was_produced_after_a_kill_and_a_restart(kafka: Kafka
     assert _consume(kafka.bootstrap, "survivors", 20) == sorted(f"value-{number}" for number in range(20))
 
 
-@pytest.mark.servers
 def test_kafka_answers_through_its_proxy_and_not_through_a_blackhole(kafka: KafkaServer) -> None:
     kafka.create_topics(["proxied"], partitions=1)
     _produce(kafka.proxied_bootstrap, "proxied", 1)
@@ -66,7 +62,6 @@ def test_kafka_answers_through_its_proxy_and_not_through_a_blackhole(kafka: Kafk
     assert _consume(kafka.proxied_bootstrap, "proxied", 1) == ["value-0"]
 
 
-@pytest.mark.servers
 def test_a_paused_kafka_is_silent_until_it_is_resumed(kafka: KafkaServer) -> None:
     kafka.pause()
     try:
@@ -74,10 +69,9 @@ def test_a_paused_kafka_is_silent_until_it_is_resumed(kafka: KafkaServer) -> Non
             _consumer(kafka.bootstrap).list_topics(timeout=1.0)
     finally:
         kafka.resume()
-    assert _consumer(kafka.bootstrap).list_topics(timeout=20.0).brokers
+    assert _consumer(kafka.bootstrap).list_topics(timeout=patience(20.0)).brokers
 
 
-@pytest.mark.servers
 def test_a_broker_that_cannot_start_shows_the_end_of_its_log() -> None:
     with (
         pytest.raises(ServerStartError, match=r"(?i)num\.io\.threads"),
@@ -86,7 +80,6 @@ def test_a_broker_that_cannot_start_shows_the_end_of_its_log() -> None:
         pass
 
 
-@pytest.mark.servers
 def test_postgres_keeps_a_committed_row_when_it_is_killed(postgres: PostgresServer) -> None:
     dsn = _dsn(postgres.create_database("killed"))
     with psycopg.connect(dsn) as connection:
@@ -99,7 +92,6 @@ def test_postgres_keeps_a_committed_row_when_it_is_killed(postgres: PostgresServ
     assert _ids(dsn) == [1]
 
 
-@pytest.mark.servers
 def test_a_cut_during_commit_leaves_the_row_and_tells_nobody(postgres: PostgresServer) -> None:
     dsn = _dsn(postgres.create_database("cut"))
     with psycopg.connect(dsn) as connection:
@@ -116,7 +108,6 @@ def test_a_cut_during_commit_leaves_the_row_and_tells_nobody(postgres: PostgresS
     assert _ids(dsn) == [1, 2]
 
 
-@pytest.mark.servers
 def test_a_cut_resets_open_connections_and_serves_new_ones(postgres: PostgresServer) -> None:
     with TcpProxy(f"127.0.0.1:{postgres.port}") as proxy:
         through = postgres.dsn_for().replace(f":{postgres.port}/", f":{proxy.port}/")
@@ -131,7 +122,6 @@ def test_a_cut_resets_open_connections_and_serves_new_ones(postgres: PostgresSer
         assert time.monotonic() - began > 0.2
 
 
-@pytest.mark.servers
 def test_the_registry_keeps_a_schema_and_refuses_an_incompatible_one() -> None:
     with RegistryServer() as registry:
         first = _registry(registry, "POST", "/subjects/a-value/versions", _schema("x"))
@@ -142,45 +132,31 @@ def test_the_registry_keeps_a_schema_and_refuses_an_incompatible_one() -> None:
         assert verdict["is_compatible"] is False
 
 
-@pytest.mark.servers
 def test_prometheus_answers_queries_and_its_checkers_run() -> None:
     for program in (promtool(), amtool()):
-        subprocess.run([program, "--version"], capture_output=True, check=True, timeout=30)
+        finished([program, "--version"], check=True)
     with (
         PrometheusServer("global: {scrape_interval: 1s}\n") as prometheus,
-        urllib.request.urlopen(f"{prometheus.url}/api/v1/query?query=vector(3)", timeout=10) as answer,
+        urllib.request.urlopen(f"{prometheus.url}/api/v1/query?query=vector(3)", timeout=patience(10)) as answer,
     ):
         assert json.load(answer)["data"]["result"][0]["value"][1] == "3"
 
 
-@pytest.mark.servers
 def test_a_killed_test_run_leaves_no_server_behind() -> None:
     script = (
         "import os, signal; from tests.servers.postgres import PostgresServer;"
         "server = PostgresServer(); server.start();"
         "print(server.port, server.folder, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    port, folder = ran.stdout.split()
-    deadline = time.monotonic() + 10.0
-    while (answers(int(port)) or Path(folder).exists()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not answers(int(port))
-    assert not Path(folder).exists()
+    port, folder = python(script).stdout.split()
+    wait_until(lambda: not answers(int(port)) and not Path(folder).exists(), "the server to be gone")
 
 
 def _produce(bootstrap: str, topic: str, count: int) -> None:
     producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, "compression.type": "zstd"})
     for number in range(count):
         producer.produce(topic, key=str(number), value=f"value-{number}")
-    assert producer.flush(30.0) == 0
+    assert producer.flush(patience(30)) == 0
 
 
 def _consumer(bootstrap: str) -> Consumer:
@@ -199,8 +175,8 @@ def _consume(bootstrap: str, topic: str, count: int) -> list[str]:
     consumer = _consumer(bootstrap)
     consumer.subscribe([topic])
     values: list[str] = []
-    deadline = time.monotonic() + 30.0
-    while len(values) < count and time.monotonic() < deadline:
+    limit = Patience(30.0)
+    while len(values) < count and not limit.lost():
         message = consumer.poll(0.2)
         if message is not None and message.error() is None:
             values.append((message.value() or b"").decode())
@@ -232,6 +208,6 @@ def _registry(
         data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/vnd.schemaregistry.v1+json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=patience(30)) as answer:
         loaded: dict[str, object] = json.load(answer)
         return loaded

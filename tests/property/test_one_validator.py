@@ -32,7 +32,7 @@ from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
 from schemas.validation import EVENT_TIME, row_is_valid, violations
 from tests.support.bounds import edges
 from tests.support.examples import tried
-from tests.unit.schemas.wire import AT_MS, RECORDS, REGISTRY, decoded, value
+from tests.support.wire import AT_MS, RECORDS, REGISTRY, decoded, value
 
 Row = dict[str, Any]
 FILE_OF = {topic: name for name, topic in TOPIC_OF.items()}

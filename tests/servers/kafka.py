@@ -10,6 +10,7 @@ import base64
 import signal
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
@@ -21,6 +22,7 @@ from tests.servers.errors import ServerStartError
 from tests.servers.ports import LOOPBACK, answers, free_port
 from tests.servers.process import ChildProcess, Server
 from tests.servers.proxy import TcpProxy
+from tests.support.patience import Patience, patience, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,6 +35,7 @@ THROUGHPUT = ("-Xshare:auto", "-XX:+UseG1GC")
 
 _READY_S = 60.0
 _STOP_S = 20.0
+_TOPICS_S = 30.0
 # A broker that was killed is let in again only when its old session has run out. Short where no other broker
 # could take over anyway; Kafka's own default otherwise.
 _LONE_SESSION = {"broker.heartbeat.interval.ms": 250, "broker.session.timeout.ms": 2_000}
@@ -195,13 +198,12 @@ class KafkaServer(Server):
         *,
         partitions: int | None = None,
         config: Mapping[str, str] | None = None,
-        timeout_s: float = 30.0,
     ) -> None:
         """Create topics, replicated as the cluster's size allows, and wait until each partition has a leader.
 
         Raises:
             KafkaException: a topic exists already, or its configuration is refused.
-            TimeoutError: a partition had no leader in time.
+            AssertionError: a partition had no leader in time.
         """
         count = self._partitions_default if partitions is None else partitions
         admin = AdminClient({"bootstrap.servers": self.bootstrap, **_QUIET_CLIENT})
@@ -209,15 +211,10 @@ class KafkaServer(Server):
             NewTopic(name, num_partitions=count, replication_factor=self._replicas, config=dict(config or {}))
             for name in names
         ]
-        for created in admin.create_topics(topics, operation_timeout=timeout_s).values():
-            created.result(timeout_s)
-        deadline = time.monotonic() + timeout_s
+        for created in admin.create_topics(topics, operation_timeout=patience(_TOPICS_S)).values():
+            created.result(patience(_TOPICS_S))
         for topic in topics:
-            while not _has_leaders(admin, topic.topic, count):
-                if time.monotonic() > deadline:
-                    msg = f"topic {topic.topic} had no leader within {timeout_s:g} s"
-                    raise TimeoutError(msg)
-                time.sleep(0.05)
+            wait_until(partial(_has_leaders, admin, topic.topic, count), f"a leader of {topic.topic}", _TOPICS_S)
 
     def log_tail(self, broker: int = 0) -> str:
         """Return the end of a broker's log."""
@@ -243,9 +240,9 @@ class KafkaServer(Server):
             tool = ChildProcess(f"format-{one.node}", command, self.folder)
             tool.start()
             tools.append(tool)
-        deadline = time.monotonic() + _READY_S
+        limit = Patience(_READY_S)
         for tool, one in zip(tools, self._brokers, strict=True):
-            while tool.running and time.monotonic() < deadline:
+            while tool.running and not limit.lost():
                 time.sleep(0.02)
             tool.kill9()
             if not (one.home / "data" / "meta.properties").exists():
@@ -304,11 +301,11 @@ def _registered(broker: _Broker) -> bool:
         return False
     try:
         admin = AdminClient({"bootstrap.servers": f"{LOOPBACK}:{broker.port}", **_QUIET_CLIENT})
-        return broker.node in admin.list_topics(timeout=1.0).brokers
+        return broker.node in admin.list_topics(timeout=patience(1.0)).brokers
     except KafkaException:
         return False
 
 
 def _has_leaders(admin: AdminClient, topic: str, partitions: int) -> bool:
-    found = admin.list_topics(topic, timeout=5.0).topics[topic].partitions
+    found = admin.list_topics(topic, timeout=patience(5.0)).topics[topic].partitions
     return len(found) == partitions and all(partition.leader > 0 for partition in found.values())

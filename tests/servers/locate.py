@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tests.servers.errors import ServerUnavailableError
+from tests.support.patience import patience
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARE = REPOSITORY / ".venv" / "share" / "foreshock"
@@ -29,7 +30,7 @@ def java() -> Path:
 def java_version(launcher: Path) -> int:
     """Return the launcher's major version, 0 when it does not say."""
     try:
-        said = subprocess.run([launcher, "-version"], capture_output=True, text=True, check=False, timeout=60)
+        said = subprocess.run([launcher, "-version"], capture_output=True, text=True, check=False, timeout=patience(60))
     except (OSError, subprocess.TimeoutExpired):
         return 0
     match = re.search(r'version "(\d+)', said.stderr + said.stdout)

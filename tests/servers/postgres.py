@@ -18,6 +18,7 @@ from tests.servers import locate
 from tests.servers.errors import ServerStartError
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.process import ChildProcess, Server
+from tests.support.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,7 +154,7 @@ class PostgresServer(Server):
             capture_output=True,
             text=True,
             check=False,
-            timeout=_INITDB_S,
+            timeout=patience(_INITDB_S),
         )
         if made.returncode != 0:
             msg = "postgres"
@@ -161,7 +162,7 @@ class PostgresServer(Server):
 
     def _accepts(self) -> bool:
         try:
-            psycopg.connect(self.dsn_for(), connect_timeout=2).close()
+            psycopg.connect(self.dsn_for(), connect_timeout=int(patience(2))).close()
         except psycopg.OperationalError:
             return False
         return True

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.servers.errors import ServerStartError
+from tests.support.patience import Patience, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
 _POLL_S = 0.05
+_STOP_S = 10.0
 _TAIL_BYTES = 4_000
 # Waits for the parent's end of the pipe to close (a clean stop ends this guard first).
 # QUIT first: PostgreSQL then gives its shared memory back.
@@ -94,11 +96,11 @@ class ChildProcess:
         Raises:
             ServerStartError: the process ended, or was not ready in time; it is ended then.
         """
-        deadline = time.monotonic() + timeout_s
+        limit = Patience(timeout_s)
         while self.running:
             if probe():
                 return
-            if time.monotonic() > deadline:
+            if limit.lost():
                 self.kill9()
                 raise ServerStartError(self._name, f"not ready within {timeout_s:g} s", self.log_tail())
             time.sleep(_POLL_S)
@@ -112,7 +114,7 @@ class ChildProcess:
             self.signal(signal.SIGCONT)
             self.signal(ask)
             try:
-                self._child.wait(timeout_s)
+                self._child.wait(patience(timeout_s))
             except subprocess.TimeoutExpired:
                 self._kill_group()
         self._forget()
@@ -195,3 +197,34 @@ class Server(abc.ABC):
     ) -> None:
         """Close, whatever happened inside."""
         self.close()
+
+
+class OneProcess(Server):
+    """A server that is one process."""
+
+    def __init__(self, name: str, ready_s: float) -> None:
+        """Make the folder; `_process` is to be set."""
+        super().__init__(name)
+        self._ready_s = ready_s
+        self._process: ChildProcess
+
+    @abc.abstractmethod
+    def answers(self) -> bool:
+        """Whether it does what it is there for."""
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        self._process.start()
+        self._process.wait_ready(self.answers, self._ready_s)
+
+    def stop(self) -> None:
+        """End cleanly."""
+        self._process.stop(_STOP_S)
+
+    def kill9(self) -> None:
+        """End without warning."""
+        self._process.kill9()
+
+    def log_tail(self) -> str:
+        """Return the end of the server's log."""
+        return self._process.log_tail()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.servers import locate
 from tests.servers.ports import LOOPBACK, free_port
-from tests.servers.process import ChildProcess, Server
+from tests.servers.process import ChildProcess, OneProcess
 from tests.servers.registry import responds
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _READY_S = 30.0
-_STOP_S = 10.0
 
 
 def promtool() -> Path:
@@ -27,7 +26,7 @@ def amtool() -> Path:
     return locate.program("amtool", "prometheus-alertmanager")
 
 
-class PrometheusServer(Server):
+class PrometheusServer(OneProcess):
     """A Prometheus server with the given configuration."""
 
     def __init__(self, config: str, files: Mapping[str, str] | None = None) -> None:
@@ -41,7 +40,7 @@ class PrometheusServer(Server):
             ServerUnavailableError: Prometheus is not installed.
         """
         program = locate.program("prometheus", "prometheus")
-        super().__init__("prometheus")
+        super().__init__("prometheus", _READY_S)
         self.port = free_port()
         self._config = self.folder / "prometheus.yml"
         self._config.write_text(config)
@@ -61,19 +60,6 @@ class PrometheusServer(Server):
         """Base URL of the HTTP API."""
         return f"http://{LOOPBACK}:{self.port}"
 
-    def start(self) -> None:
-        """Start and wait until it answers queries."""
-        self._process.start()
-        self._process.wait_ready(lambda: responds(f"{self.url}/-/ready"), _READY_S)
-
-    def stop(self) -> None:
-        """End cleanly."""
-        self._process.stop(_STOP_S)
-
-    def kill9(self) -> None:
-        """End without warning."""
-        self._process.kill9()
-
-    def log_tail(self) -> str:
-        """Return the end of the server's log."""
-        return self._process.log_tail()
+    def answers(self) -> bool:
+        """Whether it answers queries."""
+        return responds(f"{self.url}/-/ready")

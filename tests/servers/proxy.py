@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from tests.servers.ports import LOOPBACK, free_port
+from tests.support.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -34,7 +35,7 @@ class ReplyCut:
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the first cut; say whether it came."""
-        return self._done.wait(timeout_s)
+        return self._done.wait(patience(timeout_s))
 
     def takes(self, chunk: bytes) -> bool:
         """Say whether this chunk's connection is to be cut, and use up one of the times if so."""
@@ -160,7 +161,7 @@ class TcpProxy:
             what.close()
             msg = "the proxy is not started"
             raise RuntimeError(msg)
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result(_CALL_S)
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result(patience(_CALL_S))
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accept, self.host, self.port)
@@ -228,7 +229,7 @@ class TcpProxy:
             if cut is None:
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(connection.replied.wait(), _REPLY_S)
+                await asyncio.wait_for(connection.replied.wait(), patience(_REPLY_S))
             # Only the client: a reset upstream could throw away the request that was just forwarded.
             _reset(connection.client)
             cut.note_cut()

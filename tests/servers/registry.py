@@ -7,13 +7,13 @@ import urllib.request
 
 from tests.servers import locate
 from tests.servers.ports import LOOPBACK, answers, free_port
-from tests.servers.process import ChildProcess, Server
+from tests.servers.process import ChildProcess, OneProcess
+from tests.support.patience import patience
 
 _READY_S = 90.0
-_STOP_S = 10.0
 
 
-class RegistryServer(Server):
+class RegistryServer(OneProcess):
     """A schema registry; stopping it forgets every schema.
 
     Unlike Confluent's own, it checks no compatibility until a level is set (`PUT /config/{subject}`).
@@ -26,7 +26,7 @@ class RegistryServer(Server):
             ServerUnavailableError: Java or the registry's files are not installed.
         """
         java, jar = locate.java(), locate.registry_jar()
-        super().__init__("registry")
+        super().__init__("registry", _READY_S)
         self.port = free_port()
         command = [
             str(java),
@@ -49,28 +49,15 @@ class RegistryServer(Server):
         """Base URL of the Confluent-compatible API."""
         return f"http://{LOOPBACK}:{self.port}/apis/ccompat/v7"
 
-    def start(self) -> None:
-        """Start and wait until subjects can be listed."""
-        self._process.start()
-        self._process.wait_ready(lambda: answers(self.port) and responds(f"{self.url}/subjects"), _READY_S)
-
-    def stop(self) -> None:
-        """End cleanly."""
-        self._process.stop(_STOP_S)
-
-    def kill9(self) -> None:
-        """End without warning."""
-        self._process.kill9()
-
-    def log_tail(self) -> str:
-        """Return the end of the server's log."""
-        return self._process.log_tail()
+    def answers(self) -> bool:
+        """Whether it answers queries."""
+        return answers(self.port) and responds(f"{self.url}/subjects")
 
 
 def responds(url: str) -> bool:
     """Say whether a GET of this loopback address succeeds."""
     try:
-        with urllib.request.urlopen(url, timeout=5.0):
+        with urllib.request.urlopen(url, timeout=patience(5.0)):
             return True
     except (urllib.error.URLError, OSError):
         return False

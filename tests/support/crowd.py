@@ -9,10 +9,10 @@ from zlib import crc32
 from pipeline.changelog.records import Entry
 from pipeline.changelog.write import checkpoint
 from pipeline.config import EngineConfig
-from pipeline.intake.feed import Feed
-from tests.oracle.batches import to_batches
-from tests.oracle.model import DAY_MS, HOUR_MS, PROFILES, SIGNALS, TOPICS, USAGE, Record
+from pipeline.terms.records import Outcome
+from tests.oracle.model import DAY_MS, HOUR_MS, PROFILES, SIGNALS, USAGE
 from tests.support.recovered import CLAIM, recovered
+from tests.support.scene import Partition
 
 ACCOUNTS = 40
 USERS = 8
@@ -31,17 +31,14 @@ def as_usual(account: int, day: int) -> float:
     return 1.0
 
 
-class Crowd:
-    """One partition; `alerts` are all records since it began, or since it was branched off."""
+class Crowd(Partition):
+    """One partition; its alerts are all records since it began, or since it was branched off."""
 
     def __init__(self, config: EngineConfig, first_day: int) -> None:
-        self.config = config
-        self.feed = Feed(config, 0)
-        self.alerts: list[dict[str, Any]] = []
+        super().__init__(config)
         self.day = first_day
-        self._offsets = dict.fromkeys(TOPICS, 0)
         self._saved: list[Entry] = []
-        self._tick(2)
+        self.tick(self.day * DAY_MS + 2 * HOUR_MS)
         self.send(PROFILES, [self._profile(account) for account in range(ACCOUNTS)])
         for user, role in enumerate(("champion", "sponsor", "admin")):
             joined = {"type": "contact_joined", "contact_id": f"u{user}", "role": role}
@@ -53,8 +50,8 @@ class Crowd:
         self._saved = self._saved or [CLAIM, *checkpoint(self.feed, epoch=0)]
         other.config = config or self.config
         other.feed = recovered(other.config, self._saved)
-        other.alerts, other._saved = [], []
-        other._offsets, other.day = dict(self._offsets), self.day
+        other.outcome, other._saved = Outcome(), []
+        other.offsets, other.day = dict(self.offsets), self.day
         return other
 
     def live(self, days: int, left: Left = as_usual) -> None:
@@ -62,7 +59,7 @@ class Crowd:
         for _ in range(days):
             self.send(USAGE, list(self._usage(left)))
             self.day += 1
-            self._tick(2)
+            self.tick(self.day * DAY_MS + 2 * HOUR_MS)
 
     def event(self, account: int, **fields: Any) -> dict[str, Any]:
         """An event of today."""
@@ -71,8 +68,8 @@ class Crowd:
         return {"account_id": f"a{account}", "event_id": identity, "occurred_at": at_ms, **fields}
 
     def send(self, topic: str, events: list[dict[str, Any]]) -> None:
-        """Send events, all at once."""
-        self._push(topic, [("event", event.get("occurred_at", event.get("updated_at")), event) for event in events])
+        """Send events of one time, all at once."""
+        self.take(topic, events, self.day * DAY_MS + (3 if topic == PROFILES else 6) * HOUR_MS)
 
     def opened(self) -> set[tuple[str, str]]:
         """Kind and account of every alert that was opened."""
@@ -107,14 +104,3 @@ class Crowd:
                         quantity=10.0,
                         duration_ms=600_000,
                     )
-
-    def _tick(self, hour: int) -> None:
-        for topic in TOPICS:
-            self._push(topic, [("tick", self.day * DAY_MS + hour * HOUR_MS, None)])
-
-    def _push(self, topic: str, told: list[tuple[Any, Any, dict[str, Any] | None]]) -> None:
-        first = self._offsets[topic]
-        records = [Record(first + n, kind, at_ms, at_ms, event) for n, (kind, at_ms, event) in enumerate(told)]
-        self._offsets[topic] += len(records)
-        for batch in to_batches({topic: records}, topic, [max(1, len(records))]):
-            self.alerts += self.feed.push(batch).alerts

@@ -9,6 +9,11 @@ from sqlalchemy import text
 from sinks.database.engine import open_engine
 
 
+def tuples(url: str, query: str) -> list[Any]:
+    """What a query finds, without the columns' names."""
+    return [tuple(row.values()) for row in rows(url, query)]
+
+
 def rows(url: str, query: str) -> list[dict[str, Any]]:
     """What a query finds."""
     engine = open_engine(url)

@@ -17,68 +17,16 @@ from hypothesis import strategies as st
 
 from schemas import definitions
 from schemas.avro import plain
-from schemas.codec.encode import Encoder
 from schemas.codec.framing import frame
-from schemas.registry.source import FileRegistry
 from schemas.topics import CLOCK_TICKS, INPUT_TOPICS, TICK_KEY, TOPICS
 from schemas.validation import EVENT_TIME, RULES, Text
 from tests.support.bounds import edges, is_allowed
+from tests.support.wire import REGISTRY
+from tests.support.wire import value as wire_value
 
-AT_MS = 1_709_208_000_000
-"""2024-02-29T12:00Z: when the records happened that were good before they were spoilt."""
 LIMIT_BYTES = 65_536
-_REGISTRY = FileRegistry()
-_IDS = {topic: _REGISTRY.schema_id(TOPICS[topic]) for topic in INPUT_TOPICS}
-_TICK_ID = _REGISTRY.schema_id(CLOCK_TICKS)
-_GOOD: dict[str, dict[str, Any]] = {
-    "usage.events": {
-        "event_id": "evt-0001",
-        "account_id": "victim",
-        "user_id": "user-17",
-        "feature": "reports.export",
-        "occurred_at": AT_MS,
-        "quantity": 2.5,
-        "duration_ms": 1_200,
-        "properties": {"plan": "pro"},
-    },
-    "billing.events": {
-        "event_id": "evt-0001",
-        "account_id": "victim",
-        "type": "payment_failed",
-        "occurred_at": AT_MS,
-        "invoice_id": "inv-17",
-        "amount_minor": 12_000,
-        "currency": "EUR",
-        "seats_after": 40,
-    },
-    "ticket.events": {
-        "event_id": "evt-0001",
-        "account_id": "victim",
-        "ticket_id": "tick-17",
-        "type": "opened",
-        "occurred_at": AT_MS,
-        "priority": "p1",
-        "sentiment": -0.25,
-    },
-    "customer.signals": {
-        "event_id": "evt-0001",
-        "account_id": "victim",
-        "type": "nps",
-        "occurred_at": AT_MS,
-        "score": 3.0,
-        "scale": 10.0,
-        "reason_codes": ["price", "support"],
-        "attributes": {"channel": "in-app"},
-    },
-    "account.profiles": {
-        "account_id": "victim",
-        "updated_at": AT_MS,
-        "name": "Victim Ltd",
-        "seats": 50,
-        "entitled_features": ["reports", "api"],
-        "arr_minor": 4_800_000,
-    },
-}
+_IDS = {topic: REGISTRY.schema_id(TOPICS[topic]) for topic in INPUT_TOPICS}
+_TICK_ID = REGISTRY.schema_id(CLOCK_TICKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +41,7 @@ class Hostile:
 
 def good_value(topic: str, **changes: Any) -> bytes:
     """The good record of a topic with changes, framed."""
-    return _encoder(topic).encode({**_GOOD[topic], **changes})
+    return wire_value(topic, **{"account_id": "victim", **changes})
 
 
 def is_sound(topic: str, key: bytes | None, value: bytes | None, seen_at_ms: int) -> bool:
@@ -269,11 +217,6 @@ def _is_text(data: bytes, least: int, most: int) -> bool:
     except UnicodeDecodeError:
         return False
     return least <= len(data) <= most and b"\x00" not in data
-
-
-@cache
-def _encoder(topic: str) -> Encoder:
-    return Encoder(TOPICS[topic], _REGISTRY)
 
 
 @cache

@@ -105,9 +105,8 @@ def _good_day(mixture: Mixture, day: int, chance: random.Random) -> Iterator[Sen
         yield Sent("usage.events", account.encode(), value)
         if number % 97 == 0:
             mixture.payment_failed.add(account)
-            failure = good_value(
-                "billing.events", event_id=f"{day}-{number}", account_id=account, occurred_at=at_ms, invoice_id=f"{day}"
-            )
+            failed = {"type": "payment_failed", "invoice_id": f"{day}", "occurred_at": at_ms}
+            failure = good_value("billing.events", event_id=f"{day}-{number}", account_id=account, **failed)
             yield Sent("billing.events", account.encode(), failure)
 
 

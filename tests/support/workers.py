@@ -10,20 +10,24 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from agents.process.failpoints import VARIABLE
+from tests.servers.kafka import KafkaServer
+from tests.support.patience import ended, patience, wait_until
+from tests.support.repository import ROOT
 from tests.support.standin import CountingFeed, CountingLoader
+from tests.support.topics import ASK_S, delete_topics, records
 
 TOPICS = ("usage.events", "billing.events")
 OUTPUTS = ("alerts.health", "dead.letters", "fleet.days", "ledger")
 ALERT_EVERY = 10
-ROOT = Path(__file__).parents[2]
+PARTITIONS = 4
 _QUIET = {"log_level": 0}
 
 
@@ -66,23 +70,23 @@ class WorkerProcess:
     def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
-    def terminate(self, timeout_s: float = 30.0) -> int:
+    def terminate(self) -> int:
         self._process.terminate()
-        return self._process.wait(timeout_s)
+        return self.wait()
 
-    def wait(self, timeout_s: float) -> int:
-        return self._process.wait(timeout_s)
+    def wait(self, seconds: float = 60.0) -> int:
+        return ended(self._process, seconds)
 
     def output(self) -> str:
         return self.log.read_text()
 
-    def wait_until_running(self, timeout_s: float = 40.0) -> None:
+    def wait_until_running(self) -> None:
         """Wait until it has recovered some partitions."""
-        deadline = time.monotonic() + timeout_s
-        while " stale; kept" not in self.output():
-            assert self.alive(), self.output()[-4000:]
-            assert time.monotonic() < deadline, self.output()[-4000:]
-            time.sleep(0.05)
+        self.wait_until_told(" stale; kept")
+
+    def wait_until_told(self, text: str) -> None:
+        """Wait until its log has a text."""
+        wait_until(lambda: text in self.output(), f"a worker to say {text!r}", meanwhile=self.alive)
 
     def __enter__(self) -> Self:
         return self
@@ -115,42 +119,18 @@ class Source:
             self._producer.produce(topic, str(at_ms).encode(), account.encode())
             self.sent[account, topic] += 1
             self._next += 1
-        assert self._producer.flush(30) == 0
+        assert self._producer.flush(patience(30)) == 0
+
+    def run(self, seconds: float, count: int) -> None:
+        """Send so many records again and again."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            self.send(count)
+            time.sleep(0.05)
 
     def send_raw(self, topic: str, key: bytes | None, value: bytes | None, partition: int = -1) -> None:
         self._producer.produce(topic, value, key, partition)
-        assert self._producer.flush(30) == 0
-
-
-def records(bootstrap: str, topic: str, timeout_s: float = 20.0) -> Iterator[tuple[int, int, bytes, bytes]]:
-    """Partition, offset, key and value of everything in a topic up to now."""
-    settings: dict[str, Any] = {
-        "bootstrap.servers": bootstrap,
-        "group.id": "test-reader",
-        "enable.auto.commit": False,
-        **_QUIET,
-    }
-    consumer = Consumer(settings)
-    try:
-        partitions = consumer.list_topics(topic, timeout=timeout_s).topics[topic].partitions
-        ends = {}
-        for number in partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=timeout_s)
-            if high > low:
-                ends[number] = high
-        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in ends])
-        while ends:
-            message = consumer.poll(timeout_s)
-            assert message is not None, (topic, ends)
-            if message.error():
-                raise KafkaException(message.error())
-            number, offset = message.partition() or 0, message.offset() or 0
-            if number in ends:
-                yield number, offset, message.key() or b"", message.value() or b""
-                if offset + 1 >= ends[number]:
-                    del ends[number]
-    finally:
-        consumer.close()
+        assert self._producer.flush(patience(30)) == 0
 
 
 def recovered(bootstrap: str, group: str) -> dict[int, CountingFeed]:
@@ -172,17 +152,31 @@ def counts(feeds: Mapping[int, CountingFeed]) -> Counter[tuple[str, str]]:
 
 
 def await_counts(
-    bootstrap: str, group: str, expected: Counter[tuple[str, str]], timeout_s: float = 60.0
+    bootstrap: str, group: str, expected: Counter[tuple[str, str]], seconds: float = 60.0
 ) -> dict[int, CountingFeed]:
     """Wait until as many records as expected are durable; returns the state then."""
-    deadline = time.monotonic() + timeout_s
-    while True:
+
+    def durable() -> dict[int, CountingFeed]:
         feeds = recovered(bootstrap, group)
-        found = counts(feeds)
-        if found.total() >= expected.total():
-            return feeds
-        assert time.monotonic() < deadline, f"{found.total()} of {expected.total()} after {timeout_s} s"
-        time.sleep(0.5)
+        return feeds if counts(feeds).total() >= expected.total() else {}
+
+    return wait_until(durable, f"{expected.total()} records to be counted", seconds) if expected else {}
+
+
+def check(bootstrap: str, group: str, source: Source) -> None:
+    """Every record counted once, every alert there, and the same id always with the same bytes."""
+    assert counts(await_counts(bootstrap, group, source.sent, 90.0)) == source.sent
+    ids, bodies = alerts(bootstrap)
+    assert ids == expected_alerts(source.sent)
+    assert all(len(different) == 1 for different in bodies.values())
+
+
+def fresh_topics(server: KafkaServer, group: str) -> str:
+    """Delete what earlier tests left, create what a worker needs; the bootstrap address."""
+    delete_topics(server.bootstrap)
+    server.create_topics([*TOPICS, *OUTPUTS], partitions=PARTITIONS)
+    server.create_topics([f"{group}-state-changelog"], partitions=PARTITIONS, config={"cleanup.policy": "compact"})
+    return server.bootstrap
 
 
 def alerts(bootstrap: str) -> tuple[set[str], dict[str, set[bytes]]]:
@@ -207,6 +201,6 @@ def committed(bootstrap: str, group: str, partitions: int) -> dict[tuple[str, in
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, **_QUIET})
     try:
         wanted = [TopicPartition(topic, number) for topic in TOPICS for number in range(partitions)]
-        return {(tp.topic, tp.partition): tp.offset for tp in consumer.committed(wanted, timeout=20)}
+        return {(tp.topic, tp.partition): tp.offset for tp in consumer.committed(wanted, timeout=patience(ASK_S))}
     finally:
         consumer.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 import pytest
 
 from agents.eventfiles.files import write_events
-from tests.support.commands import Commands, Ran
+from tests.support.commands import Commands, Ran, foreshock
 from tests.unit.backtest.streams import stream
 
 
@@ -34,8 +32,7 @@ def backtest(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 @pytest.fixture(scope="module")
 def done(events: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
-    command = [sys.executable, "-m", "agents", "backtest", "--events", str(events), "--out", str(out)]
-    subprocess.run([*command, "--labels", str(events / "labels.csv")], check=True, capture_output=True)
+    foreshock("backtest", "--events", events, "--out", out, "--labels", events / "labels.csv", check=True)
     return out
 
 

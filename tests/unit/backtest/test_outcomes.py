@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +17,7 @@ from agents.backtest.outcomes import outcomes_of, score_outcomes
 from agents.eventfiles.files import read_events, read_labels
 from pipeline.scoring.protocol import Protocol
 from pipeline.scoring.scored import Scored
+from tests.support.commands import foreshock
 from tests.support.repository import text
 
 DAY_MS = 86_400_000
@@ -64,8 +63,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def out(events: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("out")
-    command = [sys.executable, "-m", "agents", "backtest", "--events", str(events), "--out", str(folder)]
-    subprocess.run([*command, "--labels", str(events / "labels.csv")], check=True, capture_output=True)
+    foreshock("backtest", "--events", events, "--out", folder, "--labels", events / "labels.csv", check=True)
     return folder
 
 
@@ -135,9 +133,8 @@ def test_a_scorecard_that_misses_churn_is_said_to_be_stale_in_an_alert_line(even
     later = [f"steady-{number},churned,{START_MS + (LOST_DAY + 92) * DAY_MS}" for number in range(3)]
     labels = (events / "labels.csv").read_text() + "\n".join(later) + "\n"
     (tmp_path / "labels.csv").write_text(labels)
-    arguments = ["--events", str(events), "--labels", str(tmp_path / "labels.csv"), "--out", str(tmp_path)]
-    command = [sys.executable, "-m", "agents", "backtest", *arguments, "--recall-target", "0.6"]
-    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    arguments = ["--events", events, "--labels", tmp_path / "labels.csv", "--out", tmp_path, "--recall-target", 0.6]
+    ran = foreshock("backtest", *arguments, check=True)
     stale = [alert for alert in alerts_of(tmp_path) if alert["kind"] == "scorecard_stale"]
     assert len(stale) == 1
     assert (stale[0]["family"], stale[0]["status"], stale[0]["account_id"]) == ("system", "firing", "*")
@@ -160,9 +157,8 @@ def test_the_result_does_not_depend_on_the_order_of_labels_or_alerts(events: Pat
 
 def test_alerts_in_shadow_are_counted_and_judged_apart(events: Path, out: Path, tmp_path: Path) -> None:
     (tmp_path / "foreshock.toml").write_text('[kinds]\nshadow = ["usage_drop"]\n')
-    paths = ["--events", str(events), "--labels", str(events / "labels.csv"), "--out", str(tmp_path)]
-    command = [sys.executable, "-m", "agents", "backtest", *paths, "--config", str(tmp_path / "foreshock.toml")]
-    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    paths = ["--events", events, "--labels", events / "labels.csv", "--out", tmp_path]
+    ran = foreshock("backtest", *paths, "--config", tmp_path / "foreshock.toml", check=True)
     plain, trial = (json.loads((folder / "report.json").read_bytes()) for folder in (out, tmp_path))
     drops = plain["alerts"]["by_kind"].pop("usage_drop")
     assert trial["alerts"]["shadow"] == {"total": drops, "by_kind": {"usage_drop": drops}}
@@ -183,8 +179,7 @@ def test_alerts_in_shadow_are_counted_and_judged_apart(events: Path, out: Path, 
 
 def test_labels_of_incidents_alone_have_no_outcomes(events: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(f"account_id,kind,at\nforeseen-1,usage_drop,{START_MS + 240 * DAY_MS}\n")
-    command = [sys.executable, "-m", "agents", "backtest", "--events", str(events), "--out", str(tmp_path)]
-    subprocess.run([*command, "--labels", str(tmp_path / "labels.csv")], check=True, capture_output=True)
+    foreshock("backtest", "--events", events, "--out", tmp_path, "--labels", tmp_path / "labels.csv", check=True)
     report = json.loads((tmp_path / "report.json").read_bytes())
     assert report["outcomes"] is None
     assert report["labels"]["found"] == 1

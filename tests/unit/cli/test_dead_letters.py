@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from agents.kafka.embedded import EmbeddedBroker
 from agents.replay import dead_letters
@@ -17,6 +18,8 @@ from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS
 from tests.servers.ports import free_port
 from tests.support.commands import Commands
+from tests.support.patience import patience
+from tests.support.topics import everything
 
 LETTERS = [
     DeadLetter("usage.events", 2, 7, "unknown_schema", "no schema 9", b"acc-1", b"\x00\x00\x00\x00\x09x", 1_000),
@@ -158,22 +161,12 @@ def quarantine(broker: EmbeddedBroker, *letters: DeadLetter) -> None:
     for letter in letters:
         message = serde.dead_letter(letter)
         producer.produce(message.topic, message.value, message.key)
-    assert producer.flush(20.0) == 0
+    assert producer.flush(patience(20)) == 0
 
 
-def replayed(broker: EmbeddedBroker) -> list[tuple[int, bytes, bytes, bytes]]:
+def replayed(broker: EmbeddedBroker) -> list[tuple[int | None, Any, Any, Any]]:
     """What is in usage.events."""
-    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "test", "enable.partition.eof": True})
-    consumer.assign([TopicPartition("usage.events", number, OFFSET_BEGINNING) for number in range(4)])
-    found = []
-    ended = 0
-    while ended < 4:
-        message = consumer.poll(10.0)
-        assert message is not None
-        if message.error() is not None:
-            ended += 1
-            continue
-        headers = dict(message.headers() or [])
-        found.append((message.partition(), message.key(), message.value(), headers[REPLAY_HEADER]))
-    consumer.close()
-    return found  # type: ignore[return-value]  # the client's types allow text where bytes were produced
+    return [
+        (each.partition(), each.key(), each.value(), dict(each.headers() or [])[REPLAY_HEADER])
+        for each in everything(broker.bootstrap, ["usage.events"])
+    ]

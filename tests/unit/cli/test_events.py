@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from agents.eventfiles.files import read_events
 from agents.kafka.embedded import EmbeddedBroker
@@ -19,6 +19,7 @@ from schemas.codec.encode import RecordDecoder
 from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY
 from tests.support.commands import Commands
+from tests.support.topics import everything
 
 HEADER = "account_id,feature,occurred_at,event_id,quantity\n"
 DAY_MS = 86_400_000
@@ -42,23 +43,6 @@ def usage(tmp_path: Path) -> Path:
 
 def client(broker: EmbeddedBroker) -> dict[str, str | int]:
     return {"bootstrap.servers": broker.bootstrap, "log_level": 0}
-
-
-def records(broker: EmbeddedBroker, topic: str, partitions: int = 4) -> list[Message]:
-    """All records of a topic."""
-    consumer = Consumer({**client(broker), "group.id": "test", "enable.partition.eof": True})
-    consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(partitions)])
-    found: list[Message] = []
-    ended = 0
-    while ended < partitions:
-        message = consumer.poll(10.0)
-        assert message is not None
-        if message.error() is None:
-            found.append(message)
-        else:
-            ended += 1
-    consumer.close()
-    return found
 
 
 def test_a_simulation_may_have_incidents_of_one_kind_only(foreshock: Commands, tmp_path: Path) -> None:
@@ -150,7 +134,7 @@ def test_every_event_reaches_its_topic_under_its_key_with_a_tick_behind_each_day
         "by_topic": {topic: 72 + 16 if topic == "usage.events" else 16 for topic in INPUT_TOPICS},
         "rejects": 0,
     }
-    found = records(broker, "usage.events")
+    found = list(everything(broker.bootstrap, ["usage.events"]))
     decoder = RecordDecoder("usage_event", FileRegistry())
     events = [
         (message.key(), decoder.decode(bytes(message.value() or b""))) for message in found if message.key() != TICK_KEY
@@ -171,7 +155,7 @@ def test_good_rows_are_produced_without_the_bad_ones_when_that_is_asked_for(
     assert ran.exit_code == 0
     assert json.loads(ran.out)["events"] == 72
     assert json.loads(ran.out)["rejects"] == 1
-    assert len(records(broker, "usage.events")) == 72
+    assert len(list(everything(broker.bootstrap, ["usage.events"]))) == 72
 
 
 def test_producing_to_topics_that_are_not_there_says_what_to_do(
@@ -190,7 +174,7 @@ def test_a_paced_producer_stops_when_nobody_reads(broker: EmbeddedBroker, usage:
     with pytest.raises(StuckError, match="is a worker running"):
         emit(read_events(usage), client(broker), FileRegistry(), EmitOptions(DAILY), pace=pace)
     pace.close()
-    assert 0 < len(records(broker, "usage.events")) < 72
+    assert 0 < len(list(everything(broker.bootstrap, ["usage.events"]))) < 72
 
 
 def test_a_paced_producer_goes_on_when_the_group_has_committed(broker: EmbeddedBroker, usage: Path) -> None:
@@ -240,5 +224,5 @@ def test_a_record_has_the_same_bytes_in_a_small_step_and_in_a_large_one(
         options = EmitOptions(every(chunk_ms), with_ticks=False)
         emit(files, client(broker), FileRegistry(), options)
     for topic in INPUT_TOPICS:
-        found = sorted((message.key(), message.value()) for message in records(broker, topic))
+        found = sorted((message.key(), message.value()) for message in everything(broker.bootstrap, [topic]))
         assert found[::2] == found[1::2]

@@ -21,15 +21,8 @@ from schemas.codec.columnar import FEW, GroupDecoder
 from schemas.codec.projection import readable
 from schemas.codec.rows import RowReader
 from schemas.errors import MalformedError
-from tests.unit.schemas.wire import RECORDS, schema_of
-
-TOPIC_SCHEMAS = {
-    "usage.events": "usage_event",
-    "billing.events": "billing_event",
-    "ticket.events": "ticket_event",
-    "customer.signals": "customer_signal",
-    "account.profiles": "account_profile",
-}
+from schemas.topics import INPUT_TOPICS, TOPICS
+from tests.support.wire import RECORDS, schema_of
 
 
 def _body(name: str, record: dict[str, Any]) -> bytes:
@@ -38,7 +31,7 @@ def _body(name: str, record: dict[str, Any]) -> bytes:
     return stream.getvalue()
 
 
-GOOD = {name: _body(name, RECORDS[topic]) for topic, name in TOPIC_SCHEMAS.items()}
+GOOD = {name: _body(name, RECORDS[topic]) for topic in INPUT_TOPICS for name in [TOPICS[topic].schema]}
 
 
 def _row_by_row(name: str, bodies: list[bytes]) -> dict[int, dict[str, Any]]:

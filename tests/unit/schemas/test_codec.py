@@ -10,7 +10,7 @@ from schemas.codec.decode import Decoder
 from schemas.codec.encode import TickEncoder
 from schemas.errors import RegistryUnavailableError
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
-from tests.unit.schemas.wire import (
+from tests.support.wire import (
     AT_MS,
     RECORDS,
     REGISTRY,

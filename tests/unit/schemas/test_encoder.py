@@ -10,7 +10,7 @@ from schemas.codec.encode import Encoder, RecordDecoder, TickEncoder
 from schemas.codec.framing import unframe
 from schemas.errors import EncodeError, MalformedError, UnknownSchemaError
 from schemas.topics import INPUT_TOPICS, TOPICS
-from tests.unit.schemas.wire import AT_MS, RECORDS, REGISTRY, TableRegistry, schema_of, value, written
+from tests.support.wire import AT_MS, RECORDS, REGISTRY, TableRegistry, schema_of, value, written
 
 
 def _minimal(schema: Any, named: dict[str, Any] | None = None) -> Any:

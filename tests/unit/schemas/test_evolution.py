@@ -11,7 +11,7 @@ import pytest
 from schemas.codec.columnar import GroupDecoder
 from schemas.codec.decode import Decoder
 from schemas.topics import TOPICS
-from tests.unit.schemas.wire import AT_MS, RECORDS, TableRegistry, decoded, reasons, schema_of, written
+from tests.support.wire import AT_MS, RECORDS, TableRegistry, decoded, reasons, schema_of, written
 
 if TYPE_CHECKING:
     from schemas.codec.batch import I64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 
 from agents.process.failpoints import hit
 from tests.unit.sinks.delivering import delivering
@@ -11,7 +11,7 @@ from tests.unit.sinks.delivering import delivering
 
 def main(bootstrap: str, url: str) -> None:
     with delivering(bootstrap, url, failpoint=hit, batch_records=50):
-        time.sleep(60)
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

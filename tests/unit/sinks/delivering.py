@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from schemas.topics import TOPICS
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS
 from sinks.metrics import Metrics
+from tests.support.patience import patience
 
 QUICK = {
     "session.timeout.ms": 6_000,
@@ -40,7 +40,7 @@ def send(bootstrap: str, topic: str, values: Iterable[Mapping[str, Any] | bytes 
         else:
             producer.produce(topic, value, b"raw")
         producer.poll(0)
-    assert producer.flush(30) == 0
+    assert producer.flush(patience(30)) == 0
 
 
 @dataclass
@@ -87,14 +87,6 @@ def delivering(
         yield running
     finally:
         deliver.stop()
-        thread.join(60)
+        thread.join(patience(60))
         sink.close()
     assert not thread.is_alive()
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
-    """Wait until a condition holds; fail when it does not in time."""
-    until_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < until_s, "the condition did not come true in time"
-        time.sleep(0.02)

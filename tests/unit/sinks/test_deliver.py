@@ -18,7 +18,8 @@ from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch
 from sinks.metrics import Metrics
-from tests.unit.sinks.delivering import delivering, send, wait_for
+from tests.support.patience import wait_until
+from tests.unit.sinks.delivering import delivering, send
 from tests.unit.sinks.records import ALERTS, HEALTH, alert, health
 
 # The embedded broker lets every group wait three seconds for its first members.
@@ -69,8 +70,8 @@ def test_every_output_topic_ends_up_in_its_tables(bootstrap: str, url: str) -> N
     }
     send(bootstrap, "alert.commands", [command])
     with delivering(bootstrap, url) as running:
-        wait_for(lambda: positions(url) == 72)
-        wait_for(lambda: running.deliver.ready() is None)
+        wait_until(lambda: positions(url) == 72)
+        wait_until(lambda: running.deliver.ready() is None)
         assert running.deliver.healthy() is None
     assert alerts(url) == 51
     assert ask(url, "SELECT COUNT(*) FROM accounts") == 50
@@ -85,10 +86,10 @@ def test_it_is_ready_while_brokers_answer_and_not_without_them(url: str) -> None
     with EmbeddedBroker(PROJECTIONS) as broker:
         stack = ExitStack()
         running = stack.enter_context(delivering(broker.bootstrap, url))
-        wait_for(lambda: running.deliver.ready() == "waits for the group's partitions")
-        wait_for(lambda: running.deliver.ready() is None)
+        wait_until(lambda: running.deliver.ready() == "waits for the group's partitions")
+        wait_until(lambda: running.deliver.ready() is None)
     with stack:
-        wait_for(lambda: "no broker answers" in (running.deliver.ready() or ""))
+        wait_until(lambda: "no broker answers" in (running.deliver.ready() or ""))
         assert running.deliver.healthy() is None
     assert running.errors == []
 
@@ -96,10 +97,10 @@ def test_it_is_ready_while_brokers_answer_and_not_without_them(url: str) -> None
 def test_a_second_run_goes_on_where_the_first_ended(bootstrap: str, url: str) -> None:
     send(bootstrap, ALERTS, [alert(f"a{n}") for n in range(30)])
     with delivering(bootstrap, url):
-        wait_for(lambda: positions(url) == 30)
+        wait_until(lambda: positions(url) == 30)
     send(bootstrap, ALERTS, [alert(f"b{n}") for n in range(7)])
     with delivering(bootstrap, url) as running:
-        wait_for(lambda: positions(url) == 37)
+        wait_until(lambda: positions(url) == 37)
     assert running.metric("foreshock_sink_records_total", sink="database", projection="alert") == 7
     assert alerts(url) == 37
 
@@ -111,7 +112,7 @@ def test_records_that_cannot_be_read_or_written_become_dead_letters_and_nothing_
     bad = [b"", b"\x00\x00\x00\x00\x63rest", b"junk", alert("nul", summary="\x00"), None]
     send(bootstrap, ALERTS, [*good[:10], *bad, *good[10:]])
     with delivering(bootstrap, url) as running:
-        wait_for(lambda: positions(url) == 25)
+        wait_until(lambda: positions(url) == 25)
     assert alerts(url) == 20
     reasons = sorted(letter.reason for letter in running.dead_letters)
     assert reasons == ["not_framed", "not_framed", "nul_character", "unknown_schema"]
@@ -123,12 +124,12 @@ def test_a_database_that_comes_late_gets_everything(bootstrap: str, tmp_path: Pa
     url = f"sqlite:///{tmp_path / 'late.db'}"
     send(bootstrap, ALERTS, [alert(f"a{n}") for n in range(10)])
     with delivering(bootstrap, url) as running:
-        wait_for(lambda: running.metric("foreshock_sink_blocked", sink="database") == 1)
+        wait_until(lambda: running.metric("foreshock_sink_blocked", sink="database") == 1)
         assert "foreshock db upgrade" in (running.deliver.ready() or "")
         assert running.deliver.healthy() is None
         upgrade(url)
-        wait_for(lambda: positions(url) == 10)
-        wait_for(lambda: running.deliver.ready() is None)
+        wait_until(lambda: positions(url) == 10)
+        wait_until(lambda: running.deliver.ready() is None)
     assert alerts(url) == 10
     assert running.metric("foreshock_sink_blocked", sink="database") == 0
 
@@ -136,13 +137,13 @@ def test_a_database_that_comes_late_gets_everything(bootstrap: str, tmp_path: Pa
 def test_two_deliverers_share_the_partitions_and_write_each_record_once(bootstrap: str, url: str) -> None:
     with delivering(bootstrap, url) as first:
         send(bootstrap, ALERTS, [alert(f"a{n}") for n in range(100)])
-        wait_for(lambda: positions(url) == 100)
+        wait_until(lambda: positions(url) == 100)
         with delivering(bootstrap, url) as second:
-            wait_for(lambda: second.metric("foreshock_rebalances_total") >= 1)
+            wait_until(lambda: second.metric("foreshock_rebalances_total") >= 1)
             send(bootstrap, ALERTS, [alert(f"b{n}") for n in range(100)])
-            wait_for(lambda: positions(url) == 200)
+            wait_until(lambda: positions(url) == 200)
         send(bootstrap, ALERTS, [alert(f"c{n}") for n in range(100)])
-        wait_for(lambda: positions(url) == 300)
+        wait_until(lambda: positions(url) == 300)
     assert alerts(url) == 300
     written = [
         each.metric("foreshock_sink_records_total", sink="database", projection="alert") for each in (first, second)
@@ -164,10 +165,10 @@ def test_a_writer_that_was_overtaken_reads_the_positions_again(bootstrap: str, u
 
     send(bootstrap, ALERTS, [alert("a")])
     with delivering(bootstrap, url, failpoint=overtake) as running:
-        wait_for(overtaken.is_set)
+        wait_until(overtaken.is_set)
         send(bootstrap, ALERTS, [alert("a", 2), alert("a", 3)])
-        wait_for(lambda: positions(url) == 3)
-        wait_for(lambda: running.metric("foreshock_sink_write_failures_total", sink="database", kind="conflict") == 1)
+        wait_until(lambda: positions(url) == 3)
+        wait_until(lambda: running.metric("foreshock_sink_write_failures_total", sink="database", kind="conflict") == 1)
     other.close()
     assert ask(url, "SELECT revision FROM alerts") == 3
 
@@ -182,9 +183,9 @@ def test_a_position_that_the_topic_does_not_have_stops_delivery_unless_loss_is_a
     sink.close()
     with delivering(bootstrap, url, accept_loss=accept_loss) as running:
         if accept_loss:
-            wait_for(lambda: positions(url) == 1)
+            wait_until(lambda: positions(url) == 1)
         else:
-            wait_for(lambda: bool(running.errors))
+            wait_until(lambda: bool(running.errors))
     if accept_loss:
         assert alerts(url) == 1
         assert running.metric("foreshock_state_invariant_violations_total", kind="delivery_gap") == 4
@@ -199,7 +200,7 @@ def test_a_broker_that_starts_anew_under_its_own_name_is_delivered_from_the_begi
         with EmbeddedBroker(PROJECTIONS) as broker:
             send(broker.bootstrap, ALERTS, [alert("a"), alert(run)])
             with delivering(broker.bootstrap, url, cluster=run):
-                wait_for(partial(delivered, url, known))
+                wait_until(partial(delivered, url, known))
     assert positions(url) == 4
 
 
@@ -210,8 +211,8 @@ def delivered(url: str, count: int) -> bool:
 def test_an_alert_that_comes_again_with_other_content_is_counted(bootstrap: str, url: str) -> None:
     send(bootstrap, ALERTS, [alert("a"), alert("a", summary="changed")])
     with delivering(bootstrap, url) as running:
-        wait_for(lambda: positions(url) == 2)
-        wait_for(lambda: running.metric("foreshock_state_invariant_violations_total", kind="alert_conflict") == 1)
+        wait_until(lambda: positions(url) == 2)
+        wait_until(lambda: running.metric("foreshock_state_invariant_violations_total", kind="alert_conflict") == 1)
 
 
 def test_delivery_ends_when_dead_letters_cannot_be_written_and_the_position_stays(bootstrap: str, url: str) -> None:

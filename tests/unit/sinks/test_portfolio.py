@@ -32,7 +32,8 @@ from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, DeliveryRecord, Projection
 from sinks.metrics import Metrics
 from tests.support.databases import rows
-from tests.unit.sinks.delivering import delivering, send, wait_for
+from tests.support.patience import patience, wait_until
+from tests.unit.sinks.delivering import delivering, send
 from tests.unit.sinks.records import health
 
 TOPIC_TABLES = {"billing.events": "billing", "ticket.events": "tickets", "customer.signals": "signals"}
@@ -180,7 +181,7 @@ def test_figures_are_computed_at_once_then_once_a_minute_at_most_and_at_the_end(
     deliver(sink, records[:-20])
     segments(sink, files)
     with keeping(keeper(store)):
-        wait_for(lambda: bool(stored(url)))
+        wait_until(lambda: bool(stored(url)))
         before = stored(url)
         deliver(sink, records[-20:])
         time.sleep(1)
@@ -317,10 +318,10 @@ def test_a_delivery_takes_events_and_leaves_ticks_and_bad_records_to_the_workers
             producer.produce("billing.events", tick, TICK_KEY, partition)
         elsewhere = Encoder(TOPICS["billing.events"], FileRegistry()).encode({**event, "event_id": "b5"})
         producer.produce("billing.events", elsewhere, b"another account")
-        assert producer.flush(10) == 0
+        assert producer.flush(patience(10)) == 0
         send(broker.bootstrap, "billing.events", [*bad, event, event])
-        wait_for(lambda: running.metric("foreshock_sink_records_total", sink="database", projection="fact") > 0)
-        wait_for(lambda: sum(row["next_offset"] for row in rows(url, POSITIONS)) == 4 + 1 + 6)
+        wait_until(lambda: running.metric("foreshock_sink_records_total", sink="database", projection="fact") > 0)
+        wait_until(lambda: sum(row["next_offset"] for row in rows(url, POSITIONS)) == 4 + 1 + 6)
     assert rows(url, "SELECT event_id, mrr_minor_after, topic FROM portfolio_facts") == [
         {"event_id": "b1", "mrr_minor_after": 500, "topic": "billing.events"}
     ]

@@ -13,7 +13,7 @@ from pipeline.detectors.shares import role_decline
 from pipeline.evidence.roles import MIN_SHARE
 from pipeline.state.users import MAX_ROLE_NAMES, NEVER_TOLD, Users
 from pipeline.terms.hashing import hash64, hash_text
-from tests.unit.pipeline.handmade import TODAY, World, last
+from tests.support.handmade import TODAY, World, last
 
 LATELY = last(14)
 MONTHS = range(TODAY - 119, TODAY + 1)

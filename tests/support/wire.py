@@ -1,4 +1,4 @@
-"""Records and decoders for the tests of the wire contract."""
+"""Records of the input topics as their schemas declare them, and decoders of them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from schemas.codec.framing import frame
 from schemas.errors import RegistryUnavailableError, UnknownSchemaError
 from schemas.registry.source import FileRegistry
 from schemas.topics import TOPICS, TopicSpec
+from schemas.validation import RULES, Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,6 +109,25 @@ RECORDS: dict[str, dict[str, Any]] = {
     },
 }
 """One good record of each input topic."""
+
+
+def blank(topic: str, **given: Any) -> dict[str, Any]:
+    """An event as the core gets it: null in every field that is not given and has no other default."""
+    fields = definitions.current(TOPICS[topic].schema)["fields"]
+    return {field["name"]: field.get("default") for field in fields} | given
+
+
+def symbols(topic: str) -> dict[str, frozenset[str]]:
+    """What the fields of a topic may have that are one of a list."""
+    rules = RULES[TOPICS[topic].schema].items()
+    return {field: rule.symbols for field, each in rules for rule in each if isinstance(rule, Symbol)}
+
+
+def smallest(topic: str, **given: Any) -> dict[str, Any]:
+    """A record with nothing but what must be there."""
+    allowed, fields = symbols(topic), definitions.current(TOPICS[topic].schema)["fields"]
+    needed = [field["name"] for field in fields if "default" not in field]
+    return {name: AT_MS if name == "occurred_at" else min(allowed.get(name, "x")) for name in needed} | given
 
 
 class TableRegistry:

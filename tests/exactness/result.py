@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tests.support.exactness_processes import Deployment, Process, database_alerts, wait_until
-from tests.support.exactness_story import Feeding
-from tests.support.exactness_topics import Changelog, ends, everything, reader
-from tests.support.exactness_truth import (
+from tests.exactness.changelog import Changelog
+from tests.exactness.processes import Deployment, Process, database_alerts
+from tests.exactness.story import Feeding
+from tests.exactness.truth import (
     ALERT_TOPICS,
     Identity,
     Truth,
     assert_buried,
+    assert_same_latest,
     assert_same_state,
     assert_same_verdicts,
     differences,
     published_alerts,
 )
+from tests.support.patience import wait_until
+from tests.support.topics import ends, everything, reader
 
 
 @contextmanager
@@ -30,17 +32,15 @@ def following(deployment: Deployment) -> Iterator[Changelog]:
         yield Changelog(consumer, deployment.settings.worker().changelog_topic)
 
 
-def await_durable(log: Changelog, bootstrap: str, timeout_s: float = 120.0) -> None:
+def await_durable(log: Changelog, bootstrap: str) -> None:
     """Wait until the durable positions have reached the ends of all input topics."""
-    deadline = time.monotonic() + timeout_s
     with reader(bootstrap) as consumer:
-        while True:
+
+        def behind() -> dict[tuple[str, int], int]:
             reached = log.positions()
-            behind = {place: end for place, end in ends(consumer).items() if reached.get(place, 0) != end}
-            if not behind:
-                return
-            assert time.monotonic() < deadline, f"not durable after {timeout_s:.0f} s: {behind} but {reached}"
-            time.sleep(0.2)
+            return {place: end for place, end in ends(consumer).items() if reached.get(place, 0) != end}
+
+        wait_until(lambda: not behind(), lambda: f"{behind()}, not {log.positions()}", 120.0)
 
 
 def assert_exact(deployment: Deployment) -> dict[Identity, dict[str, Any]]:
@@ -55,13 +55,14 @@ def assert_exact(deployment: Deployment) -> dict[Identity, dict[str, Any]]:
     assert_same_verdicts(truth, deployment.bootstrap)
     alerts = published_alerts(deployment.bootstrap)
     assert differences(truth.alerts, alerts) == []
+    assert_same_latest(alerts, deployment.bootstrap)
     assert_buried(truth, deployment.bootstrap)
     return alerts
 
 
 def assert_delivered(deployment: Deployment, alerts: dict[Identity, dict[str, Any]]) -> None:
     """The database gets each revision once, with the published content."""
-    wait_until("the rows", lambda: len(database_alerts(deployment.database)) >= len(alerts))
+    wait_until(lambda: len(database_alerts(deployment.database)) >= len(alerts), "the rows")
     stored = {key: json.loads(payload) for key, payload in database_alerts(deployment.database).items()}
     assert stored.keys() == alerts.keys()
     assert all(stored[key] == json.loads(json.dumps(alert)) for key, alert in alerts.items())

@@ -10,7 +10,7 @@ from pipeline.detectors import dormant
 from pipeline.evidence.alive import alive, weeks_of
 from pipeline.kinds import KINDS
 from pipeline.state.members import mark_day
-from tests.unit.pipeline.handmade import MONTHS, TODAY, World
+from tests.support.handmade import MONTHS, TODAY, World
 
 
 def probability(active: int, last: int, weeks: int) -> float:

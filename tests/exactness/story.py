@@ -21,6 +21,7 @@ from pipeline.simulate.tables import arrow_schema
 from schemas.partitioning import partition_of
 from schemas.registry.source import FileRegistry
 from schemas.topics import DAY_MS, INPUT_TOPICS, TOPICS
+from tests.support.patience import patience, wait_until
 
 HOUR_MS = 3_600_000
 CALM_SHARE = 0.4
@@ -148,11 +149,10 @@ class Feeding:
             time.sleep(0.02)
         self.allow(began + share)
 
-    def finish(self, timeout_s: float = 120.0) -> Emitted:
+    def finish(self) -> Emitted:
         """Produce all that is left; what was emitted, without the poison."""
         self.allow(1.0)
-        self._thread.join(timeout_s)
-        assert self.done, "the stream was not produced in time"
+        wait_until(lambda: self.done, "the stream to be produced", 120.0)
         assert self.emitted is not None
         return self.emitted
 
@@ -162,14 +162,14 @@ class Feeding:
 
     def __exit__(self, *_: object) -> None:
         self.allow(1.0)
-        self._thread.join(60)
+        self._thread.join(patience(60))
 
     def _run(self) -> None:
         try:
             options = EmitOptions(every(HOUR_MS), source="test")
             emitted = emit(self._files, self._client, FileRegistry(), options, on_step=self._wait)
             if self._poison is not None:
-                assert self._poison.flush(30) == 0
+                assert self._poison.flush(patience(30)) == 0
             self.emitted = emitted
         except BaseException as error:
             self._error = error

@@ -7,48 +7,32 @@ from typing import Any
 import msgspec
 
 from pipeline.config import EngineConfig
-from pipeline.intake.feed import Feed
 from pipeline.scorecards.builtin import DEFAULT
 from pipeline.scorecards.card import Criterion, Scorecard
 from pipeline.scorecards.profiles import Expectations, HealthProfile
-from pipeline.terms.records import Outcome
-from tests.oracle.batches import to_batches
-from tests.oracle.model import BILLING, DAY_MS, PROFILES, SIGNALS, TICKETS, TOPICS, Record
-from tests.support.recovered import restarted
+from tests.oracle.model import BILLING, DAY_MS, PROFILES, SIGNALS, TICKETS
+from tests.support.scene import TIMES, Partition
 
 FIRST_DAY = 20_000
 TRIAL = Scorecard("trial", 1, (Criterion("support", 1), Criterion("billing", 1)))
 
 
-class Days:
-    """One account day by day; `restart` goes on with other settings."""
+class Days(Partition):
+    """One account day by day."""
 
     def __init__(self, config: EngineConfig) -> None:
-        self.feed = Feed(config, 0)
-        self.outcome = Outcome()
-        self._offsets = dict.fromkeys(TOPICS, 0)
+        super().__init__(config)
         self.close(-1)
 
     def send(self, topic: str, day: int, **fields: Any) -> None:
         """An event at noon of a day."""
-        at_ms, offset = (FIRST_DAY + day) * DAY_MS + DAY_MS // 2, self._offsets[topic]
-        event = {"account_id": "acme", "event_id": f"n{offset}", "occurred_at": at_ms, "updated_at": at_ms} | fields
-        self._push(topic, Record(offset, "event", at_ms, at_ms, event))
+        at_ms = (FIRST_DAY + day) * DAY_MS + DAY_MS // 2
+        event = {"account_id": "acme", "event_id": f"n{self.offsets[topic]}"} | dict.fromkeys(TIMES, at_ms) | fields
+        self.take(topic, [event], at_ms)
 
     def close(self, day: int) -> None:
         """Let time pass until the day is just closed."""
-        at_ms = (FIRST_DAY + day + 1) * DAY_MS + 3_600_000
-        for topic in TOPICS:
-            self._push(topic, Record(self._offsets[topic], "tick", at_ms, at_ms))
-
-    def restart(self, config: EngineConfig) -> None:
-        """Another worker takes over."""
-        self.feed = restarted(self.feed, config)
-
-    def _push(self, topic: str, record: Record) -> None:
-        self._offsets[topic] += 1
-        for batch in to_batches({topic: [record]}, topic, [1]):
-            self.outcome.extend(self.feed.push(batch))
+        self.tick((FIRST_DAY + day + 1) * DAY_MS + 3_600_000)
 
     @property
     def last(self) -> dict[str, Any]:

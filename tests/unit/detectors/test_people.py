@@ -9,7 +9,7 @@ from pipeline.books.book import Book, Contact
 from pipeline.books.people import holder
 from pipeline.detectors.people import champion_silent, power_user_silent, sponsor_silent
 from pipeline.terms.hashing import hash_text
-from tests.unit.pipeline.handmade import TODAY, World, last
+from tests.support.handmade import TODAY, World, last
 
 BEFORE = TODAY - 119
 

@@ -11,7 +11,7 @@ from pipeline.detectors import Detector
 from pipeline.detectors.drops import users_drop
 from pipeline.detectors.ratios import power_user_attendance, seat_utilisation_drop, stickiness_drop
 from pipeline.evidence import betting, esr
-from tests.unit.pipeline.handmade import TODAY, World, last
+from tests.support.handmade import TODAY, World, last
 
 BEFORE = range(TODAY - 119, TODAY - 20)
 CREW = [f"c{n}" for n in range(10)]

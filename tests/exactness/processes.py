@@ -7,25 +7,23 @@ import multiprocessing
 import os
 import signal
 import sqlite3
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.group import LeaveGroupRequest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from agents.kafka.topics import Topics, wanted_topics
 from agents.settings import Settings, load
 from sinks.database.migrate import upgrade
+from tests.exactness.child import run
+from tests.exactness.settings import PLAIN, lines_of
 from tests.oracle.model import OracleConfig
-from tests.support.exactness_child import run
-from tests.support.exactness_settings import PLAIN, lines_of
-from tests.support.fresh import delete_topics
+from tests.support.patience import patience, wait_until
+from tests.support.topics import ASK_S, admin_of, delete_topics
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.support.exactness_child"])
+_FORKS.set_forkserver_preload(["tests.exactness.child"])
 
 SESSION_S = 6
 PARTITIONS = 4
@@ -53,10 +51,9 @@ class Process:
         """Whether its log has this text."""
         return text in self.text()
 
-    def wait_for(self, text: str, timeout_s: float = 60.0) -> None:
+    def wait_for(self, text: str) -> None:
         """Wait until its log has the text."""
-        wait_until(f"{self.log.name} to say {text!r}", lambda: self.said(text) or not self.alive(), timeout_s)
-        assert self.said(text), self.tail()
+        wait_until(lambda: self.said(text), lambda: f"{text!r}, not {self.tail()}", meanwhile=self.alive)
 
     def kill9(self) -> None:
         """Kill without warning."""
@@ -67,15 +64,15 @@ class Process:
         """Send a signal."""
         os.kill(self._process.pid or 0, number)
 
-    def wait(self, timeout_s: float) -> int | None:
-        """Exit code, negative for a signal; None if it has not ended in time."""
-        self._process.join(timeout_s)
+    def wait(self) -> int | None:
+        """Wait for its end; the exit code, negative for a signal."""
+        wait_until(lambda: not self.alive(), f"the end of {self.log.name}")
         return self._process.exitcode
 
     def terminate(self) -> int | None:
         """Ask it to end; the exit code."""
         self._process.terminate()
-        return self.wait(60)
+        return self.wait()
 
     def tail(self) -> str:
         """End of its log."""
@@ -107,11 +104,10 @@ class Deployment:
         self._renew_topics()
 
     def _renew_topics(self) -> None:
-        found = _admin(self.bootstrap).list_topics(timeout=20).topics
-        delete_topics(self.bootstrap, [name for name in found if not name.startswith("__")])
+        delete_topics(self.bootstrap)
         topics = Topics(self.settings.kafka_client(), wanted_topics(self.settings))
         topics.apply()
-        wait_until("the topics", lambda: not topics.check())
+        wait_until(lambda: not topics.check(), "the topics")
         upgrade(self.settings.database.url)
 
     def worker(self, failpoint: str | None = None) -> Process:
@@ -127,14 +123,6 @@ class Deployment:
         process = Process(self, command, failpoint=failpoint)
         self._processes.append(process)
         return process
-
-    def configure(self, topic: str, name: str, value: str) -> None:
-        """Set a configuration of a topic."""
-        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-        admin = _admin(self.bootstrap)
-        for future in admin.incremental_alter_configs([resource]).values():
-            future.result(20.0)
 
     def forget_dead_members(self, group: str | None = None) -> None:
         """Take all members out of the group, as the broker does with each dead one when its session is over.
@@ -155,13 +143,9 @@ class Deployment:
                 print(process.tail())
 
 
-def _admin(bootstrap: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-
-
 async def _remove_members(bootstrap: str, group: str) -> None:
-    admin = _admin(bootstrap)
-    described = admin.describe_consumer_groups([group])[group].result(20.0)
+    admin = admin_of(bootstrap)
+    described = admin.describe_consumer_groups([group])[group].result(patience(ASK_S))
     if not described.members:
         return
     client = AIOKafkaClient(bootstrap_servers=bootstrap)
@@ -171,14 +155,6 @@ async def _remove_members(bootstrap: str, group: str) -> None:
             await client.send(described.coordinator.id, LeaveGroupRequest(group, member.member_id))
     finally:
         await client.close()
-
-
-def wait_until(what: str, holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {timeout_s:.0f} s for {what}"
-        time.sleep(0.05)
 
 
 def database_alerts(path: Path) -> dict[tuple[str, int], str]:

@@ -7,7 +7,7 @@ import pytest
 from pipeline.explain.benchmark import benchmark
 from pipeline.fleet.merged import Fleet
 from pipeline.terms.fleet_day import BUCKETS, USUAL, FleetDay, Tally
-from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
+from tests.support.handmade import MONTHS, TODAY, World, last
 
 MIN = 20
 

@@ -14,7 +14,7 @@ from pipeline.explain.explanation import explanations
 from pipeline.explain.explanation import tested_dimensions as dimensions_of
 from pipeline.kinds import KINDS
 from pipeline.terms.hashing import hash_text
-from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
+from tests.support.handmade import MONTHS, TODAY, World, last
 
 LONG_AGO, BEFORE = range(TODAY - 119, MONTHS.start), range(MONTHS.start, TODAY - 6)
 TEAM = ["ann", "bob", "cleo", "dan", "eve", "fay"]

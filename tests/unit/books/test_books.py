@@ -21,16 +21,14 @@ from pipeline.books.signals import (
 )
 from pipeline.books.tickets import apply_ticket
 from pipeline.state.accounts import SUMMARIES, summary
+from tests.support.wire import blank
 
 LIMIT = 500
 DAY_MS = 86_400_000
-NOTHING = dict.fromkeys(
-    ("subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after", "amount_minor", "due_at")
-)
 
 
 def bill(book: Book, kind: str, at_ms: int, *, limit: int = LIMIT, **fields: Any) -> list[Fact]:
-    return apply_billing(book, NOTHING | {"type": kind, "occurred_at": at_ms} | fields, limit)
+    return apply_billing(book, blank("billing.events", type=kind, occurred_at=at_ms, **fields), limit)
 
 
 def failed(key: str, at_ms: int, failures: int) -> list[Fact]:
@@ -38,8 +36,9 @@ def failed(key: str, at_ms: int, failures: int) -> list[Fact]:
 
 
 def ticket(book: Book, kind: str, at_ms: int, key: str = "t", priority: str | None = None, **more: Any) -> list[Fact]:
-    event = {"ticket_id": key, "type": kind, "occurred_at": at_ms, "priority": priority, "csat": more.get("csat")}
-    return apply_ticket(book, event, more.get("limit", LIMIT))
+    limit = more.pop("limit", LIMIT)
+    event = blank("ticket.events", ticket_id=key, type=kind, occurred_at=at_ms, priority=priority, **more)
+    return apply_ticket(book, event, limit)
 
 
 def signal(book: Book, kind: str, at_ms: int, score: float | None = None, **fields: Any) -> bool:
@@ -47,16 +46,11 @@ def signal(book: Book, kind: str, at_ms: int, score: float | None = None, **fiel
 
 
 def signal_event(kind: str, at_ms: int, **fields: Any) -> dict[str, Any]:
-    names = ("score", "scale", "expires_at", "due_at", "author", "reason_codes", "contact_id", "role", "subject")
-    return dict.fromkeys(names) | {"type": kind, "occurred_at": at_ms} | fields
+    return blank("customer.signals", type=kind, occurred_at=at_ms, **fields)
 
 
 def profile(book: Book, updated_at: int | None, **fields: Any) -> None:
-    names = (
-        "name", "segment", "touch_model", "lifecycle_stage", "plan", "seats", "arr_minor", "currency", "owner",
-        "parent_account_id", "timezone", "country", "renewal_at", "status", "entitled_features", "quota_actions",
-    )  # fmt: skip
-    apply_profile(book, dict.fromkeys(names) | {"updated_at": updated_at} | fields)
+    apply_profile(book, blank("account.profiles", updated_at=updated_at, **fields))
 
 
 def summarised(book: Book) -> dict[str, Any]:

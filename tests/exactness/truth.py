@@ -13,6 +13,8 @@ from schemas.codec.batch import Batch, RecordKind
 from schemas.codec.decode import Decoder
 from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
+from tests.exactness.processes import PARTITIONS
+from tests.oracle.batches import KINDS
 from tests.oracle.model import OracleConfig, Record
 from tests.oracle.oracle import Oracle
 from tests.property.agreement import (
@@ -23,17 +25,11 @@ from tests.property.agreement import (
     close,
     run_oracles,
 )
-from tests.support.exactness_topics import everything
-from tests.support.fresh import PARTITIONS
+from tests.support.topics import everything
 
 Identity = tuple[str, int]
-_KINDS = {
-    RecordKind.EVENT: "event",
-    RecordKind.TICK: "tick",
-    RecordKind.BAD: "bad",
-    RecordKind.TOMBSTONE: "tombstone",
-}
-ALERT_TOPICS = ("alerts.health", "alerts.expansion", "alerts.shadow")
+_KINDS = {kind: name for name, kind in KINDS.items()}
+ALERT_TOPICS = tuple(name for name, spec in TOPICS.items() if spec.schema == "alert" and name != "alerts.state")
 
 
 class Truth:
@@ -109,6 +105,17 @@ def published_alerts(bootstrap: str) -> dict[Identity, dict[str, Any]]:
         assert (topic == "alerts.shadow") == alert["shadow"]
         alerts[identity] = alert
     return alerts
+
+
+def assert_same_latest(alerts: dict[Identity, dict[str, Any]], bootstrap: str) -> None:
+    """The compacted topic has of each alert that people see the last revision, as it was published."""
+    decode = record_decoder(FileRegistry(), ["alerts.state"])
+    found = {}
+    for message in everything(bootstrap, ("alerts.state",)):
+        alert = dict(decode("alerts.state", bytes(message.value() or b"")))
+        found[alert["alert_id"]] = alert
+    seen = sorted(identity for identity, alert in alerts.items() if not alert["shadow"])
+    assert found == {alert_id: alerts[alert_id, revision] for alert_id, revision in seen}
 
 
 def differences(expected: dict[Identity, dict[str, Any]], found: dict[Identity, dict[str, Any]]) -> list[str]:

@@ -1,11 +1,8 @@
-"""What stands in the topics: read to the end once, or followed as it grows."""
+"""The workers' changelog, followed as it grows."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
@@ -13,59 +10,7 @@ from pipeline.changelog.read import Loader
 from pipeline.changelog.records import CLAIM_KEY, POSITION_KEY, read_partition_record
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
-from schemas.topics import INPUT_TOPICS
-
-Positions = dict[tuple[str, int], int]
-_ASK_S = 20.0
-
-
-@contextmanager
-def reader(bootstrap: str) -> Iterator[Consumer]:
-    """A consumer that commits nothing."""
-    settings: dict[str, Any] = {
-        "bootstrap.servers": bootstrap,
-        "group.id": "exactness-reader",
-        "enable.auto.commit": False,
-        "fetch.wait.max.ms": 20,
-        "isolation.level": "read_committed",
-        "log_level": 0,
-    }
-    consumer = Consumer(settings)
-    try:
-        yield consumer
-    finally:
-        consumer.close()
-
-
-def partitions(consumer: Consumer, topic: str) -> list[int]:
-    """Partition numbers of a topic."""
-    return sorted(consumer.list_topics(topic, timeout=_ASK_S).topics[topic].partitions)
-
-
-def ends(consumer: Consumer, topics: tuple[str, ...] = INPUT_TOPICS) -> Positions:
-    """Offset after the last record of each partition."""
-    return {
-        (topic, number): consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_ASK_S)[1]
-        for topic in topics
-        for number in partitions(consumer, topic)
-    }
-
-
-def everything(bootstrap: str, topics: tuple[str, ...]) -> Iterator[Message]:
-    """All records that the topics hold now."""
-    with reader(bootstrap) as consumer:
-        left = {place: end for place, end in ends(consumer, topics).items() if end}
-        consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in left])
-        while left:
-            for message in consumer.consume(10_000, 0.2):
-                if message.error():
-                    raise KafkaException(message.error())
-                place = str(message.topic()), int(message.partition() or 0)
-                if place not in left:
-                    continue
-                yield message
-                if int(message.offset() or 0) + 1 >= left[place]:
-                    del left[place]
+from tests.support.topics import Positions, partitions
 
 
 class Changelog:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from pipeline.books.book import Book
@@ -11,21 +9,16 @@ from pipeline.books.signals import apply_profile, context_of
 from pipeline.config import EngineConfig
 from tests.oracle.model import DAY_MS
 from tests.support.scene import MIDNIGHT_MS, Stage
+from tests.support.wire import blank
 
 PROFILES = "account.profiles"
-NOTHING: dict[str, Any] = dict.fromkeys(
-    (
-        "name", "segment", "touch_model", "plan", "seats", "arr_minor", "currency", "owner", "parent_account_id",
-        "timezone", "country", "renewal_at", "status", "entitled_features", "quota_actions",
-    )
-)  # fmt: skip
 
 
 def since(*profiles: tuple[str | None, int | None]) -> int | None:
     """Since when the stage lasts after these profiles, each with its stage and `updated_at`."""
     book = Book()
     for stage, updated_at in profiles:
-        apply_profile(book, NOTHING | {"lifecycle_stage": stage, "updated_at": updated_at})
+        apply_profile(book, blank(PROFILES, lifecycle_stage=stage, updated_at=updated_at))
     assert book.profile is not None
     return book.profile.stage_since_ms
 
@@ -52,7 +45,7 @@ def test_a_stage_lasts_since_the_profile_that_brought_it(
 
 def test_the_context_shows_since_when_once_the_day_is_closed() -> None:
     book = Book()
-    apply_profile(book, NOTHING | {"lifecycle_stage": "adoption", "updated_at": 7})
+    apply_profile(book, blank(PROFILES, lifecycle_stage="adoption", updated_at=7))
     context = context_of(book, 3)
     assert (context.lifecycle_stage, context.stage_since_ms) == ("adoption", 7)
 

@@ -17,7 +17,7 @@ from pipeline.evidence.dayfactors import day_factors
 from pipeline.evidence.view import View
 from pipeline.terms.calendar import PlannedShutdown, country_code, public_holidays
 from pipeline.terms.days import Days, weekday
-from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
+from tests.support.handmade import MONTHS, TODAY, World, last
 
 DAY_MS = 86_400_000
 UNITY_DAY = TODAY - 1

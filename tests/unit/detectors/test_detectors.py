@@ -18,7 +18,7 @@ from pipeline.detectors.shares import feature_abandonment
 from pipeline.detectors.trouble import p1_open, ticket_surge
 from pipeline.evidence.level import Z_90, Z_DISPERSION, Z_MEAN, Z_RISE
 from pipeline.scorecards.bands import GREEN, GREY, RED, YELLOW
-from tests.unit.pipeline.handmade import MONTHS, TODAY, World, last
+from tests.support.handmade import MONTHS, TODAY, World, last
 
 DAY_MS = 86_400_000
 END_MS = (TODAY + 1) * DAY_MS
