@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,9 +21,9 @@ from pipeline.scoring.panel import panel_of
 from pipeline.scoring.protocol import GAINS, LOSSES, WEEK_MS, Protocol
 from pipeline.scoring.scored import Scored, score
 from pipeline.scoring.stale import stale_alert
+from pipeline.terms.arrays import F64, I64
 from schemas.topics import DAY_MS
 
-I64 = npt.NDArray[np.int64]
 SERIES_BEFORE_WEEKS = 40
 SERIES_AFTER_WEEKS = 12
 _DIGITS = 4
@@ -37,7 +36,7 @@ class Activity:
     account_ids: list[str]
     account: I64
     occurred_at_ms: I64
-    quantity: npt.NDArray[np.float64]
+    quantity: F64
 
     @classmethod
     def of(cls, files: EventFiles) -> Activity:

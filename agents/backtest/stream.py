@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.eventfiles.files import EventFiles
-from agents.replay.arrivals import I64, Share, arrivals_of, day_ends, tick_times
+from agents.replay.arrivals import Share, arrivals_of, day_ends, tick_times
 from pipeline.config import EngineConfig
+from pipeline.terms.arrays import I64
 from schemas.codec.batch import Batch, RecordKind
 
 _WINDOW_ROWS = 100_000

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.terms.arrays import Bools
 from schemas.definitions import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Bool = npt.NDArray[np.bool_]
 
 TIME = "time"
 """Stands for int64 milliseconds where a column's type is asked for."""
@@ -31,7 +30,7 @@ class Converted(NamedTuple):
     """A column in its new type; `bad` marks values that could not be converted, which are null."""
 
     values: pa.Array
-    bad: Bool
+    bad: Bools
 
 
 def time_fields(schema_name: str) -> frozenset[str]:

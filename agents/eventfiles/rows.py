@@ -13,13 +13,13 @@ from agents.eventfiles.ids import fill_event_ids
 from agents.eventfiles.read import RawColumns, UnreadableError
 from agents.eventfiles.types import Rejected
 from pipeline.simulate.tables import arrow_schema
+from pipeline.terms.arrays import Bools
 from schemas.codec.encoded_size import record_sizes
 from schemas.validation import broken_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from agents.eventfiles.convert import Bool
 
 DEFAULTS: Mapping[str, Any] = {"quantity": 1.0, "priority": "p3"}
 """Values of required fields that a file may leave out."""
@@ -82,12 +82,12 @@ class _Rejects:
     """Collects what is wrong with the rows of one file."""
 
     def __init__(self, raw: RawColumns, file: str) -> None:
-        self.kept: Bool = np.ones(raw.rows, dtype=bool)
+        self.kept: Bools = np.ones(raw.rows, dtype=bool)
         self._raw = raw
         self._file = file
         self._found: list[tuple[int, str, str]] = []
 
-    def add(self, rows: Bool, field: str, reason: str) -> None:
+    def add(self, rows: Bools, field: str, reason: str) -> None:
         """The marked rows break a rule."""
         if rows.any():
             self.kept &= ~rows
@@ -116,8 +116,8 @@ def _shown(value: Any) -> str:
     return "" if value is None else str(value)[:_SHOWN_CHARACTERS]
 
 
-def _missing(values: pa.Array) -> Bool:
-    rows: Bool = np.asarray(values.is_null().to_numpy(zero_copy_only=False))
+def _missing(values: pa.Array) -> Bools:
+    rows: Bools = np.asarray(values.is_null().to_numpy(zero_copy_only=False))
     return rows
 
 

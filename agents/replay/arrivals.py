@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.terms.arrays import I64
 from pipeline.terms.days import Days
 from schemas.codec.projection import columns_of, readable
 from schemas.definitions import current
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from agents.eventfiles.files import EventFiles
     from pipeline.config import EngineConfig
 
-I64 = npt.NDArray[np.int64]
 Clock = Callable[[int, int], list[int]]
 """First and greatest event time → rising times of ticks in between, ms."""
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from agents.replay.arrivals import I64, Clock, Share, arrivals_of, tick_times
+from agents.replay.arrivals import Clock, Share, arrivals_of, tick_times
+from pipeline.terms.arrays import I64
 from schemas.codec.batch import Batch, RecordKind
 
 if TYPE_CHECKING:

@@ -35,10 +35,9 @@ from pipeline.state.accounts import SCALARS
 from pipeline.state.members import ID_BYTES, RING_DAYS, Members
 from pipeline.state.panes import PANES, fitting
 from pipeline.state.state import Ahead, State
-from pipeline.terms.hashing import U64, hash64
-from pipeline.terms.records import I64
+from pipeline.terms.arrays import I32, I64, U8, U64
+from pipeline.terms.hashing import hash64
 
-I32 = npt.NDArray[np.int32]
 _BLOCK = 8192
 _TAGGED = bytes([TAGGED])
 
@@ -207,16 +206,14 @@ def _restore_block(state: State, group: _Group, block: _Block) -> npt.NDArray[np
     return head
 
 
-def _restore_standings(
-    state: State, dtype: np.dtype[np.void], block: _Block, counts: npt.NDArray[np.uint8], rows: I32
-) -> None:
+def _restore_standings(state: State, dtype: np.dtype[np.void], block: _Block, counts: U8, rows: I32) -> None:
     for count in np.unique(counts).tolist():
         chosen = np.flatnonzero(counts == count)
         stored = block.take(dtype, repeat(count), chosen.tolist())
         state.accounts.standings.restore(rows[chosen], stored.reshape(len(chosen), count))
 
 
-def _restore_panes(state: State, layout: Layout, block: _Block, widths: npt.NDArray[np.uint8], rows: I32) -> None:
+def _restore_panes(state: State, layout: Layout, block: _Block, widths: U8, rows: I32) -> None:
     panes = state.accounts.panes
     wrong = np.flatnonzero((widths >= len(PANE_WIDTHS)).any(axis=1))
     if len(wrong):
@@ -259,7 +256,7 @@ def _restore_book(state: State, row: int, key: bytes, data: bytes) -> Book:
     return book
 
 
-def _catch_up(state: State, closed_day: npt.NDArray[np.int32]) -> None:
+def _catch_up(state: State, closed_day: I32) -> None:
     """Age the accounts that no later close has changed, and which were therefore not written again."""
     if state.open_day == 0 or not len(closed_day):
         return

@@ -26,7 +26,7 @@ from pipeline.state.members import Members
 from pipeline.state.panes import RING
 from pipeline.state.seen import SeenChunk
 from pipeline.state.state import State
-from pipeline.terms.records import I64
+from pipeline.terms.arrays import I32, I64, U8, Bools, Places
 
 _WIDTH_LIMITS = np.array([1, 2**8, 2**16, 2**32])
 
@@ -90,14 +90,14 @@ def _seen_value(chunk: SeenChunk, epoch: int) -> bytes:
     return head.tobytes() + chunk.ids.astype("<u8").tobytes()
 
 
-def account_entries(feed: Feed, rows: npt.NDArray[np.int32], epoch: int) -> Iterator[Entry]:
+def account_entries(feed: Feed, rows: I32, epoch: int) -> Iterator[Entry]:
     """Key and value of each of the accounts, behind the records of layouts that are used for the first time."""
     layouts = [present(feed.topics, roles=roles) for roles in (False, True)]
     for start in range(0, len(rows), 4096):
         yield from _block_entries(feed, layouts, rows[start : start + 4096], epoch)
 
 
-def _block_entries(feed: Feed, layouts: list[Layout], rows: npt.NDArray[np.int32], epoch: int) -> Iterator[Entry]:
+def _block_entries(feed: Feed, layouts: list[Layout], rows: I32, epoch: int) -> Iterator[Entry]:
     accounts = feed.state.accounts
     users, user_ends = _member_block(feed.state.users, layouts[True].users, rows)
     features, feature_ends = _member_block(feed.state.features, layouts[False].features, rows)
@@ -127,7 +127,7 @@ def _block_entries(feed: Feed, layouts: list[Layout], rows: npt.NDArray[np.int32
         yield accounts.ids[row].encode(), b"".join(parts)
 
 
-def _any_of_each(members: npt.NDArray[np.bool_], ends: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+def _any_of_each(members: Bools, ends: Places) -> Bools:
     """Whether it is true of any member of each account."""
     return np.asarray(np.diff(np.r_[0, np.cumsum(members)][ends], prepend=0) > 0)
 
@@ -140,14 +140,12 @@ def _layout_entries(state: State, layouts: Iterable[Layout]) -> Iterator[Entry]:
             yield layout.entry
 
 
-def _packed(
-    members: npt.NDArray[np.void], ends: npt.NDArray[np.intp], dtype: np.dtype[np.void]
-) -> tuple[bytes, list[int]]:
+def _packed(members: npt.NDArray[np.void], ends: Places, dtype: np.dtype[np.void]) -> tuple[bytes, list[int]]:
     """Members as they are stored, and where those of each account start."""
     return members[list(dtype.names or ())].astype(dtype).tobytes(), np.r_[0, ends * dtype.itemsize].tolist()
 
 
-def _narrow(values: npt.NDArray[np.integer], widths: npt.NDArray[np.uint8]) -> list[bytes]:
+def _narrow(values: npt.NDArray[np.integer], widths: U8) -> list[bytes]:
     """Each account's pane as it is stored; `widths` is given the codes."""
     widths[:] = np.searchsorted(_WIDTH_LIMITS, values.max(axis=1), side="right")
     stored = [b""] * len(values)
@@ -160,7 +158,7 @@ def _narrow(values: npt.NDArray[np.integer], widths: npt.NDArray[np.uint8]) -> l
     return stored
 
 
-def _heads(feed: Feed, layout: Layout, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.void]:
+def _heads(feed: Feed, layout: Layout, rows: I32) -> npt.NDArray[np.void]:
     """Heads without what is counted of the rest of the value."""
     accounts = feed.state.accounts
     head = np.zeros(len(rows), dtype=layout.head(START))
@@ -171,7 +169,7 @@ def _heads(feed: Feed, layout: Layout, rows: npt.NDArray[np.int32]) -> npt.NDArr
     return head
 
 
-def covered(state: State, rows: npt.NDArray[np.int32], positions: list[int]) -> tuple[I64, npt.NDArray[np.int32]]:
+def covered(state: State, rows: I32, positions: list[int]) -> tuple[I64, I32]:
     """Positions and closed day that the accounts' values cover: the feed's, or more where they are ahead of it."""
     reached = np.broadcast_to(np.array(positions, dtype=np.int64), (len(rows), len(positions)))
     closed = np.full(len(rows), state.open_day - 1, dtype=np.int32)
@@ -187,9 +185,7 @@ def _id_width(members: npt.NDArray[np.void]) -> int:
     return max(1, int(np.char.str_len(members["ids"]).max(initial=0)))
 
 
-def _member_block(
-    members: Members, columns: dict[str, str], rows: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.void], npt.NDArray[np.intp]]:
+def _member_block(members: Members, columns: dict[str, str], rows: I32) -> tuple[npt.NDArray[np.void], Places]:
     """The members of the accounts, one account's after the other's, and where each account's end."""
     places, owners = members.of(rows)
     order = np.argsort(owners, kind="stable")

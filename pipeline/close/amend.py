@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.alerts.lifecycle import Change, retract, update
 from pipeline.books.book import Book, Episode
@@ -17,12 +16,12 @@ from pipeline.explain.contributors import contributors
 from pipeline.explain.explanation import explanations
 from pipeline.state.accounts import NEVER
 from pipeline.state.state import State
+from pipeline.terms.arrays import I32, Bools
 from pipeline.terms.records import Outcome
 
 SAME = 1e-9
 """Relative difference below which a figure has not changed."""
 _AMENDED = {detector.KIND.name: detector for detector in DETECTORS if detector.KIND.amended}
-Bools = npt.NDArray[np.bool_]
 
 
 def amend(state: State, day: int, held: Bools | None, outcome: Outcome) -> None:
@@ -50,7 +49,7 @@ def _opened_on(state: State, row: int, day: int) -> list[Episode]:
     return [episode for episode in book.episodes if episode.opened_day == day and episode.kind in _AMENDED]
 
 
-def _judge_again(state: State, rows: npt.NDArray[np.int32], opened: int, day: int, outcome: Outcome) -> None:
+def _judge_again(state: State, rows: I32, opened: int, day: int, outcome: Outcome) -> None:
     counts = census_of(state.users, state.features, rows, opened)
     factors = day_factors(state, opened)
     view = View(state.accounts, rows, opened, state.days, state.config, counts, factors, gone_by=True)

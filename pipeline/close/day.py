@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.books.endings import forget, remembers
 from pipeline.books.signals import context_of, promote_readings, same_context
@@ -22,11 +21,11 @@ from pipeline.health.reach import Reach
 from pipeline.health.records import publish_health
 from pipeline.health.relationship import OVERDUE_MS
 from pipeline.state.state import State
+from pipeline.terms.arrays import Bools
 from pipeline.terms.records import Outcome
 
 BLOCK = 8_192
 """Accounts evaluated at a time: their working columns fit in a processor's cache."""
-Bools = npt.NDArray[np.bool_]
 
 
 def close_day(state: State, outcome: Outcome) -> None:

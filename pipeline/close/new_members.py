@@ -6,12 +6,12 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.books.book import Book
 from pipeline.state.members import Members, count_weeks, last_days
 from pipeline.state.state import State
+from pipeline.terms.arrays import U64, Bools, Places
 from pipeline.terms.hashing import hash64
 
 MIN_TEAM = 3
@@ -20,7 +20,6 @@ MIN_FEATURE_DAYS = 3
 POWER_WEEKS, POWER_DAYS = 6, 16
 ESTABLISHED_DAYS = 84
 """Before an account has been in use for so long everything is new."""
-Places = npt.NDArray[np.intp]
 
 
 def count_new_members(state: State, day: int) -> None:
@@ -43,7 +42,7 @@ def count_new_members(state: State, day: int) -> None:
         accounts.probed_features[row] = _not_entitled(accounts.books[row], features.hashes[chosen])
 
 
-def _power_users(users: Members, accounts: int, day: int) -> npt.NDArray[np.intp]:
+def _power_users(users: Members, accounts: int, day: int) -> Places:
     """Users active on 16 days and in 6 weeks of the last 8."""
     recent = last_days(users.bits[1 : users.size], day, 56)
     often = np.flatnonzero(np.bitwise_count(recent) >= POWER_DAYS)
@@ -51,7 +50,7 @@ def _power_users(users: Members, accounts: int, day: int) -> npt.NDArray[np.intp
     return np.bincount(users.owner[1 : users.size][chosen], minlength=accounts)
 
 
-def _fresh(members: Members, established: npt.NDArray[np.bool_], day: int) -> Places:
+def _fresh(members: Members, established: Bools, day: int) -> Places:
     """Members of established accounts that are active in the last four weeks and were not in the twelve before."""
     used = slice(1, members.size)
     recent = last_days(members.bits[used], day, 56)
@@ -83,7 +82,7 @@ def _domain(user_id: Any) -> bytes:
     return domain if at else b""
 
 
-def _not_entitled(book: Book, hashes: npt.NDArray[np.uint64]) -> int:
+def _not_entitled(book: Book, hashes: U64) -> int:
     bought = book.profile.entitled_features if book.profile else None
     if bought is None:
         return 0

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.evidence.view import F64, Evaluator, Finding, View
+from pipeline.evidence.view import Evaluator, Finding, View
+from pipeline.terms.arrays import F64
 from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
 
 KIND = Kind(

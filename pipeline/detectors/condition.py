@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evidence.view import F64, Bools, Finding, Places, View
+from pipeline.evidence.view import Finding, View
 from pipeline.scorecards.bands import RED
+from pipeline.terms.arrays import F64, Bools, Places
 from pipeline.terms.kind import Kind
 from schemas.topics import DAY_MS
 

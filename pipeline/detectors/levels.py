@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.detectors.condition import ripe
 from pipeline.evidence import esr
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SEASONAL_DAYS, SETTLED_AGE, Level
-from pipeline.evidence.view import F64, Bools, Finding, View
+from pipeline.evidence.view import Finding, View
+from pipeline.terms.arrays import F64, Bools, Places
 from pipeline.terms.kind import Kind
 
-Places = npt.NDArray[np.intp]
 FALLS = (0.8, 0.6, 0.3)
 RISES = (1.5, 2.0, 4.0, 16.0)
 FALL_CAP, RISE_CAP, GROWTH_CAP = 3.0, 4.0, 1.9

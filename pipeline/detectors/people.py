@@ -8,20 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.evidence.gaps import renamed, silent_days
 from pipeline.evidence.level import WINDOW_DAYS
 from pipeline.evidence.power import MIN_POWER_USERS, power_of
 from pipeline.evidence.share import REFERENCE_DAYS
-from pipeline.evidence.view import F64, Finding, View
+from pipeline.evidence.view import Finding, View
 from pipeline.state.members import last_days
-from pipeline.terms.hashing import U64
+from pipeline.terms.arrays import F64, I32, I64, U64, Places
 from pipeline.terms.kind import CHAMPION_DOWN, POWER_USERS_DOWN, SPONSOR_DOWN, Kind, Play
 
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
-Places = npt.NDArray[np.intp]
 MIN_GAP_DAYS = 17
 MIN_ACTIVE_DAYS = 8
 """Of the 56 days of the baseline, for a rhythm to be known."""

@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.detectors.condition import Condition
 from pipeline.evidence.share import REFERENCE_DAYS
-from pipeline.evidence.view import Bools, Finding, View
+from pipeline.evidence.view import Finding, View
+from pipeline.terms.arrays import Bools
 from pipeline.terms.kind import POWER_USERS_DOWN, USERS_UP, Kind, Play
 
 RECOVERED_SHARE = 0.9

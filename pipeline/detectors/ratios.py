@@ -10,18 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.evidence import betting, esr
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS
 from pipeline.evidence.power import MIN_POWER_USERS, power_of
 from pipeline.evidence.share import REFERENCE_DAYS, by_day, per_account
-from pipeline.evidence.view import F64, Bools, Finding, View
+from pipeline.evidence.view import Finding, View
 from pipeline.state.members import last_days
+from pipeline.terms.arrays import F64, I64, U64, Bools, Places
 from pipeline.terms.kind import FEATURES_DOWN, POWER_USERS_DOWN, USERS_DOWN, Kind, Play
 
-Places = npt.NDArray[np.intp]
-I64 = npt.NDArray[np.int64]
 MATERIAL = 0.85
 """What the last week must be below against the usual, and back at to be over."""
 MIN_SEATS = 3
@@ -121,7 +119,7 @@ def _stickiness(view: View, places: Places) -> F64:
     return np.asarray(active / np.maximum(known, 1))
 
 
-def _unpacked(words: npt.NDArray[np.uint64], days: int) -> npt.NDArray[np.int64]:
+def _unpacked(words: U64, days: int) -> I64:
     """One row a day, the oldest first."""
     return (words >> np.arange(days, dtype=np.uint64)[:, None] & np.uint64(1)).astype(np.int64)
 

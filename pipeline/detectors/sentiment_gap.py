@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.evidence.view import F64, Bools, Finding, View
+from pipeline.evidence.view import Finding, View
+from pipeline.terms.arrays import F64, Bools
 from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
 
 KIND = Kind(

@@ -10,13 +10,10 @@ from __future__ import annotations
 from math import exp, lgamma
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.state.members import active_weeks, last_days
-from pipeline.terms.hashing import U64
+from pipeline.terms.arrays import F64, I64, U64
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 WEEKS = 12
 ACTIVE = (1.0, 1.0)
 """Beta prior of the chance to be active in a week: any is as likely."""

@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.evidence.level import BASELINE_DAYS, SEASONAL_DAYS, SLACK
+from pipeline.terms.arrays import F64, Bools
 from pipeline.terms.days import weekday, weekdays
 
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 BETS = (0.2, 0.5, 0.9)
 """λ as shares of the largest that is allowed."""
 Z_MEAN = 0.2

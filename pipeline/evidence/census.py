@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.evidence.features import Features, abandoned
 from pipeline.evidence.power import PowerUsers, power_users
@@ -13,10 +12,7 @@ from pipeline.evidence.roles import Roles, declining, role_then
 from pipeline.evidence.share import Owners, per_account
 from pipeline.state.members import Members, last_days
 from pipeline.state.users import Users
-from pipeline.terms.hashing import U64
-from pipeline.terms.records import I64
-
-I32 = npt.NDArray[np.int32]
+from pipeline.terms.arrays import I32, I64, U64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,7 @@ class Activity:
         return Activity(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
 
-def activity(bits: npt.NDArray[np.uint64], owners: Owners, accounts: int, day: int) -> Activity:
+def activity(bits: U64, owners: Owners, accounts: int, day: int) -> Activity:
     """Count members and member-days per account as of a day."""
     recent = last_days(bits, day, 28)
     base = last_days(bits, day - 28, 56)
@@ -89,7 +85,7 @@ def census(users: Users, features: Members, accounts: int, day: int) -> Census:
     return _count(users, slice(1, users.size), users.owner[1 : users.size], in_use, accounts, day)
 
 
-def census_of(users: Users, features: Members, rows: npt.NDArray[np.int32], day: int) -> Census:
+def census_of(users: Users, features: Members, rows: I32, day: int) -> Census:
     """Count the members of a few accounts."""
     places, owners = users.of(rows)
     named, feature_owners = features.of(rows)

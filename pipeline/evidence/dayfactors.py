@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.books import shutdowns
 from pipeline.fleet.merged import LONG_DIP_DAYS, Fleet
 from pipeline.state.accounts import Accounts
 from pipeline.state.belonging import Belonging
 from pipeline.state.state import State
-from pipeline.terms.calendar import Bools, PlannedShutdown, covering, public_holidays
+from pipeline.terms.arrays import F64, Bools, Rows
+from pipeline.terms.calendar import PlannedShutdown, covering, public_holidays
 from pipeline.terms.days import Days
 
-F64 = npt.NDArray[np.float64]
-Rows = slice | npt.NDArray[np.int32]
 SPAN = 84
 """Days looked back on, today included."""
 _FOUR_WEEKS = 28

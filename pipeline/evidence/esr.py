@@ -9,9 +9,9 @@ one, so a cap costs power and never the run length.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
+from pipeline.terms.arrays import F64, I64
+
 ONSET_SUPPORT = 2.0
 """Log evidence that a start of the change may lack against the best one and still be in its range."""
 _RATIOS = np.arange(0.0, 1.0, 0.0005)
@@ -36,7 +36,7 @@ def log_e_values(values: F64, means: F64, tilts: F64, dispersion: F64, cap: floa
     return np.asarray(np.minimum(cap, tilts * values[:, None, :] + scales * means[:, None, :]))
 
 
-def last_two(log_e: F64, live_days: npt.NDArray[np.int64]) -> tuple[F64, F64]:
+def last_two(log_e: F64, live_days: I64) -> tuple[F64, F64]:
     """Log of the mixture's e-detector on the last day but one and on the last; only the last `live_days` count."""
     count = len(log_e)
     factors = np.exp(log_e)

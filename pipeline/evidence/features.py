@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.evidence import share
 from pipeline.state.members import last_days
-from pipeline.terms.hashing import U64
-from pipeline.terms.records import I64
+from pipeline.terms.arrays import F64, I64, U64
 
-F64 = npt.NDArray[np.float64]
 MIN_REFERENCE_DAYS = 12
 """Days of the reference's 84 on which a feature must have been used to be judged."""
 MATERIAL_SHARE = 0.5

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.state.members import last_days
-from pipeline.terms.hashing import U64
-from pipeline.terms.records import I64
+from pipeline.terms.arrays import I32, I64, U64, Bools
 
-I32 = npt.NDArray[np.int32]
-Bools = npt.NDArray[np.bool_]
 KNOWN_DAYS = 28
 """Before a member's last day, in which others must have been active to have been there with them."""
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.terms.arrays import F64, I64, Bools, Places
 from pipeline.terms.days import weekday, weekdays
-from pipeline.terms.records import I64
 
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 BASELINE_DAYS = 56
 LAG_DAYS = 28
 """The baseline ends this long before the day judged, so that it does not chase a slow decline."""
@@ -85,7 +83,7 @@ class Level:
         """Expected values of the days from `first` to `last`, one row a day."""
         return np.asarray(self.mean * self.weekday_factors(first, last), dtype=np.float64)
 
-    def at(self, places: npt.NDArray[np.intp]) -> Level:
+    def at(self, places: Places) -> Level:
         """The levels of some of the accounts."""
         columns = {name: getattr(self, name)[places] for name in _COLUMNS}
         return Level(factors=self.factors[:, places], **columns)
@@ -126,7 +124,7 @@ def expected_level(
 _COLUMNS = ("defined", "days", "lag", "mean", "dispersion", "safe", "rise_dispersion", "upper")
 
 
-def _replace(level: Level, places: npt.NDArray[np.intp], part: Level) -> None:
+def _replace(level: Level, places: Places, part: Level) -> None:
     for name in _COLUMNS:
         getattr(level, name)[places] = getattr(part, name)
     level.factors[:, places] = part.factors

@@ -10,16 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.evidence import share
 from pipeline.state.members import count_weeks, last_days
-from pipeline.terms.hashing import U64
-from pipeline.terms.records import I64
+from pipeline.terms.arrays import F64, I64, U64, Bools
 
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-I32 = npt.NDArray[np.int32]
 MIN_POWER_USERS = 3
 MIN_WEEKS, MIN_DAYS = 8, 24
 FLAT_RATIO, FLAT_POINT = 1.5, 0.2

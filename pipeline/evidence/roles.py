@@ -10,18 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.evidence import share
 from pipeline.state.members import last_days
-from pipeline.terms.hashing import U64
-from pipeline.terms.records import I64
+from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools, Places
 
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-Bools = npt.NDArray[np.bool_]
-Places = npt.NDArray[np.intp]
 MIN_USERS = 3
 """Of a role, active in the reference."""
 MIN_SHARE, MAX_SHARE = 0.05, 0.95
@@ -73,12 +67,12 @@ class _Users:
     """Active in the reference."""
 
     @property
-    def days(self) -> npt.NDArray[np.uint8]:
+    def days(self) -> U8:
         """Active ones of the reference."""
         return np.bitwise_count(self.early) + np.bitwise_count(self.late)
 
     @property
-    def week(self) -> npt.NDArray[np.uint8]:
+    def week(self) -> U8:
         """Active ones of the last 7."""
         return np.asarray(np.bitwise_count(self.recent >> _WEEK))
 

@@ -12,13 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.state.members import last_days
-from pipeline.terms.hashing import U64
-from pipeline.terms.records import I64
+from pipeline.terms.arrays import F64, I32, I64, U64, Bools
 
-F64 = npt.NDArray[np.float64]
-I32 = npt.NDArray[np.int32]
-Owners = npt.NDArray[np.int32] | npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+Owners = I32 | I64
 EFFECTS = (0.6, 0.3)
 DAYS = 21
 REFERENCE_WEEKS = 12

@@ -17,15 +17,10 @@ from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level,
 from pipeline.state.accounts import Accounts
 from pipeline.state.members import last_days
 from pipeline.state.panes import RING, SCALES, USAGE_PANES
+from pipeline.terms.arrays import F64, I32, I64, U64, Bools, Places, Rows
 from pipeline.terms.days import Days
-from pipeline.terms.hashing import U64
 from pipeline.terms.kind import Kind
-from pipeline.terms.records import I64
 
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Rows = slice | npt.NDArray[np.int32]
-Places = npt.NDArray[np.intp]
 FACTOR_DAYS = 28
 """Days whose factors are computed together: what most detectors read."""
 
@@ -127,7 +122,7 @@ class View:
         days = np.arange(first, last + 1)[:, None] % RING
         return np.asarray(self.accounts.panes[name][days, self._rows_at(places)])
 
-    def users_of(self, places: Places) -> tuple[U64, npt.NDArray[np.int32]]:
+    def users_of(self, places: Places) -> tuple[U64, I32]:
         """Day rings of the users of the accounts at some places, and to which of these each belongs."""
         members, owners = self._people.of(self._rows_at(places))
         return self._people.bits[members], owners
@@ -143,7 +138,7 @@ class View:
         inside = np.arange(SPAN, 0, -1)[:, None] <= gap
         return np.asarray((inside * factors).sum(axis=0) + np.maximum(0, gap - SPAN))
 
-    def _rows_at(self, places: Places) -> npt.NDArray[np.int32]:
+    def _rows_at(self, places: Places) -> I32:
         rows = self.rows.start + places if isinstance(self.rows, slice) else self.rows[places]
         return np.asarray(rows, dtype=np.int32)
 
@@ -269,7 +264,7 @@ class View:
         return np.asarray(self.factors(self.day - 27, self.day).sum(axis=0))
 
     @cached_property
-    def active_bits(self) -> npt.NDArray[np.uint64]:
+    def active_bits(self) -> U64:
         """Day ring of the accounts' own activity."""
         return self.accounts.bits[self.rows]
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.evidence.census import roles_of
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SETTLED_AGE
@@ -14,6 +13,7 @@ from pipeline.evidence.power import power_of
 from pipeline.evidence.roles import declining
 from pipeline.state.members import Members, last_days
 from pipeline.state.state import State
+from pipeline.terms.arrays import F64, I32
 from pipeline.terms.kind import Kind, Sought
 
 MAX_CONTRIBUTORS = 5
@@ -52,7 +52,7 @@ def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iter
         yield {"kind": kind, "ref": ref, "change": round(sign * float(change[place]), 4)}
 
 
-def _declining_role(state: State, places: npt.NDArray[np.int32], day: int) -> tuple[npt.NDArray[np.int32], str | None]:
+def _declining_role(state: State, places: I32, day: int) -> tuple[I32, str | None]:
     """Of an account's users those of the role that surely does less, and its name if that is known."""
     roles = roles_of(state.users, places, day)
     owners = np.zeros(len(places), dtype=np.int32)
@@ -60,7 +60,7 @@ def _declining_role(state: State, places: npt.NDArray[np.int32], day: int) -> tu
     return places[(roles == role[0]) & (roles != 0)], state.users.role_names.of(int(role[0]))
 
 
-def _weekly_change(members: Members, places: npt.NDArray[np.int32], day: int, age: int) -> npt.NDArray[np.float64]:
+def _weekly_change(members: Members, places: I32, day: int, age: int) -> F64:
     """Active days of the last week less those of a usual one; the usual ones are those of the expected level."""
     bits, lag = members.bits[places], LAG_DAYS if age >= SETTLED_AGE else max(MIN_DAYS, age // 2)
     days = min(BASELINE_DAYS, age - lag)

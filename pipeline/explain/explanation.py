@@ -17,7 +17,7 @@ from pipeline.detectors.levels import LevelDetector
 from pipeline.detectors.power_users import power_user_decline
 from pipeline.detectors.shares import feature_abandonment
 from pipeline.evidence.power import MIN_POWER_USERS
-from pipeline.evidence.view import F64, Bools, Evaluator, Finding, Places, View
+from pipeline.evidence.view import Evaluator, Finding, View
 from pipeline.explain.benchmark import benchmark
 from pipeline.explain.contributors import contributors
 from pipeline.health.dimensions import dimension_of
@@ -26,6 +26,7 @@ from pipeline.health.score import Score
 from pipeline.kinds import KINDS
 from pipeline.scorecards.bands import NAMES
 from pipeline.state.state import State
+from pipeline.terms.arrays import F64, Bools, Places
 from pipeline.terms.kind import Kind
 
 _TOLD = sorted((detector for detector in DETECTORS if detector.KIND.told), key=lambda detector: detector.KIND.told)

@@ -15,11 +15,7 @@ from pipeline.health.score import Reader, Score
 from pipeline.scorecards import bands
 from pipeline.scorecards.card import Scorecard
 from pipeline.state.state import State
-from pipeline.terms.hashing import U64
-
-Bools = npt.NDArray[np.bool_]
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
+from pipeline.terms.arrays import F64, U8, U64, Bools
 
 
 @dataclass(frozen=True, slots=True)

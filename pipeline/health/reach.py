@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.state.members import Members, last_days
+from pipeline.terms.arrays import I64
 from pipeline.terms.hashing import hash_text
-from pipeline.terms.records import I64
 
 ADOPTED_DAYS = 4
 """A feature is adopted when it was used on so many of the last 28 days."""

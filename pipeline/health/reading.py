@@ -12,9 +12,8 @@ import numpy.typing as npt
 from pipeline.evidence.view import View
 from pipeline.health.reach import Reach
 from pipeline.scorecards.profiles import Expectations
+from pipeline.terms.arrays import F64, Bools
 
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 Perspective = Literal["financial", "customer", "process", "learning"]
 
 

@@ -5,27 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.alerts.records import context_record
 from pipeline.books.book import Book, Context
 from pipeline.evidence.esr import smallest_visible_drops
-from pipeline.evidence.view import F64
 from pipeline.health.dimensions import dimension_of
 from pipeline.health.judging import JudgedView, Verdict
 from pipeline.health.score import Score
 from pipeline.scorecards.bands import NAMES
 from pipeline.state.accounts import until_ms
 from pipeline.state.state import State
+from pipeline.terms.arrays import F64, Bools, Places
 
-Places = npt.NDArray[np.intp]
 Record = dict[str, Any]
 PUBLISH_POINTS = 3.0
 """A score that has moved by so much is published again."""
 NO_CONTEXT = Context()
 
 
-def publish_health(state: State, judged: JudgedView, rows: slice, live: npt.NDArray[np.bool_]) -> list[Record]:
+def publish_health(state: State, judged: JudgedView, rows: slice, live: Bools) -> list[Record]:
     """Records of the accounts whose health is news."""
     accounts, standings = state.accounts, state.accounts.standings
     due = ~accounts.published[rows] | (accounts.primary[rows] != judged.previous_primary)

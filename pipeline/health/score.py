@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.health.dimensions import dimension_of
-from pipeline.health.reading import F64, Reading, Sight
+from pipeline.health.reading import Reading, Sight
 from pipeline.scorecards.card import NESTED, Scorecard
+from pipeline.terms.arrays import F64
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,9 @@ from pipeline.intake.immediate import apply_rules
 from pipeline.state.members import by_day, mark_day
 from pipeline.state.panes import RING, added
 from pipeline.state.state import State
-from pipeline.terms.hashing import U64, hash64, hash_names
-from pipeline.terms.records import I64, Outcome
-
-I32 = npt.NDArray[np.int32]
+from pipeline.terms.arrays import F64, I32, I64, U64
+from pipeline.terms.hashing import hash64, hash_names
+from pipeline.terms.records import Outcome
 
 
 @dataclass(slots=True)
@@ -106,7 +105,7 @@ def _mark_users(state: State, rows: I32, account_hashes: U64, users: pa.Array, d
         _count(state.accounts.panes["active_users"], day, owners)
 
 
-def _rounded(values: npt.NDArray[np.float64]) -> I64:
+def _rounded(values: F64) -> I64:
     return np.asarray(np.rint(values), dtype=np.int64)
 
 

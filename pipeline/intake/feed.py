@@ -21,14 +21,14 @@ from pipeline.intake.ledger import ledger_entry
 from pipeline.intake.topic import Pending, Topic
 from pipeline.kinds import require_known
 from pipeline.state.state import State
+from pipeline.terms.arrays import I64, Bools, Places
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.hashing import combine, hash64
-from pipeline.terms.records import I64, BadRecord, Batch, DeadLetter, Fate, Outcome, RecordKind
+from pipeline.terms.records import BadRecord, Batch, DeadLetter, Fate, Outcome, RecordKind
 from schemas.errors import BrokenError
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 
-Bools = npt.NDArray[np.bool_]
 SPEAKER = 0
 """The partition that publishes the alerts of the fleet; all of them know these."""
 
@@ -244,7 +244,7 @@ class Feed:
         known = rows < ahead.positions.shape[1]
         return np.asarray(known & (offsets < ahead.positions[topic.number][np.where(known, rows, 0)]))
 
-    def _bury(self, topic: Topic, pending: Pending, places: npt.NDArray[np.intp], outcome: Outcome) -> None:
+    def _bury(self, topic: Topic, pending: Pending, places: Places, outcome: Outcome) -> None:
         reasons = {bad.index: bad for bad in pending.batch.bad}
         for place in places.tolist():
             bad = reasons.get(place)
@@ -265,7 +265,7 @@ class Feed:
             seen_at_ms=int(batch.seen_at_ms[place]),
         )
 
-    def _apply_events(self, topic: Topic, pending: Pending, chosen: npt.NDArray[np.intp], outcome: Outcome) -> None:
+    def _apply_events(self, topic: Topic, pending: Pending, chosen: Places, outcome: Outcome) -> None:
         """Give each valid event its fate and apply those that count; `chosen` are places in the batch."""
         state, batch, fates = self.state, pending.batch, topic.ledger.fates
         events = rows_at(batch.events, pending.events_before[chosen])
@@ -309,7 +309,7 @@ class Feed:
             )
         APPLY[topic.name](state, accepted, outcome)
 
-    def _quarantine(self, topic: Topic, batch: Batch, places: npt.NDArray[np.intp], outcome: Outcome) -> None:
+    def _quarantine(self, topic: Topic, batch: Batch, places: Places, outcome: Outcome) -> None:
         for place in places.tolist():
             detail = f"occurred_at {int(batch.occurred_at_ms[place])}, open day {self.state.open_day}"
             outcome.dead_letters.append(self._letter(batch, place, BadRecord(place, Reason.TOO_LATE, detail)))

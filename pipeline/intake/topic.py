@@ -6,14 +6,13 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.intake.ledger import TopicLedger
-from pipeline.terms.records import I64, Batch, RecordKind
+from pipeline.terms.arrays import I64, Bools
+from pipeline.terms.records import Batch, RecordKind
 
 BEFORE_TIME = -(2**62)
 """Watermark of a topic that has not been heard of."""
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(slots=True)

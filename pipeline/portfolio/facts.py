@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,12 +13,11 @@ import pyarrow.compute as pc
 from pipeline.portfolio.answers import Answer, answers_of
 from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES, Changes, changes_of, places, superseded
 from pipeline.portfolio.usage import Usage
+from pipeline.terms.arrays import I64, Bools
 from pipeline.terms.days import Days
 from schemas.event_types import SURVEY_TYPES
 from schemas.topics import DAY_MS
 
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 NO_SEGMENT = -1
 _PIECE_ROWS = 2_000
 TRIAL_DAYS = 90

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.portfolio.answers import Answer, survey_figures
 from pipeline.portfolio.customers import contacts_per_account, referral_ratio, trial_to_paid
@@ -17,9 +16,9 @@ from pipeline.portfolio.revenue import growth_slope
 from pipeline.portfolio.subscriptions import Standing
 from pipeline.portfolio.surveys import Estimate
 from pipeline.portfolio.value import green_revenue_share, green_share, migration, nine_box, tier_bounds, value_tier
+from pipeline.terms.arrays import I64
 from pipeline.terms.days import Days
 
-I64 = npt.NDArray[np.int64]
 GROSS_MARGIN = 0.8
 """Of revenue, for the lifetime value."""
 GROWTH_MONTHS = 6

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.portfolio import customers, revenue
 from pipeline.portfolio.subscriptions import Changes, Standing
+from pipeline.terms.arrays import F64, I64, Bools
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 NEVER_MS = np.iinfo(np.int64).max
 
 

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-I64 = npt.NDArray[np.int64]
+from pipeline.terms.arrays import I64
 
 _ENDED, _TRIAL, _PAYING = 0, 1, 2
 _STAGE = {

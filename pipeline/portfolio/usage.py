@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from pipeline.portfolio.engagement import WINDOW_DAYS, l28_histogram, per_user, stickiness
+from pipeline.terms.arrays import F64, I64, Bools
 from pipeline.terms.days import SATURDAY, Days, weekday
 
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
-Rows = slice | npt.NDArray[np.bool_]
+Rows = slice | Bools
 USAGE_COLUMNS = ("event_id", "account_id", "user_id", "occurred_at", "quantity", "duration_ms")
 _HOUR_MS = 3_600_000
 

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
+
+from pipeline.terms.arrays import F64, U8
 
 GREY, RED, YELLOW, GREEN = range(4)
 NAMES = ("grey", "red", "yellow", "green")
-
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
 
 
 class BandRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from pipeline.scorecards.builtin import BUILTIN
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.definition import Definition, content_of
 from pipeline.scorecards.profiles import Expectations, HealthProfile
-from pipeline.terms.hashing import U64
+from pipeline.terms.arrays import U64
 
 
 def catalogue(cards: Iterable[Scorecard]) -> dict[str, Scorecard]:

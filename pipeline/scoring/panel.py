@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.scoring.protocol import WEEK_MS, Protocol
+from pipeline.terms.arrays import I64, Bools
 from pipeline.terms.days import weekday
 from schemas.topics import DAY_MS
-
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

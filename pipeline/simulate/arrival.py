@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.simulate.incidents import HOUR_MS, RELEASE_DIP_LEFT, Incident
+from pipeline.terms.arrays import I64, Bools
 from schemas.topics import DAY_MS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def as_arrived(usage: pa.Table, incidents: Sequence[Incident], start_ms: int, rn
     occurred_at = usage.column("occurred_at").to_numpy()
     kept = np.ones(len(occurred_at), dtype=bool)
     arrival = occurred_at.copy()
-    copies: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+    copies: list[tuple[I64, I64]] = []
     for incident in incidents:
         day_ms = start_ms + incident.day * DAY_MS
         match incident.kind:
@@ -56,5 +56,5 @@ def as_arrived(usage: pa.Table, incidents: Sequence[Incident], start_ms: int, rn
     return usage.take(pa.array(order))
 
 
-def _between(times: npt.NDArray[np.int64], first_ms: int, end_ms: int) -> npt.NDArray[np.bool_]:
+def _between(times: I64, first_ms: int, end_ms: int) -> Bools:
     return (times >= first_ms) & (times < end_ms)

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.simulate.incidents import SEATS_FILL_DAYS, TEAM_JOINS_DAYS, TEAM_SHARE, Incident, users_needed
+from pipeline.terms.arrays import F64, I64, Bools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.simulate.settings import SimulationSettings
 
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 
 COUNTRIES = ("US", "DE", "GB", "FR", "NL")
 _COUNTRY_SHARE = (0.38, 0.2, 0.18, 0.14, 0.1)
@@ -50,7 +47,7 @@ class Users:
     account: I64
     rate: F64
     """Probability of being active on a working day."""
-    power: Bool
+    power: Bools
     first_day: I64
 
     @property
@@ -178,7 +175,7 @@ def _members(
     return members, first_day
 
 
-def _name(i: int, numbers: npt.NDArray[np.int64]) -> str:
+def _name(i: int, numbers: I64) -> str:
     round_, number = divmod(i, len(numbers))
     first, second = divmod(int(numbers[number]), len(_SECOND_WORDS))
     suffix = f" {round_ + 1}" if round_ else ""

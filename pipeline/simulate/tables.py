@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.terms.arrays import Bools
 from schemas.definitions import current
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def event_ids(seed: int, letter: str, count: int) -> pa.Array:
     return pc.binary_join_element_wise(f"{letter}{seed}", numbers, "-")
 
 
-def pick(values: Sequence[str], index: npt.NDArray[Any], null: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+def pick(values: Sequence[str], index: npt.NDArray[Any], null: Bools | None = None) -> pa.Array:
     """The strings that `index` points to, null where `null` is set."""
     return pa.array(values, pa.string()).take(pa.array(index, mask=null))
 

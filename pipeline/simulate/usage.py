@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.simulate.fleet import COUNTRIES, I64, Bool, Fleet
+from pipeline.simulate.fleet import COUNTRIES, Fleet
 from pipeline.simulate.incidents import (
     GROWTH_DAYS,
     GROWTH_FACTOR,
@@ -22,6 +21,7 @@ from pipeline.simulate.incidents import (
     share_lost,
 )
 from pipeline.simulate.tables import USAGE, YEAR_DAYS, event_ids, pick, table_of
+from pipeline.terms.arrays import F32, F64, I64, Bools
 from pipeline.terms.calendar import public_holidays
 from pipeline.terms.days import SATURDAY, weekdays
 from schemas.topics import DAY_MS
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from pipeline.simulate.settings import SimulationSettings
 
-F32 = npt.NDArray[np.float32]
 
 FEATURES = (
     "dashboard", "reports", "search", "export", "comments", "tasks", "calendar", "automation",
@@ -90,7 +89,7 @@ def _rates(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incid
     return np.minimum(rates, np.float32(_MOST_ACTIVE))
 
 
-def _apply(incident: Incident, rates: F32, power: Bool, base: npt.NDArray[np.float64], roles: I64) -> None:
+def _apply(incident: Incident, rates: F32, power: Bools, base: F64, roles: I64) -> None:
     """Change, in place, the rates of an account's users from the day of the incident on."""
     match incident.kind:
         case "power_user_decline" | "role_decline":
@@ -113,7 +112,7 @@ def _apply(incident: Incident, rates: F32, power: Bool, base: npt.NDArray[np.flo
             rates[:, :HOLIDAY_DAYS] = 0
 
 
-def _intensity(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident]) -> npt.NDArray[np.float64]:
+def _intensity(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[Incident]) -> F64:
     """What multiplies the actions of a user-day, by account and day."""
     intensity = np.ones((settings.accounts, settings.days))
     for incident in incidents:
@@ -125,7 +124,7 @@ def _intensity(settings: SimulationSettings, fleet: Fleet, incidents: Sequence[I
     return intensity
 
 
-def _negative_binomial(mean: npt.NDArray[np.float64], rng: np.random.Generator) -> I64:
+def _negative_binomial(mean: F64, rng: np.random.Generator) -> I64:
     """Counts with variance `mean + mean² / 2.5`."""
     return rng.poisson(mean * rng.gamma(2.5, 1 / 2.5, len(mean)))
 

@@ -7,7 +7,6 @@ from sys import getsizeof
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.books import shutdowns
@@ -19,12 +18,10 @@ from pipeline.state.panes import PANES, RING, empty
 from pipeline.state.relations import RELATIONS, relations_of
 from pipeline.state.shares import SHARES, shares_of
 from pipeline.state.standings import Standings
+from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools
 from pipeline.terms.hash_index import HashIndex
-from pipeline.terms.hashing import U64, hash64
-from pipeline.terms.records import I64
+from pipeline.terms.hashing import hash64
 
-I32 = npt.NDArray[np.int32]
-Bools = npt.NDArray[np.bool_]
 NEVER = np.int32(2**31 - 1)
 
 TOUCH_MODELS = {"digital": 1, "high_touch": 2, "strategic": 3}
@@ -85,8 +82,8 @@ class Accounts:
     first_usage_day: I32
     amended_from: I32
     primary: U64
-    band: npt.NDArray[np.uint8]
-    score: npt.NDArray[np.float64]
+    band: U8
+    score: F64
     published: Bools
     seats: I32
     billing_seen: Bools
@@ -99,20 +96,20 @@ class Accounts:
     open_p1: I32
     oldest_p1_ms: I64
     signals_seen: Bools
-    survey: npt.NDArray[np.float64]
+    survey: F64
     survey_until_ms: I64
-    pulse: npt.NDArray[np.float64]
+    pulse: F64
     pulse_until_ms: I64
-    quality: npt.NDArray[np.float64]
+    quality: F64
     quality_until_ms: I64
     renewal_at_ms: I64
     next_goal_ms: I64
     expanded_ms: I64
-    milestones: npt.NDArray[np.float64]
-    outcomes: npt.NDArray[np.float64]
-    sponsor: npt.NDArray[np.float64]
-    attendance: npt.NDArray[np.float64]
-    integrations: npt.NDArray[np.float64]
+    milestones: F64
+    outcomes: F64
+    sponsor: F64
+    attendance: F64
+    integrations: F64
     reference_ms: I64
     champion: U64
     sponsor_user: U64
@@ -123,7 +120,7 @@ class Accounts:
     probed_features: I32
     open_episodes: I32
     shutdown_until_ms: I64
-    touch_model: npt.NDArray[np.uint8]
+    touch_model: U8
 
     def __init__(self, capacity: int = 1024, cards: Sequence[int] = (), profile: int = 0) -> None:
         """`cards`: see `Standings`; `profile`: the health profile of an account without context."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.books.book import Context
+from pipeline.terms.arrays import I32, I64, U64
 from pipeline.terms.calendar import country_code
-from pipeline.terms.hashing import U64, hash_text
+from pipeline.terms.hashing import hash_text
 
-I32 = npt.NDArray[np.int32]
 _COLUMNS = ("segment", "country", "parent", "stage", "stage_since_ms")
 
 
@@ -46,7 +45,7 @@ class Belonging:
         self.parent: U64 = np.zeros(capacity, dtype=np.uint64)
         """Hash of the parent's id; 0 without one."""
         self.stage: I32 = np.zeros(capacity, dtype=np.int32)
-        self.stage_since_ms: npt.NDArray[np.int64] = np.zeros(capacity, dtype=np.int64)
+        self.stage_since_ms: I64 = np.zeros(capacity, dtype=np.int64)
         """−1 where it is not known."""
 
     @property

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.terms.arrays import I32, I64, U8, U64, Bools
 from pipeline.terms.hash_index import HashIndex
-from pipeline.terms.hashing import U64, combine
-from pipeline.terms.records import I64
+from pipeline.terms.hashing import combine
 
-I32 = npt.NDArray[np.int32]
-Places = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+Places = I32 | I64
 ID_BYTES = 40
 """How much of a member's id is kept to name it in an alert; the hash of the whole id is its identity."""
 _ID_STEP = 8
@@ -21,7 +20,7 @@ RING_DAYS = 128
 _ONE = np.uint64(1)
 
 
-def unmarked(bits: npt.NDArray[np.uint64], places: Places, day: int) -> Places:
+def unmarked(bits: U64, places: Places, day: int) -> Places:
     """The places, each once, whose bit of a day is not set."""
     slot = day % RING_DAYS
     unset = np.sort(places[bits[places, slot >> 6] & (_ONE << np.uint64(slot & 63)) == 0])
@@ -29,7 +28,7 @@ def unmarked(bits: npt.NDArray[np.uint64], places: Places, day: int) -> Places:
     return unset[np.r_[True, unset[1:] != unset[:-1]]] if len(unset) else unset
 
 
-def mark_day(bits: npt.NDArray[np.uint64], places: Places, day: int) -> None:
+def mark_day(bits: U64, places: Places, day: int) -> None:
     """Set the bit of a day in rows of a two-word day ring."""
     slot = day % RING_DAYS
     word = slot >> 6
@@ -48,7 +47,7 @@ def by_day(days: I64, places: Places) -> Iterator[tuple[int, Places]]:
         yield int(day), places[days == day]
 
 
-def clear_day(bits: npt.NDArray[np.uint64], day: int, rows: npt.NDArray[np.bool_] | None = None) -> None:
+def clear_day(bits: U64, day: int, rows: Bools | None = None) -> None:
     """Clear the bit of a day in all rows, or in some."""
     slot = day % RING_DAYS
     mask = ~(_ONE << np.uint64(slot & 63))
@@ -58,7 +57,7 @@ def clear_day(bits: npt.NDArray[np.uint64], day: int, rows: npt.NDArray[np.bool_
         bits[rows, slot >> 6] &= mask
 
 
-def last_days(bits: npt.NDArray[np.uint64], day: int, count: int) -> U64:
+def last_days(bits: U64, day: int, count: int) -> U64:
     """The `count` (≤ 64) days that end with `day`, one word a row: bit 0 is the oldest, bit `count − 1` is `day`."""
     first = (day - count + 1) % RING_DAYS
     low = np.uint64(first & 63)
@@ -71,12 +70,12 @@ def last_days(bits: npt.NDArray[np.uint64], day: int, count: int) -> U64:
     return np.asarray(window, dtype=np.uint64)
 
 
-def active_weeks(words: U64, weeks: int) -> list[npt.NDArray[np.bool_]]:
+def active_weeks(words: U64, weeks: int) -> list[Bools]:
     """Whether each of so many weeks, the oldest first, has an active day; day words as of `last_days`."""
     return [(words >> np.uint64(7 * week)) & np.uint64(127) != 0 for week in range(weeks)]
 
 
-def count_weeks(words: U64, weeks: int) -> npt.NDArray[np.uint8]:
+def count_weeks(words: U64, weeks: int) -> U8:
     """How many of so many weeks have an active day; day words as of `last_days`."""
     # The first bit of each week takes up those of the other six days.
     any_day = words | (words >> _ONE)
@@ -185,7 +184,7 @@ class Members:
         names = ids.take(pa.array(new)).cast(pa.binary()).to_numpy(zero_copy_only=False)
         self._append(rows[new], hashes[new], keys[new], names.astype(f"S{ID_BYTES}"))
 
-    def _within_limit(self, rows: I32) -> npt.NDArray[np.bool_]:
+    def _within_limit(self, rows: I32) -> Bools:
         """Which of the new members fit, in order of arrival, below twice their account's limit."""
         order = np.argsort(rows, kind="stable")
         ordered = rows[order]
@@ -267,7 +266,7 @@ class Members:
         account_hashes: U64,
         hashes: U64,
         ids: npt.NDArray[np.bytes_],
-        bits: npt.NDArray[np.uint64],
+        bits: U64,
         last_day: I32,
     ) -> I32:
         """Take back members that a changelog value holds; returns their places."""
@@ -276,7 +275,7 @@ class Members:
         self.last_day[places] = last_day
         return places
 
-    def forget_day(self, day: int, held: npt.NDArray[np.bool_] | None) -> None:
+    def forget_day(self, day: int, held: Bools | None) -> None:
         """Make room for a day, and drop members without any active day left; `held` account rows are left alone."""
         used = slice(1, self.size)
         chosen = None if held is None else ~held[self.owner[used]]
@@ -287,7 +286,7 @@ class Members:
         if idle.any():
             self._release(np.flatnonzero(idle).astype(np.int32) + 1)
 
-    def enforce_limit(self, held: npt.NDArray[np.bool_] | None) -> I32:
+    def enforce_limit(self, held: Bools | None) -> I32:
         """Drop the least recent members beyond the limit; returns the account rows that lost some."""
         crowded = np.flatnonzero(self._counts > self.limit).astype(np.int32)
         if held is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.terms.records import I64
+from pipeline.terms.arrays import I32, I64
 
 Pane = npt.NDArray[np.integer[Any]]
 RING = 96
@@ -38,7 +38,7 @@ def empty(name: str, capacity: int) -> Pane:
     return np.zeros((RING, capacity), dtype=PANES[name])
 
 
-def added(pane: Pane, days: I64, rows: npt.NDArray[np.int32], values: I64) -> Pane:
+def added(pane: Pane, days: I64, rows: I32, values: I64) -> Pane:
     """The pane with one value per event added in place; a wider copy where a day no longer fits."""
     places = (days % RING) * pane.shape[1] + rows
     if pane.dtype != WIDE and not _fits(pane, places, values):

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.state.members import by_day
+from pipeline.terms.arrays import I64, U64, Bools
 from pipeline.terms.hash_index import KeySet
-from pipeline.terms.hashing import U64
-from pipeline.terms.records import I64
 
-Bools = npt.NDArray[np.bool_]
 CHUNK_IDS = 64_000
 """Ids in one changelog record: half a megabyte."""
 _MERGE_AT = 64

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.state.members import Places
-from pipeline.terms.hashing import U64
+from pipeline.terms.arrays import F64, I32, U8, U64
 
 Stored = npt.NDArray[np.void]
 
@@ -33,12 +33,12 @@ class Standings:
     """
 
     content: U64
-    band: npt.NDArray[np.uint8]
-    candidate: npt.NDArray[np.uint8]
-    candidate_days: npt.NDArray[np.uint8]
-    since_day: npt.NDArray[np.int32]
-    score: npt.NDArray[np.float64]
-    published_score: npt.NDArray[np.float64]
+    band: U8
+    candidate: U8
+    candidate_days: U8
+    since_day: I32
+    score: F64
+    published_score: F64
 
     def __init__(self, cards: Sequence[int], capacity: int) -> None:
         """`cards`: hashes of the ids of the scorecards in force, in the order of their slots."""

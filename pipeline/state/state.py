@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
 from pipeline.alerts.records import Alerting
 from pipeline.books.book import Context
 from pipeline.config import EngineConfig
@@ -19,9 +16,9 @@ from pipeline.state.accounts import Accounts
 from pipeline.state.members import Members
 from pipeline.state.seen import Seen
 from pipeline.state.users import Users
+from pipeline.terms.arrays import I32, I64
 from pipeline.terms.days import Days
 from pipeline.terms.hashing import hash_text
-from pipeline.terms.records import I64
 from schemas.topics import INPUT_TOPICS
 
 DEDUPLICATED = tuple(topic for topic in INPUT_TOPICS if topic != "account.profiles")
@@ -33,7 +30,7 @@ class Ahead:
 
     positions: I64
     """One row per input topic, one column per account row."""
-    closed_day: npt.NDArray[np.int32]
+    closed_day: I32
 
 
 @dataclass(slots=True)

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.state.members import I32, ID_BYTES, Members, Places
-from pipeline.terms.hashing import U64, hash64
-from pipeline.terms.records import I64
+from pipeline.state.members import ID_BYTES, Members, Places
+from pipeline.terms.arrays import I32, I64, U64
+from pipeline.terms.hashing import hash64
 
 MAX_ROLE_NAMES = 1024
 """Roles of a partition that have a name in alerts; further ones are judged like these and not named."""

@@ -9,9 +9,9 @@ from functools import cache
 
 import holidays
 import numpy as np
-import numpy.typing as npt
 
-Bools = npt.NDArray[np.bool_]
+from pipeline.terms.arrays import Bools
+
 _EPOCH = date(1970, 1, 1).toordinal()
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipeline.terms.records import I64
+from pipeline.terms.arrays import I64
 from schemas.topics import DAY_MS
 
 _LAST_YEAR = 2200

@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.terms.hashing import U64
-from schemas.codec.batch import I64
+from pipeline.terms.arrays import F64, I64, U64
 
-F64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 SCOPES = 32
 """Segments told apart; the names that come first in order, whatever the partitioning."""
 USUAL = 50

@@ -6,13 +6,9 @@ Keys are hashes already: their low bits choose the slot, their high bits the ste
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.terms.hashing import U64
+from pipeline.terms.arrays import I32, I64, U64, Bools
 
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 EMPTY = -1
 _REMOVED = -2
 _MIN_CAPACITY = 1024

@@ -7,10 +7,9 @@ The hashes are stored in the changelog, so the function must never change: it mu
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-U64 = npt.NDArray[np.uint64]
+from pipeline.terms.arrays import U8, U64
 
 _SEED = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIER = np.uint64(0xFF51AFD7ED558CCD)
@@ -25,7 +24,7 @@ def _fmix(values: U64) -> U64:
     return np.asarray(values ^ (values >> _SHIFT_33), dtype=np.uint64)
 
 
-def _hash_rows(rows: npt.NDArray[np.uint8]) -> U64:
+def _hash_rows(rows: U8) -> U64:
     count, length = rows.shape
     words = -(-length // 8) or 1
     if length == words * 8 and rows.flags.c_contiguous:

@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from pipeline.terms.fleet_day import FleetDay
-from schemas.codec.batch import I64, U8, BadRecord, Batch, RecordKind
+from schemas.codec.batch import BadRecord, Batch, RecordKind
 
-__all__ = ["I64", "U8", "BadRecord", "Batch", "DeadLetter", "Fate", "Outcome", "RecordKind"]
+__all__ = ["BadRecord", "Batch", "DeadLetter", "Fate", "Outcome", "RecordKind"]
 
 
 class Fate(StrEnum):

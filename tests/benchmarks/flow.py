@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from confluent_kafka import Producer
 
 from pipeline.simulate.tables import USAGE, pick, table_of
+from pipeline.terms.arrays import I64
 from schemas.codec.encode import Encoder
 from schemas.partitioning import partitions_of
 from schemas.registry.source import FileRegistry
@@ -29,7 +29,7 @@ _ENCODED_PER_S = 250_000
 class _Encoded:
     keys: list[bytes]
     values: list[bytes]
-    partitions: npt.NDArray[np.int64]
+    partitions: I64
 
 
 def flow(bootstrap: str, rate: float, seconds: float, failures_per_s: float, accounts: int) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from agents.replay.arrivals import every
 from agents.replay.plan import plan, to_batches
@@ -15,6 +14,7 @@ from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from pipeline.state.members import RING_DAYS, Members, mark_day
 from pipeline.state.panes import RING
+from pipeline.terms.arrays import U64
 from pipeline.terms.days import weekday
 from pipeline.terms.records import Outcome
 from schemas.codec.batch import Batch
@@ -124,7 +124,7 @@ def _draw_days(members: Members, rng: np.random.Generator) -> None:
     members.bits[used] |= _days(rng, members.size - 1, _ACTIVE_SHARE)
 
 
-def _days(rng: np.random.Generator, count: int, share: float) -> npt.NDArray[np.uint64]:
+def _days(rng: np.random.Generator, count: int, share: float) -> U64:
     """Random active days behind the open day, as day rings; the share is met to one part in eight."""
     high = np.uint64(2**64 - 1)
     words = np.zeros((count, 2), dtype=np.uint64)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from agents.eventfiles.files import EventFiles
 from pipeline.simulate.tables import BILLING, PROFILES, SIGNALS, TICKETS, USAGE, pick, table_of
+from pipeline.terms.arrays import I64
 from schemas.topics import DAY_MS
 
 FIRST_DAY_MS = 20_000 * DAY_MS
@@ -22,7 +22,6 @@ FEATURES = (
 ROLES = ("viewer", "analyst", "editor", "admin")
 ACTIONS = ("open", "edit", "create", "delete", "download")
 _JITTER_MS = 120_000
-_I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class Workload:
         """Usage events of the day on which everyone is seen, if there is one."""
         return self.accounts * self.users if self.everyone_first else 0
 
-    def _times(self, rng: np.random.Generator, count: int) -> _I64:
+    def _times(self, rng: np.random.Generator, count: int) -> I64:
         """Event times in order of arrival, after the day on which everyone is seen."""
         times = np.sort(rng.integers(0, self.days * DAY_MS, count)) + rng.integers(-_JITTER_MS, 1, count)
         start_ms = FIRST_DAY_MS + (DAY_MS if self.everyone_first else 0)
@@ -175,6 +174,6 @@ def event_ids(rng: np.random.Generator, count: int) -> pa.Array:
     return pa.array([digits[at : at + 32] for at in range(0, 32 * count, 32)], pa.string())
 
 
-def _numbered(prefix: str, numbers: _I64) -> pa.Array:
+def _numbered(prefix: str, numbers: I64) -> pa.Array:
     names: Sequence[str] = [f"{prefix}-{number}" for number in range(int(numbers.max()) + 1)]
     return pick(names, numbers)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.terms.arrays import I64
 from tests.evaluation.budget import BUDGETS, YEAR_DAYS, FalseAlerts, arl_days
 from tests.evaluation.crowd import Crowd
-from tests.evaluation.draws import FIRST_DAY, I64, counts, levels
+from tests.evaluation.draws import FIRST_DAY, counts, levels
 from tests.evaluation.others import METHODS, openings
 from tests.evaluation.watch import Watch, close
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.config import EngineConfig
 from pipeline.evidence.census import census, census_of
@@ -12,10 +11,9 @@ from pipeline.state.accounts import NEVER
 from pipeline.state.members import clear_day, mark_day
 from pipeline.state.panes import RING
 from pipeline.state.state import State
+from pipeline.terms.arrays import I32, I64, U64, Bools
 from pipeline.terms.hashing import combine
 
-Bools = npt.NDArray[np.bool_]
-I64 = npt.NDArray[np.int64]
 BLOCK = 8_192
 """Accounts viewed at a time, as when a day closes."""
 
@@ -46,7 +44,7 @@ class Crowd:
                 self.state.users.role[places] = np.tile(roles.astype(np.uint64), accounts)
                 self.state.users.role_day[places] = first_day
 
-    def _add_users(self, rows: npt.NDArray[np.int32], hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
+    def _add_users(self, rows: I32, hashes: U64) -> I32:
         owners, owner_hashes = np.repeat(rows, self.users), np.repeat(hashes, self.users)
         own = np.tile(np.arange(1, self.users + 1, dtype=np.uint64), len(rows))
         members = self.state.users
@@ -87,7 +85,7 @@ class Crowd:
             for rows in blocks
         ]
 
-    def view_of(self, rows: npt.NDArray[np.int32], arl_days: float) -> View:
+    def view_of(self, rows: I32, arl_days: float) -> View:
         """The current day of a few accounts."""
         state = self.state
         counts = census_of(state.users, state.features, rows, self.day)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.terms.arrays import F64, I64
 from pipeline.terms.days import weekday
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 FIRST_DAY = 20_454
 """A Thursday. Day numbers are the product's."""

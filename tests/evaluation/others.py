@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.alerts.lifecycle import CLEAR_DAYS
-from tests.evaluation.draws import I64
+from pipeline.terms.arrays import I64, Bools
 
-Bools = npt.NDArray[np.bool_]
 Method = Callable[[I64], Bools]
 """Daily counts, one row a day, one column an account → whether the method says "down" on that day."""
 
@@ -100,7 +98,7 @@ def openings(raised: Bools) -> Bools:
     return opened
 
 
-def first_since(opened: Bools, onset: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def first_since(opened: Bools, onset: I64) -> I64:
     """Row of each account's first opening from its onset on; −1 if there is none."""
     late = opened & (np.arange(len(opened))[:, None] >= onset)
     return np.where(late.any(axis=0), late.argmax(axis=0), -1)

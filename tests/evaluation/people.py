@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.terms.arrays import F64, I64, Bools
 from tests.evaluation.budget import BUDGETS, REFERENCE_ARL, YEAR_DAYS, FalseAlerts, arl_days
-from tests.evaluation.crowd import Bools, Crowd
-from tests.evaluation.draws import F64, FIRST_DAY, I64, on_day, weekdays
+from tests.evaluation.crowd import Crowd
+from tests.evaluation.draws import FIRST_DAY, on_day, weekdays
 from tests.evaluation.steps import OURS, Recall
 from tests.evaluation.watch import NEVER, Watch, close
 

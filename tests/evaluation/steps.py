@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.terms.arrays import F64, I64
 from tests.evaluation.budget import REFERENCE_ARL
 from tests.evaluation.crowd import Crowd
-from tests.evaluation.draws import F64, FIRST_DAY, I64, counts
+from tests.evaluation.draws import FIRST_DAY, counts
 from tests.evaluation.others import METHODS, first_since, openings
 from tests.evaluation.watch import NEVER, Watch, close
 

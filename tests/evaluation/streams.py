@@ -23,10 +23,10 @@ from pipeline.scoring.labels import (
     match,
 )
 from pipeline.simulate import ACCOUNT_KINDS, SimulatedStream, SimulationSettings, simulate
+from pipeline.terms.arrays import I64, Bools
 from schemas.topics import DAY_MS
 from tests.evaluation.budget import YEAR_DAYS
-from tests.evaluation.draws import I64
-from tests.evaluation.others import METHODS, Bools, openings
+from tests.evaluation.others import METHODS, openings
 from tests.evaluation.steps import OURS
 
 _FLEET_DAYS = 115

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.alerts.lifecycle import CLEAR_DAYS, EXPIRE_DAYS
 from pipeline.detectors import DETECTORS, Detector
 from pipeline.evidence.view import Finding, View
+from pipeline.terms.arrays import I32, I64
 from tests.evaluation.crowd import Crowd
 
-I32 = npt.NDArray[np.int32]
 NEVER = -1
 
 
@@ -60,7 +59,7 @@ class Watch:
         """Openings from `first_day` to `last_day`, both included."""
         return sum(first_day <= day <= last_day for day, _row in self.openings)
 
-    def first_since(self, days: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def first_since(self, days: I64) -> I64:
         """Day of each account's first opening on or after its entry of `days`; `NEVER` if there is none."""
         found = np.full(len(days), NEVER, dtype=np.int64)
         for day, row in self.openings:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.books.book import Context
@@ -20,6 +19,7 @@ from pipeline.state.members import Members, mark_day
 from pipeline.state.panes import RING
 from pipeline.state.state import State
 from pipeline.state.users import Users
+from pipeline.terms.arrays import I32
 from pipeline.terms.hashing import hash64, hash_text
 
 TODAY = 20_000
@@ -68,7 +68,7 @@ class World:
         for day in days:
             self.accounts.panes[name][day % RING, row] = value
 
-    def view(self, rows: npt.NDArray[np.int32] | None = None, day: int = TODAY, arl_days: float = 2800.0) -> View:
+    def view(self, rows: I32 | None = None, day: int = TODAY, arl_days: float = 2800.0) -> View:
         """All accounts as of a day, or some."""
         state, config = self.state, replace(self.state.config, arl_days=arl_days)
         if rows is not None:

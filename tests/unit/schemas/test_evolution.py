@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from pipeline.terms.arrays import I64
 from schemas.codec.columnar import GroupDecoder
 from schemas.codec.decode import Decoder
 from schemas.topics import TOPICS
 from tests.support.wire import AT_MS, RECORDS, TableRegistry, decoded, reasons, schema_of, written
 
 if TYPE_CHECKING:
-    from schemas.codec.batch import I64
     from schemas.definitions import Schema
 
 MANY = 40

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import settings
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.state.members import ID_BYTES, RING_DAYS, Members, active_weeks, by_day, count_weeks, last_days, mark_day
+from pipeline.terms.arrays import U64
 from pipeline.terms.hashing import hash64
 
 ACCOUNTS = 6
@@ -20,7 +20,7 @@ Event = tuple[int, int]
 """Account row and number of a member."""
 
 
-def hashes_of(texts: list[str]) -> npt.NDArray[np.uint64]:
+def hashes_of(texts: list[str]) -> U64:
     return hash64(pa.array(texts, pa.string()))
 
 

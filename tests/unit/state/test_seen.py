@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -11,12 +10,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import pipeline.state.seen
 from pipeline.state.seen import Seen, SeenChunk
+from pipeline.terms.arrays import U64
 
 MANY = 10**9
 EVENTS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 6)), max_size=20)
 
 
-def u64(ids: list[int]) -> npt.NDArray[np.uint64]:
+def u64(ids: list[int]) -> U64:
     return np.array(ids, dtype=np.uint64)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from pipeline.terms.arrays import U64
 from pipeline.terms.hash_index import HashIndex, KeySet
 
 KEYS = st.one_of(
@@ -19,7 +19,7 @@ KEYS = st.one_of(
 BATCHES = st.lists(KEYS, max_size=30, unique=True)
 
 
-def u64(keys: list[int]) -> npt.NDArray[np.uint64]:
+def u64(keys: list[int]) -> U64:
     return np.array(keys, dtype=np.uint64)
 
 
