@@ -133,7 +133,7 @@ def test_the_sample_never_lies_in_the_future() -> None:
 
 def test_a_worker_that_dies_ends_the_demo_with_a_message(tmp_path: Path) -> None:
     with running_demo(tmp_path / "demo") as demo:
-        os.kill(_child(demo, "demo_child worker"), signal.SIGKILL)
+        os.kill(_child(demo, "demo.child worker"), signal.SIGKILL)
         _out, err = demo.communicate(timeout=60)
     assert demo.returncode == 1
     assert "the worker ended with exit code -9" in err
