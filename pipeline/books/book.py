@@ -16,6 +16,10 @@ class Subscription(msgspec.Struct, array_like=True):
     mrr_minor: int | None = None
     seats: int | None = None
     as_of_ms: int = -1
+    rank: int = 0
+    """Of that event among those of its second."""
+    since_ms: int = -(2**62)
+    """When it last began."""
 
 
 class Invoice(msgspec.Struct, array_like=True):
@@ -27,6 +31,15 @@ class Invoice(msgspec.Struct, array_like=True):
     failures: int = 0
     overdue: bool = False
     settled: bool = False
+    paid_minor: int = 0
+    """What was paid of it in part."""
+    troubled_ms: int = -1
+    """When a payment last failed or it was last called overdue."""
+
+    @property
+    def owed_minor(self) -> int:
+        """What is left to pay; 0 while no amount is known."""
+        return max(0, (self.amount_minor or 0) - self.paid_minor)
 
 
 class Ticket(msgspec.Struct, array_like=True):
