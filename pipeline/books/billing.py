@@ -61,6 +61,7 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> lis
         return _end(book, kind, key, at_ms, before)
     if event["mrr_minor_after"] is not None:
         subscription.mrr_minor = event["mrr_minor_after"]
+        subscription.currency = (event["currency"] or "").upper()
     if event["seats_after"] is not None:
         subscription.seats = event["seats_after"]
     facts = [Fact("subscription_active", key, at_ms)]

@@ -20,6 +20,8 @@ class Subscription(msgspec.Struct, array_like=True):
     """Of that event among those of its second."""
     since_ms: int = -(2**62)
     """When it last began."""
+    currency: str = ""
+    """In capitals; empty if no event said it."""
 
 
 class Invoice(msgspec.Struct, array_like=True):
@@ -152,6 +154,8 @@ class Context(msgspec.Struct, array_like=True, frozen=True):
     day: int = -1
     country: str | None = None
     stage_since_ms: int | None = None
+    arr_by_currency: dict[str, int] | None = None
+    """Of an account that pays in several."""
 
 
 class Episode(msgspec.Struct, array_like=True):

@@ -35,20 +35,18 @@ TURNS = [
     "subscription_started", "subscription_changed", "subscription_cancelled", "subscription_reactivated",
 ]  # fmt: skip
 """Of one second, what comes before what."""
-PULSES = {"csm_pulse", "pulse"}
-SURVEYS = {"survey_response", "nps", "csat", "ces"}
+PULSES = {"pulse"}
+SURVEYS = {"nps", "csat", "ces"}
 QUALITY = {"qa_scored"}
 
-# Lowest score and width of a scale, by name and by best possible score.
-SCALES: dict[Any, tuple[float, float]] = {
-    "nps": (0.0, 10.0),
-    "csat": (1.0, 4.0),
-    "ces": (1.0, 6.0),
-    "pct": (0.0, 100.0),
-    10.0: (0.0, 10.0),
-    5.0: (1.0, 4.0),
-    7.0: (1.0, 6.0),
-    100.0: (0.0, 100.0),
+BEST = {
+    "nps": 10.0,
+    "csat": 5.0,
+    "ces": 7.0,
+    "survey_response": 5.0,
+    "pulse": 5.0,
+    "csm_pulse": 5.0,
+    "qa_scored": 100.0,
 }
 
 
@@ -233,13 +231,14 @@ def _signal(account: Account, event: dict[str, Any], at_ms: int, day: int) -> fl
             account.shutdowns[start] = (start + 1 if end is None else end, at_ms)
     if kind not in PULSES | SURVEYS | QUALITY:
         return None
-    scale = event.get("scale")
-    if scale is None:
-        scale = "csat" if kind in PULSES else "pct" if kind in QUALITY else kind
-    if event.get("score") is None or scale not in SCALES:
+    best = event.get("scale")
+    if best is None:
+        best = BEST[kind]
+    score = event.get("score")
+    worst = 1.0 if best < 10 else 0.0
+    if score is None or best < 2 or best > 1000 or score < worst or score > best:
         return None
-    lowest, width = SCALES[scale]
-    value: float = min(1.0, max(0.0, (event["score"] - lowest) / width))
+    value = float((score - worst) / (best - worst))
     if kind in PULSES:
         account.pulses.append(Opinion(value, at_ms, event.get("expires_at")))
     else:

@@ -26,8 +26,11 @@ from pipeline.state.accounts import SUMMARIES, summary
 LIMIT = 500
 DAY_MS = 86_400_000
 NOTHING = dict.fromkeys(
-    ("subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after", "amount_minor", "due_at")
-)
+    (
+        "subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after", "amount_minor", "due_at",
+        "currency",
+    )
+)  # fmt: skip
 
 
 def bill(book: Book, kind: str, at_s: float, *, limit: int = LIMIT, **fields: Any) -> list[Fact]:
@@ -329,7 +332,8 @@ def test_of_too_many_open_tickets_the_oldest_goes() -> None:
         ("ces", 4.0, None, 0.5),
         ("pulse", 2.0, None, 0.25),
         ("nps", 80.0, 100.0, 0.8),
-        ("csat", 9.0, None, 1.0),
+        ("csat", 3.0, 4.0, 2 / 3),
+        ("ces", 15.0, 20.0, 0.75),
     ],
 )
 def test_an_answer_is_scaled_between_the_worst_and_the_best(
@@ -341,10 +345,10 @@ def test_an_answer_is_scaled_between_the_worst_and_the_best(
     assert reading.value == pytest.approx(value)
 
 
-@pytest.mark.parametrize(("score", "scale"), [(None, None), (3.0, 4.0)])
-def test_an_answer_without_score_or_with_an_unknown_scale_says_nothing(
-    score: float | None, scale: float | None
-) -> None:
+@pytest.mark.parametrize(
+    ("score", "scale"), [(None, None), (9.0, 5.0), (0.5, 5.0), (-1.0, 10.0), (1.0, 1.0), (3.0, 5000.0)]
+)
+def test_an_answer_without_score_or_beyond_its_scale_says_nothing(score: float | None, scale: float | None) -> None:
     book = Book()
     assert not signal(book, "nps", 1, score, scale=scale)
     assert (book.survey, book.signals_seen) == (None, True)
@@ -398,6 +402,18 @@ def test_recurring_revenue_is_the_profiles_else_that_of_active_subscriptions() -
     assert context_of(book, 3).arr_minor == 1800
     profile(book, 1, arr_minor=0, owner="ann", renewal_at=77)
     assert context_of(book, 3) == Context(arr_minor=0, owner="ann", renewal_at_ms=77, day=3)
+
+
+def test_revenue_of_several_currencies_is_kept_apart() -> None:
+    book = Book()
+    bill(book, "subscription_started", 1, subscription_id="a", mrr_minor_after=100, currency="eur")
+    bill(book, "subscription_started", 1, subscription_id="b", mrr_minor_after=50, currency="EUR")
+    assert context_of(book, 3) == Context(arr_minor=1800, currency="EUR", day=3)
+    bill(book, "subscription_started", 1, subscription_id="c", mrr_minor_after=9000, currency="JPY")
+    both = {"EUR": 1800, "JPY": 108_000}
+    assert context_of(book, 3) == Context(arr_by_currency=both, day=3)
+    profile(book, 1, currency="jpy")
+    assert context_of(book, 3) == Context(arr_minor=108_000, currency="JPY", arr_by_currency=both, day=3)
 
 
 def test_contexts_of_two_days_are_the_same_when_they_show_the_same() -> None:
