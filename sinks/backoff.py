@@ -21,7 +21,9 @@ class Backoff:
 
         Between half of it and all of it, so that several waiters do not come back at the same moment.
         """
-        whole_s = min(self._longest_s, retry_after_s * 2.0 ** min(self._failures, _MOST_DOUBLINGS))
+        # Who asks for longer than our longest gets what it asks for.
+        longest_s = max(self._longest_s, retry_after_s)
+        whole_s = min(longest_s, retry_after_s * 2.0 ** min(self._failures, _MOST_DOUBLINGS))
         self._failures += 1
         return whole_s * (0.5 + 0.5 * self._jitter())
 

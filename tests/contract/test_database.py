@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select
+from alembic import command
+from sqlalchemy import func, inspect, select
 
-from sinks.database import tables
+from sinks.database import migrate, tables
 from sinks.database.engine import open_engine
 from sinks.database.migrate import check, upgrade
 from sinks.database.sink import DatabaseSink
@@ -246,3 +247,25 @@ def test_the_portfolio_of_a_day_counts_bands_and_money_by_segment(sink: Database
 def test_upgrading_twice_is_upgrading_once(url: str) -> None:
     assert check(url).up_to_date
     assert upgrade(url) == check(url)
+
+
+def test_each_migration_can_be_taken_back(url: str) -> None:
+    before = schema(url)
+    engine = open_engine(url, writer=True)
+    configuration = migrate._configuration()
+    for version in ("0001", "base", "head"):
+        with engine.begin() as connection:
+            configuration.attributes["connection"] = connection
+            (command.upgrade if version == "head" else command.downgrade)(configuration, version)
+    engine.dispose()
+    assert schema(url) == before
+    assert check(url).up_to_date
+
+
+def schema(url: str) -> dict[str, set[str]]:
+    """Indexes by table."""
+    engine = open_engine(url)
+    inspector = inspect(engine)
+    found = {name: {str(each["name"]) for each in inspector.get_indexes(name)} for name in inspector.get_table_names()}
+    engine.dispose()
+    return found

@@ -111,3 +111,8 @@ def test_jitter_takes_away_half_at_most() -> None:
 def test_backoff_stays_finite_over_days_of_failures() -> None:
     backoff = Backoff(30.0, jitter=lambda: 1.0)
     assert {backoff.next_delay(1.0) for _ in range(10_000)} <= {1.0, 2.0, 4.0, 8.0, 16.0, 30.0}
+
+
+def test_a_destination_that_asks_for_longer_than_the_bound_gets_it() -> None:
+    backoff = Backoff(30.0, jitter=lambda: 1.0)
+    assert [backoff.next_delay(600.0) for _ in range(3)] == [600.0] * 3
