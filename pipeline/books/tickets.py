@@ -42,10 +42,7 @@ def apply_ticket(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]
         _update(ticket, kind, at_ms, priority)
     if kind == "reopened":
         return _reopened(book, key, at_ms, limit)
-    return [Fact(_ALARMING[kind], key, at_ms)] if kind in _ALARMING else []
-
-
-_ALARMING = {"escalated": "ticket_escalated", "sla_breached": "sla_breached"}
+    return [Fact(kind, key, at_ms)]
 
 
 def _rated(key: str, at_ms: int, points: int | None) -> list[Fact]:
