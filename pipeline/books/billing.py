@@ -35,7 +35,10 @@ MAX_PAID_INVOICES = 24
 
 
 def apply_billing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
-    """Bring the book up to date with one event; returns what immediate rules act on."""
+    """Bring the book up to date with one event; returns what immediate rules act on.
+
+    An event that changes nothing in the book is a fact by its own name, of what it names.
+    """
     kind = event["type"]
     book.billing_seen = True
     if kind in _RANK:
@@ -44,7 +47,9 @@ def apply_billing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact
         return _pay(book, event)
     if kind in ("refund_issued", "invoice_voided"):
         return _credit(book, event) if event["invoice_id"] is not None else []
-    return _apply_invoice(book, kind, event, limit)
+    if kind in ("invoice_issued", "payment_failed", "invoice_overdue"):
+        return _apply_invoice(book, kind, event, limit)
+    return [Fact(kind, _invoice_key(event), event["occurred_at"], float(event["amount_minor"] or 0))]
 
 
 def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
@@ -119,8 +124,12 @@ def _revenue(key: str, at_ms: int, before: int | None, after: int | None) -> lis
     return facts
 
 
+def _invoice_key(event: Mapping[str, Any]) -> str:
+    return event["invoice_id"] or event["subscription_id"] or ""
+
+
 def _apply_invoice(book: Book, kind: str, event: Mapping[str, Any], limit: int) -> list[Fact]:
-    key, at_ms = event["invoice_id"] or event["subscription_id"] or "", event["occurred_at"]
+    key, at_ms = _invoice_key(event), event["occurred_at"]
     invoice = book.invoices.get(key)
     if invoice is None:
         if len(book.invoices) >= limit:

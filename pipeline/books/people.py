@@ -16,7 +16,8 @@ KEY_ROLES = frozenset({CHAMPION, "decision_maker", "admin"})
 LEAVING = {"contact_left": None, "sponsor_left": SPONSOR, "champion_left": CHAMPION}
 """Signal types that say somebody left, and the role that they imply."""
 STAFFING = {**LEAVING, "contact_joined": None, "contact_changed": None, "sponsor_changed": SPONSOR}
-MEETINGS = {"meeting_held": True, "review_held": True, "meeting_missed": False}
+HELD = frozenset({"meeting_held", "review_held"})
+MEETINGS = HELD | {"meeting_missed"}
 MAX_MEETINGS = 12
 PROMOTER, DETRACTOR = 0.9, 0.6
 """On the scale 0…1: 9 and 10 of 10 promote, 0 to 6 detract."""
@@ -84,7 +85,7 @@ def _staffing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
 
 
 def _meeting(book: Book, event: Mapping[str, Any]) -> list[Fact]:
-    at_ms, held = event["occurred_at"], MEETINGS[event["type"]]
+    at_ms, held = event["occurred_at"], event["type"] in HELD
     place = bisect_right(book.meetings, at_ms, key=lambda meeting: meeting.at_ms)
     book.meetings.insert(place, Meeting(at_ms, held))
     later = len(book.meetings) - 1 - place

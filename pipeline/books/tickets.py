@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.books.book import Book, Reopening, Ticket
@@ -15,26 +15,6 @@ CLOSING = frozenset({"resolved", "closed"})
 DEFAULT_PRIORITY = "p3"
 LOW_RATING = 2
 NEUTRAL_RATING = 3
-SEVERITY_POINTS = {"p1": 5, "p2": 3, "p3": 2, "p4": 1}
-
-
-def _severity_points(event: Mapping[str, Any]) -> int:
-    """Of an opened ticket, by its priority."""
-    return SEVERITY_POINTS.get(event["priority"] or DEFAULT_PRIORITY, 0) if event["type"] == "opened" else 0
-
-
-def _is_complaint(event: Mapping[str, Any]) -> int:
-    """Whether the sentiment is below 0 or the satisfaction 2 of 5 at most."""
-    sentiment, csat = event["sentiment"], event["csat"]
-    return int((sentiment is not None and sentiment < 0) or (csat is not None and csat <= LOW_RATING))
-
-
-TICKET_PANES: dict[str, Callable[[Mapping[str, Any]], int]] = {
-    "tickets_opened": lambda event: int(event["type"] == "opened"),
-    "severity_points": _severity_points,
-    "complaints": _is_complaint,
-}
-"""What one event adds to the panes that tickets fill."""
 
 
 def apply_ticket(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
@@ -62,10 +42,7 @@ def apply_ticket(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]
         _update(ticket, kind, at_ms, priority)
     if kind == "reopened":
         return _reopened(book, key, at_ms, limit)
-    return [Fact(_ALARMING[kind], key, at_ms)] if kind in _ALARMING else []
-
-
-_ALARMING = {"escalated": "ticket_escalated", "sla_breached": "sla_breached"}
+    return [Fact(kind, key, at_ms)]
 
 
 def _rated(key: str, at_ms: int, points: int | None) -> list[Fact]:

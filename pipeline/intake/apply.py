@@ -8,17 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipeline.books.billing import PAYMENT_TROUBLES, apply_billing
+from pipeline.books.billing import apply_billing
 from pipeline.books.endings import remembers
-from pipeline.books.people import MEETINGS, apply_people
+from pipeline.books.people import apply_people
 from pipeline.books.plans import apply_plans
 from pipeline.books.shutdowns import SHUTDOWN, apply_shutdown
 from pipeline.books.signals import apply_profile, apply_signal
-from pipeline.books.tickets import TICKET_PANES, apply_ticket
+from pipeline.books.tickets import apply_ticket
 from pipeline.intake.immediate import apply_rules
 from pipeline.state.members import by_day, mark_day
-from pipeline.state.panes import RING, added
+from pipeline.state.panes import COUNTED, added, count
 from pipeline.state.state import State
 from pipeline.terms.arrays import F64, I32, I64, U64
 from pipeline.terms.hashing import hash64, hash_names
@@ -51,7 +52,7 @@ _READ = {
         "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after",
         "amount_minor", "due_at", "currency",
     ),
-    "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "sentiment", "csat"),
+    "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "csat"),
     "customer.signals": (
         "type", "occurred_at", "contact_id", "score", "scale", "author", "reason_codes", "expires_at", "due_at", "role",
         "subject",
@@ -70,7 +71,7 @@ def note_days(state: State, rows: I32, days: I64) -> None:
     accounts.dirty[rows] = True
 
 
-def apply_usage(state: State, accepted: Accepted, outcome: Outcome) -> None:
+def _apply_usage(state: State, accepted: Accepted, outcome: Outcome) -> None:
     """Add usage events to day panes and active days."""
     accounts, events, rows, days = state.accounts, accepted.events, accepted.rows, accepted.days
     note_days(state, rows, days)
@@ -85,7 +86,7 @@ def apply_usage(state: State, accepted: Accepted, outcome: Outcome) -> None:
         accounts.first_usage_day[chosen] = np.minimum(accounts.first_usage_day[chosen], day)
     features = events.column("feature")
     for day, owners in state.features.mark(rows, accepted.account_hashes, hash_names(features), features, days):
-        _count(accounts.panes["active_features"], day, owners)
+        count(accounts.panes["active_features"], day, owners)
     users, roles = events.column("user_id"), events.column("role")
     if users.null_count == 0:
         _mark_users(state, rows, accepted.account_hashes, users, days, roles)
@@ -102,68 +103,44 @@ def _mark_users(state: State, rows: I32, account_hashes: U64, users: pa.Array, d
     else:
         fresh = state.users.mark_with_roles(*event_users, state.users.told(roles))
     for day, owners in fresh:
-        _count(state.accounts.panes["active_users"], day, owners)
+        count(state.accounts.panes["active_users"], day, owners)
 
 
 def _rounded(values: F64) -> I64:
     return np.asarray(np.rint(values), dtype=np.int64)
 
 
-def _count(pane: npt.NDArray[np.integer], day: int, rows: I32) -> None:
-    """Add one for each of the rows on a day, up to the pane's largest value."""
-    chosen, numbers = np.unique(rows, return_counts=True)
-    most = np.iinfo(pane.dtype).max
-    pane[day % RING, chosen] = np.minimum(most, pane[day % RING, chosen] + numbers)
-
-
-def _accumulate(state: State, name: str, accepted: Accepted, values: list[int]) -> None:
-    """Add one value per event to a small pane, up to its largest value."""
-    pane = state.accounts.panes[name]
-    most = int(np.iinfo(pane.dtype).max)
-    for row, day, value in zip(accepted.rows.tolist(), accepted.days.tolist(), values, strict=True):
-        if value:
-            slot = day % RING
-            pane[slot, row] = min(most, int(pane[slot, row]) + value)
-
-
-def apply_billing_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
+def _apply_billing_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
     """Bring books up to date and apply the immediate rules."""
     accounts, limit = state.accounts, state.config.max_book_entries
     note_days(state, accepted.rows, accepted.days)
     rows = accepted.rows.tolist()
-    troubles = [0] * len(rows)
     events = accepted.events.select(_READ["billing.events"]).to_pylist()
-    for place, (row, event) in enumerate(zip(rows, events, strict=True)):
-        troubles[place] = event["type"] in PAYMENT_TROUBLES
+    for row, event in zip(rows, events, strict=True):
         outcome.alerts += apply_rules(state, row, apply_billing(accounts.book(row), event, limit))
-    _accumulate(state, "payment_troubles", accepted, troubles)
     _finish(state, rows)
     state.stale_context.update(rows)
 
 
-def apply_ticket_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
-    """Bring ticket books up to date and count the opened."""
+def _apply_ticket_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Bring ticket books up to date and apply the immediate rules."""
     accounts, limit = state.accounts, state.config.max_book_entries
     note_days(state, accepted.rows, accepted.days)
     rows = accepted.rows.tolist()
     events = accepted.events.select(_READ["ticket.events"]).to_pylist()
     for row, event in zip(rows, events, strict=True):
         outcome.alerts += apply_rules(state, row, apply_ticket(accounts.book(row), event, limit))
-    for name, count in TICKET_PANES.items():
-        _accumulate(state, name, accepted, [count(event) for event in events])
     _finish(state, rows)
 
 
-def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
-    """Bring readings, people and plans up to date, count touches, and apply the immediate rules."""
+def _apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Bring readings, people and plans up to date and apply the immediate rules."""
     accounts, limit = state.accounts, state.config.max_book_entries
     note_days(state, accepted.rows, accepted.days)
     today_end_ms = state.days.end_ms(state.open_day)
     rows = accepted.rows.tolist()
-    touches = [0] * len(rows)
-    for place, (row, event) in enumerate(
-        zip(rows, accepted.events.select(_READ["customer.signals"]).to_pylist(), strict=True)
-    ):
+    events = accepted.events.select(_READ["customer.signals"]).to_pylist()
+    for row, event in zip(rows, events, strict=True):
         book = accounts.book(row)
         if event["type"] == SHUTDOWN:
             apply_shutdown(book, event, limit)
@@ -171,12 +148,10 @@ def apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> N
             state.waiting_readings.add(row)
         facts = (*apply_people(book, event, limit), *apply_plans(book, event, limit))
         outcome.alerts += apply_rules(state, row, facts)
-        touches[place] = MEETINGS.get(event["type"], False)
-    _accumulate(state, "touches", accepted, touches)
     _finish(state, rows)
 
 
-def apply_profiles(state: State, accepted: Accepted, outcome: Outcome) -> None:
+def _apply_profiles(state: State, accepted: Accepted, outcome: Outcome) -> None:
     """Take newer profiles."""
     rows = accepted.rows.tolist()
     for row, event in zip(rows, accepted.events.to_pylist(), strict=True):
@@ -200,11 +175,19 @@ def _finish(state: State, rows: list[int]) -> None:
     state.accounts.dirty[rows] = True
 
 
-APPLY: dict[str, Callable[[State, Accepted, Outcome], None]] = {
-    "usage.events": apply_usage,
-    "billing.events": apply_billing_events,
-    "ticket.events": apply_ticket_events,
-    "customer.signals": apply_signal_events,
-    "account.profiles": apply_profiles,
+_APPLY: dict[str, Callable[[State, Accepted, Outcome], None]] = {
+    "usage.events": _apply_usage,
+    "billing.events": _apply_billing_events,
+    "ticket.events": _apply_ticket_events,
+    "customer.signals": _apply_signal_events,
+    "account.profiles": _apply_profiles,
 }
-"""How each input topic is applied."""
+
+
+def apply_records(state: State, topic: str, accepted: Accepted, outcome: Outcome) -> None:
+    """Bring the state up to date with accepted records of an input topic."""
+    _APPLY[topic](state, accepted, outcome)
+    for name, counted in COUNTED.items():
+        if counted.topic == topic:
+            times = pc.cast(counted.adds(accepted.events), pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+            count(state.accounts.panes[name], np.repeat(accepted.days, times), np.repeat(accepted.rows, times))

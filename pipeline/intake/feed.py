@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipeline.close.day import close_day
 from pipeline.config import EngineConfig
 from pipeline.health.check import require
-from pipeline.intake.apply import APPLY, Accepted, clear_profile, rows_at
+from pipeline.intake.apply import Accepted, apply_records, clear_profile, rows_at
 from pipeline.intake.ledger import ledger_entry
 from pipeline.intake.topic import Pending, Topic
 from pipeline.kinds import require_known
@@ -307,7 +307,7 @@ class Feed:
             accepted = Accepted(
                 rows_at(accepted.events, kept), accepted.rows[kept], accepted.account_hashes[kept], accepted.days[kept]
             )
-        APPLY[topic.name](state, accepted, outcome)
+        apply_records(state, topic.name, accepted, outcome)
 
     def _quarantine(self, topic: Topic, batch: Batch, places: Places, outcome: Outcome) -> None:
         for place in places.tolist():

@@ -2,26 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline.books.billing import PAYMENT_TROUBLES
+from pipeline.books.people import HELD
+from pipeline.books.tickets import DEFAULT_PRIORITY, LOW_RATING
 from pipeline.terms.arrays import I32, I64
 
 Pane = npt.NDArray[np.integer[Any]]
 RING = 96
 """Day panes kept: 84 closed days, the oldest amended day's 84, today and the day after."""
+_PRIORITIES, _POINTS = pa.array(["p1", "p2", "p3", "p4"]), pa.array([5, 3, 2, 1], pa.int64())
+
+
+class Counted(NamedTuple):
+    """A day value to which events of one topic add something, up to the largest value of its type."""
+
+    type: str
+    topic: str
+    adds: Callable[[pa.RecordBatch], pa.Array]
+    """How often each event counts; null is not at all."""
+
+
+def _severity_points(events: pa.RecordBatch) -> pa.Array:
+    places = pc.index_in(events["priority"].fill_null(DEFAULT_PRIORITY), _PRIORITIES)
+    return pc.if_else(_is(events, "opened"), _POINTS.take(places), 0)
+
+
+def _is(events: pa.RecordBatch, *types: str) -> pa.Array:
+    return pc.is_in(events["type"], pa.array(types))
+
+
+def _complains(events: pa.RecordBatch) -> pa.Array:
+    return pc.or_kleene(pc.less(events["sentiment"], 0.0), pc.less_equal(events["csat"], LOW_RATING))
+
+
+COUNTED: dict[str, Counted] = {
+    "tickets_opened": Counted("u2", "ticket.events", lambda events: _is(events, "opened")),
+    "severity_points": Counted("u2", "ticket.events", _severity_points),
+    "complaints": Counted("u1", "ticket.events", _complains),
+    "payment_troubles": Counted("u1", "billing.events", lambda events: _is(events, *PAYMENT_TROUBLES)),
+    "touches": Counted("u1", "customer.signals", lambda events: _is(events, *HELD)),
+}
+"""A new day value is one line here."""
 PANES: dict[str, str] = {
     "actions": "u4",
     "duration_ds": "u4",
-    "tickets_opened": "u2",
-    "touches": "u1",
     "active_users": "u2",
     "active_features": "u1",
-    "severity_points": "u2",
-    "complaints": "u1",
-    "payment_troubles": "u1",
+    **{name: counted.type for name, counted in COUNTED.items()},
 }
 """Values summed per day, with the type they start with: `actions` in thousandths, durations in tenths of a second."""
 EXACT = frozenset({"actions", "duration_ds"})
@@ -45,6 +80,14 @@ def added(pane: Pane, days: I64, rows: I32, values: I64) -> Pane:
         pane = pane.astype(WIDE)
     np.add.at(pane.reshape(-1), places, values.astype(pane.dtype, copy=False))
     return pane
+
+
+def count(pane: Pane, days: I64 | int, rows: I32) -> None:
+    """Add one for each of the rows on its day, in place, up to the pane's largest value."""
+    slots = np.asarray(days, dtype=np.int64) % RING
+    places, numbers = np.unique(slots * pane.shape[1] + rows, return_counts=True)
+    values = pane.reshape(-1)
+    values[places] = np.minimum(np.iinfo(pane.dtype).max, values[places] + numbers)
 
 
 def _fits(pane: Pane, places: I64, values: I64) -> bool:

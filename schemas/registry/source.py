@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from schemas import definitions
+from schemas.avro import plain
 from schemas.errors import UnknownSchemaError
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ class FileRegistry:
             raise UnknownSchemaError(msg) from None
 
     def schema_id(self, topic: TopicSpec) -> int:
-        """The id of the released version that equals the current schema."""
-        schema = definitions.current(topic.schema)
+        """The id of the released version that is written as the current schema is, whatever its docs say."""
+        schema = plain(definitions.current(topic.schema))
         for version, candidate in definitions.released(topic.schema).items():
-            if candidate == schema:
+            if plain(candidate) == schema:
                 return definitions.released_ids()[topic.schema][version]
         msg = (
             f"schemas/{topic.schema}.avsc is not released: copy it to schemas/released/{topic.schema}/ "

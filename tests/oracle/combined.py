@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tests.oracle.alerts import Finding
-from tests.oracle.levels import FALLING, RISING, fall_evidence, rise_evidence
+from tests.oracle.levels import FALLING, RISING, Plan, fall_evidence, rise_evidence
 from tests.oracle.shares import abandonment_evidence, power_evidence
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ WEIGHTS = {
 
 def _evidence(view: View) -> dict[str, float]:
     found = dict.fromkeys(WEIGHTS, -math.inf)
-    for plan in FALLING:
+    for plan in _weighed(FALLING):
         fall = fall_evidence(view, plan)
         if fall is not None:
             found[plan.kind] = fall[1]
-    for plan in RISING:
+    for plan in _weighed(RISING):
         rise = rise_evidence(view, plan)
         if rise is not None:
             found[plan.kind] = rise.evidence
@@ -35,6 +35,10 @@ def _evidence(view: View) -> dict[str, float]:
     if abandonment is not None:
         found["feature_abandonment"] = abandonment.evidence
     return found
+
+
+def _weighed(plans: tuple[Plan, ...]) -> list[Plan]:
+    return [plan for plan in plans if plan.kind in WEIGHTS]
 
 
 def _speaking(found: dict[str, float]) -> int:

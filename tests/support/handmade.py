@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from pipeline.books.book import Context
 from pipeline.config import EngineConfig
+from pipeline.detectors import DETECTORS
+from pipeline.detectors.levels import LevelDetector
 from pipeline.evidence.census import census, census_of
 from pipeline.evidence.view import View
 from pipeline.scorecards.bands import GREEN
@@ -153,8 +155,9 @@ def varied_world() -> World:
         world.pane(pane, waning, last(28), after)
     world.pane("duration_ds", waning, range(MONTHS.start, TODAY - 13), 60_000)
     world.pane("duration_ds", waning, last(14), 9_000)
-    for pane, value in (("severity_points", 15), ("complaints", 5), ("payment_troubles", 4)):
-        world.pane(pane, waning, last(5), value)
+    for detector in DETECTORS:
+        if isinstance(detector, LevelDetector) and detector.least:
+            world.pane(detector.pane, waning, last(5), int(2 * detector.least))
     joining = world.account("joining", MONTHS.start)
     world.use(joining, MONTHS, 100.0)
     world.pane("active_users", joining, range(MONTHS.start, TODAY - 27), 20)

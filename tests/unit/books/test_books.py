@@ -142,6 +142,14 @@ def test_an_overdue_invoice_has_the_events_amount_else_the_issued_one_else_none(
     assert summarised(book)["overdue_flagged"] is True
 
 
+@pytest.mark.parametrize(("fields", "key"), [({"invoice_id": "i", "subscription_id": "s"}, "i"), ({}, "")])
+def test_an_event_that_changes_nothing_is_a_fact_by_its_own_name(fields: dict[str, Any], key: str) -> None:
+    book = Book()
+    assert bill(book, "refund_issued", 3, amount_minor=700, **fields) == [Fact("refund_issued", key, 3, 700)]
+    assert bill(book, "refund_issued", 4, **fields) == [Fact("refund_issued", key, 4, 0)]
+    assert not book.invoices
+
+
 def test_paid_invoices_are_forgotten_beyond_two_dozen_and_open_ones_are_not() -> None:
     book = Book()
     bill(book, "invoice_issued", 1, invoice_id="open")
