@@ -16,6 +16,7 @@ BILLING_TYPES = frozenset(
         "trial_converted",
         "trial_expired",
         "refund_issued",
+        "invoice_voided",
     }
 )
 

@@ -21,6 +21,7 @@ from schemas.accounts import RESERVED, are_of_fleet, of_fleet
 from schemas.arrays import numbers, offsets, valid
 from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_PRIORITIES, TICKET_TYPES
 from schemas.reasons import Reason
+from schemas.scales import DEFAULT_SCALES, FIRST_FROM_ZERO, LEAST, MOST, share_of
 
 Mask = npt.NDArray[np.bool_]
 
@@ -179,6 +180,45 @@ class Unreserved(Rule):
         return not of_fleet(value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OnScale:
+    """The score of a signal that answers something lies on its scale: the one that it names, or that of its type."""
+
+    reason: Reason = Reason.INVALID_VALUE
+
+    def __str__(self) -> str:
+        return "not on the scale, which begins at 1 where the best answer is below 10, else at 0"
+
+    def broken_in(self, columns: pa.RecordBatch) -> Mask | None:
+        """Which records break it; None if none does."""
+        score = columns.column("score")
+        if score.null_count == len(score):
+            return None
+        usual = pc.take(_USUAL_BEST, pc.index_in(columns.column("type"), value_set=_ANSWERS))
+        best = _floats(pc.if_else(usual.is_valid(), pc.coalesce(columns.column("scale"), usual), None))
+        worst = np.where(best >= FIRST_FROM_ZERO, 0.0, 1.0)
+        value = _floats(score)
+        broken: Mask = (value < worst) | (value > best)
+        return broken if broken.any() else None
+
+    def allows(self, row: Mapping[str, Any]) -> bool:
+        """Whether a single record keeps it."""
+        best, score = DEFAULT_SCALES.get(row["type"]), row["score"]
+        if best is None or score is None:
+            return True
+        return share_of(score, row["scale"] if row["scale"] is not None else best) is not None
+
+
+_ANSWERS = pa.array(list(DEFAULT_SCALES))
+_USUAL_BEST = pa.array(list(DEFAULT_SCALES.values()), pa.float64())
+
+
+def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
+    """Values with NaN for nulls, which compares with nothing."""
+    found: npt.NDArray[np.float64] = column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    return found
+
+
 Rules = tuple[Rule, ...]
 
 _ID: Rules = (Text(least=1, most=MAX_ID_BYTES, reason=Reason.INVALID_ID),)
@@ -243,7 +283,7 @@ RULES: Mapping[str, Mapping[str, Rules]] = {
         "occurred_at": _TIME,
         "contact_id": _OPTIONAL_ID,
         "score": (Number(low=-_MAX_COUNT, high=_MAX_COUNT),),
-        "scale": (Number(low=1e-9, high=_MAX_COUNT),),
+        "scale": (Number(low=LEAST, high=MOST),),
         "phase": _TEXT,
         "author": _TEXT,
         "reason_codes": _TEXTS,
@@ -277,6 +317,9 @@ RULES: Mapping[str, Mapping[str, Rules]] = {
 """Schema → field → its rules, in the order in which they are held against a record. Maps, which nothing reads, have
 none."""
 
+ROW_RULES: Mapping[str, Mapping[str, OnScale]] = {"customer_signal": {"score": OnScale()}}
+"""Schema → field → what it must be beside the record's other fields, which keep their own rules."""
+
 EVENT_TIME: Mapping[str, str] = {
     **dict.fromkeys(RULES, "occurred_at"),
     "account_profile": "updated_at",
@@ -290,7 +333,7 @@ class Broken(NamedTuple):
 
     rows: Mask
     field: str
-    rule: Rule
+    rule: Rule | OnScale
 
 
 def broken_rules(schema: str, columns: pa.RecordBatch, latest_ms: int | None = None) -> Iterator[Broken]:
@@ -307,6 +350,10 @@ def broken_rules(schema: str, columns: pa.RecordBatch, latest_ms: int | None = N
             rows = rule.broken_in(column)
             if rows is not None:
                 yield Broken(rows, name, rule)
+    for name, row_rule in ROW_RULES.get(schema, {}).items():
+        rows = row_rule.broken_in(columns)
+        if rows is not None:
+            yield Broken(rows, name, row_rule)
 
 
 def violations(schema: str, columns: pa.RecordBatch) -> dict[int, tuple[str, str]]:
@@ -320,7 +367,9 @@ def violations(schema: str, columns: pa.RecordBatch) -> dict[int, tuple[str, str
 
 def row_is_valid(schema: str, row: Mapping[str, Any]) -> bool:
     """Whether one record breaks none of the rules of its schema."""
-    return all(rule.allows(row.get(name)) for name, rules in RULES[schema].items() for rule in rules)
+    return all(rule.allows(row.get(name)) for name, rules in RULES[schema].items() for rule in rules) and all(
+        rule.allows(row) for rule in ROW_RULES.get(schema, {}).values()
+    )
 
 
 def _with_latest(schema: str, latest_ms: int | None) -> Mapping[str, Rules]:

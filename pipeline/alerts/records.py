@@ -164,6 +164,7 @@ def context_record(context: Context, at_ms: int, *, at_risk: bool) -> dict[str, 
         "renewal_at": renewal,
         "days_to_renewal": (renewal - at_ms) // DAY_MS if renewal is not None else None,
         "arr_at_risk_minor": context.arr_minor if at_risk else None,
+        "arr_by_currency": context.arr_by_currency,
     }
 
 

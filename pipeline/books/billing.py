@@ -1,4 +1,8 @@
-"""Billing events on an account's book: subscriptions, invoices, and the facts that alert at once."""
+"""Billing events on an account's book: subscriptions, invoices, and the facts that alert at once.
+
+Times of billing systems are often whole seconds, so events of one second are taken in the order in which they can
+follow each other, whatever the order of delivery.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,24 @@ from typing import Any
 
 from pipeline.books.book import Book, Invoice, Subscription
 from pipeline.books.facts import Fact
+from schemas.topics import DAY_MS
 
-ACTIVATING = frozenset(
-    {
-        "subscription_started",
-        "subscription_changed",
-        "subscription_reactivated",
-        "trial_started",
-        "trial_converted",
-    }
+ORDER = (
+    "trial_started",
+    "trial_expired",
+    "trial_converted",
+    "subscription_started",
+    "subscription_changed",
+    "subscription_cancelled",
+    "subscription_reactivated",
 )
+"""What can follow what within a second; the last of a second holds."""
+_RANK = {kind: rank for rank, kind in enumerate(ORDER)}
 ENDING = frozenset({"subscription_cancelled", "trial_expired"})
+BEGINNING = frozenset({"subscription_started", "subscription_reactivated", "trial_converted"})
+"""What may take the place of a subscription that is cancelled."""
+REPLACED_MS = DAY_MS
+"""A plan change is often a cancellation and a new subscription, at most so far apart."""
 PAYMENT_TROUBLES = frozenset({"payment_failed", "invoice_overdue"})
 MAX_PAID_INVOICES = 24
 """Paid invoices are remembered only to ignore older events about them."""
@@ -27,40 +38,74 @@ def apply_billing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact
     """Bring the book up to date with one event; returns what immediate rules act on."""
     kind = event["type"]
     book.billing_seen = True
-    if kind in ACTIVATING or kind in ENDING:
-        return _apply_subscription(book, event, active=kind in ACTIVATING, limit=limit)
+    if kind in _RANK:
+        return _apply_subscription(book, event, limit)
     if kind == "invoice_paid":
         return _pay(book, event)
-    if kind in ("invoice_issued", "payment_failed", "invoice_overdue"):
-        return _apply_invoice(book, kind, event, limit)
-    return []
+    if kind in ("refund_issued", "invoice_voided"):
+        return _credit(book, event) if event["invoice_id"] is not None else []
+    return _apply_invoice(book, kind, event, limit)
 
 
-def _apply_subscription(book: Book, event: Mapping[str, Any], *, active: bool, limit: int) -> list[Fact]:
-    key, at_ms = event["subscription_id"] or "", event["occurred_at"]
-    subscription = book.subscriptions.get(key)
-    if subscription is None:
+def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
+    kind, key, at_ms = event["type"], event["subscription_id"] or "", event["occurred_at"]
+    subscription = _subscription(book, key, limit)
+    if _place(kind, at_ms) < (subscription.as_of_ms // 1000, subscription.rank, subscription.as_of_ms):
+        return []
+    at_ms = max(at_ms, subscription.as_of_ms)
+    named = event["mrr_minor_before"]
+    before = subscription.mrr_minor if named is None else named
+    subscription.as_of_ms, subscription.rank = at_ms, _RANK[kind]
+    subscription.active = kind not in ENDING
+    if not subscription.active:
+        return _end(book, kind, key, at_ms, before)
+    if event["mrr_minor_after"] is not None:
+        subscription.mrr_minor = event["mrr_minor_after"]
+        subscription.currency = (event["currency"] or "").upper()
+    if event["seats_after"] is not None:
+        subscription.seats = event["seats_after"]
+    facts = [Fact("subscription_active", key, at_ms)]
+    if kind in BEGINNING:
+        subscription.since_ms = at_ms
+        facts += _replaces(book, key, at_ms)
+    facts += _revenue(key, at_ms, before, event["mrr_minor_after"])
+    if any(fact.name == "mrr_grew" for fact in facts):
+        book.expanded_ms = max(book.expanded_ms, at_ms)
+    return facts
+
+
+def _place(kind: str, at_ms: int) -> tuple[int, int, int]:
+    return at_ms // 1000, _RANK[kind], at_ms
+
+
+def _subscription(book: Book, key: str, limit: int) -> Subscription:
+    if key not in book.subscriptions:
         if len(book.subscriptions) >= limit:
             ended = [name for name, known in book.subscriptions.items() if not known.active]
             oldest = min(ended or book.subscriptions, key=lambda name: book.subscriptions[name].as_of_ms)
             del book.subscriptions[oldest]
-        subscription = book.subscriptions[key] = Subscription()
-    if at_ms < subscription.as_of_ms:
-        return []
-    named = event["mrr_minor_before"]
-    before = subscription.mrr_minor if named is None else named
-    subscription.as_of_ms = at_ms
-    subscription.active = active
-    if not active:
-        return [Fact(event["type"], key, at_ms, 0.0, float(before or 0))]
-    if event["mrr_minor_after"] is not None:
-        subscription.mrr_minor = event["mrr_minor_after"]
-    if event["seats_after"] is not None:
-        subscription.seats = event["seats_after"]
-    facts = [Fact("subscription_active", key, at_ms), *_revenue(key, at_ms, before, event["mrr_minor_after"])]
-    if any(fact.name == "mrr_grew" for fact in facts):
-        book.expanded_ms = max(book.expanded_ms, at_ms)
-    return facts
+        book.subscriptions[key] = Subscription()
+    return book.subscriptions[key]
+
+
+def _end(book: Book, kind: str, key: str, at_ms: int, before: int | None) -> list[Fact]:
+    """A cancellation says nothing where another subscription began lately: the plan was changed."""
+    if kind == "subscription_cancelled" and any(
+        other != key and known.active and abs(at_ms - known.since_ms) <= REPLACED_MS
+        for other, known in book.subscriptions.items()
+    ):
+        return [Fact("subscription_active", key, at_ms)]
+    return [Fact(kind, key, at_ms, 0.0, float(before or 0))]
+
+
+def _replaces(book: Book, key: str, at_ms: int) -> list[Fact]:
+    """Other subscriptions that one which begins now takes the place of are as good as active."""
+    cancelled = _RANK["subscription_cancelled"]
+    return [
+        Fact("subscription_active", other, max(at_ms, known.as_of_ms))
+        for other, known in sorted(book.subscriptions.items())
+        if other != key and known.rank == cancelled and abs(at_ms - known.as_of_ms) <= REPLACED_MS
+    ]
 
 
 def _revenue(key: str, at_ms: int, before: int | None, after: int | None) -> list[Fact]:
@@ -81,29 +126,71 @@ def _apply_invoice(book: Book, kind: str, event: Mapping[str, Any], limit: int) 
         if len(book.invoices) >= limit:
             del book.invoices[min(book.invoices, key=lambda name: book.invoices[name].due_at_ms or 0)]
         invoice = book.invoices[key] = Invoice()
-    if invoice.paid_at_ms is not None and at_ms <= invoice.paid_at_ms:
+    if invoice.paid_at_ms is not None and at_ms // 1000 <= invoice.paid_at_ms // 1000:
+        return []
+    if kind == "invoice_issued":
+        invoice.due_at_ms, invoice.amount_minor, invoice.settled = event["due_at"], event["amount_minor"], False
+        if _is_of_nothing(invoice):
+            invoice.settled, invoice.paid_at_ms = True, at_ms
+        return []
+    named = event["amount_minor"]
+    if _is_of_nothing(invoice) or (kind == "invoice_overdue" and named is not None and named <= 0):
         return []
     invoice.settled = False
-    if kind == "invoice_issued":
-        invoice.due_at_ms, invoice.amount_minor = event["due_at"], event["amount_minor"]
-        return []
+    invoice.troubled_ms = max(invoice.troubled_ms, at_ms)
     if kind == "payment_failed":
         invoice.failures += 1
         return [Fact(kind, key, at_ms, float(invoice.failures), 0.0, float(invoice.failures))]
     invoice.overdue = True
-    amount = event["amount_minor"] if event["amount_minor"] is not None else invoice.amount_minor
-    return [Fact(kind, key, at_ms, float(amount or 0), 0.0, 0.0)]
+    return [Fact(kind, key, at_ms, float(invoice.owed_minor if named is None else named), 0.0, 0.0)]
+
+
+def _is_of_nothing(invoice: Invoice) -> bool:
+    """Whether nobody has to pay it: a credit note, an invoice of zero, one that was voided."""
+    return invoice.amount_minor is not None and invoice.amount_minor <= 0
 
 
 def _pay(book: Book, event: Mapping[str, Any]) -> list[Fact]:
-    at_ms = event["occurred_at"]
-    keys = sorted({key for key in (event["invoice_id"], event["subscription_id"], "") if key is not None})
+    if _in_part(book, event):
+        return []
+    names = (event["invoice_id"], event["subscription_id"], "")
+    keys = sorted({key for key in names if key is not None})
+    return _settle(book, keys, event["occurred_at"])
+
+
+def _credit(book: Book, event: Mapping[str, Any]) -> list[Fact]:
+    """What is refunded or voided need not be paid any more."""
+    voided = event["type"] == "invoice_voided"
+    if not voided and _in_part(book, event):
+        return []
+    return _settle(book, [event["invoice_id"]], event["occurred_at"], 0 if voided else None)
+
+
+def _in_part(book: Book, event: Mapping[str, Any]) -> bool:
+    """Take a payment or a refund that leaves something to be paid of an open invoice."""
+    invoice, amount = book.invoices.get(event["invoice_id"] or ""), event["amount_minor"]
+    if event["invoice_id"] is None or invoice is None or invoice.settled or amount is None:
+        return False
+    if not 0 < abs(amount) < invoice.owed_minor:
+        return False
+    invoice.paid_minor += abs(amount)
+    return True
+
+
+def _settle(book: Book, keys: list[str], at_ms: int, amount_minor: int | None = None) -> list[Fact]:
+    """Nothing is left to pay; `amount_minor`: what it turned out to cost, if that is another figure."""
+    facts = []
     for key in keys:
-        invoice = book.invoices.get(key)
-        if invoice is None or invoice.paid_at_ms is None or at_ms > invoice.paid_at_ms:
-            book.invoices[key] = Invoice(paid_at_ms=at_ms, settled=True)
+        invoice = book.invoices.get(key, Invoice())
+        paid_s = -1 if invoice.paid_at_ms is None else invoice.paid_at_ms // 1000
+        if at_ms // 1000 > paid_s:
+            book.invoices[key] = Invoice(paid_at_ms=at_ms, settled=True, amount_minor=amount_minor)
+        elif at_ms // 1000 == paid_s and amount_minor is not None:
+            invoice.amount_minor = amount_minor
+        same_second = invoice.troubled_ms // 1000 == at_ms // 1000
+        facts.append(Fact("invoice_paid", key, max(at_ms, invoice.troubled_ms) if same_second else at_ms))
     _forget_paid(book)
-    return [Fact("invoice_paid", key, at_ms) for key in keys]
+    return facts
 
 
 def _forget_paid(book: Book) -> None:

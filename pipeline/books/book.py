@@ -16,6 +16,12 @@ class Subscription(msgspec.Struct, array_like=True):
     mrr_minor: int | None = None
     seats: int | None = None
     as_of_ms: int = -1
+    rank: int = 0
+    """Of that event among those of its second."""
+    since_ms: int = -(2**62)
+    """When it last began."""
+    currency: str = ""
+    """In capitals; empty if no event said it."""
 
 
 class Invoice(msgspec.Struct, array_like=True):
@@ -27,6 +33,15 @@ class Invoice(msgspec.Struct, array_like=True):
     failures: int = 0
     overdue: bool = False
     settled: bool = False
+    paid_minor: int = 0
+    """What was paid of it in part."""
+    troubled_ms: int = -1
+    """When a payment last failed or it was last called overdue."""
+
+    @property
+    def owed_minor(self) -> int:
+        """What is left to pay; 0 while no amount is known."""
+        return max(0, (self.amount_minor or 0) - self.paid_minor)
 
 
 class Ticket(msgspec.Struct, array_like=True):
@@ -139,6 +154,8 @@ class Context(msgspec.Struct, array_like=True, frozen=True):
     day: int = -1
     country: str | None = None
     stage_since_ms: int | None = None
+    arr_by_currency: dict[str, int] | None = None
+    """Of an account that pays in several."""
 
 
 class Episode(msgspec.Struct, array_like=True):

@@ -8,31 +8,30 @@ from typing import Any
 import msgspec
 
 from pipeline.books.book import Book, Context, Profile, Reading
+from schemas.scales import DEFAULT_SCALES, share_of
 from schemas.topics import DAY_MS
 
 SURVEY_DAYS = 180
-SCALES: dict[float, tuple[float, float]] = {10: (0.0, 10.0), 5: (1.0, 5.0), 7: (1.0, 7.0), 100: (0.0, 100.0)}
-"""Lowest and highest answer of a scale, named by its best possible score."""
-SURVEYS: dict[str, float] = {"nps": 10, "csat": 5, "ces": 7}
+SURVEYS: dict[str, float] = {kind: DEFAULT_SCALES[kind] for kind in ("nps", "csat", "ces")}
 """Signal types that answer a survey, and the scale each has unless it says otherwise."""
 REFERENCES = frozenset({"reference_given", "referral_given"})
-PULSES: dict[str, float] = {"pulse": 5}
-QUALITY: dict[str, float] = {"qa_scored": 100}
+PULSES = frozenset({"pulse"})
+QUALITY = frozenset({"qa_scored"})
 """Reviews of how well the customer was served by support."""
 _FIELDS = {**dict.fromkeys(SURVEYS, "survey"), **dict.fromkeys(PULSES, "pulse"), **dict.fromkeys(QUALITY, "quality")}
 """What a reading is kept as in the book, by signal type."""
 
 
 def reading_of(event: Mapping[str, Any]) -> Reading | None:
-    """The answer in 0…1 with its expiry; nothing when it has no score or an unknown scale."""
+    """The answer in 0…1 with its expiry; nothing when it has no score, or one beyond its scale."""
     kind, score, at_ms = event["type"], event["score"], event["occurred_at"]
-    scale = event["scale"] if event["scale"] is not None else (SURVEYS | PULSES | QUALITY).get(kind)
-    if score is None or scale not in SCALES:
+    scale = event["scale"] if event["scale"] is not None else DEFAULT_SCALES.get(kind)
+    value = share_of(score, scale) if score is not None and scale is not None else None
+    if value is None:
         return None
-    low, high = SCALES[scale]
     author, reasons = event["author"], event["reason_codes"]
     expires_at_ms = at_ms + SURVEY_DAYS * DAY_MS if kind not in PULSES else event["expires_at"]
-    return Reading(min(1.0, max(0.0, (score - low) / (high - low))), at_ms, expires_at_ms, author, reasons)
+    return Reading(value, at_ms, expires_at_ms, author, reasons)
 
 
 def apply_signal(book: Book, event: Mapping[str, Any], today_end_ms: int) -> bool:
@@ -92,12 +91,29 @@ _PLAIN = tuple(name for name in Profile.__struct_fields__ if name not in _TIMES)
 
 
 def context_of(book: Book, day: int) -> Context:
-    """What alerts may show of the account once the day is closed."""
+    """What alerts may show of the account once the day is closed; money of several currencies is not added up."""
     profile = book.profile or Profile()
-    mrr = [s.mrr_minor for s in book.subscriptions.values() if s.active and s.mrr_minor is not None]
-    arr = profile.arr_minor if profile.arr_minor is not None else (12 * sum(mrr) if mrr else None)
-    shared = {name: getattr(profile, name) for name in Context.__struct_fields__ if name not in ("arr_minor", "day")}
-    return Context(arr_minor=arr, day=day, **shared)
+    shared = {name: getattr(profile, name) for name in Context.__struct_fields__ if name not in _NOT_SHARED}
+    currency = profile.currency.upper() if profile.currency is not None else None
+    if profile.arr_minor is not None:
+        return Context(arr_minor=profile.arr_minor, currency=currency, day=day, **shared)
+    arr = _arr_by_currency(book)
+    if len(arr) == 1:
+        ((told, known),) = arr.items()
+        return Context(arr_minor=known, currency=told or currency, day=day, **shared)
+    return Context(arr_minor=arr.get(currency or ""), currency=currency, arr_by_currency=arr or None, day=day, **shared)
+
+
+_NOT_SHARED = ("arr_minor", "currency", "arr_by_currency", "day")
+
+
+def _arr_by_currency(book: Book) -> dict[str, int]:
+    """Annual recurring revenue of the active subscriptions, in minor units; `""` where the currency is not known."""
+    found: dict[str, int] = {}
+    for subscription in book.subscriptions.values():
+        if subscription.active and subscription.mrr_minor is not None:
+            found[subscription.currency] = found.get(subscription.currency, 0) + 12 * subscription.mrr_minor
+    return dict(sorted(found.items()))
 
 
 def same_context(left: Context, right: Context) -> bool:

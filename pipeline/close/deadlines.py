@@ -44,7 +44,7 @@ def overdue(book: Book, end_ms: int) -> Iterator[Overdue]:
         if due_ms is None or invoice.settled or due_ms + OVERDUE_MS > end_ms:
             continue
         starts_at_ms = due_ms if invoice.paid_at_ms is None else max(due_ms, invoice.paid_at_ms + 1)
-        amount = float(invoice.amount_minor or 0)
+        amount = float(invoice.owed_minor)
         yield Overdue("invoice_overdue", key, starts_at_ms, amount, (end_ms - due_ms) / DAY_MS)
     for kind, key, starts_at_ms, days in overdue_goals(book, end_ms):
         yield Overdue(kind, key, starts_at_ms, days, days)

@@ -49,7 +49,7 @@ def rows_at(events: pa.RecordBatch, places: npt.NDArray[np.integer]) -> pa.Recor
 _READ = {
     "billing.events": (
         "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after",
-        "amount_minor", "due_at",
+        "amount_minor", "due_at", "currency",
     ),
     "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "sentiment", "csat"),
     "customer.signals": (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from pipeline.books.signals import SCALES
+from schemas.scales import bounds_of, share_of
 
 Z_95 = 1.959964
 PROMOTER, DETRACTOR = 9.0, 6.0
@@ -107,9 +107,8 @@ def ces_by(scores: Mapping[str, Sequence[float]]) -> dict[str, Estimate]:
 
 
 def rescaled(score: float, scale: float, to: float) -> float | None:
-    """An answer on another scale, each named by its best answer; None for a scale that nobody knows."""
-    if scale not in SCALES or to not in SCALES:
+    """An answer on another scale, each named by its best answer; None for one beyond its scale."""
+    share, bounds = share_of(score, scale), bounds_of(to)
+    if share is None or bounds is None:
         return None
-    low, high = SCALES[scale]
-    new_low, new_high = SCALES[to]
-    return new_low + (score - low) * (new_high - new_low) / (high - low)
+    return bounds[0] + share * (bounds[1] - bounds[0])

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from unicodedata import normalize
 
 import holidays
 import numpy as np
+from holidays.registry import COUNTRIES
 
 from pipeline.terms.arrays import Bools
 
@@ -29,15 +31,28 @@ class PlannedShutdown:
             raise ValueError("a planned shutdown must not end before it starts")
 
 
+_OTHER_NAMES = {"UK": "GB", "ENGLAND": "GB", "GREATBRITAIN": "GB", "USA": "US", "UNITEDSTATESOFAMERICA": "US",
+                "HOLLAND": "NL", "CZECHREPUBLIC": "CZ", "TURKIYE": "TR", "DEUTSCHLAND": "DE", "OSTERREICH": "AT",
+                "SCHWEIZ": "CH", "SUISSE": "CH", "ESPANA": "ES", "ITALIA": "IT", "BRASIL": "BR"}  # fmt: skip
+"""What people write, without accents and spaces."""
+
+
 @cache
-def _known_countries() -> frozenset[str]:
-    return frozenset(holidays.list_supported_countries())
+def _known_countries() -> dict[str, str]:
+    """ISO 3166 codes of the countries whose public holidays are known, by code of two or three letters and by name."""
+    supported = holidays.list_supported_countries()
+    found = {name: code for name, code in _OTHER_NAMES.items() if code in supported}
+    for place, (_, code, longer, *_) in COUNTRIES.items():
+        if code in supported:
+            found |= dict.fromkeys((code, longer, place.replace("_", "").upper()), code)
+    return found
 
 
+@cache
 def country_code(text: str | None) -> str | None:
-    """The ISO 3166 code of a country whose public holidays are known."""
-    code = text.strip().upper() if text else ""
-    return code if code in _known_countries() else None
+    """The ISO 3166 code of a country whose public holidays are known, from its code or its name."""
+    plain = "".join(letter for letter in normalize("NFKD", text or "").upper() if letter.isalpha())
+    return _known_countries().get(plain) or _known_countries().get(plain.removeprefix("THE"))
 
 
 @cache

@@ -30,20 +30,23 @@ ACTIVATING = {
     "trial_converted",
 }
 CANCELLING = {"subscription_cancelled", "trial_expired"}
-PULSES = {"csm_pulse", "pulse"}
-SURVEYS = {"survey_response", "nps", "csat", "ces"}
+TURNS = [
+    "trial_started", "trial_expired", "trial_converted",
+    "subscription_started", "subscription_changed", "subscription_cancelled", "subscription_reactivated",
+]  # fmt: skip
+"""Of one second, what comes before what."""
+PULSES = {"pulse"}
+SURVEYS = {"nps", "csat", "ces"}
 QUALITY = {"qa_scored"}
 
-# Lowest score and width of a scale, by name and by best possible score.
-SCALES: dict[Any, tuple[float, float]] = {
-    "nps": (0.0, 10.0),
-    "csat": (1.0, 4.0),
-    "ces": (1.0, 6.0),
-    "pct": (0.0, 100.0),
-    10.0: (0.0, 10.0),
-    5.0: (1.0, 4.0),
-    7.0: (1.0, 6.0),
-    100.0: (0.0, 100.0),
+BEST = {
+    "nps": 10.0,
+    "csat": 5.0,
+    "ces": 7.0,
+    "survey_response": 5.0,
+    "pulse": 5.0,
+    "csm_pulse": 5.0,
+    "qa_scored": 100.0,
 }
 
 
@@ -94,32 +97,54 @@ class Books:
         kind = event["type"]
         if kind in ACTIVATING or kind in CANCELLING:
             self._subscription(account, event, at_ms)
-        elif kind == "invoice_paid":
+        elif kind in {"invoice_paid", "refund_issued", "invoice_voided"}:
             self._paid(account, event, at_ms)
-        elif kind in {"invoice_issued", "payment_failed", "invoice_overdue"}:
-            key = event.get("invoice_id") or event.get("subscription_id") or ""
-            invoice = account.invoices.setdefault(key, Invoice())
-            if invoice.is_paid_at(at_ms):
-                return
-            if kind == "invoice_issued":
-                invoice.due_at_ms = event.get("due_at")
-                invoice.amount_minor = event.get("amount_minor")
-            elif kind == "payment_failed":
-                invoice.failed += 1
-                self._raise_failed(account, key, invoice, at_ms)
-            else:
-                invoice.overdue = True
-                self._raise_overdue(account, key, invoice, event, at_ms)
+        else:
+            self._invoice(account, event, at_ms)
+
+    def _invoice(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
+        kind, amount = event["type"], event.get("amount_minor")
+        key = event.get("invoice_id") or event.get("subscription_id") or ""
+        invoice = account.invoices.setdefault(key, Invoice())
+        if invoice.is_paid_at(at_ms):
+            return
+        if kind == "invoice_issued":
+            invoice.due_at_ms, invoice.amount_minor = event.get("due_at"), amount
+            if invoice.costs_nothing():
+                invoice.paid_at_ms, invoice.due_at_ms = at_ms, None
+        elif invoice.costs_nothing() or (kind == "invoice_overdue" and amount is not None and amount <= 0):
+            return
+        elif kind == "payment_failed":
+            invoice.trouble_at_ms.append(at_ms)
+            invoice.failed += 1
+            self._raise_failed(account, key, invoice, at_ms)
+        else:
+            invoice.trouble_at_ms.append(at_ms)
+            invoice.overdue = True
+            self._raise_overdue(account, key, invoice, event, at_ms)
 
     def _paid(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
-        for key in sorted({event.get("invoice_id") or "", event.get("subscription_id") or "", ""}):
+        kind, named, amount = event["type"], event.get("invoice_id"), event.get("amount_minor")
+        if kind != "invoice_paid" and named is None:
+            return
+        if named is not None and named in account.invoices and kind != "invoice_voided" and amount:
+            invoice = account.invoices[named]
+            if invoice.is_open() and abs(amount) < invoice.left_minor():
+                invoice.part_minor += abs(amount)
+                return
+        keys = {named or "", event.get("subscription_id") or "", ""} if kind == "invoice_paid" else {named or ""}
+        for key in sorted(keys):
             invoice = account.invoices.setdefault(key, Invoice())
+            troubles = [each for each in invoice.trouble_at_ms if each // 1000 == at_ms // 1000]
             if not invoice.is_paid_at(at_ms):
                 account.invoices[key] = Invoice(paid_at_ms=at_ms)
-            for kind in ("payment_failed", "invoice_overdue"):
-                episode = account.episodes.get((kind, key))
-                if episode and episode.starts_at_ms <= at_ms:
-                    self._alerts.resolve(account, episode, "recovered", at_ms)
+            if kind == "invoice_voided" and at_ms // 1000 == (account.invoices[key].paid_at_ms or 0) // 1000:
+                account.invoices[key].amount_minor = 0
+            for each in ("payment_failed", "invoice_overdue"):
+                episode = account.episodes.get((each, key))
+                ended_at = max([at_ms, *troubles])
+                if episode and episode.starts_at_ms <= ended_at:
+                    self._alerts.resolve(account, episode, "recovered", ended_at)
 
     def _raise_failed(self, account: Account, key: str, invoice: Invoice, at_ms: int) -> None:
         severity = {1: "warning", 2: "error"}.get(invoice.failed, "critical")
@@ -129,17 +154,23 @@ class Books:
     def _raise_overdue(self, account: Account, key: str, invoice: Invoice, event: dict[str, Any], at_ms: int) -> None:
         amount = event.get("amount_minor")
         if amount is None:
-            amount = invoice.amount_minor or 0
+            amount = invoice.left_minor()
         finding = Finding("error", float(amount), 0.0, 0.0)
         self.rules.begin(account, "invoice_overdue", key, finding, at_ms, again=False)
 
     def _subscription(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
+        kind = event["type"]
         known = account.subscriptions.setdefault(event.get("subscription_id") or "", Subscription(as_of_ms=at_ms))
-        if at_ms < known.as_of_ms:
-            return
+        if known.last_type is not None:
+            before = known.as_of_ms // 1000, TURNS.index(known.last_type), known.as_of_ms
+            if (at_ms // 1000, TURNS.index(kind), at_ms) < before:
+                return
+            at_ms = max(at_ms, known.as_of_ms)
         self.rules.subscription(account, event, known, at_ms)
-        known.as_of_ms = at_ms
-        known.active = event["type"] in ACTIVATING
+        known.as_of_ms, known.last_type = at_ms, kind
+        known.active = kind in ACTIVATING
+        if kind in {"subscription_started", "subscription_reactivated", "trial_converted"}:
+            known.began_at_ms = at_ms
         if known.active:
             if event.get("mrr_minor_after") is not None:
                 known.mrr_minor = event["mrr_minor_after"]
@@ -200,13 +231,14 @@ def _signal(account: Account, event: dict[str, Any], at_ms: int, day: int) -> fl
             account.shutdowns[start] = (start + 1 if end is None else end, at_ms)
     if kind not in PULSES | SURVEYS | QUALITY:
         return None
-    scale = event.get("scale")
-    if scale is None:
-        scale = "csat" if kind in PULSES else "pct" if kind in QUALITY else kind
-    if event.get("score") is None or scale not in SCALES:
+    best = event.get("scale")
+    if best is None:
+        best = BEST[kind]
+    score = event.get("score")
+    worst = 1.0 if best < 10 else 0.0
+    if score is None or best < 2 or best > 1000 or score < worst or score > best:
         return None
-    lowest, width = SCALES[scale]
-    value: float = min(1.0, max(0.0, (event["score"] - lowest) / width))
+    value = float((score - worst) / (best - worst))
     if kind in PULSES:
         account.pulses.append(Opinion(value, at_ms, event.get("expires_at")))
     else:

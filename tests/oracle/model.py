@@ -75,6 +75,8 @@ class Subscription:
     active: bool = False
     mrr_minor: int | None = None
     seats: int | None = None
+    last_type: str | None = None
+    began_at_ms: int | None = None
 
 
 @dataclass
@@ -86,10 +88,25 @@ class Invoice:
     amount_minor: int | None = None
     failed: int = 0
     overdue: bool = False
+    part_minor: int = 0
+    trouble_at_ms: list[int] = field(default_factory=list)
 
     def is_paid_at(self, occurred_at_ms: int) -> bool:
-        """Tell whether an event of that time comes too late to matter."""
-        return self.paid_at_ms is not None and occurred_at_ms <= self.paid_at_ms
+        """Tell whether an event of that time comes too late to matter; a second is one moment."""
+        return self.paid_at_ms is not None and occurred_at_ms // 1000 <= self.paid_at_ms // 1000
+
+    def is_open(self) -> bool:
+        """Tell whether anything is known since it was last paid."""
+        known = self.due_at_ms is not None or self.amount_minor is not None or bool(self.trouble_at_ms)
+        return self.paid_at_ms is None or known
+
+    def costs_nothing(self) -> bool:
+        """Tell whether it is a credit, zero or void."""
+        return self.amount_minor is not None and self.amount_minor <= 0
+
+    def left_minor(self) -> int:
+        """What must still be paid of it."""
+        return max(0, (self.amount_minor or 0) - self.part_minor)
 
 
 @dataclass

@@ -266,7 +266,7 @@ class Oracle:
                 continue
             paid_at = invoice.paid_at_ms
             starts_at = due_at if paid_at is None else max(due_at, paid_at + 1)
-            amount = float(invoice.amount_minor or 0)
+            amount = float(invoice.left_minor())
             finding = Finding("error", amount, 0.0, (view.end_ms - due_at) / DAY_MS)
             opening = Opening("invoice_overdue", key, "risk", starts_at, view.end_ms, view.day)
             self._log.open(account, opening, finding)

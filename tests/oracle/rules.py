@@ -90,15 +90,27 @@ class Rules:
         before = event.get("mrr_minor_before")
         if before is None:
             before = known.mrr_minor
+        others = [(name, each) for name, each in sorted(account.subscriptions.items()) if name != key]
         if event["type"] == "subscription_cancelled":
+            if any(each.active and _within_a_day(each.began_at_ms, at_ms) for _, each in others):
+                # The plan was changed.
+                self._goes_on(account, key, at_ms)
+                return
             self._begin_once(account, "subscription_cancelled", key, ("critical", 0.0, float(before or 0), 1.0), at_ms)
         elif event["type"] == "trial_expired":
             self._begin_once(account, "trial_expired", key, ("warning", 0.0, float(before or 0), 1.0), at_ms)
         else:
-            self.end(account, "subscription_cancelled", key, at_ms)
-            self.end(account, "trial_expired", key, at_ms)
+            self._goes_on(account, key, at_ms)
+            if event["type"] in {"subscription_started", "subscription_reactivated", "trial_converted"}:
+                for name, each in others:
+                    if each.last_type == "subscription_cancelled" and _within_a_day(each.as_of_ms, at_ms):
+                        self._goes_on(account, name, max(at_ms, each.as_of_ms))
             if event.get("mrr_minor_after") is not None:
                 self._revenue(account, key, before, event["mrr_minor_after"], at_ms)
+
+    def _goes_on(self, account: Account, key: str, at_ms: int) -> None:
+        self.end(account, "subscription_cancelled", key, at_ms)
+        self.end(account, "trial_expired", key, at_ms)
 
     def _revenue(self, account: Account, key: str, before: int | None, after: int, at_ms: int) -> None:
         lowered = account.episodes.get(("subscription_downgraded", key))
@@ -154,3 +166,7 @@ class Rules:
             return
         finding = ("warning", float(points), 3.0, 3.0 - points)
         self._begin_once(account, "ticket_dissatisfied", key, finding, at_ms)
+
+
+def _within_a_day(one_ms: int | None, other_ms: int) -> bool:
+    return one_ms is not None and abs(one_ms - other_ms) <= DAY_MS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from schemas.avro import plain
@@ -29,6 +29,23 @@ def edges(schema: str) -> Iterator[Edge]:
         rules = RULES[schema].get(name, ())
         for value in {repr(value): value for rule in rules for value in _values(rule, shape.kind)}.values():
             yield Edge(name, value, good=all(is_allowed(rule, value) for rule in rules))
+
+
+_BEST = {"nps": 10, "csat": 5, "ces": 7, "pulse": 5, "qa_scored": 100}
+
+
+def broken_fields(schema: str, row: Mapping[str, Any]) -> set[str]:
+    """The fields of a record that break a rule."""
+    found = {
+        name
+        for name, rules in RULES[schema].items()
+        if row[name] is not None and not all(is_allowed(rule, row[name]) for rule in rules)
+    }
+    if schema == "customer_signal" and row["type"] in _BEST and row["score"] is not None:
+        best = _BEST[row["type"]] if row["scale"] is None else row["scale"]
+        if row["score"] > best or row["score"] < (1 if best < 10 else 0):
+            found.add("score")
+    return found
 
 
 def is_allowed(rule: Rule, value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import msgspec
@@ -27,12 +28,13 @@ LIMIT = 500
 DAY_MS = 86_400_000
 
 
-def bill(book: Book, kind: str, at_ms: int, *, limit: int = LIMIT, **fields: Any) -> list[Fact]:
-    return apply_billing(book, blank("billing.events", type=kind, occurred_at=at_ms, **fields), limit)
+def bill(book: Book, kind: str, at_s: float, *, limit: int = LIMIT, **fields: Any) -> list[Fact]:
+    event = blank("billing.events", type=kind, occurred_at=round(1000 * at_s), currency=None)
+    return apply_billing(book, event | fields, limit)
 
 
-def failed(key: str, at_ms: int, failures: int) -> list[Fact]:
-    return [Fact("payment_failed", key, at_ms, failures, 0.0, failures)]
+def failed(key: str, at_s: int, failures: int) -> list[Fact]:
+    return [Fact("payment_failed", key, 1000 * at_s, failures, 0.0, failures)]
 
 
 def ticket(book: Book, kind: str, at_ms: int, key: str = "t", priority: str | None = None, **more: Any) -> list[Fact]:
@@ -109,7 +111,7 @@ def test_failures_are_counted_until_a_payment_that_is_not_older() -> None:
     book = Book()
     assert bill(book, "payment_failed", 10, invoice_id="i") == failed("i", 10, 1)
     assert bill(book, "payment_failed", 20, invoice_id="i") == failed("i", 20, 2)
-    assert bill(book, "invoice_paid", 20, invoice_id="i") == [Fact("invoice_paid", key, 20) for key in ("", "i")]
+    assert bill(book, "invoice_paid", 20, invoice_id="i") == [Fact("invoice_paid", key, 20_000) for key in ("", "i")]
     assert bill(book, "payment_failed", 20, invoice_id="i") == []
     assert bill(book, "payment_failed", 21, invoice_id="i") == failed("i", 21, 1)
 
@@ -130,12 +132,12 @@ def test_a_failure_is_of_the_invoice_else_of_the_subscription_else_of_the_accoun
 
 def test_an_overdue_invoice_has_the_events_amount_else_the_issued_one_else_none() -> None:
     book = Book()
-    assert bill(book, "invoice_overdue", 1, invoice_id="a") == [Fact("invoice_overdue", "a", 1, 0, 0.0, 0.0)]
+    assert bill(book, "invoice_overdue", 1, invoice_id="a") == [Fact("invoice_overdue", "a", 1_000, 0, 0.0, 0.0)]
     bill(book, "invoice_issued", 2, invoice_id="b", amount_minor=700, due_at=99)
     assert summarised(book)["first_due_ms"] == 99
-    assert bill(book, "invoice_overdue", 3, invoice_id="b") == [Fact("invoice_overdue", "b", 3, 700, 0.0, 0.0)]
-    assert bill(book, "invoice_overdue", 4, invoice_id="b", amount_minor=-5) == [
-        Fact("invoice_overdue", "b", 4, -5, 0.0, 0.0)
+    assert bill(book, "invoice_overdue", 3, invoice_id="b") == [Fact("invoice_overdue", "b", 3_000, 700, 0.0, 0.0)]
+    assert bill(book, "invoice_overdue", 4, invoice_id="b", amount_minor=650) == [
+        Fact("invoice_overdue", "b", 4_000, 650, 0.0, 0.0)
     ]
     assert summarised(book)["overdue_flagged"] is True
 
@@ -162,11 +164,85 @@ def test_of_too_many_invoices_the_one_due_first_goes() -> None:
 def test_a_change_of_recurring_revenue_is_a_fact_and_a_first_price_is_none() -> None:
     book = Book()
     assert "mrr_grew" not in [fact.name for fact in bill(book, "subscription_started", 1, mrr_minor_after=500)]
-    assert Fact("mrr_grew", "", 2, 800.0, 500.0, 0.6) in bill(book, "subscription_changed", 2, mrr_minor_after=800)
+    assert Fact("mrr_grew", "", 2_000, 800.0, 500.0, 0.6) in bill(book, "subscription_changed", 2, mrr_minor_after=800)
     lower = bill(book, "subscription_changed", 3, mrr_minor_before=1000, mrr_minor_after=750)
-    assert Fact("mrr_fell", "", 3, 750.0, 1000.0, 0.25) in lower
+    assert Fact("mrr_fell", "", 3_000, 750.0, 1000.0, 0.25) in lower
     assert bill(book, "subscription_changed", 2, mrr_minor_after=1) == []
-    assert bill(book, "subscription_cancelled", 4) == [Fact("subscription_cancelled", "", 4, 0.0, 750.0)]
+    assert bill(book, "subscription_cancelled", 4) == [Fact("subscription_cancelled", "", 4_000, 0.0, 750.0)]
+
+
+def test_a_cancellation_is_a_change_of_plan_where_another_subscription_begins_within_a_day() -> None:
+    old_first, new_first, alone = Book(), Book(), Book()
+    for book in (old_first, new_first, alone):
+        bill(book, "subscription_started", 1, subscription_id="old", mrr_minor_after=100)
+    day_s = DAY_MS // 1000
+    cancelled = Fact("subscription_cancelled", "old", 2 * DAY_MS, 0.0, 100.0)
+    assert bill(old_first, "subscription_cancelled", 2 * day_s, subscription_id="old") == [cancelled]
+    began = bill(old_first, "subscription_started", 2 * day_s + 2, subscription_id="new", mrr_minor_after=90)
+    assert Fact("subscription_active", "old", 2 * DAY_MS + 2_000) in began
+    bill(new_first, "subscription_started", 2 * day_s + 2, subscription_id="new", mrr_minor_after=90)
+    assert bill(new_first, "subscription_cancelled", 2 * day_s, subscription_id="old") == [
+        Fact("subscription_active", "old", 2 * DAY_MS)
+    ]
+    bill(alone, "subscription_started", 2 * day_s, subscription_id="another")
+    assert bill(alone, "subscription_cancelled", 4 * day_s, subscription_id="old")[0].name == "subscription_cancelled"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+def test_events_of_one_second_leave_the_same_whatever_the_order_of_delivery(order: tuple[int, ...]) -> None:
+    subscription: tuple[tuple[str, float, dict[str, Any]], ...] = (
+        ("subscription_cancelled", 5.2, {}),
+        ("subscription_started", 5.9, {"mrr_minor_after": 10, "seats_after": 2}),
+        ("subscription_changed", 5.1, {"mrr_minor_after": 30}),
+    )
+    invoice: tuple[tuple[str, float, dict[str, Any]], ...] = (
+        ("payment_failed", 7.8, {"invoice_id": "i"}),
+        ("invoice_issued", 7.9, {"invoice_id": "i", "amount_minor": 5, "due_at": 1}),
+        ("invoice_paid", 7.1, {"invoice_id": "i", "amount_minor": 5}),
+    )
+    book = Book()
+    names: set[tuple[str, int]] = set()
+    for events in (subscription, invoice):
+        for kind, at_s, fields in (events[number] for number in order):
+            names |= {(fact.name, fact.at_ms) for fact in bill(book, kind, at_s, **fields)}
+    assert book.subscriptions[""].active is False
+    assert book.invoices["i"].settled is True
+    paid_ms = max((at_ms for name, at_ms in names if name == "invoice_paid"), default=0)
+    assert all(at_ms <= paid_ms for name, at_ms in names if name == "payment_failed")
+
+
+@pytest.mark.parametrize("amount", [-5_000, 0])
+def test_an_invoice_of_nothing_is_never_overdue(amount: int) -> None:
+    book = Book()
+    bill(book, "invoice_issued", 1, invoice_id="i", amount_minor=amount, due_at=2_000)
+    assert summarised(book)["first_due_ms"] == summarised(Book())["first_due_ms"]
+    assert bill(book, "invoice_overdue", 9, invoice_id="i", amount_minor=5_000) == []
+    assert bill(book, "payment_failed", 10, invoice_id="i") == []
+    assert bill(book, "invoice_overdue", 11, invoice_id="other", amount_minor=amount) == []
+
+
+@pytest.mark.parametrize("kind", ["invoice_voided", "refund_issued"])
+def test_what_is_voided_or_refunded_need_not_be_paid_any_more(kind: str) -> None:
+    book = Book()
+    bill(book, "invoice_issued", 1, invoice_id="i", amount_minor=700, due_at=9_000)
+    bill(book, "invoice_overdue", 2, invoice_id="i")
+    assert bill(book, kind, 3, invoice_id="i") == [Fact("invoice_paid", "i", 3_000)]
+    assert summarised(book)["overdue_flagged"] is False
+    assert bill(book, "invoice_issued", 1, invoice_id="i", amount_minor=700, due_at=9_000) == []
+    again = bill(book, "invoice_overdue", 4, invoice_id="i", amount_minor=700)
+    assert bool(again) is (kind == "refund_issued")
+    assert bill(book, kind, 5) == []
+
+
+@pytest.mark.parametrize("kind", ["invoice_paid", "refund_issued"])
+def test_an_invoice_paid_in_part_owes_the_rest(kind: str) -> None:
+    book = Book()
+    bill(book, "invoice_issued", 1, invoice_id="i", amount_minor=700, due_at=9_000)
+    assert bill(book, kind, 2, invoice_id="i", amount_minor=300) == []
+    assert bill(book, "invoice_overdue", 3, invoice_id="i") == [Fact("invoice_overdue", "i", 3_000, 400.0, 0.0, 0.0)]
+    assert bill(book, "invoice_paid", 4, invoice_id="i", amount_minor=400) == [
+        Fact("invoice_paid", key, 4_000) for key in ("", "i")
+    ]
 
 
 # Tickets
@@ -248,7 +324,8 @@ def test_of_too_many_open_tickets_the_oldest_goes() -> None:
         ("ces", 4.0, None, 0.5),
         ("pulse", 2.0, None, 0.25),
         ("nps", 80.0, 100.0, 0.8),
-        ("csat", 9.0, None, 1.0),
+        ("csat", 3.0, 4.0, 2 / 3),
+        ("ces", 15.0, 20.0, 0.75),
     ],
 )
 def test_an_answer_is_scaled_between_the_worst_and_the_best(
@@ -260,10 +337,10 @@ def test_an_answer_is_scaled_between_the_worst_and_the_best(
     assert reading.value == pytest.approx(value)
 
 
-@pytest.mark.parametrize(("score", "scale"), [(None, None), (3.0, 4.0)])
-def test_an_answer_without_score_or_with_an_unknown_scale_says_nothing(
-    score: float | None, scale: float | None
-) -> None:
+@pytest.mark.parametrize(
+    ("score", "scale"), [(None, None), (9.0, 5.0), (0.5, 5.0), (-1.0, 10.0), (1.0, 1.0), (3.0, 5000.0)]
+)
+def test_an_answer_without_score_or_beyond_its_scale_says_nothing(score: float | None, scale: float | None) -> None:
     book = Book()
     assert not signal(book, "nps", 1, score, scale=scale)
     assert (book.survey, book.signals_seen) == (None, True)
@@ -317,6 +394,18 @@ def test_recurring_revenue_is_the_profiles_else_that_of_active_subscriptions() -
     assert context_of(book, 3).arr_minor == 1800
     profile(book, 1, arr_minor=0, owner="ann", renewal_at=77)
     assert context_of(book, 3) == Context(arr_minor=0, owner="ann", renewal_at_ms=77, day=3)
+
+
+def test_revenue_of_several_currencies_is_kept_apart() -> None:
+    book = Book()
+    bill(book, "subscription_started", 1, subscription_id="a", mrr_minor_after=100, currency="eur")
+    bill(book, "subscription_started", 1, subscription_id="b", mrr_minor_after=50, currency="EUR")
+    assert context_of(book, 3) == Context(arr_minor=1800, currency="EUR", day=3)
+    bill(book, "subscription_started", 1, subscription_id="c", mrr_minor_after=9000, currency="JPY")
+    both = {"EUR": 1800, "JPY": 108_000}
+    assert context_of(book, 3) == Context(arr_by_currency=both, day=3)
+    profile(book, 1, currency="jpy")
+    assert context_of(book, 3) == Context(arr_minor=108_000, currency="JPY", arr_by_currency=both, day=3)
 
 
 def test_contexts_of_two_days_are_the_same_when_they_show_the_same() -> None:

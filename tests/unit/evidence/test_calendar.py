@@ -49,8 +49,14 @@ def test_holidays_are_those_of_the_country() -> None:
     assert public_holidays("US", range(new_year - 1, new_year + 1)).tolist() == [False, True]
 
 
-@pytest.mark.parametrize(("text", "code"), [("de", "DE"), (" US ", "US"), ("nowhere", None), ("", None), (None, None)])
-def test_countries_that_are_not_known_have_no_holidays(text: str | None, code: str | None) -> None:
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("de", "DE"), (" US ", "US"), ("DEU", "DE"), ("Germany", "DE"), ("Österreich", "AT"), ("U.K.", "GB"),
+        ("the Netherlands", "NL"), ("South Korea", "KR"), ("nowhere", None), ("", None), (None, None),
+    ],
+)  # fmt: skip
+def test_a_country_is_understood_by_code_or_name(text: str | None, code: str | None) -> None:
     assert country_code(text) == code
 
 

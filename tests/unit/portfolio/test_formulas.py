@@ -168,7 +168,7 @@ def test_wilson_interval_of_a_known_case() -> None:
 
 @pytest.mark.parametrize(
     ("score", "scale", "to", "expected"),
-    [(10, 10, 5, 5), (0, 10, 5, 1), (3, 5, 7, 4), (50, 100, 10, 5), (3, 4, 5, None)],
+    [(10, 10, 5, 5), (0, 10, 5, 1), (3, 5, 7, 4), (50, 100, 10, 5), (2.5, 4, 5, 3), (9, 4, 5, None)],
 )
 def test_answers_on_other_scales_are_moved(score: float, scale: float, to: float, expected: float | None) -> None:
     assert rescaled(score, scale, to) == expected

@@ -226,7 +226,7 @@ def test_answers_count_by_phase_and_on_their_scale() -> None:
     signals = [
         answer("nps", 10, "onboarding"), answer("nps", 9), answer("nps", 3, "support"), answer("nps", 7),
         answer("ces", 7, "onboarding"), answer("ces", 1, "onboarding"), answer("ces", 5, None, 5),
-        answer("csat", 5), answer("csat", 2, None, 3),
+        answer("csat", 5), answer("csat", 9, None, 3),
     ]  # fmt: skip
     tickets = [
         {"account_id": "a", "ticket_id": "t", "type": "csat_given", "occurred_at": at("2026-01-11"), "csat": 3},
