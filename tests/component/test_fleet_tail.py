@@ -13,6 +13,7 @@ from agents.kafka.embedded import EmbeddedBroker
 from agents.settings.worker import WorkerConfig
 from agents.worker.fleet_tail import FleetTail
 from pipeline.terms.fleet_day import FleetDay
+from tests.support.patience import patience
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -52,7 +53,7 @@ def test_who_comes_is_told_all_from_the_first_and_nothing_is_kept() -> None:
         producer = Producer({"bootstrap.servers": broker.bootstrap})
         for day in range(RECORDS):
             producer.produce(TOPIC, str(day), partition=0)
-        producer.flush(10)
+        producer.flush(patience(10))
         asyncio.run(follow(broker.bootstrap))
     assert readings[2] == list(range(RECORDS))
     assert [reading == list(range(len(reading))) for reading in readings] == [True] * 3

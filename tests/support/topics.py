@@ -38,12 +38,18 @@ def delete_topics(bootstrap: str, unwanted: Iterable[str] | None = None) -> None
 
 
 def alter(bootstrap: str, topic: str, name: str, value: str) -> None:
-    """Set a configuration of a topic."""
+    """Set a configuration of a topic, and wait until the broker tells of it."""
     entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     admin = admin_of(bootstrap)
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(patience(ASK_S))
+
+    def told() -> bool:
+        [future] = admin.describe_configs([ConfigResource(ResourceType.TOPIC, topic)]).values()
+        return bool(future.result(patience(ASK_S))[name].value == value)
+
+    wait_until(told, f"{topic} to have {name}={value}")
 
 
 @contextmanager

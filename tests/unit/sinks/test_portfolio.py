@@ -171,7 +171,7 @@ def keeping(kept: PortfolioKeeper) -> Iterator[threading.Thread]:
         yield thread
     finally:
         kept.stop()
-        thread.join(30)
+        thread.join(patience(30))
     assert not thread.is_alive()
 
 
