@@ -165,6 +165,7 @@ class Time(Number):
         return "not between the years 2000 and 9999"
 
     def wrong_at(self, column: pa.Array, row: int) -> str:
+        """With the likely cause."""
         value = column[row].as_py()
         cause = likely_cause(value)
         lies = f"lies in {_year(value)}" if 0 <= value <= self.high else str(self)
@@ -182,6 +183,7 @@ class Past(Number):
         return f"in the future: later than {_EPOCH + timedelta(milliseconds=self.high):%Y-%m-%dT%H:%M:%SZ}"
 
     def wrong_at(self, column: pa.Array, row: int) -> str:
+        """With the likely cause."""
         return f"{self}: 9999 for never?" if _year(column[row].as_py()) == _LAST_YEAR else str(self)
 
 

@@ -135,7 +135,7 @@ def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:
         err.print(str(reject), markup=False, highlight=False, soft_wrap=True)
     if len(files.rejected) > _SHOWN_REJECTS:
         err.print(f"and {len(files.rejected) - _SHOWN_REJECTS} more", highlight=False)
-    rows = len({(reject.file, reject.row) for reject in files.rejected})
+    rows = len({(reject.file, reject.row) for reject in files.rejected if reject.row})
     err.print(f"{rows} of {files.rows_read} rows are bad; all are in {target}", markup=False, highlight=False)
     if not ignore:
         err.print("nothing was replayed; mend the rows, or leave them out with --skip-bad", markup=False)

@@ -39,7 +39,8 @@ class TimesAs:
 
 
 _MS_OF: Mapping[str, Decimal] = {"s": Decimal(1000), "ms": Decimal(1), "us": Decimal("0.001")}
-_AS_WRITTEN = TimesAs()
+AS_WRITTEN = TimesAs()
+"""Epoch milliseconds, UTC."""
 _NO_MAP = "value"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -65,7 +66,7 @@ def time_fields(schema_name: str) -> frozenset[str]:
     )
 
 
-def convert(values: pa.Array, target: pa.DataType | str, times_as: TimesAs = _AS_WRITTEN) -> Converted:
+def convert(values: pa.Array, target: pa.DataType | str, times_as: TimesAs = AS_WRITTEN) -> Converted:
     """Bring a column to an Arrow type (string, int64, float64, list or map of strings), to `TIME` or to `ID`.
 
     Integers may be written as integral floats, numbers as text, times as numbers of a unit or ISO 8601, lists as

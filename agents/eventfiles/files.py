@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from agents.eventfiles.convert import TimesAs
+from agents.eventfiles.convert import AS_WRITTEN, TimesAs
 from agents.eventfiles.labels import read_labels
 from agents.eventfiles.read import SUFFIXES, UnreadableError, read_columns
 from agents.eventfiles.rejects import REJECTS_SUFFIX
@@ -48,7 +48,7 @@ class _Found(NamedTuple):
 def read_events(
     path: Path | str,
     *,
-    times_as: TimesAs = TimesAs(),
+    times_as: TimesAs = AS_WRITTEN,
     latest_ms: int | None = None,
     record_bytes: int = MAX_RECORD_BYTES,
 ) -> EventFiles:

@@ -178,7 +178,7 @@ def _is_faithful(text: bytes, name: str, values: pa.Array) -> bool:
         return False
     key = f'"{name}"'.encode()
     nulls = len(re.findall(key + rb"\s*:\s*null", text)) if values.null_count else 0
-    return text.count(key) == len(values) - values.null_count + nulls
+    return text.count(key) == nulls + len(values) - int(values.null_count)
 
 
 def _json_lines(text: bytes) -> Iterator[tuple[int, bytes]]:
@@ -228,7 +228,7 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _any_array(values: list[Any], *, as_text: bool) -> pa.Array:
-    """Values of one type as they are; of several types, or of objects, as text, which is read again as what is wanted."""
+    """Values of one type as they are, others as text, which is read again as what is wanted."""
     if not as_text:
         try:
             return pa.array(values)

@@ -28,12 +28,10 @@ DEFAULTS: Mapping[str, Any] = {"quantity": 1.0, "priority": "p3"}
 """Values of required fields that a file may leave out."""
 _SHOWN_CHARACTERS = 100
 _NOTHING = pa.array(
-    sorted(
-        each
-        for word in ("null", r"\n", "nan", "none", "n/a", "#n/a", "<na>", "nat")
-        for each in (word, word.upper(), word.capitalize())
-    )
-    + ["NaN", "NaT", "<NULL>"]
+    [
+        *(each for word in ("null", "nan", "none", "n/a") for each in (word, word.upper(), word.capitalize())),
+        *(r"\N", "NaN", "NaT", "<NA>", "#N/A"),
+    ]
 )
 """What other programs write for nothing. NA is not among them: it is Namibia."""
 
