@@ -83,8 +83,11 @@ def check_rows(
     if "event_id" in columns:
         columns["event_id"] = fill_event_ids(columns, pa.array(np.arange(raw.rows)))
     rows = pa.RecordBatch.from_arrays(list(columns.values()), schema=arrow_schema(schema_name))
+    named: dict[str, Bools] = {}
     for broken in broken_rules(schema_name, rows, latest_ms):
-        rejects.add(broken.rows, broken.field, partial(broken.rule.wrong_at, rows.column(broken.field)))
+        before = named.get(broken.field, np.zeros(raw.rows, dtype=bool))
+        named[broken.field] = before | broken.rows
+        rejects.add(broken.rows & ~before, broken.field, partial(broken.rule.wrong_at, rows.column(broken.field)))
     rejects.add(record_sizes(schema_name, rows) > record_bytes, "", f"more than {record_bytes:,} bytes as a record")
     if not rejects.kept.all():
         rows = rows.filter(pa.array(rejects.kept))
