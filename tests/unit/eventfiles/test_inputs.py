@@ -332,14 +332,14 @@ TEXTS = st.text(st.sampled_from('a",\r\n é;'), min_size=1, max_size=8)
 
 @tried(60)
 @given(
-    st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6),
-    st.sampled_from(
+    rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=6),
+    dialect=st.sampled_from(
         [("\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]
     ),
     blank=st.booleans(),
 )
 def test_whatever_a_field_says_is_read_byte_for_byte(
-    rows: list[tuple[str, str]], dialect: tuple[str, Any], *, blank: bool
+    *, rows: list[tuple[str, str]], dialect: tuple[str, Any], blank: bool
 ) -> None:
     end, quoting = dialect
     text = io.StringIO(newline="")
