@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,13 +12,13 @@ import typer
 
 from agents.cli.console import err, out, print_json, print_table, progress
 from agents.cli.failures import USAGE
-from agents.cli.options import ConfigFile, Json, settings
+from agents.cli.options import ConfigFile, Json, TimeUnit, UtcOffset, settings, times_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agents.backtest.run import Replayed
-    from agents.eventfiles.files import EventFiles
+    from agents.eventfiles.files import EventFiles, TimesAs
     from pipeline.config import EngineConfig
     from pipeline.scoring.labels import Label
 
@@ -46,6 +47,8 @@ def backtest(
         float, typer.Option(min=0.0, max=1.0, help="Share of churned accounts to be warned of 30 days before.")
     ] = 0.5,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without the bad rows.")] = False,
+    time_unit: TimeUnit = "ms",
+    utc_offset: UtcOffset = "+00:00",
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
@@ -63,7 +66,8 @@ def backtest(
     from agents.portfolio import portfolio_of, write_portfolio
 
     engine = settings(config).engine()
-    files, known = _read(events), read_labels(labels) if labels is not None else None
+    files = _read(events, times_as(time_unit, utc_offset), time.time_ns() // 1_000_000 + engine.max_skew_ms)
+    known = read_labels(labels) if labels is not None else None
     to.mkdir(parents=True, exist_ok=True)
     _report_rejects(files, to / "rejects.jsonl", ignore=skip_bad)
     replayed = _replay(files, engine, partitions)
@@ -81,11 +85,11 @@ def backtest(
         _show(document, to)
 
 
-def _read(events: Path) -> EventFiles:
+def _read(events: Path, written: TimesAs, latest_ms: int) -> EventFiles:
     from agents.eventfiles.files import read_events
 
     with err.status(f"reading {events}"):
-        return read_events(events)
+        return read_events(events, times_as=written, latest_ms=latest_ms)
 
 
 def _replay(files: EventFiles, engine: EngineConfig, partitions: int) -> Replayed:
@@ -121,19 +125,17 @@ def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:
     """Write all rejects to a file and show the first. Raises typer.Exit unless they are to be ignored."""
     from agents.eventfiles.rejects import write_rejects
 
-    for file, column in files.ignored_columns:
-        err.print(f"{file}: column {column} is not known and is left out", markup=False, highlight=False)
+    for note in files.notes:
+        err.print(note, markup=False, highlight=False, soft_wrap=True)
     target.unlink(missing_ok=True)
     if not files.rejected:
         return
     write_rejects(files.rejected, target)
     for reject in files.rejected[:_SHOWN_REJECTS]:
-        value = f" (it is {reject.value!r})" if reject.value else ""
-        where = f"{reject.file}:{reject.row}: {reject.field or 'row'}"
-        err.print(f"{where}: {reject.reason}{value}", markup=False, highlight=False, soft_wrap=True)
+        err.print(str(reject), markup=False, highlight=False, soft_wrap=True)
     if len(files.rejected) > _SHOWN_REJECTS:
         err.print(f"and {len(files.rejected) - _SHOWN_REJECTS} more", highlight=False)
-    rows = len({(reject.file, reject.row) for reject in files.rejected})
+    rows = len({(reject.file, reject.row) for reject in files.rejected if reject.row})
     err.print(f"{rows} of {files.rows_read} rows are bad; all are in {target}", markup=False, highlight=False)
     if not ignore:
         err.print("nothing was replayed; mend the rows, or leave them out with --skip-bad", markup=False)
