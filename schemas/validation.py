@@ -247,6 +247,10 @@ class OnScale:
     def __str__(self) -> str:
         return "not on the scale, which begins at 1 where the best answer is below 10, else at 0"
 
+    def wrong_at(self, _column: pa.Array, _row: int) -> str:
+        """What is wrong with the score of a record that breaks it."""
+        return str(self)
+
     def broken_in(self, columns: pa.RecordBatch) -> Mask | None:
         """Which records break it; None if none does."""
         score = columns.column("score")
