@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.eventfiles.arrival import file_schema
 from agents.eventfiles.labels import read_labels
 from agents.eventfiles.read import SUFFIXES, UnreadableError, read_columns
 from agents.eventfiles.rows import CheckedFile, check_rows
+from agents.eventfiles.summary import join
 from agents.eventfiles.types import TOPIC_OF, EventFileError, EventFiles, EventTables, Rejected
 from agents.eventfiles.write import LABELS_FILE, Format, write_events
 from pipeline.simulate.tables import arrow_schema
@@ -35,7 +37,8 @@ __all__ = [
 def read_events(path: Path | str, *, latest_ms: int | None = None, record_bytes: int = MAX_RECORD_BYTES) -> EventFiles:
     """Read a folder of event files, or one of them; bad rows are left out and reported in `rejected`.
 
-    What is bad is what a worker would dead-letter for its content.
+    What is bad is what a worker would dead-letter for its content, and an id that comes again with other content.
+    Rows may stand in any order: they are sorted by event time, or by `arrived_at` where a file has that column.
 
     Args:
         path: of the folder or the file.
@@ -51,15 +54,17 @@ def read_events(path: Path | str, *, latest_ms: int | None = None, record_bytes:
     for name, file in files.items():
         schema_name = TOPICS[TOPIC_OF[name]].schema
         try:
-            raw = read_columns(file, arrow_schema(schema_name))
+            raw = read_columns(file, file_schema(schema_name))
             read[name] = check_rows(raw, schema_name, file.name, latest_ms=latest_ms, record_bytes=record_bytes)
         except UnreadableError as error:
             problems.append(f"{file.name}: {error}")
     if problems:
         raise EventFileError(problems)
+    joined = {name: join(TOPIC_OF[name], [(files[name].name, one)]) for name, one in read.items()}
     return EventFiles(
-        **{name: read[name].table if name in read else _empty(name) for name in TOPIC_OF},
-        rejected=tuple(reject for one in read.values() for reject in one.rejected),
+        **{name: joined[name].table if name in joined else _empty(name) for name in TOPIC_OF},
+        rejected=tuple(reject for one in joined.values() for reject in one.rejected),
+        summaries=tuple(summary for one in joined.values() for summary in one.summaries),
         ignored_columns=tuple((files[name].name, column) for name, one in read.items() for column in one.ignored),
         rows_read=sum(one.rows for one in read.values()),
     )

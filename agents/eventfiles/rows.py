@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from agents.eventfiles.arrival import ARRIVED_AT, file_schema
 from agents.eventfiles.convert import TIME, convert, time_fields
 from agents.eventfiles.ids import fill_event_ids
 from agents.eventfiles.read import RawColumns, UnreadableError
 from agents.eventfiles.types import Rejected
 from pipeline.simulate.tables import arrow_schema
-from pipeline.terms.arrays import Bools
+from pipeline.terms.arrays import I64, Bools
 from schemas.codec.encoded_size import record_sizes
 from schemas.validation import broken_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 DEFAULTS: Mapping[str, Any] = {"quantity": 1.0, "priority": "p3"}
@@ -35,6 +36,8 @@ class CheckedFile:
     ignored: tuple[str, ...]
     rows: int
     """Good and bad."""
+    numbers: Callable[[], I64]
+    """Number of each good row as a person counts."""
 
 
 def check_rows(
@@ -56,14 +59,21 @@ def check_rows(
     rejects = _Rejects(raw, file)
     columns = {field.name: values for field, values in _columns(raw, schema_name, rejects)}
     if "event_id" in columns:
-        columns["event_id"] = fill_event_ids(columns, pa.array(np.arange(raw.rows)))
-    rows = pa.RecordBatch.from_arrays(list(columns.values()), schema=arrow_schema(schema_name))
+        columns["event_id"] = fill_event_ids(columns)
+    rows = pa.RecordBatch.from_arrays(list(columns.values()), schema=file_schema(schema_name))
     for broken in broken_rules(schema_name, rows, latest_ms):
         rejects.add(broken.rows, broken.field, str(broken.rule))
-    rejects.add(record_sizes(schema_name, rows) > record_bytes, "", f"more than {record_bytes:,} bytes as a record")
+    sizes = record_sizes(schema_name, rows.drop_columns([ARRIVED_AT]))
+    rejects.add(sizes > record_bytes, "", f"more than {record_bytes:,} bytes as a record")
     if not rejects.kept.all():
         rows = rows.filter(pa.array(rejects.kept))
-    return CheckedFile(pa.Table.from_batches([rows]), rejects.all(), raw.ignored, raw.rows + len(raw.malformed))
+    return CheckedFile(
+        pa.Table.from_batches([rows]),
+        rejects.all(),
+        raw.ignored,
+        raw.rows + len(raw.malformed),
+        lambda number_of=raw.row_numbers, kept=rejects.kept: np.asarray(number_of(), dtype=np.int64)[kept],
+    )
 
 
 def _require_columns(raw: RawColumns, schema_name: str) -> None:
@@ -122,8 +132,8 @@ def _missing(values: pa.Array) -> Bools:
 
 
 def _columns(raw: RawColumns, schema_name: str, rejects: _Rejects) -> Iterator[tuple[pa.Field, pa.Array]]:
-    times = time_fields(schema_name)
-    for field in arrow_schema(schema_name):
+    times = {*time_fields(schema_name), ARRIVED_AT}
+    for field in file_schema(schema_name):
         if field.name not in raw.columns:
             default = DEFAULTS.get(field.name)
             yield field, pa.nulls(raw.rows, field.type) if default is None else pa.repeat(default, raw.rows)
