@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from agents.cli.console import err, out, print_json, print_table, progress
 from agents.cli.failures import USAGE
+from agents.cli.inputs import files_document, show_files, warn_of_files
 from agents.cli.options import ConfigFile, Json, settings
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def backtest(
 
     With --labels the report says which were found, how soon, and which alerts nothing explains. Labels of
     churned, contracted and expanded accounts are scored: recall and precision by lead time, against chance, over time.
+    Rows may stand in any order: they are replayed by event time, or by a column arrived_at if there is one.
     Bad rows are listed in rejects.jsonl; unless --skip-bad is given, nothing is replayed then (exit code 2).
 
     Example: foreshock backtest --events sample --labels sample/labels.csv --out result
@@ -63,8 +66,11 @@ def backtest(
     from agents.portfolio import portfolio_of, write_portfolio
 
     engine = settings(config).engine()
-    files, known = _read(events), read_labels(labels) if labels is not None else None
+    files, known = _read(events, engine), read_labels(labels) if labels is not None else None
     to.mkdir(parents=True, exist_ok=True)
+    warn_of_files(files)
+    if not json:
+        show_files(files, engine)
     _report_rejects(files, to / "rejects.jsonl", ignore=skip_bad)
     replayed = _replay(files, engine, partitions)
     replayed, outcomes = _score(files, replayed, engine, known or [], recall_target)
@@ -76,16 +82,16 @@ def backtest(
     with err.status("computing portfolio figures"):
         write_portfolio(portfolio_of(files, engine.timezone, bands=replayed.band_of), to)
     if json:
-        print_json(summary_of(document))
+        print_json({**summary_of(document), "files": files_document(files)})
     else:
         _show(document, to)
 
 
-def _read(events: Path) -> EventFiles:
+def _read(events: Path, engine: EngineConfig) -> EventFiles:
     from agents.eventfiles.files import read_events
 
     with err.status(f"reading {events}"):
-        return read_events(events)
+        return read_events(events, latest_ms=time.time_ns() // 1_000_000 + engine.max_skew_ms)
 
 
 def _replay(files: EventFiles, engine: EngineConfig, partitions: int) -> Replayed:
@@ -121,8 +127,6 @@ def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:
     """Write all rejects to a file and show the first. Raises typer.Exit unless they are to be ignored."""
     from agents.eventfiles.rejects import write_rejects
 
-    for file, column in files.ignored_columns:
-        err.print(f"{file}: column {column} is not known and is left out", markup=False, highlight=False)
     target.unlink(missing_ok=True)
     if not files.rejected:
         return

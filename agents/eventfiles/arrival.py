@@ -43,7 +43,8 @@ def with_arrival(table: pa.Table, schema_name: str) -> pa.Table:
 
 
 def _numbers(times: pa.ChunkedArray, missing: int) -> I64:
-    return times.fill_null(missing).to_numpy().astype(np.int64, copy=False)
+    numbers: I64 = times.fill_null(missing).to_numpy().astype(np.int64, copy=False)
+    return numbers
 
 
 def _rises(times: I64) -> bool:

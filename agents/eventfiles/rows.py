@@ -19,7 +19,7 @@ from schemas.codec.encoded_size import record_sizes
 from schemas.validation import broken_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 DEFAULTS: Mapping[str, Any] = {"quantity": 1.0, "priority": "p3"}
@@ -72,8 +72,13 @@ def check_rows(
         rejects.all(),
         raw.ignored,
         raw.rows + len(raw.malformed),
-        lambda number_of=raw.row_numbers, kept=rejects.kept: np.asarray(number_of(), dtype=np.int64)[kept],
+        _numbers_of_kept(raw.row_numbers, rejects.kept),
     )
+
+
+def _numbers_of_kept(number_all: Callable[[], Sequence[int]], kept: Bools) -> Callable[[], I64]:
+    # The raw columns are not kept alive.
+    return lambda: np.array(number_all(), dtype=np.int64)[kept]
 
 
 def _require_columns(raw: RawColumns, schema_name: str) -> None:

@@ -105,4 +105,4 @@ def doubtful_accounts(accounts: Iterable[str]) -> Iterator[str]:
         if len(found) > 1:
             yield f"account ids that read alike are different accounts: {', '.join(map(ascii, found))}"
         elif found[0] != found[0].strip():
-            yield f"account id {ascii(found[0])} has spaces at its edges; it is another account than {ascii(plain)}"
+            yield f"account id {found[0]!a} has spaces at its edges; it is another account than {plain!a}"
