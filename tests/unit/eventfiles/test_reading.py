@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from agents.eventfiles.files import EventFileError, EventFiles, Rejected, read_events
+from agents.eventfiles.summary import doubtful_accounts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,6 +257,47 @@ def test_given_ids_are_kept_and_only_missing_ones_derived(tmp_path: Path) -> Non
     first, second = read(tmp_path, "usage.csv", text).usage["event_id"].to_pylist()
     assert first == "mine"
     assert second not in (None, "mine")
+
+
+def test_exports_that_overlap_have_equal_ids_for_equal_rows(tmp_path: Path) -> None:
+    header, rows = "account_id,feature,occurred_at\n", [f"a,f,{at}\n" for at in (1, 2, 2, 3, 4)]
+    first = read(tmp_path, "usage.csv", header + "".join(rows[:4])).usage["event_id"].to_pylist()
+    second = read(tmp_path, "usage.csv", header + "".join(reversed(rows[1:]))).usage["event_id"].to_pylist()
+    assert len({*first, *second}) == 5
+    assert first[1:] == second[:3]
+
+
+def test_derived_ids_come_from_all_that_a_row_says(tmp_path: Path) -> None:
+    start = '{"account_id": "a", "feature": "f", "occurred_at": 1'
+    rows = (f'{start}, "properties": {properties}}}' for properties in ('{"k": "v", "l": "w"}', '{"k": "w"}'))
+    found = {read(tmp_path, "usage.jsonl", row).usage["event_id"][0].as_py() for row in (*rows, f"{start}}}")}
+    swapped = read(tmp_path, "usage.jsonl", f'{start}, "properties": {{"l": "w", "k": "v"}}}}').usage["event_id"]
+    assert len(found) == 3
+    assert swapped[0].as_py() in found
+
+
+def test_an_id_that_comes_again_counts_once_and_is_rejected_with_other_content(tmp_path: Path) -> None:
+    rows = ["e1,a,f,1", "e2,a,f,1", "e1,a,f,1", "e1,a,f,7", ",b,f,yesterday", "e2,a,f,1", "e2,c,f,1"]
+    files = read(tmp_path, "usage.csv", "event_id,account_id,feature,occurred_at\n" + "\n".join(rows))
+    assert [(one.row, one.field, one.value) for one in files.rejected] == [
+        (5, "event_id", "e1"),
+        (6, "occurred_at", "yesterday"),
+        (8, "event_id", "e2"),
+    ]
+    assert files.usage["event_id"].to_pylist() == ["e1", "e2", "e1", "e2"]
+    (summary,) = files.summaries
+    assert (summary.rows, summary.good, summary.rejected, summary.duplicates) == (7, 4, 3, 2)
+    assert summary.first_duplicates == ((4, "e1"), (7, "e2"))
+    assert (summary.first_ms, summary.last_ms, summary.accounts) == (1, 1, {"a"})
+
+
+def test_account_ids_that_read_alike_are_doubtful() -> None:
+    ids = ["acme", "ACME", " x", "x", "caf\u00e9", "cafe\u0301", "y\u00a0"]
+    assert list(doubtful_accounts(ids)) == [
+        "account ids that read alike are different accounts: ' x', 'x'",
+        "account ids that read alike are different accounts: 'cafe\\u0301', 'caf\\xe9'",
+        "account id 'y\\xa0' has spaces at its edges; it is another account than 'y'",
+    ]
 
 
 def test_columns_that_no_event_has_are_named(tmp_path: Path) -> None:
