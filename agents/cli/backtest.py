@@ -70,7 +70,7 @@ def backtest(
     to.mkdir(parents=True, exist_ok=True)
     warn_of_files(files)
     if not json:
-        show_files(files, engine)
+        show_files(files, engine, "replay")
     _report_rejects(files, to / "rejects.jsonl", ignore=skip_bad)
     replayed = _replay(files, engine, partitions)
     replayed, outcomes = _score(files, replayed, engine, known or [], recall_target)

@@ -116,7 +116,7 @@ def emit(
         )
     warn_of_files(files)
     if not json:
-        show_files(files, chosen.engine())
+        show_files(files, chosen.engine(), "produce")
     stop = _report_rejects(events, rejects, files, ignore=skip_bad)
     emitted = Emitted() if stop or dry_run else _produce(chosen, files, with_ticks=ticks, max_lag=max_lag)
     if json:

@@ -43,8 +43,8 @@ def days_of(files: EventFiles, engine: EngineConfig) -> int:
     return len(tick_times(arrivals_of(files), day_ends(engine)))
 
 
-def show_files(files: EventFiles, engine: EngineConfig) -> None:
-    """What was found in each file and what will be made of it."""
+def show_files(files: EventFiles, engine: EngineConfig, verb: str) -> None:
+    """What was found in each file and what will be made of it, which the verb says."""
     documents = files_document(files)
     columns = ("file", "topic", "rows", "good", "rejected", "duplicates", "first_at", "last_at", "accounts")
     print_table(
@@ -54,8 +54,8 @@ def show_files(files: EventFiles, engine: EngineConfig) -> None:
     accounts = set().union(*(one.accounts for one in files.summaries))
     duplicates = sum(one.duplicates for one in files.summaries)
     out.print(
-        f"{files.rows - duplicates} events of {len(accounts)} accounts in {days_of(files, engine)} days"
-        + (f"; {duplicates} duplicates count for nothing" if duplicates else ""),
+        f"to {verb}: {files.rows} events of {len(accounts)} accounts over {days_of(files, engine)} days"
+        + (f"; {duplicates} of them are duplicates, which count once" if duplicates else ""),
         highlight=False,
     )
     if len(documents) > 1:

@@ -37,8 +37,10 @@ def fill_event_ids(columns: Mapping[str, pa.Array]) -> pa.Array:
     given = columns["event_id"]
     if given.null_count == 0:
         return given
-    rows = pc.indices_nonzero(given.is_null())
-    content = _content({name: values.take(rows) for name, values in columns.items()})
+    if given.null_count < len(given):
+        rows = pc.indices_nonzero(given.is_null())
+        columns = {name: values.take(rows) for name, values in columns.items()}
+    content = _content(columns)
     seen = _seen_before(content.dictionary_encode().indices.to_numpy())
     derived = [
         blake2b(text, digest_size=_ID_BYTES, salt=before.to_bytes(8, "little")).hexdigest()

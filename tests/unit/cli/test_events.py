@@ -120,7 +120,7 @@ def test_a_dry_run_says_what_is_in_each_file_and_what_will_be_made_of_it(foresho
     lines = [" ".join(line.split()) for line in ran.out.splitlines()]
     assert "usage.csv usage.events 3 3 0 1 2026-01-01T00:00:00Z 2026-01-03T00:00:00Z 2" in lines
     assert "profiles.csv account.profiles 2 2 0 0 2" in lines
-    assert "4 events of 3 accounts in 3 days; 1 duplicates count for nothing" in lines
+    assert "to produce: 5 events of 3 accounts over 3 days; 1 of them are duplicates, which count once" in lines
     assert "accounts in no other file: usage.csv 1 of 2, profiles.csv 1 of 2" in lines
     assert "usage.csv:4: event e1 stands in an earlier row too and counts once" in ran.err
     assert "account id ' c' has spaces at its edges" in ran.err
