@@ -71,7 +71,10 @@ def backtest(
     warn_of_files(files)
     if not json:
         show_files(files, engine, "replay")
-    _report_rejects(files, to / "rejects.jsonl", ignore=skip_bad)
+    if _report_rejects(files, to / "rejects.jsonl", ignore=skip_bad):
+        if json:
+            print_json({"files": files_document(files)})
+        raise typer.Exit(USAGE)
     replayed = _replay(files, engine, partitions)
     replayed, outcomes = _score(files, replayed, engine, known or [], recall_target)
     document = report(files, replayed, engine, version=version("foreshock"), labels=known, outcomes=outcomes)
@@ -123,13 +126,13 @@ def _score(
     return replace(replayed, alerts=alerts), outcome_report(scored, outcomes, replayed.alerts, files)
 
 
-def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:
-    """Write all rejects to a file and show the first. Raises typer.Exit unless they are to be ignored."""
+def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> bool:
+    """Write all rejects to a file and show the first; whether that is where the command must end."""
     from agents.eventfiles.rejects import write_rejects
 
     target.unlink(missing_ok=True)
     if not files.rejected:
-        return
+        return False
     write_rejects(files.rejected, target)
     for reject in files.rejected[:_SHOWN_REJECTS]:
         value = f" (it is {reject.value!r})" if reject.value else ""
@@ -141,7 +144,7 @@ def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:
     err.print(f"{rows} of {files.rows_read} rows are bad; all are in {target}", markup=False, highlight=False)
     if not ignore:
         err.print("nothing was replayed; mend the rows, or leave them out with --skip-bad", markup=False)
-        raise typer.Exit(USAGE)
+    return not ignore
 
 
 def _write_json(document: dict[str, Any], target: Path) -> None:

@@ -112,8 +112,9 @@ def test_what_customers_are_called_cannot_become_markup(backtest: Callable[..., 
 
 def test_bad_rows_are_all_listed_and_nothing_is_replayed(backtest: Callable[..., Ran], tmp_path: Path) -> None:
     _write_bad(tmp_path)
-    result = backtest("--events", tmp_path, "--out", tmp_path / "out")
+    result = backtest("--events", tmp_path, "--out", tmp_path / "out", "--json")
     assert result.exit_code == 2
+    assert [(one["good"], one["rejected"]) for one in json.loads(result.out)["files"]] == [(1, 2)]
     rejects = [json.loads(line) for line in (tmp_path / "out" / "rejects.jsonl").read_bytes().splitlines()]
     assert {(reject["file"], reject["row"], reject["field"]) for reject in rejects} == {
         ("usage.csv", 3, "occurred_at"),

@@ -291,7 +291,7 @@ def test_an_id_that_comes_again_counts_once_and_is_rejected_with_other_content(t
     (summary,) = files.summaries
     assert (summary.rows, summary.good, summary.rejected, summary.duplicates) == (7, 4, 3, 2)
     assert summary.first_duplicates == ((4, "e1"), (7, "e2"))
-    assert (summary.first_ms, summary.last_ms, summary.accounts) == (1, 1, {"a"})
+    assert (summary.first_ms, summary.last_ms, summary.accounts) == (1, 1, frozenset({"a"}))
 
 
 def test_events_are_looked_for_in_all_files_of_a_topic(tmp_path: Path) -> None:
