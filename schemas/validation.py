@@ -26,11 +26,22 @@ Mask = npt.NDArray[np.bool_]
 
 MAX_ID_BYTES = 128
 _MAX_TEXT_BYTES = 1_024
+_YEAR_2000_MS = 946_684_800_000
+_YEAR_2100_MS = 4_102_444_800_000
 _YEAR_10000_MS = 253_402_300_800_000
+_LAST_YEAR = 9999
 _MAX_DURATION_MS = 10**12
 _MAX_MINOR = 10**15
 _MAX_COUNT = 10**9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MISTAKEN = (
+    (10_000, 80_000, "the serial date of a spreadsheet"),
+    (20_000_101, 21_000_000, "yyyymmdd as a number"),
+    (_YEAR_2000_MS // 1000, _YEAR_2100_MS // 1000, "seconds instead of milliseconds"),
+    (_YEAR_2000_MS * 1000, _YEAR_2100_MS * 1000, "microseconds instead of milliseconds"),
+    (_YEAR_2000_MS * 1_000_000, _YEAR_2100_MS * 1_000_000, "nanoseconds instead of milliseconds"),
+)
+"""Numbers from and below, and what they may be; every one of them within this century."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +63,10 @@ class Rule(ABC):
     def allows(self, value: Any) -> bool:
         """Whether a single value keeps it."""
         return value is None or self._allows(value)
+
+    def wrong_at(self, _column: pa.Array, _row: int) -> str:
+        """What is wrong with the value of a row that breaks it."""
+        return str(self)
 
     @abstractmethod
     def _broken(self, column: pa.Array) -> Mask | None:
@@ -123,11 +138,9 @@ class Number(Rule):
     reason: Reason = Reason.INVALID_VALUE
     low: float
     high: float
-    words: str = ""
-    """What is wrong, where the bounds as numbers would say little."""
 
     def __str__(self) -> str:
-        return self.words or f"not between {self.low:,} and {self.high:,}"
+        return f"not between {self.low:,} and {self.high:,}"
 
     def _broken(self, column: pa.Array) -> Mask | None:
         values = numbers(column)
@@ -138,6 +151,51 @@ class Number(Rule):
 
     def _allows(self, value: float) -> bool:
         return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Time(Number):
+    """An instant in epoch milliseconds."""
+
+    reason: Reason = Reason.INVALID_TIME
+    low: float = _YEAR_2000_MS
+    high: float = _YEAR_10000_MS - 1
+
+    def __str__(self) -> str:
+        return "not between the years 2000 and 9999"
+
+    def wrong_at(self, column: pa.Array, row: int) -> str:
+        """With the likely cause."""
+        value = column[row].as_py()
+        cause = likely_cause(value)
+        lies = f"lies in {_year(value)}" if 0 <= value <= self.high else str(self)
+        return f"{lies}: {cause}" if cause else lies
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past(Number):
+    """An instant that is over."""
+
+    reason: Reason = Reason.FUTURE_DATED
+    low: float = -(2**63)
+
+    def __str__(self) -> str:
+        return f"in the future: later than {_EPOCH + timedelta(milliseconds=self.high):%Y-%m-%dT%H:%M:%SZ}"
+
+    def wrong_at(self, column: pa.Array, row: int) -> str:
+        """With the likely cause."""
+        return f"{self}: 9999 for never?" if _year(column[row].as_py()) == _LAST_YEAR else str(self)
+
+
+def likely_cause(number: float) -> str:
+    """What a number that is no time in milliseconds may be instead, as a question; empty if nothing suggests itself."""
+    if number == 0:
+        return "0 for no time?"
+    return next((f"{words}?" for low, high, words in _MISTAKEN if low <= number < high), "")
+
+
+def _year(time_ms: float) -> int:
+    return (_EPOCH + timedelta(milliseconds=min(time_ms, _YEAR_10000_MS - 1))).year
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +244,7 @@ _ACCOUNT_ID: Rules = (*_ID, Unreserved())
 _OPTIONAL_ID: Rules = (Text(most=MAX_ID_BYTES, reason=Reason.INVALID_ID),)
 _TEXT: Rules = (Text(),)
 _TEXTS: Rules = (Texts(),)
-_TIME: Rules = (
-    Number(low=0, high=_YEAR_10000_MS - 1, reason=Reason.INVALID_TIME, words="not between the years 1970 and 9999"),
-)
+_TIME: Rules = (Time(),)
 _QUANTITY: Rules = (Number(low=0, high=_MAX_COUNT, reason=Reason.INVALID_QUANTITY),)
 _DURATION: Rules = (Number(low=0, high=_MAX_DURATION_MS, reason=Reason.INVALID_QUANTITY),)
 _COUNT: Rules = (Number(low=0, high=_MAX_COUNT),)
@@ -313,8 +369,10 @@ def violations(schema: str, columns: pa.RecordBatch) -> dict[int, tuple[str, str
     """Reason and detail of the first rule that each bad row breaks."""
     found: dict[int, tuple[str, str]] = {}
     for rows, name, rule in broken_rules(schema, columns):
+        values = columns.column(name)
         for row in np.flatnonzero(rows).tolist():
-            found.setdefault(row, (rule.reason, f"{name}: {rule}"))
+            if row not in found:
+                found[row] = (rule.reason, f"{name}: {rule.wrong_at(values, row)}")
     return found
 
 
@@ -328,7 +386,4 @@ def _with_latest(schema: str, latest_ms: int | None) -> Mapping[str, Rules]:
     if latest_ms is None:
         return rules
     name = EVENT_TIME[schema]
-    at = _EPOCH + timedelta(milliseconds=latest_ms)
-    words = f"in the future: later than {at:%Y-%m-%dT%H:%M:%SZ}"
-    future = Number(low=-(2**63), high=latest_ms, reason=Reason.FUTURE_DATED, words=words)
-    return {**rules, name: (*rules[name], future)}
+    return {**rules, name: (*rules[name], Past(high=latest_ms))}

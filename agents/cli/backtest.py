@@ -13,13 +13,13 @@ import typer
 from agents.cli.console import err, out, print_json, print_table, progress
 from agents.cli.failures import USAGE
 from agents.cli.inputs import files_document, show_files, warn_of_files
-from agents.cli.options import ConfigFile, Json, settings
+from agents.cli.options import ConfigFile, Json, TimeUnit, UtcOffset, settings, times_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agents.backtest.run import Replayed
-    from agents.eventfiles.files import EventFiles
+    from agents.eventfiles.files import EventFiles, TimesAs
     from pipeline.config import EngineConfig
     from pipeline.scoring.labels import Label
 
@@ -48,6 +48,8 @@ def backtest(
         float, typer.Option(min=0.0, max=1.0, help="Share of churned accounts to be warned of 30 days before.")
     ] = 0.5,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without the bad rows.")] = False,
+    time_unit: TimeUnit = "ms",
+    utc_offset: UtcOffset = "+00:00",
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
@@ -66,7 +68,8 @@ def backtest(
     from agents.portfolio import portfolio_of, write_portfolio
 
     engine = settings(config).engine()
-    files, known = _read(events, engine), read_labels(labels) if labels is not None else None
+    files = _read(events, times_as(time_unit, utc_offset), time.time_ns() // 1_000_000 + engine.max_skew_ms)
+    known = read_labels(labels) if labels is not None else None
     to.mkdir(parents=True, exist_ok=True)
     warn_of_files(files)
     if not json:
@@ -90,11 +93,11 @@ def backtest(
         _show(document, to)
 
 
-def _read(events: Path, engine: EngineConfig) -> EventFiles:
+def _read(events: Path, written: TimesAs, latest_ms: int) -> EventFiles:
     from agents.eventfiles.files import read_events
 
     with err.status(f"reading {events}"):
-        return read_events(events, latest_ms=time.time_ns() // 1_000_000 + engine.max_skew_ms)
+        return read_events(events, times_as=written, latest_ms=latest_ms)
 
 
 def _replay(files: EventFiles, engine: EngineConfig, partitions: int) -> Replayed:
@@ -135,12 +138,10 @@ def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> bool:
         return False
     write_rejects(files.rejected, target)
     for reject in files.rejected[:_SHOWN_REJECTS]:
-        value = f" (it is {reject.value!r})" if reject.value else ""
-        where = f"{reject.file}:{reject.row}: {reject.field or 'row'}"
-        err.print(f"{where}: {reject.reason}{value}", markup=False, highlight=False, soft_wrap=True)
+        err.print(str(reject), markup=False, highlight=False, soft_wrap=True)
     if len(files.rejected) > _SHOWN_REJECTS:
         err.print(f"and {len(files.rejected) - _SHOWN_REJECTS} more", highlight=False)
-    rows = len({(reject.file, reject.row) for reject in files.rejected})
+    rows = len({(reject.file, reject.row) for reject in files.rejected if reject.row})
     err.print(f"{rows} of {files.rows_read} rows are bad; all are in {target}", markup=False, highlight=False)
     if not ignore:
         err.print("nothing was replayed; mend the rows, or leave them out with --skip-bad", markup=False)

@@ -12,7 +12,7 @@ import typer
 from agents.cli.console import err, out, print_json, print_table, progress
 from agents.cli.failures import USAGE
 from agents.cli.inputs import days_of, files_document, show_files, warn_of_files
-from agents.cli.options import ConfigFile, EventFolder, Json, settings
+from agents.cli.options import ConfigFile, EventFolder, Json, TimeUnit, UtcOffset, settings, times_as
 from schemas.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def emit(
         int | None,
         typer.Option(min=1, help="Wait while the workers are more records than this behind in a partition."),
     ] = None,
+    time_unit: TimeUnit = "ms",
+    utc_offset: UtcOffset = "+00:00",
     json: Json = False,
 ) -> None:
     """Check event files and produce them into the input topics.
@@ -111,6 +113,7 @@ def emit(
     with err.status(f"reading {events}"):
         files = read_events(
             events,
+            times_as=times_as(time_unit, utc_offset),
             latest_ms=time.time_ns() // 1_000_000 + chosen.engine().max_skew_ms,
             record_bytes=chosen.limits.record_bytes,
         )
@@ -151,9 +154,7 @@ def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore:
     target = to or Path(f"{events.resolve().name}.rejects.jsonl")
     write_rejects(files.rejected, target)
     for reject in files.rejected[:_SHOWN_REJECTS]:
-        value = f" (it is {reject.value!r})" if reject.value else ""
-        where = f"{reject.file}:{reject.row}: {reject.field or 'row'}"
-        err.print(f"{where}: {reject.reason}{value}", markup=False, highlight=False, soft_wrap=True)
+        err.print(str(reject), markup=False, highlight=False, soft_wrap=True)
     more = len(files.rejected) - _SHOWN_REJECTS
     others = f"and {more} more; " if more > 0 else ""
     err.print(f"{others}{len(files.rejected)} rejects are in {target}", markup=False, highlight=False)

@@ -72,8 +72,7 @@ def warn_of_files(files: EventFiles) -> None:
 def _warnings(files: EventFiles) -> Iterator[str]:
     from agents.eventfiles.summary import doubtful_accounts
 
-    for file, column in files.ignored_columns:
-        yield f"{file}: column {column} is not known and is left out"
+    yield from files.notes
     for one in files.summaries:
         for row, event_id in one.first_duplicates:
             yield f"{one.file}:{row}: event {event_id} stands in an earlier row too and counts once"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from agents.settings import Settings, load
+from schemas.errors import UsageError
+
+if TYPE_CHECKING:
+    from agents.eventfiles.files import TimesAs
 
 ConfigFile = Annotated[
     Path | None,
@@ -20,12 +25,31 @@ EventFolder = Annotated[
     typer.Argument(
         metavar="DIR-OR-FILE",
         exists=True,
-        help="Folder with usage.*, billing.*, tickets.*, signals.*, profiles.*, or one such file "
+        help="Folder with usage*, billing*, tickets*, signals*, profiles*, or one such file "
         "(.jsonl, .csv, both also .gz, or .parquet).",
     ),
 ]
+TimeUnit = Annotated[
+    Literal["s", "ms", "us"], typer.Option("--time-unit", help="Of times that the files write as numbers.")
+]
+UtcOffset = Annotated[
+    str, typer.Option("--utc-offset", metavar="+HH:MM", help="Of times that the files write without an offset.")
+]
+_OFFSET = re.compile(r"([+-])(0[0-9]|1[0-4]):([0-5][0-9])")
 
 
 def settings(config: Path | None) -> Settings:
     """The settings in force. Raises ConfigError with every problem."""
     return load(config, os.environ)
+
+
+def times_as(unit: Literal["s", "ms", "us"], utc_offset: str) -> TimesAs:
+    """How times of files are written. Raises UsageError if the offset is none."""
+    from agents.eventfiles.files import TimesAs
+
+    found = _OFFSET.fullmatch(utc_offset)
+    if found is None:
+        msg = f"--utc-offset {utc_offset} is not between -14:00 and +14:59, as +02:00"
+        raise UsageError(msg)
+    sign, hours, minutes = found.groups()
+    return TimesAs(unit, int(f"{sign}1") * (int(hours) * 60 + int(minutes)) * 60_000)

@@ -38,12 +38,15 @@ def portfolio(
 
     Example: foreshock portfolio --events sample --out result
     """
-    from agents.eventfiles.files import read_events
+    from agents.eventfiles.files import EventFileError, read_events
     from agents.portfolio import document_of, portfolio_of, write_portfolio
 
     zone = settings(config).app.timezone
     with err.status(f"reading {events}"):
         files = read_events(events)
+    unread = [str(one) for one in files.rejected if not one.row]
+    if unread:
+        raise EventFileError(unread)
     if files.rejected:
         err.print(f"{len({(one.file, one.row) for one in files.rejected})} bad rows are left out", highlight=False)
     with err.status("computing"):

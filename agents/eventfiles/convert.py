@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,15 +17,39 @@ from pipeline.terms.arrays import Bools
 from schemas.definitions import current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 TIME = "time"
 """Stands for int64 milliseconds where a column's type is asked for."""
+ID = "id"
+"""Stands for text in which a whole number is written in one way only."""
 
+TimeUnit = Literal["s", "ms", "us"]
+
+
+@dataclass(frozen=True, slots=True)
+class TimesAs:
+    """How times are written where they do not say it themselves."""
+
+    unit: TimeUnit = "ms"
+    """Of numbers."""
+    offset_ms: int = 0
+    """Ahead of UTC, of dates and of times without an offset."""
+
+
+_MS_OF: Mapping[str, Decimal] = {"s": Decimal(1000), "ms": Decimal(1), "us": Decimal("0.001")}
+AS_WRITTEN = TimesAs()
+"""Epoch milliseconds, UTC."""
+_NO_MAP = "value"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _INT64_LIMIT = 2.0**63
+_MOST_SECONDS = 2**63 // 1000 - 1
+_EXACT_LIMIT = 2**53
+"""Whole numbers from here on are not exact once they have been floats."""
+_WHOLE = r"^[+-]?[0-9]+\.0+$"
+_INEXACT = r"^[+-]?[0-9]{16,}\.0+$|^[+-]?[0-9](\.[0-9]+)?[eE]\+[0-9]+$"
 
 
 class Converted(NamedTuple):
@@ -40,22 +66,27 @@ def time_fields(schema_name: str) -> frozenset[str]:
     )
 
 
-def convert(values: pa.Array, target: pa.DataType | str) -> Converted:
-    """Bring a column to an Arrow type (string, int64, float64, list or map of strings), or to `TIME`.
+def convert(values: pa.Array, target: pa.DataType | str, times_as: TimesAs = AS_WRITTEN) -> Converted:
+    """Bring a column to an Arrow type (string, int64, float64, list or map of strings), to `TIME` or to `ID`.
 
-    Integers may be written as integral floats, numbers as text, times as epoch milliseconds or ISO 8601
-    (without an offset: UTC), lists and maps as JSON, lists also separated by semicolons. Whether the value is then
+    Integers may be written as integral floats, numbers as text, times as numbers of a unit or ISO 8601, lists as
+    JSON or separated by semicolons, maps as JSON, whose values are kept as JSON text. Whether the value is then
     acceptable is not asked here.
     """
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
-    if _is_text(values.type):
+    if is_text(values.type):
         values = values.cast(pa.string())
+    if pa.types.is_null(values.type):
+        return _good(pa.nulls(len(values), _TYPE_OF.get(target, target)))
     if values.type == target and _is_sound(values):
         return _good(values)
-    if pa.types.is_null(values.type):
-        return _good(pa.nulls(len(values), pa.int64() if target is TIME else target))
-    return _times(values) if target is TIME else _converter(target)(values)
+    if target is TIME:
+        return _times(values, times_as)
+    return _ids(values) if target is ID else _converter(target)(values)
+
+
+_TYPE_OF: Mapping[Any, pa.DataType] = {TIME: pa.int64(), ID: pa.string()}
 
 
 def _converter(target: pa.DataType) -> Callable[[pa.Array], Converted]:
@@ -69,7 +100,8 @@ def _converter(target: pa.DataType) -> Callable[[pa.Array], Converted]:
     return lambda values: _one_by_one(values, parse, target)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column is of text, of whatever length."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
@@ -95,7 +127,7 @@ def _one_by_one(values: pa.Array, parse: Callable[[Any], Any], target: pa.DataTy
         try:
             value = scalar.as_py()
             out.append(None if value is None else parse(value))
-        except (ValueError, TypeError, OverflowError, msgspec.DecodeError):
+        except (ValueError, TypeError, ArithmeticError, RecursionError, msgspec.DecodeError):
             out.append(None)
             bad[place] = True
     return Converted(pa.array(out, target), bad)
@@ -107,8 +139,31 @@ def _texts(values: pa.Array) -> Converted:
     return _one_by_one(values, _parse_text, pa.string())
 
 
+def _ids(values: pa.Array) -> Converted:
+    """Texts; 1001.0 is 1001, which a column of numbers becomes as soon as one is missing."""
+    if pa.types.is_floating(values.type):
+        return _one_by_one(values, _parse_float_id, pa.string())
+    texts, bad = _texts(values) if values.type != pa.string() or not _is_sound(values) else _good(values)
+    inexact = pc.match_substring_regex(texts, _INEXACT).fill_null(False)
+    if inexact.true_count:
+        texts = pc.if_else(inexact, pa.scalar(None, pa.string()), texts)
+        bad = bad | inexact.to_numpy(zero_copy_only=False)
+    whole = pc.match_substring_regex(texts, _WHOLE).fill_null(False)
+    if whole.true_count:
+        texts = pc.if_else(whole, pc.replace_substring_regex(texts, r"\.0+$", ""), texts)
+    return Converted(texts, bad)
+
+
+def _parse_float_id(value: float) -> str:
+    if not math.isfinite(value) or abs(value) >= _EXACT_LIMIT:
+        raise ValueError
+    return str(int(value)) if value.is_integer() else str(value)
+
+
 def _integers(values: pa.Array) -> Converted:
-    if pa.types.is_integer(values.type) or _is_text(values.type):
+    if pa.types.is_duration(values.type):
+        return _milliseconds(values)
+    if pa.types.is_integer(values.type) or is_text(values.type):
         try:
             return _good(values.cast(pa.int64()))
         except pa.ArrowInvalid:
@@ -125,36 +180,42 @@ def _floats(values: pa.Array) -> Converted:
     return _one_by_one(values, _parse_float, pa.float64())
 
 
-def _times(values: pa.Array) -> Converted:
+def _times(values: pa.Array, written: TimesAs) -> Converted:
     if pa.types.is_integer(values.type):
-        return _integers(values)
-    if pa.types.is_temporal(values.type) and not pa.types.is_time(values.type):
-        return _instants(values)
-    if _is_text(values.type):
+        numbers, bad = _integers(values)
+        instants = _milliseconds(numbers.cast(pa.timestamp(written.unit)))
+        return instants._replace(bad=bad | instants.bad)
+    if pa.types.is_date(values.type):
+        return _ahead(_good(values.cast(pa.timestamp("ms")).cast(pa.int64())), written)
+    if pa.types.is_timestamp(values.type):
+        instants = _milliseconds(values)
+        return instants if values.type.tz else _ahead(instants, written)
+    if is_text(values.type):
         # Whole columns at once; the first value that does not fit makes each attempt fail early.
         for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us"), pa.int64()):
             try:
-                return _times(values.cast(kind))
+                return _times(values.cast(kind), written)
             except pa.ArrowInvalid:
                 continue
-    return _one_by_one(values, _parse_time, pa.int64())
+    return _one_by_one(values, lambda value: _parse_time(value, written), pa.int64())
 
 
-def _instants(values: pa.Array) -> Converted:
-    """Milliseconds of dates and timestamps, rounded down; without a time zone they are UTC."""
-    if pa.types.is_date(values.type):
-        return _good(values.cast(pa.timestamp("ms")).cast(pa.int64()))
-    if pa.types.is_duration(values.type):
-        return _one_by_one(values, _parse_time, pa.int64())
+def _ahead(local: Converted, written: TimesAs) -> Converted:
+    return local if not written.offset_ms else local._replace(values=pc.subtract(local.values, written.offset_ms))
+
+
+def _milliseconds(values: pa.Array) -> Converted:
+    """Milliseconds of timestamps or durations, rounded down; what overflows is bad."""
     numbers = values.cast(pa.int64())
-    match values.type.unit:
-        case "s":
-            return _good(pc.multiply(numbers, 1000))
-        case "ms":
-            return _good(numbers)
-    per_ms = 1_000 if values.type.unit == "us" else 1_000_000
-    floored = np.floor_divide(pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False), per_ms)
-    return _good(pa.array(floored, mask=values.is_null().to_numpy(zero_copy_only=False)))
+    unit = values.type.unit
+    if unit == "ms":
+        return _good(numbers)
+    missing = values.is_null().to_numpy(zero_copy_only=False)
+    found = pc.fill_null(numbers, 0).to_numpy(zero_copy_only=False)
+    if unit == "s":
+        bad = (found > _MOST_SECONDS) | (found < -_MOST_SECONDS)
+        return Converted(pa.array(np.where(bad, 0, found) * 1000, mask=missing | bad), bad)
+    return _good(pa.array(np.floor_divide(found, 1_000 if unit == "us" else 1_000_000), mask=missing))
 
 
 def _parse_text(value: Any) -> str:
@@ -170,9 +231,10 @@ def _parse_integer(value: Any) -> int:
             return _in_range(int(value))
         except ValueError:
             value = float(value)
-    if isinstance(value, float) and not value.is_integer():
+    whole = _in_range(int(value))
+    if whole != value:
         raise ValueError
-    return _in_range(int(value))
+    return whole
 
 
 def _in_range(value: int) -> int:
@@ -195,18 +257,25 @@ def _parse_float(value: Any) -> float:
     return number
 
 
-def _parse_time(value: Any) -> int:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+def _parse_time(value: Any, written: TimesAs) -> int:
     if isinstance(value, str):
+        value = value.strip()
         try:
-            return _parse_integer(value)
-        except ValueError:
-            value = datetime.fromisoformat(value.strip())
+            return _parse_number_of_time(value, written)
+        except (ValueError, ArithmeticError):
+            value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        return (aware - _EPOCH) // _MILLISECOND
-    return _parse_integer(value)
+        if value.tzinfo is not None:
+            return (value - _EPOCH) // _MILLISECOND
+        return (value.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND - written.offset_ms
+    return _parse_number_of_time(value, written)
+
+
+def _parse_number_of_time(value: Any, written: TimesAs) -> int:
+    if written.unit == "ms":
+        return _parse_integer(value)
+    _refuse_number(value)
+    return _in_range(math.floor(Decimal(str(value)) * _MS_OF[written.unit]))
 
 
 def _parse_strings(value: Any) -> list[str]:
@@ -218,8 +287,20 @@ def _parse_strings(value: Any) -> list[str]:
 
 
 def _parse_map(value: Any) -> list[tuple[str, str]]:
+    """A map; whatever else is told is kept under a name of its own."""
     if isinstance(value, str):
-        value = msgspec.json.decode(value)
+        try:
+            value = msgspec.json.decode(value, type=dict[str, Any])
+        except (msgspec.DecodeError, RecursionError):
+            return [(_NO_MAP, value)]
     pairs = value.items() if isinstance(value, dict) else value
+    if not isinstance(value, dict) and not (isinstance(value, list) and all(isinstance(each, tuple) for each in value)):
+        pairs = [(_NO_MAP, value)]
     # A reader of JSON gives every object the keys of all; those that were absent are null.
-    return [(str(key), _parse_text(part)) for key, part in pairs if part is not None]
+    return [(str(key), _text_of(part)) for key, part in pairs if part is not None]
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+import pyarrow as pa
 
 from agents.eventfiles.arrival import file_schema
+from agents.eventfiles.convert import AS_WRITTEN, TimesAs
 from agents.eventfiles.labels import read_labels
 from agents.eventfiles.read import SUFFIXES, UnreadableError, read_columns
+from agents.eventfiles.rejects import REJECTS_SUFFIX
 from agents.eventfiles.rows import CheckedFile, check_rows
 from agents.eventfiles.summary import join
-from agents.eventfiles.types import TOPIC_OF, EventFileError, EventFiles, EventTables, Rejected
+from agents.eventfiles.types import TOPIC_OF, EventFileError, EventFiles, EventTables, Rejected, topic_name
 from agents.eventfiles.write import LABELS_FILE, Format, write_events
 from pipeline.simulate.tables import arrow_schema
 from schemas.codec.decode import MAX_RECORD_BYTES
 from schemas.topics import TOPICS
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = [
     "LABELS_FILE",
@@ -27,76 +29,127 @@ __all__ = [
     "EventTables",
     "Format",
     "Rejected",
-    "find_files",
+    "TimesAs",
     "read_events",
     "read_labels",
     "write_events",
 ]
 
 
-def read_events(path: Path | str, *, latest_ms: int | None = None, record_bytes: int = MAX_RECORD_BYTES) -> EventFiles:
+class _Found(NamedTuple):
+    """What is in a folder."""
+
+    files: dict[str, list[Path]]
+    """By the name of their topic."""
+    notes: list[str]
+    """Why others are no event files."""
+    unusable: list[Rejected]
+    """Event files by their name, but of an unknown kind."""
+
+
+def read_events(
+    path: Path | str,
+    *,
+    times_as: TimesAs = AS_WRITTEN,
+    latest_ms: int | None = None,
+    record_bytes: int = MAX_RECORD_BYTES,
+) -> EventFiles:
     """Read a folder of event files, or one of them; bad rows are left out and reported in `rejected`.
 
     What is bad is what a worker would dead-letter for its content, and an id that comes again with other content.
-    Rows may stand in any order: they are sorted by event time, or by `arrived_at` where a file has that column.
+    Several files of one topic are read together; one that cannot be used is a reject as a whole. Rows may stand in
+    any order: they are sorted by event time, or by `arrived_at` where a file has that column.
 
     Args:
         path: of the folder or the file.
+        times_as: how times are written that do not say it themselves.
         latest_ms: rows of a later event time are bad, because they lie in the future; None: whatever lies there.
         record_bytes: the largest record that the workers take.
 
     Raises:
-        EventFileError: no event file is there, one is unreadable, or a required column is missing.
+        EventFileError: no event file is there, or none can be used.
     """
-    files = find_files(Path(path))
-    problems: list[str] = []
-    read: dict[str, CheckedFile] = {}
-    for name, file in files.items():
+    root = Path(path)
+    found = _find(root)
+    notes, rejected = list(found.notes), list(found.unusable)
+    read: dict[str, list[tuple[str, CheckedFile]]] = {}
+    for name, file in ((name, file) for name, files in found.files.items() for file in files):
         schema_name = TOPICS[TOPIC_OF[name]].schema
+        shown = _shown(file, root)
         try:
             raw = read_columns(file, file_schema(schema_name))
-            read[name] = check_rows(raw, schema_name, file.name, latest_ms=latest_ms, record_bytes=record_bytes)
+            checked = check_rows(
+                raw, schema_name, shown, times_as=times_as, latest_ms=latest_ms, record_bytes=record_bytes
+            )
         except UnreadableError as error:
-            problems.append(f"{file.name}: {error}")
-    if problems:
-        raise EventFileError(problems)
-    joined = {name: join(TOPIC_OF[name], [(files[name].name, one)]) for name, one in read.items()}
+            rejected.append(_whole(shown, str(error)))
+            continue
+        read.setdefault(name, []).append((shown, checked))
+        notes += checked.notes
+    if not read:
+        raise EventFileError([*map(str, rejected), *([] if rejected else [_nothing_in(root), *notes])])
+    joined = {name: join(TOPIC_OF[name], files) for name, files in read.items()}
+    summaries = tuple(summary for one in joined.values() for summary in one.summaries)
     return EventFiles(
         **{name: joined[name].table if name in joined else _empty(name) for name in TOPIC_OF},
-        rejected=tuple(reject for one in joined.values() for reject in one.rejected),
-        summaries=tuple(summary for one in joined.values() for summary in one.summaries),
-        ignored_columns=tuple((files[name].name, column) for name, one in read.items() for column in one.ignored),
-        rows_read=sum(one.rows for one in read.values()),
+        rejected=(*rejected, *(reject for one in joined.values() for reject in one.rejected)),
+        notes=tuple(notes),
+        rows_read=sum(one.rows for one in summaries),
+        summaries=summaries,
     )
 
 
-def find_files(path: Path) -> dict[str, Path]:
-    """The event files at a path, by name without suffixes.
-
-    Raises:
-        EventFileError: there is none, or there are two of one name, or one of an unknown kind.
-    """
+def _find(path: Path) -> _Found:
+    """The event files at a path."""
     if not path.exists():
         raise EventFileError([f"{path} does not exist"])
-    candidates = sorted(path.iterdir()) if path.is_dir() else [path]
-    found: dict[str, Path] = {}
-    problems: list[str] = []
-    for file in candidates:
-        name, _dot, rest = file.name.partition(".")
-        if name not in TOPIC_OF or not rest:
+    found = _Found({name: [] for name in TOPIC_OF}, [], [])
+    is_one = path.is_file() or (_is_known(path) and topic_name(path) is not None)
+    for each in [path] if is_one else sorted(path.iterdir()):
+        name = topic_name(each)
+        if each.name.startswith((".", "_")) or each.name == LABELS_FILE:
             continue
-        if f".{rest}" not in SUFFIXES:
-            problems.append(f"{file.name}: unknown kind of file; known are {', '.join(SUFFIXES)}")
-        elif name in found:
-            problems.append(f"{file.name}: {found[name].name} is there too; keep one of them")
-        else:
-            found[name] = file
-    if not found and not problems:
-        wanted = ", ".join(f"{name}.*" for name in TOPIC_OF)
-        problems.append(f"{path}: no event file; its name must be one of {wanted}, with {', '.join(SUFFIXES)}")
-    if problems:
-        raise EventFileError(problems)
-    return {name: found[name] for name in TOPIC_OF if name in found}
+        if name is None or each.name.endswith(REJECTS_SUFFIX):
+            found.notes.append(f"{each.name}: not read: {_nameless(each)}")
+            continue
+        for part in _parts(each):
+            if _is_known(part):
+                found.files[name].append(part)
+            else:
+                reason = f"unknown kind of file; known are {', '.join(SUFFIXES)}"
+                found.unusable.append(_whole(_shown(part, path), reason))
+    return found
+
+
+def _parts(path: Path) -> list[Path]:
+    """The file, or the files in a folder that stands for one, as Spark writes it."""
+    if path.is_file():
+        return [path]
+    return sorted(part for part in path.rglob("*") if part.is_file() and not part.name.startswith((".", "_")))
+
+
+def _is_known(file: Path) -> bool:
+    return file.name.lower().endswith(SUFFIXES)
+
+
+def _shown(file: Path, root: Path) -> str:
+    return file.name if file == root else str(file.relative_to(root))
+
+
+def _whole(file: str, reason: str) -> Rejected:
+    return Rejected(file, 0, "", reason, "")
+
+
+def _nameless(file: Path) -> str:
+    if file.name.endswith(REJECTS_SUFFIX):
+        return "a list of rejected rows"
+    near = get_close_matches(file.name.lower().partition(".")[0], TOPIC_OF, n=1)
+    return f"its name begins with none of {', '.join(TOPIC_OF)}" + "".join(f"; did you mean {each}?" for each in near)
+
+
+def _nothing_in(path: Path) -> str:
+    wanted = ", ".join(f"{name}.*" for name in TOPIC_OF)
+    return f"{path}: no event file; its name must be one of {wanted}, with {', '.join(SUFFIXES)}"
 
 
 def _empty(name: str) -> pa.Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from agents.eventfiles.convert import TIME, convert
+from agents.eventfiles.convert import ID, TIME, convert
 from agents.eventfiles.read import RawColumns, UnreadableError, read_columns
 from agents.eventfiles.types import EventFileError
 from pipeline.scoring.labels import LABEL_RULES, Label
@@ -38,10 +38,11 @@ def read_labels(path: Path | str) -> list[Label]:
     problems = [f"{file.name} line {bad.row}: {bad.reason}" for bad in raw.malformed]
     numbers = raw.row_numbers()
     for name, values in raw.columns.items():
-        converted, bad = convert(values, TIME if name in _TIMES else pa.string())
+        converted, bad = convert(values, TIME if name in _TIMES else ID if name == "account_id" else pa.string())
         columns[name] = converted.to_pylist()
         problems += [
-            f"{file.name} line {numbers[row]}: {name}: not a time: {values[row]}" for row in bad.nonzero()[0].tolist()
+            f"{file.name} line {numbers[row]}: {name}: not a {'time' if name in _TIMES else 'text'}: {values[row]}"
+            for row in bad.nonzero()[0].tolist()
         ]
     problems += _problems(file.name, raw, columns, numbers)
     if problems:

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from agents.eventfiles.files import Rejected
+    from agents.eventfiles.types import Rejected
+
+REJECTS_SUFFIX = ".rejects.jsonl"
 
 
 def write_rejects(rejected: Sequence[Rejected], target: Path) -> None:

@@ -10,13 +10,25 @@ from schemas.topics import INPUT_TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import pyarrow as pa
 
 TOPIC_OF: Mapping[str, str] = dict(
     zip(("usage", "billing", "tickets", "signals", "profiles"), INPUT_TOPICS, strict=True)
 )
-"""File name without suffixes → topic."""
+"""What the name of a file begins with → topic."""
+
+
+def topic_name(file: Path) -> str | None:
+    """The name of the topic that a file's name stands for: usage.csv, Usage (1).csv, usage_2026-02.csv, ticket.csv."""
+    stem = file.name.lower()
+    for name in TOPIC_OF:
+        begin = name.removesuffix("s")
+        rest = stem.removeprefix(begin).removeprefix("s")
+        if stem.startswith(begin) and not rest[:1].isalpha():
+            return name
+    return None
 
 
 class EventFileError(UsageError):
@@ -32,12 +44,18 @@ class Rejected(NamedTuple):
 
     file: str
     row: int
-    """Line of a text file (a CSV header is line 1), row of a Parquet file counted from 1."""
+    """Line of a text file (a CSV header is line 1), row of a Parquet file counted from 1; 0: the whole file."""
     field: str
     """Empty when the row as a whole is malformed."""
     reason: str
     value: str
     """As found, shortened."""
+
+    def __str__(self) -> str:
+        if not self.row:
+            return f"{self.file}: {self.reason}"
+        value = f" (it is {self.value!r})" if self.value else ""
+        return f"{self.file}:{self.row}: {self.field or 'row'}: {self.reason}{value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +119,8 @@ class EventFiles:
     signals: pa.Table
     profiles: pa.Table
     rejected: tuple[Rejected, ...] = ()
-    ignored_columns: tuple[tuple[str, str], ...] = ()
-    """(file, column) of columns that no event of the topic has: perhaps a misspelt one."""
+    notes: tuple[str, ...] = ()
+    """What was left out although no row was: files, columns, blank rows, markers of nothing; a line each."""
     rows_read: int = 0
     """Rows in the files, rejected ones included."""
     summaries: tuple[FileSummary, ...] = ()

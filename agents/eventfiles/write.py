@@ -14,7 +14,7 @@ import pyarrow.parquet
 
 from agents.eventfiles.arrival import ARRIVED_AT, with_arrival
 from agents.eventfiles.convert import time_fields
-from agents.eventfiles.types import TOPIC_OF, EventFileError, EventTables
+from agents.eventfiles.types import TOPIC_OF, EventFileError, EventTables, topic_name
 from schemas.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def write_events(
 
 def _refuse_mixture(folder: Path, targets: Mapping[str, Path]) -> None:
     """A file of an earlier run in another format would be read beside the new one."""
-    names = [file.name for file in folder.iterdir() if file.name.partition(".")[0] in TOPIC_OF]
+    names = [file.name for file in folder.iterdir() if topic_name(file) is not None]
     other = sorted(set(names) - {target.name for target in targets.values()})
     if other:
         raise EventFileError([f"{folder} already has {', '.join(other)}; remove them or choose another folder"])

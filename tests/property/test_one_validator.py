@@ -46,7 +46,7 @@ def write_parquet(topic: str, rows: list[Row], folder: Path) -> list[int]:
 
 
 def write_jsonl(topic: str, rows: list[Row], folder: Path) -> list[int]:
-    # JSON has no NaN; as a text it is read as one.
+    # JSON has no infinity; as a text it is read as one.
     lines = [json.dumps({name: _finite(each) for name, each in row.items()}) for row in rows]
     (folder / f"{FILE_OF[topic]}.jsonl").write_text("\n".join(lines) + "\n")
     return list(range(1, len(rows) + 1))
@@ -123,7 +123,9 @@ def assert_agreed(topic: str, form: str, rows: list[Row]) -> dict[int, set[str]]
 
 
 def _is_told(form: str, row: Row) -> bool:
-    """Whether a file of this kind can say it: an empty text is nothing in CSV."""
+    """Whether a file of this kind can say it: an empty text is nothing in CSV, NaN in any text."""
+    if form != "parquet" and any(isinstance(each, float) and math.isnan(each) for each in row.values()):
+        return False
     return form != "csv" or "" not in row.values()
 
 

@@ -16,7 +16,9 @@ from agents.eventfiles.summary import doubtful_accounts, in_no_other, join
 if TYPE_CHECKING:
     from pathlib import Path
 
-DAY_MS = 86_400_000
+AT_MS = 1_767_225_600_000
+"""2026-01-01."""
+DAY_MS = AT_MS + 86_400_000
 
 
 TICKET = "account_id,ticket_id,type,occurred_at"
@@ -37,9 +39,9 @@ def problems(folder: Path, name: str, text: str | bytes) -> list[str]:
 
 @pytest.mark.parametrize("name", ["usage.csv", "usage.csv.gz"])
 def test_a_csv_file_needs_only_the_required_columns(tmp_path: Path, name: str) -> None:
-    files = read(tmp_path, name, "account_id,feature,occurred_at\na,search,1000\n")
+    files = read(tmp_path, name, "account_id,feature,occurred_at\na,search,1767225601000\n")
     (row,) = files.usage.to_pylist()
-    assert (row["account_id"], row["feature"], row["occurred_at"]) == ("a", "search", 1000)
+    assert (row["account_id"], row["feature"], row["occurred_at"]) == ("a", "search", AT_MS + 1000)
     assert row["quantity"] == 1.0
     assert row["user_id"] is None
     assert row["event_id"]
@@ -51,15 +53,15 @@ def test_a_csv_file_needs_only_the_required_columns(tmp_path: Path, name: str) -
 @pytest.mark.parametrize(
     ("written", "read_ms"),
     [
-        ("86400000", DAY_MS),
-        ("1970-01-02", DAY_MS),
-        ("1970-01-02T00:00:00Z", DAY_MS),
-        ("1970-01-02 00:00:00.250Z", DAY_MS + 250),
-        ("1970-01-02T02:00:00+02:00", DAY_MS),
-        ("1970-01-02T00:00:00", DAY_MS),
-        ("1970-01-02T00:00:00.123999Z", DAY_MS + 123),
-        ("1970-01-02T00:00:00.123456789Z", DAY_MS + 123),
-        ("19700102T000000Z", DAY_MS),
+        ("1767312000000", DAY_MS),
+        ("2026-01-02", DAY_MS),
+        ("2026-01-02T00:00:00Z", DAY_MS),
+        ("2026-01-02 00:00:00.250Z", DAY_MS + 250),
+        ("2026-01-02T02:00:00+02:00", DAY_MS),
+        ("2026-01-02T00:00:00", DAY_MS),
+        ("2026-01-02T00:00:00.123999Z", DAY_MS + 123),
+        ("2026-01-02T00:00:00.123456789Z", DAY_MS + 123),
+        ("20260102T000000Z", DAY_MS),
         ("9999-12-31T23:59:59.999Z", 253_402_300_799_999),
     ],
 )
@@ -70,13 +72,13 @@ def test_times_are_epoch_milliseconds_or_iso_8601(tmp_path: Path, written: str, 
 
 
 def test_times_of_several_kinds_may_stand_in_one_column(tmp_path: Path) -> None:
-    text = "account_id,feature,occurred_at\na,f,86400000\na,f,1970-01-02\na,f,1970-01-02T01:00:00+01:00\n"
+    text = "account_id,feature,occurred_at\na,f,1767312000000\na,f,2026-01-02\na,f,2026-01-02T01:00:00+01:00\n"
     assert read(tmp_path, "usage.csv", text).usage["occurred_at"].to_pylist() == [DAY_MS] * 3
 
 
 @pytest.mark.parametrize("written", ["soon", "2026-02-30", "2026-13-01T00:00:00Z", "2026-01-01T25:00:00Z", "1e400"])
 def test_what_is_no_time_is_rejected(tmp_path: Path, written: str) -> None:
-    files = read(tmp_path, "usage.csv", f"account_id,feature,occurred_at\na,f,{written}\na,f,5\n")
+    files = read(tmp_path, "usage.csv", f"account_id,feature,occurred_at\na,f,{written}\na,f,1767225600005\n")
     (reject,) = files.rejected
     assert reject == Rejected("usage.csv", 2, "occurred_at", "not a time: epoch milliseconds or ISO 8601", written)
     assert files.usage.num_rows == 1
@@ -84,16 +86,16 @@ def test_what_is_no_time_is_rejected(tmp_path: Path, written: str) -> None:
 
 def test_every_bad_row_of_every_file_is_reported_with_its_line_and_field(tmp_path: Path) -> None:
     (tmp_path / "usage.csv").write_text(
-        "account_id,feature,occurred_at,quantity\na,f,1,1\n,f,1,1\na,f,1,-2\na,,x,nan\na,f,2,many\na,f,3,2\n"
+        "account_id,feature,occurred_at,quantity\na,f,1767225600001,1\n,f,1767225600001,1\na,f,1767225600001,-2\na,,x,inf\na,f,1767225600002,many\na,f,1767225600003,2\n"
     )
     (tmp_path / "billing.jsonl").write_text(
-        '{"account_id": "a", "type": "invoice_paid", "occurred_at": 1, "currency": "EUR"}\n'
+        '{"account_id": "a", "type": "invoice_paid", "occurred_at": 1767225600001, "currency": "EUR"}\n'
         "\n"
-        '{"account_id": "a", "type": "invoice_eaten", "occurred_at": 1, "currency": "EUR"}\n'
-        '{"account_id": "a", "type": "invoice_paid", "occurred_at": 1}\n'
+        '{"account_id": "a", "type": "invoice_eaten", "occurred_at": 1767225600001, "currency": "EUR"}\n'
+        '{"account_id": "a", "type": "invoice_paid", "occurred_at": 1767225600001}\n'
     )
     files = read_events(tmp_path)
-    assert files.usage["occurred_at"].to_pylist() == [1, 3]
+    assert files.usage["occurred_at"].to_pylist() == [AT_MS + 1, AT_MS + 3]
     assert files.billing.num_rows == 1
     assert files.rows_read == 9
     assert [(r.file, r.row, r.field, r.value) for r in files.rejected] == [
@@ -101,7 +103,7 @@ def test_every_bad_row_of_every_file_is_reported_with_its_line_and_field(tmp_pat
         ("usage.csv", 4, "quantity", "-2"),
         ("usage.csv", 5, "feature", ""),
         ("usage.csv", 5, "occurred_at", "x"),
-        ("usage.csv", 5, "quantity", "nan"),
+        ("usage.csv", 5, "quantity", "inf"),
         ("usage.csv", 6, "quantity", "many"),
         ("billing.jsonl", 3, "type", "invoice_eaten"),
         ("billing.jsonl", 4, "currency", ""),
@@ -111,14 +113,16 @@ def test_every_bad_row_of_every_file_is_reported_with_its_line_and_field(tmp_pat
 def test_lines_are_counted_as_an_editor_does_past_blank_ones_and_line_breaks_in_quotes(
     tmp_path: Path,
 ) -> None:
-    text = 'account_id,feature,occurred_at\r\n"a","two\nlines",1\r\n\r\na,f,x\r\n'
+    text = 'account_id,feature,occurred_at\r\n"a","two\nlines",1767225600001\r\n\r\na,f,x\r\n'
     files = read(tmp_path, "usage.csv", text)
     assert files.usage["feature"].to_pylist() == ["two\nlines"]
     assert [(r.row, r.field) for r in files.rejected] == [(5, "occurred_at")]
 
 
 def test_a_csv_line_with_too_few_or_too_many_fields_is_rejected_as_a_whole(tmp_path: Path) -> None:
-    files = read(tmp_path, "usage.csv", "account_id,feature,occurred_at\na,f\na,f,1\na,f,1,2\na,f,x\n")
+    files = read(
+        tmp_path, "usage.csv", "account_id,feature,occurred_at\na,f\na,f,1767225600001\na,f,1767225600001,2\na,f,x\n"
+    )
     assert files.usage.num_rows == 1
     assert [(r.row, r.field, r.reason) for r in files.rejected] == [
         (2, "", "2 fields instead of 3"),
@@ -130,32 +134,32 @@ def test_a_csv_line_with_too_few_or_too_many_fields_is_rejected_as_a_whole(tmp_p
 
 def test_a_line_that_is_no_json_object_is_rejected_and_the_others_are_read(tmp_path: Path) -> None:
     text = (
-        '{"account_id": "a", "feature": "f", "occurred_at": 1}\n'
+        '{"account_id": "a", "feature": "f", "occurred_at": 1767225600001}\n'
         '{"account_id": "a", "feature"\n'
         "[1]\n"
-        '{"account_id": "a", "feature": "f", "occurred_at": "1970-01-01T00:00:02Z", "quantity": "3"}\n'
+        '{"account_id": "a", "feature": "f", "occurred_at": "2026-01-01T00:00:02Z", "quantity": "3"}\n'
     )
     files = read(tmp_path, "usage.jsonl", text)
-    assert files.usage["occurred_at"].to_pylist() == [1, 2000]
+    assert files.usage["occurred_at"].to_pylist() == [AT_MS + 1, AT_MS + 2000]
     assert files.usage["quantity"].to_pylist() == [1.0, 3.0]
     assert [(r.row, r.field) for r in files.rejected] == [(2, ""), (3, "")]
 
 
 def test_a_text_that_looks_like_a_date_or_a_number_stays_the_text_it_is(tmp_path: Path) -> None:
-    text = '{"account_id": "2026-01-01", "feature": "007", "occurred_at": 1}\n'
+    text = '{"account_id": "2026-01-01", "feature": "007", "occurred_at": 1767225600001}\n'
     (row,) = read(tmp_path, "usage.jsonl", text).usage.to_pylist()
     assert (row["account_id"], row["feature"]) == ("2026-01-01", "007")
 
 
 def test_numbers_are_taken_as_ids(tmp_path: Path) -> None:
-    text = '{"account_id": 17, "feature": "f", "occurred_at": 1, "user_id": "x"}\n'
+    text = '{"account_id": 17, "feature": "f", "occurred_at": 1767225600001, "user_id": "x"}\n'
     assert read(tmp_path, "usage.jsonl", text).usage["account_id"].to_pylist() == ["17"]
 
 
 def test_maps_and_lists_are_read_from_json(tmp_path: Path) -> None:
     (tmp_path / "usage.jsonl").write_text(
-        '{"account_id": "a", "feature": "f", "occurred_at": 1, "properties": {"k": "v"}}\n'
-        '{"account_id": "a", "feature": "f", "occurred_at": 1, "properties": {"other": "w"}}\n'
+        '{"account_id": "a", "feature": "f", "occurred_at": 1767225600001, "properties": {"k": "v"}}\n'
+        '{"account_id": "a", "feature": "f", "occurred_at": 1767225600001, "properties": {"other": "w"}}\n'
     )
     (tmp_path / "profiles.csv").write_text(
         'account_id,entitled_features\na,"[""x"",""y""]"\nb,x;y\nc,\nd,[1\ne,"[""\\ud800""]"\n'
@@ -169,15 +173,18 @@ def test_maps_and_lists_are_read_from_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "header", "good", "bad", "reason"),
     [
-        ("tickets", f"{TICKET},csat", "a,t,csat_given,1,5.0", "a,t,opened,1,4.5", "not a whole number"),
-        ("usage", f"{USAGE},duration_ms", "a,f,1,10", "a,f,1,1_0", "not a whole number"),
-        ("usage", f"{USAGE},duration_ms", "a,f,1,1e12", "a,f,1,9223372036854775808", "not a whole number"),
-        ("usage", f"{USAGE},quantity", "a,f,1,1e9", "a,f,1,1.1e9", "not between 0 and 1,000,000,000"),
-        ("usage", f"{USAGE},quantity", "a,f,1,0", "a,f,1,nan", "not between 0 and 1,000,000,000"),
-        ("usage", USAGE, "a,f,0", "a,f,-1", "not between the years 1970 and 9999"),
-        ("usage", USAGE, "fleet-1,f,1", "fleet:smb,f,1",
+        ("tickets", f"{TICKET},csat", "a,t,csat_given,2026-01-01,5.0",
+         "a,t,opened,2026-01-01,4.5", "not a whole number"),
+        ("usage", f"{USAGE},duration_ms", "a,f,2026-01-01,10", "a,f,2026-01-01,1_0", "not a whole number"),
+        ("usage", f"{USAGE},duration_ms", "a,f,2026-01-01,1e12",
+         "a,f,2026-01-01,9223372036854775808", "not a whole number"),
+        ("usage", f"{USAGE},quantity", "a,f,2026-01-01,1e9", "a,f,2026-01-01,1.1e9", "not between 0 and 1,000,000,000"),
+        ("usage", f"{USAGE},quantity", "a,f,2026-01-01,0", "a,f,2026-01-01,inf", "not between 0 and 1,000,000,000"),
+        ("usage", USAGE, "a,f,1767225600000", "a,f,-1", "not between the years 2000 and 9999"),
+        ("usage", USAGE, "fleet-1,f,2026-01-01", "fleet:smb,f,2026-01-01",
          "reserved: fleet and what begins with fleet: stand for all accounts and for segments"),
-        ("tickets", f"{TICKET},priority", "a,t,opened,1,p1", "a,t,opened,1,p9", "not one of p1, p2, p3, p4"),
+        ("tickets", f"{TICKET},priority", "a,t,opened,2026-01-01,p1",
+         "a,t,opened,2026-01-01,p9", "not one of p1, p2, p3, p4"),
         ("profiles", "account_id,renewal_at", "a,2026-01-01", "a,tomorrow",
          "not a time: epoch milliseconds or ISO 8601"),
     ],
@@ -198,12 +205,12 @@ def test_text_that_is_no_utf8_and_null_items_of_lists_are_rejected_those_of_maps
         {
             "account_id": text,
             "feature": text,
-            "occurred_at": [1] * 4,
+            "occurred_at": [AT_MS] * 4,
             "properties": pa.array([[], [], [("k", None)], [("k", "v")]], pa.map_(pa.string(), pa.string())),
         }
     )
     pyarrow.parquet.write_table(table, tmp_path / "usage.parquet")
-    signals = {"account_id": ["a", "b"], "type": ["nps"] * 2, "occurred_at": [1] * 2}
+    signals = {"account_id": ["a", "b"], "type": ["nps"] * 2, "occurred_at": [AT_MS] * 2}
     signals["reason_codes"] = [["price", None], ["price"]]
     pyarrow.parquet.write_table(pa.table(signals), tmp_path / "signals.parquet")
     files = read_events(tmp_path)
@@ -218,7 +225,7 @@ def test_text_that_is_no_utf8_and_null_items_of_lists_are_rejected_those_of_maps
 
 
 def test_a_ticket_without_priority_is_p3(tmp_path: Path) -> None:
-    text = f"{TICKET},priority\na,t,opened,1,\n"
+    text = f"{TICKET},priority\na,t,opened,1767225600001,\n"
     assert read(tmp_path, "tickets.csv", text).tickets["priority"].to_pylist() == ["p3"]
 
 
@@ -227,7 +234,7 @@ def test_a_parquet_file_may_have_typed_times_and_dictionary_columns(tmp_path: Pa
         {
             "account_id": pa.array(["a", "b", None]).dictionary_encode(),
             "feature": pa.array(["f", "f", "f"], pa.large_string()),
-            "occurred_at": pa.array([DAY_MS * 1000 + 999, -1, 0], pa.timestamp("us", "UTC")),
+            "occurred_at": pa.array([DAY_MS * 1000 + 999, -1, DAY_MS * 1000], pa.timestamp("us", "UTC")),
             "quantity": pa.array([2, 3, 4], pa.int32()),
         }
     )
@@ -239,24 +246,24 @@ def test_a_parquet_file_may_have_typed_times_and_dictionary_columns(tmp_path: Pa
 
 
 def test_ids_are_the_same_for_the_same_file_and_differ_between_equal_rows(tmp_path: Path) -> None:
-    text = "account_id,feature,occurred_at\na,f,1\na,f,1\nb,f,1\n"
+    text = "account_id,feature,occurred_at\na,f,1767225600001\na,f,1767225600001\nb,f,1767225600001\n"
     ids = read(tmp_path, "usage.csv", text).usage["event_id"].to_pylist()
     assert len(set(ids)) == 3
     assert read(tmp_path, "usage.csv", text).usage["event_id"].to_pylist() == ids
-    longer = read(tmp_path, "usage.csv", f"{text}a,f,2\n").usage["event_id"].to_pylist()
+    longer = read(tmp_path, "usage.csv", f"{text}a,f,1767225600002\n").usage["event_id"].to_pylist()
     assert longer[:3] == ids
 
 
 def test_ids_do_not_depend_on_the_format_of_the_file(tmp_path: Path) -> None:
-    text = "account_id,feature,occurred_at\na,f,1970-01-01T00:00:01Z\n"
+    text = "account_id,feature,occurred_at\na,f,2026-01-01T00:00:01Z\n"
     ids = read(tmp_path, "usage.csv", text).usage["event_id"]
     (tmp_path / "usage.csv").unlink()
-    again = read(tmp_path, "usage.jsonl", '{"occurred_at": 1000, "feature": "f", "account_id": "a"}\n')
+    again = read(tmp_path, "usage.jsonl", '{"occurred_at": 1767225601000, "feature": "f", "account_id": "a"}\n')
     assert again.usage["event_id"] == ids
 
 
 def test_given_ids_are_kept_and_only_missing_ones_derived(tmp_path: Path) -> None:
-    text = "event_id,account_id,feature,occurred_at\nmine,a,f,1\n,a,f,1\n"
+    text = "event_id,account_id,feature,occurred_at\nmine,a,f,1767225600001\n,a,f,1767225600001\n"
     first, second = read(tmp_path, "usage.csv", text).usage["event_id"].to_pylist()
     assert first == "mine"
     assert second not in (None, "mine")
@@ -317,12 +324,12 @@ def test_account_ids_that_read_alike_are_doubtful() -> None:
 
 
 def test_columns_that_no_event_has_are_named(tmp_path: Path) -> None:
-    files = read(tmp_path, "usage.csv", "account_id,feature,occurred_at,quantitty\na,f,1,5\n")
-    assert files.ignored_columns == (("usage.csv", "quantitty"),)
+    files = read(tmp_path, "usage.csv", "account_id,feature,occurred_at,quantitty\na,f,1767225600001,5\n")
+    assert files.notes == ("usage.csv: column quantitty is not known and is left out; did you mean quantity?",)
 
 
 def test_one_file_can_be_read_alone(tmp_path: Path) -> None:
-    read(tmp_path, "usage.csv", "account_id,feature,occurred_at\na,f,1\n")
+    read(tmp_path, "usage.csv", "account_id,feature,occurred_at\na,f,1767225600001\n")
     (tmp_path / "profiles.csv").write_text("account_id\na\n")
     files = read_events(tmp_path / "profiles.csv")
     assert (files.usage.num_rows, files.profiles.num_rows) == (0, 1)
@@ -337,9 +344,9 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["usage.csv", "usage.jsonl"])
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path, name: str) -> None:
     text = (
-        "account_id,feature,occurred_at\na,f,1\n"
+        "account_id,feature,occurred_at\na,f,1767225600001\n"
         if name.endswith("csv")
-        else '{"account_id": "a", "feature": "f", "occurred_at": 1}'
+        else '{"account_id": "a", "feature": "f", "occurred_at": 1767225600001}'
     )
     assert read(tmp_path, name, b"\xef\xbb\xbf" + text.encode()).rows == 1
 
@@ -356,7 +363,7 @@ def test_all_unusable_files_are_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "usage.csv").write_text("account_id,occurred_at\na,1\n")
     (tmp_path / "billing.parquet").write_bytes(b"PAR1 or not")
     (tmp_path / "tickets.csv.gz").write_bytes(b"not gzip")
-    (tmp_path / "signals.csv").write_bytes(b"account_id,type,occurred_at\na,nps,1\na,\xff,1\n")
+    (tmp_path / "signals.csv").write_bytes(b"account_id,type,occurred_at\na,nps,1767225600001\na,\xff,1\n")
     (tmp_path / "profiles.csv").write_text("")
     with pytest.raises(EventFileError) as caught:
         read_events(tmp_path)
@@ -368,9 +375,11 @@ def test_all_unusable_files_are_named_at_once(tmp_path: Path) -> None:
     assert "profiles.csv: the file is empty" in profiles
 
 
-def test_two_files_of_one_topic_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "usage.jsonl").write_text("")
-    assert "usage.jsonl: usage.csv is there too" in problems(tmp_path, "usage.csv", "account_id\n")[0]
+def test_several_files_of_one_topic_are_read_together_in_the_order_of_their_names(tmp_path: Path) -> None:
+    row = '{"account_id": "j", "feature": "f", "occurred_at": "2026-01-01"}'
+    (tmp_path / "usage_2026-02.jsonl").write_text(row)
+    files = read(tmp_path, "usage.csv", f"{USAGE}\nc,f,2026-02-01\n")
+    assert files.usage["account_id"].to_pylist() == ["c", "j"]
 
 
 def test_a_file_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
@@ -378,7 +387,7 @@ def test_a_file_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_column_that_appears_twice_is_refused(tmp_path: Path) -> None:
-    text = "account_id,feature,occurred_at,feature\na,f,1,g\n"
+    text = "account_id,feature,occurred_at,feature\na,f,1767225600001,g\n"
     assert "column feature appears twice" in problems(tmp_path, "usage.csv", text)[0]
 
 
