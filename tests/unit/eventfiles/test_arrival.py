@@ -17,6 +17,7 @@ from pipeline.simulate.tables import PROFILES, USAGE
 from tests.unit.backtest.streams import SEEN_AT_MS
 
 HEADER = "event_id,account_id,feature,occurred_at,arrived_at\n"
+_START_MS = 1_767_225_600_000
 
 
 def usage_of(folder: Path, *lines: str) -> EventFiles:
@@ -60,18 +61,22 @@ def test_a_file_in_any_order_gives_the_alerts_of_the_sorted_file(
 
 
 def test_rows_of_one_time_keep_their_order_and_profiles_without_a_time_come_first(tmp_path: Path) -> None:
-    (tmp_path / "profiles.csv").write_text("account_id,updated_at\na,2\nb,1\nc,\nd,1\ne,\n")
+    (tmp_path / "profiles.csv").write_text("account_id,updated_at\na,2026-01-02\nb,2026-01-01\nc,\nd,2026-01-01\ne,\n")
     assert read_events(tmp_path).profiles["account_id"].to_pylist() == ["c", "e", "b", "d", "a"]
 
 
 def test_rows_arrive_when_the_file_says_and_else_when_they_happened(tmp_path: Path) -> None:
-    files = usage_of(tmp_path, "late,a,f,1,9", "third,a,f,8,", "first,a,f,2,", "second,a,f,6,3", "last,a,f,10,")
+    times = {"late": (1, 9), "third": (8, None), "first": (2, None), "second": (6, 3), "last": (10, None)}
+    rows = (
+        f"{name},a,f,{_START_MS + at},{_START_MS + arrived if arrived else ''}" for name, (at, arrived) in times.items()
+    )
+    files = usage_of(tmp_path, *rows)
     assert ids(files) == ["first", "second", "third", "late", "last"]
     assert files.usage.schema.equals(USAGE)
 
 
 def test_a_time_of_arrival_that_is_none_is_rejected(tmp_path: Path) -> None:
-    files = usage_of(tmp_path, "e1,a,f,1,soon", "e2,a,f,1,2")
+    files = usage_of(tmp_path, "e1,a,f,2026-01-01,soon", "e2,a,f,2026-01-01,2026-01-02")
     assert [(one.row, one.field, one.value) for one in files.rejected] == [(2, "arrived_at", "soon")]
     assert ids(files) == ["e2"]
 

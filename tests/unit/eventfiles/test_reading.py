@@ -270,7 +270,7 @@ def test_given_ids_are_kept_and_only_missing_ones_derived(tmp_path: Path) -> Non
 
 
 def test_exports_that_overlap_have_equal_ids_for_equal_rows(tmp_path: Path) -> None:
-    header, rows = "account_id,feature,occurred_at\n", [f"a,f,{at}\n" for at in (1, 2, 2, 3, 4)]
+    header, rows = "account_id,feature,occurred_at\n", [f"a,f,2026-01-0{day}\n" for day in (1, 2, 2, 3, 4)]
     first = read(tmp_path, "usage.csv", header + "".join(rows[:4])).usage["event_id"].to_pylist()
     second = read(tmp_path, "usage.csv", header + "".join(reversed(rows[1:]))).usage["event_id"].to_pylist()
     assert len({*first, *second}) == 5
@@ -278,7 +278,7 @@ def test_exports_that_overlap_have_equal_ids_for_equal_rows(tmp_path: Path) -> N
 
 
 def test_derived_ids_come_from_all_that_a_row_says(tmp_path: Path) -> None:
-    start = '{"account_id": "a", "feature": "f", "occurred_at": 1'
+    start = '{"account_id": "a", "feature": "f", "occurred_at": "2026-01-01"'
     rows = (f'{start}, "properties": {properties}}}' for properties in ('{"k": "v", "l": "w"}', '{"k": "w"}'))
     found = {read(tmp_path, "usage.jsonl", row).usage["event_id"][0].as_py() for row in (*rows, f"{start}}}")}
     swapped = read(tmp_path, "usage.jsonl", f'{start}, "properties": {{"l": "w", "k": "v"}}}}').usage["event_id"]
@@ -287,23 +287,35 @@ def test_derived_ids_come_from_all_that_a_row_says(tmp_path: Path) -> None:
 
 
 def test_an_id_that_comes_again_counts_once_and_is_rejected_with_other_content(tmp_path: Path) -> None:
-    rows = ["e1,a,f,1", "e2,a,f,1", "e1,a,f,1", "e1,a,f,7", ",b,f,yesterday", "e2,a,f,1", "e2,c,f,1"]
+    rows = [
+        "e1,a,f,2026-01-01",
+        "e2,a,f,2026-01-02",
+        "e1,a,f,2026-01-01",
+        "e1,a,f,2026-01-07",
+        ",b,f,yesterday",
+        "e2,a,f,2026-01-02",
+        "e2,c,f,2026-01-02",
+    ]
     files = read(tmp_path, "usage.csv", "event_id,account_id,feature,occurred_at\n" + "\n".join(rows))
     assert [(one.row, one.field, one.value) for one in files.rejected] == [
         (5, "event_id", "e1"),
         (6, "occurred_at", "yesterday"),
         (8, "event_id", "e2"),
     ]
-    assert files.usage["event_id"].to_pylist() == ["e1", "e2", "e1", "e2"]
+    assert files.usage["event_id"].to_pylist() == ["e1", "e1", "e2", "e2"]
     (summary,) = files.summaries
     assert (summary.rows, summary.good, summary.rejected, summary.duplicates) == (7, 4, 3, 2)
     assert summary.first_duplicates == ((4, "e1"), (7, "e2"))
-    assert (summary.first_ms, summary.last_ms, summary.accounts) == (1, 1, frozenset({"a"}))
+    first_ms = 1_767_225_600_000
+    assert (summary.first_ms, summary.last_ms, summary.accounts) == (first_ms, first_ms + DAY_MS, frozenset({"a"}))
 
 
 def test_events_are_looked_for_in_all_files_of_a_topic(tmp_path: Path) -> None:
     checked = []
-    for name, rows in {"jan.csv": "e1,a,f,1\ne2,a,f,9\n", "feb.csv": "e2,a,f,9\ne1,b,f,1\ne3,b,f,5\n"}.items():
+    for name, rows in {
+        "jan.csv": "e1,a,f,2026-01-01\ne2,a,f,2026-01-09\n",
+        "feb.csv": "e2,a,f,2026-01-09\ne1,b,f,2026-01-01\ne3,b,f,2026-01-05\n",
+    }.items():
         (tmp_path / name).write_text(f"event_id,account_id,feature,occurred_at\n{rows}")
         raw = read_columns(tmp_path / name, file_schema("usage_event"))
         checked.append((name, check_rows(raw, "usage_event", name, latest_ms=None, record_bytes=10_000)))
