@@ -104,7 +104,7 @@ def test_rows_that_the_workers_would_call_future_dated_or_too_long_are_bad(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FORESHOCK_LIMITS__RECORD_BYTES", "1024")
     soon_ms = time.time_ns() // 1_000_000 + 300_000
-    rows = [f"a,f,{soon_ms},e1,1,", "a,f,2099-01-01,e2,1,", "a,f,1,e3,1," + "x" * 1_000]
+    rows = [f"a,f,{soon_ms},e1,1,", "a,f,2099-01-01,e2,1,", "a,f,2026-01-01,e3,1," + "x" * 1_000]
     (tmp_path / "usage.csv").write_text(HEADER.strip() + ",action\n" + "\n".join(rows) + "\n")
     ran = foreshock("emit", tmp_path, "--dry-run", "--skip-bad")
     assert "1 good rows, 2 rejects" in ran.out

@@ -307,7 +307,7 @@ def test_an_id_that_comes_again_counts_once_and_is_rejected_with_other_content(t
     assert (summary.rows, summary.good, summary.rejected, summary.duplicates) == (7, 4, 3, 2)
     assert summary.first_duplicates == ((4, "e1"), (7, "e2"))
     first_ms = 1_767_225_600_000
-    assert (summary.first_ms, summary.last_ms, summary.accounts) == (first_ms, first_ms + DAY_MS, frozenset({"a"}))
+    assert (summary.first_ms, summary.last_ms, summary.accounts) == (first_ms, first_ms + 86_400_000, frozenset({"a"}))
 
 
 def test_events_are_looked_for_in_all_files_of_a_topic(tmp_path: Path) -> None:
@@ -318,7 +318,9 @@ def test_events_are_looked_for_in_all_files_of_a_topic(tmp_path: Path) -> None:
     }.items():
         (tmp_path / name).write_text(f"event_id,account_id,feature,occurred_at\n{rows}")
         raw = read_columns(tmp_path / name, file_schema("usage_event"))
-        checked.append((name, check_rows(raw, "usage_event", name, latest_ms=None, record_bytes=10_000)))
+        checked.append(
+            (name, check_rows(raw, "usage_event", name, times_as=AS_WRITTEN, latest_ms=None, record_bytes=10_000))
+        )
     joined = join("usage.events", checked)
     assert joined.table["event_id"].to_pylist() == ["e1", "e3", "e2", "e2"]
     assert [(one.file, one.row, one.value) for one in joined.rejected] == [("feb.csv", 3, "e1")]
@@ -390,7 +392,7 @@ def test_all_unusable_files_are_named_at_once(tmp_path: Path) -> None:
 def test_several_files_of_one_topic_are_read_together_in_the_order_of_their_names(tmp_path: Path) -> None:
     row = '{"account_id": "j", "feature": "f", "occurred_at": "2026-01-01"}'
     (tmp_path / "usage_2026-02.jsonl").write_text(row)
-    files = read(tmp_path, "usage.csv", f"{USAGE}\nc,f,2026-02-01\n")
+    files = read(tmp_path, "usage.csv", f"{USAGE}\nc,f,2026-01-01\n")
     assert files.usage["account_id"].to_pylist() == ["c", "j"]
 
 
