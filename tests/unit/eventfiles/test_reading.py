@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from agents.eventfiles.arrival import file_schema
+from agents.eventfiles.convert import AS_WRITTEN
 from agents.eventfiles.files import EventFileError, EventFiles, Rejected, read_events
 from agents.eventfiles.read import read_columns
 from agents.eventfiles.rows import check_rows
