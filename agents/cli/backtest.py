@@ -12,6 +12,7 @@ import typer
 
 from agents.cli.console import err, out, print_json, print_table, progress
 from agents.cli.failures import USAGE
+from agents.cli.inputs import files_document, show_files, warn_of_files
 from agents.cli.options import ConfigFile, Json, TimeUnit, UtcOffset, settings, times_as
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def backtest(
 
     With --labels the report says which were found, how soon, and which alerts nothing explains. Labels of
     churned, contracted and expanded accounts are scored: recall and precision by lead time, against chance, over time.
+    Rows may stand in any order: they are replayed by event time, or by a column arrived_at if there is one.
     Bad rows are listed in rejects.jsonl; unless --skip-bad is given, nothing is replayed then (exit code 2).
 
     Example: foreshock backtest --events sample --labels sample/labels.csv --out result
@@ -69,7 +71,13 @@ def backtest(
     files = _read(events, times_as(time_unit, utc_offset), time.time_ns() // 1_000_000 + engine.max_skew_ms)
     known = read_labels(labels) if labels is not None else None
     to.mkdir(parents=True, exist_ok=True)
-    _report_rejects(files, to / "rejects.jsonl", ignore=skip_bad)
+    warn_of_files(files)
+    if not json:
+        show_files(files, engine, "replay")
+    if _report_rejects(files, to / "rejects.jsonl", ignore=skip_bad):
+        if json:
+            print_json({"files": files_document(files)})
+        raise typer.Exit(USAGE)
     replayed = _replay(files, engine, partitions)
     replayed, outcomes = _score(files, replayed, engine, known or [], recall_target)
     document = report(files, replayed, engine, version=version("foreshock"), labels=known, outcomes=outcomes)
@@ -80,7 +88,7 @@ def backtest(
     with err.status("computing portfolio figures"):
         write_portfolio(portfolio_of(files, engine.timezone, bands=replayed.band_of), to)
     if json:
-        print_json(summary_of(document))
+        print_json({**summary_of(document), "files": files_document(files)})
     else:
         _show(document, to)
 
@@ -121,15 +129,13 @@ def _score(
     return replace(replayed, alerts=alerts), outcome_report(scored, outcomes, replayed.alerts, files)
 
 
-def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:
-    """Write all rejects to a file and show the first. Raises typer.Exit unless they are to be ignored."""
+def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> bool:
+    """Write all rejects to a file and show the first; whether that is where the command must end."""
     from agents.eventfiles.rejects import write_rejects
 
-    for note in files.notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
     target.unlink(missing_ok=True)
     if not files.rejected:
-        return
+        return False
     write_rejects(files.rejected, target)
     for reject in files.rejected[:_SHOWN_REJECTS]:
         err.print(str(reject), markup=False, highlight=False, soft_wrap=True)
@@ -139,7 +145,7 @@ def _report_rejects(files: EventFiles, target: Path, *, ignore: bool) -> None:
     err.print(f"{rows} of {files.rows_read} rows are bad; all are in {target}", markup=False, highlight=False)
     if not ignore:
         err.print("nothing was replayed; mend the rows, or leave them out with --skip-bad", markup=False)
-        raise typer.Exit(USAGE)
+    return not ignore
 
 
 def _write_json(document: dict[str, Any], target: Path) -> None:

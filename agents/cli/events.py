@@ -11,6 +11,7 @@ import typer
 
 from agents.cli.console import err, out, print_json, print_table, progress
 from agents.cli.failures import USAGE
+from agents.cli.inputs import days_of, files_document, show_files, warn_of_files
 from agents.cli.options import ConfigFile, EventFolder, Json, TimeUnit, UtcOffset, settings, times_as
 from schemas.errors import UsageError
 
@@ -99,12 +100,14 @@ def emit(
 ) -> None:
     """Check event files and produce them into the input topics.
 
+    Rows may stand in any order: they are produced by event time, or by a column arrived_at if there is one.
     Every bad row is listed with file, row and field; then nothing is produced and the exit code is 2,
     unless --skip-bad is given.
 
     Example: foreshock emit sample --max-lag 20000
     """
     from agents.eventfiles.files import read_events
+    from agents.replay.emit import Emitted
 
     chosen = settings(config)
     with err.status(f"reading {events}"):
@@ -114,11 +117,11 @@ def emit(
             latest_ms=time.time_ns() // 1_000_000 + chosen.engine().max_skew_ms,
             record_bytes=chosen.limits.record_bytes,
         )
-    _report_rejects(events, rejects, files, ignore=skip_bad)
-    if dry_run:
-        out.print(f"{files.rows} good rows, {len(files.rejected)} rejects, nothing produced", highlight=False)
-        return
-    emitted = _produce(chosen, files, with_ticks=ticks, max_lag=max_lag)
+    warn_of_files(files)
+    if not json:
+        show_files(files, chosen.engine(), "produce")
+    stop = _report_rejects(events, rejects, files, ignore=skip_bad)
+    emitted = Emitted() if stop or dry_run else _produce(chosen, files, with_ticks=ticks, max_lag=max_lag)
     if json:
         print_json(
             {
@@ -127,21 +130,27 @@ def emit(
                 "bytes": emitted.size_bytes,
                 "by_topic": emitted.by_topic,
                 "rejects": len(files.rejected),
+                "files": files_document(files),
+                "days": days_of(files, chosen.engine()),
             }
         )
+    if stop:
+        raise typer.Exit(USAGE)
+    if json:
+        return
+    if dry_run:
+        out.print(f"{files.rows} good rows, {len(files.rejected)} rejects, nothing produced", highlight=False)
         return
     print_table(["topic", "records"], emitted.by_topic.items())
     out.print(f"{emitted.events} events and {emitted.ticks} ticks acknowledged", highlight=False)
 
 
-def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore: bool) -> None:
-    """Write all rejects to a file and show the first ones; ends the command unless they are to be ignored."""
+def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore: bool) -> bool:
+    """Write all rejects to a file and show the first ones; whether that is where the command must end."""
     from agents.eventfiles.rejects import write_rejects
 
-    for note in files.notes:
-        err.print(note, markup=False, highlight=False, soft_wrap=True)
     if not files.rejected:
-        return
+        return False
     target = to or Path(f"{events.resolve().name}.rejects.jsonl")
     write_rejects(files.rejected, target)
     for reject in files.rejected[:_SHOWN_REJECTS]:
@@ -151,7 +160,7 @@ def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore:
     err.print(f"{others}{len(files.rejected)} rejects are in {target}", markup=False, highlight=False)
     if not ignore:
         err.print("nothing was produced; mend the rows, or leave them out with --skip-bad", markup=False)
-        raise typer.Exit(USAGE)
+    return not ignore
 
 
 def _produce(chosen: Settings, files: EventFiles, *, with_ticks: bool, max_lag: int | None) -> Emitted:

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from agents.eventfiles.arrival import file_schema
 from agents.eventfiles.convert import AS_WRITTEN, TimesAs
 from agents.eventfiles.labels import read_labels
 from agents.eventfiles.read import SUFFIXES, UnreadableError, read_columns
 from agents.eventfiles.rejects import REJECTS_SUFFIX
-from agents.eventfiles.rows import check_rows
+from agents.eventfiles.rows import CheckedFile, check_rows
+from agents.eventfiles.summary import join
 from agents.eventfiles.types import TOPIC_OF, EventFileError, EventFiles, EventTables, Rejected, topic_name
 from agents.eventfiles.write import LABELS_FILE, Format, write_events
 from pipeline.simulate.tables import arrow_schema
@@ -54,8 +56,9 @@ def read_events(
 ) -> EventFiles:
     """Read a folder of event files, or one of them; bad rows are left out and reported in `rejected`.
 
-    What is bad is what a worker would dead-letter for its content. Several files of one topic are read together, in
-    the order of their names; one that cannot be used is a reject as a whole.
+    What is bad is what a worker would dead-letter for its content, and an id that comes again with other content.
+    Several files of one topic are read together; one that cannot be used is a reject as a whole. Rows may stand in
+    any order: they are sorted by event time, or by `arrived_at` where a file has that column.
 
     Args:
         path: of the folder or the file.
@@ -68,30 +71,31 @@ def read_events(
     """
     root = Path(path)
     found = _find(root)
-    notes, rejected, rows = list(found.notes), list(found.unusable), 0
-    tables: dict[str, list[pa.Table]] = {name: [_empty(name)] for name in TOPIC_OF}
+    notes, rejected = list(found.notes), list(found.unusable)
+    read: dict[str, list[tuple[str, CheckedFile]]] = {}
     for name, file in ((name, file) for name, files in found.files.items() for file in files):
         schema_name = TOPICS[TOPIC_OF[name]].schema
         shown = _shown(file, root)
         try:
-            raw = read_columns(file, arrow_schema(schema_name))
+            raw = read_columns(file, file_schema(schema_name))
             checked = check_rows(
                 raw, schema_name, shown, times_as=times_as, latest_ms=latest_ms, record_bytes=record_bytes
             )
         except UnreadableError as error:
             rejected.append(_whole(shown, str(error)))
             continue
-        tables[name].append(checked.table)
-        rejected += checked.rejected
+        read.setdefault(name, []).append((shown, checked))
         notes += checked.notes
-        rows += checked.rows
-    if all(len(parts) == 1 for parts in tables.values()):
+    if not read:
         raise EventFileError([*map(str, rejected), *([] if rejected else [_nothing_in(root), *notes])])
+    joined = {name: join(TOPIC_OF[name], files) for name, files in read.items()}
+    summaries = tuple(summary for one in joined.values() for summary in one.summaries)
     return EventFiles(
-        **{name: pa.concat_tables(parts) for name, parts in tables.items()},
-        rejected=tuple(rejected),
+        **{name: joined[name].table if name in joined else _empty(name) for name in TOPIC_OF},
+        rejected=(*rejected, *(reject for one in joined.values() for reject in one.rejected)),
         notes=tuple(notes),
-        rows_read=rows,
+        rows_read=sum(one.rows for one in summaries),
+        summaries=summaries,
     )
 
 

@@ -1,34 +1,103 @@
-"""Ids for events that come without one: the same file gives the same ids."""
+"""Ids for events that come without one, and events that come more than once."""
 
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from agents.eventfiles.arrival import ARRIVED_AT
+from pipeline.terms.arrays import I64, Bools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ID_BYTES = 12
+_NO_CONTENT = ("event_id", ARRIVED_AT)
 
 
-def fill_event_ids(columns: Mapping[str, pa.Array], positions: pa.Array) -> pa.Array:
-    """`event_id` with nulls replaced by a hash of the row's converted values and its position in the file.
+class Repeats(NamedTuple):
+    """Rows whose `event_id` stands in an earlier row too."""
 
-    The position keeps two equal rows apart: a file says that both happened.
+    same: Bools
+    """With the content of the first of them: the workers count that event once."""
+    other: Bools
+    """With other content, so that one of the two would be lost."""
+
+
+def fill_event_ids(columns: Mapping[str, pa.Array]) -> pa.Array:
+    """`event_id` with nulls replaced by a hash of the row's converted values and of how many equal rows stand before.
+
+    So equal rows of one file are several events, and the same rows in another file are the same events.
     """
     given = columns["event_id"]
     if given.null_count == 0:
         return given
-    parts = [
-        pc.fill_null(values.cast(pa.string()), "\x00")
-        for name, values in columns.items()
-        if name != "event_id" and not pa.types.is_nested(values.type)
-    ]
-    content = pc.binary_join_element_wise(*parts, positions.cast(pa.string()), "\x1f").cast(pa.binary())
     if given.null_count < len(given):
-        content = pc.if_else(given.is_null(), content, pa.scalar(None, pa.binary()))
-    derived = [None if row is None else blake2b(row, digest_size=_ID_BYTES).hexdigest() for row in content.to_pylist()]
-    return pc.coalesce(given, pa.array(derived, pa.string()))
+        rows = pc.indices_nonzero(given.is_null())
+        columns = {name: values.take(rows) for name, values in columns.items()}
+    content = _content(columns)
+    seen = _seen_before(content.dictionary_encode().indices.to_numpy())
+    derived = [
+        blake2b(text, digest_size=_ID_BYTES, salt=before.to_bytes(8, "little")).hexdigest()
+        for text, before in zip(content.cast(pa.binary()).to_pylist(), seen.tolist(), strict=True)
+    ]
+    return pc.replace_with_mask(given, given.is_null(), pa.array(derived, pa.string()))
+
+
+def repeats_of(table: pa.Table) -> Repeats:
+    """Which rows of a topic's table repeat an event; the first row of an event does not."""
+    same, other = np.zeros((2, table.num_rows), dtype=bool)
+    codes = _codes(table.column("event_id").combine_chunks())
+    _ids, first = np.unique(codes, return_index=True)
+    again = np.setdiff1d(np.arange(len(codes)), first, assume_unique=True)
+    if len(again):
+        as_first = pc.equal(_content(_taken(table, again)), _content(_taken(table, first[codes[again]])))
+        same[again] = as_first.to_numpy(zero_copy_only=False)
+        other[again] = ~same[again]
+    return Repeats(same, other)
+
+
+def _codes(values: pa.Array) -> I64:
+    """Numbers of the values, in order of appearance."""
+    codes: I64 = values.dictionary_encode().indices.to_numpy()
+    return codes
+
+
+def _seen_before(codes: I64) -> I64:
+    """How often each value stands in earlier places."""
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    seen = np.empty(len(codes), dtype=np.int64)
+    seen[order] = np.arange(len(codes)) - np.searchsorted(ordered, ordered)
+    return seen
+
+
+def _taken(table: pa.Table, rows: I64) -> dict[str, pa.Array]:
+    taken = table.take(pa.array(rows))
+    return {name: taken.column(name).combine_chunks() for name in table.column_names}
+
+
+def _content(columns: Mapping[str, pa.Array]) -> pa.Array:
+    """What each row says, as one text: `name=value` of all fields that it has, its id apart."""
+    texts = [
+        pc.binary_join_element_wise(pa.scalar(f"{name}="), _text(values), "")
+        for name, values in columns.items()
+        if name not in _NO_CONTENT and values.null_count < len(values)
+    ]
+    return pc.binary_join_element_wise(*texts, "\x1f", null_handling="skip")
+
+
+def _text(values: pa.Array) -> pa.Array:
+    if not pa.types.is_nested(values.type):
+        return values.cast(pa.string())
+    return pa.array([None if value is None else _json(value) for value in values.to_pylist()], pa.string())
+
+
+def _json(value: list[Any]) -> str:
+    # A map is pairs, in an order that nobody chose.
+    return msgspec.json.encode(sorted(value) if value and isinstance(value[0], tuple) else value).decode()

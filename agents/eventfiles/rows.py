@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from agents.eventfiles.arrival import ARRIVED_AT, file_schema
 from agents.eventfiles.convert import ID, TIME, TimesAs, convert, is_text, time_fields
 from agents.eventfiles.ids import fill_event_ids
 from agents.eventfiles.read import RawColumns, UnreadableError
 from agents.eventfiles.types import Rejected
 from pipeline.simulate.tables import arrow_schema
-from pipeline.terms.arrays import Bools
+from pipeline.terms.arrays import I64, Bools
 from schemas.codec.encoded_size import record_sizes
 from schemas.validation import broken_rules, likely_cause
 
@@ -46,6 +47,8 @@ class CheckedFile:
     """What was left out although no row was, a line each."""
     rows: int
     """Good and bad."""
+    numbers: Callable[[], I64]
+    """Number of each good row as a person counts."""
 
 
 def check_rows(
@@ -71,27 +74,39 @@ def check_rows(
         UnreadableError: a required column is missing.
     """
     _require_columns(raw, schema_name)
-    rejects, times = _Rejects(raw, file), time_fields(schema_name)
+    rejects, times = _Rejects(raw, file), {*time_fields(schema_name), ARRIVED_AT}
     notes = [f"{file}: {note}" for note in _ignored(raw, schema_name)]
     columns: dict[str, pa.Array] = {}
-    for field in arrow_schema(schema_name):
+    for field in file_schema(schema_name):
         found = raw.columns.get(field.name)
         if found is not None:
             found, markers = _without_markers(found)
             notes += [f"{file}: {field.name}: {count} times {marker}, taken for nothing" for marker, count in markers]
         columns[field.name] = _column(field, found, raw.rows, rejects, times_as if field.name in times else None)
     if "event_id" in columns:
-        columns["event_id"] = fill_event_ids(columns, pa.array(np.arange(raw.rows)))
-    rows = pa.RecordBatch.from_arrays(list(columns.values()), schema=arrow_schema(schema_name))
+        columns["event_id"] = fill_event_ids(columns)
+    rows = pa.RecordBatch.from_arrays(list(columns.values()), schema=file_schema(schema_name))
     named: dict[str, Bools] = {}
     for broken in broken_rules(schema_name, rows, latest_ms):
         before = named.get(broken.field, np.zeros(raw.rows, dtype=bool))
         named[broken.field] = before | broken.rows
         rejects.add(broken.rows & ~before, broken.field, partial(broken.rule.wrong_at, rows.column(broken.field)))
-    rejects.add(record_sizes(schema_name, rows) > record_bytes, "", f"more than {record_bytes:,} bytes as a record")
+    sizes = record_sizes(schema_name, rows.drop_columns([ARRIVED_AT]))
+    rejects.add(sizes > record_bytes, "", f"more than {record_bytes:,} bytes as a record")
     if not rejects.kept.all():
         rows = rows.filter(pa.array(rejects.kept))
-    return CheckedFile(pa.Table.from_batches([rows]), rejects.all(), notes, raw.rows + len(raw.malformed))
+    return CheckedFile(
+        pa.Table.from_batches([rows]),
+        rejects.all(),
+        notes,
+        raw.rows + len(raw.malformed),
+        _numbers_of_kept(raw.row_numbers, rejects.kept),
+    )
+
+
+def _numbers_of_kept(number_all: Callable[[], Sequence[int]], kept: Bools) -> Callable[[], I64]:
+    # The raw columns are not kept alive.
+    return lambda: np.array(number_all(), dtype=np.int64)[kept]
 
 
 def _require_columns(raw: RawColumns, schema_name: str) -> None:

@@ -58,6 +58,30 @@ class Rejected(NamedTuple):
         return f"{self.file}:{self.row}: {self.field or 'row'}: {self.reason}{value}"
 
 
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """What was found in one file."""
+
+    file: str
+    topic: str
+    rows: int
+    """Good and bad."""
+    good: int
+    duplicates: int
+    """Good rows whose event stands in an earlier row too, in this file or another: it counts once."""
+    first_duplicates: tuple[tuple[int, str], ...]
+    """Row and `event_id` of some."""
+    first_ms: int | None
+    last_ms: int | None
+    """Event times of good rows."""
+    accounts: frozenset[str]
+
+    @property
+    def rejected(self) -> int:
+        """Rows that were left out."""
+        return self.rows - self.good
+
+
 class EventTables(Protocol):
     """What has a table of events for each topic."""
 
@@ -84,7 +108,7 @@ class EventTables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EventFiles:
-    """Events of each topic in order of the file, which is that of arrival; a missing file is an empty table.
+    """Events of each topic in order of arrival; a missing file is an empty table.
 
     Columns are those of the reader schema: times as int64 milliseconds UTC, integers as int64.
     """
@@ -99,6 +123,8 @@ class EventFiles:
     """What was left out although no row was: files, columns, blank rows, markers of nothing; a line each."""
     rows_read: int = 0
     """Rows in the files, rejected ones included."""
+    summaries: tuple[FileSummary, ...] = ()
+    """Of the files; empty for events that come from none."""
 
     @classmethod
     def of(cls, tables: EventTables) -> Self:

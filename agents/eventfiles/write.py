@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from agents.eventfiles.arrival import ARRIVED_AT, with_arrival
 from agents.eventfiles.convert import time_fields
 from agents.eventfiles.types import TOPIC_OF, EventFileError, EventTables, topic_name
 from schemas.topics import TOPICS
@@ -33,6 +34,7 @@ def write_events(
     """Write one file for each table that has rows, and labels.csv if the stream has `labels`.
 
     Returns the files. Times are timestamps in Parquet and ISO 8601 in text; lists and maps are JSON in CSV.
+    A table that is not in order of event time gets a column `arrived_at`, so that late rows are read back late.
 
     Raises:
         EventFileError: the folder already has an event file of another format for one of the tables.
@@ -43,7 +45,8 @@ def write_events(
     targets = {name: folder / f"{name}.{format}" for name, table in tables.items() if table.num_rows}
     _refuse_mixture(folder, targets)
     for name, target in targets.items():
-        _WRITERS[format](tables[name], time_fields(TOPICS[TOPIC_OF[name]].schema), target)
+        schema_name = TOPICS[TOPIC_OF[name]].schema
+        _WRITERS[format](with_arrival(tables[name], schema_name), time_fields(schema_name) | {ARRIVED_AT}, target)
     written = [*targets.values()]
     labels = getattr(stream, "labels", None)
     if labels is not None:

@@ -104,12 +104,29 @@ def test_rows_that_the_workers_would_call_future_dated_or_too_long_are_bad(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FORESHOCK_LIMITS__RECORD_BYTES", "1024")
     soon_ms = time.time_ns() // 1_000_000 + 300_000
-    rows = [f"a,f,{soon_ms},e1,1,", "a,f,2099-01-01,e2,1,", "a,f,1,e3,1," + "x" * 1_000]
+    rows = [f"a,f,{soon_ms},e1,1,", "a,f,2099-01-01,e2,1,", "a,f,2026-01-01,e3,1," + "x" * 1_000]
     (tmp_path / "usage.csv").write_text(HEADER.strip() + ",action\n" + "\n".join(rows) + "\n")
     ran = foreshock("emit", tmp_path, "--dry-run", "--skip-bad")
     assert "1 good rows, 2 rejects" in ran.out
     assert "usage.csv:3: occurred_at: in the future: later than 20" in ran.err
     assert "usage.csv:4: row: more than 1,024 bytes as a record" in ran.err
+
+
+def test_a_dry_run_says_what_is_in_each_file_and_what_will_be_made_of_it(foreshock: Commands, tmp_path: Path) -> None:
+    rows = ["a,f,2026-01-03,e1,1", "b,f,2026-01-01,e2,1", "a,f,2026-01-03,e1,1"]
+    (tmp_path / "usage.csv").write_text(HEADER + "\n".join(rows) + "\n")
+    (tmp_path / "profiles.csv").write_text("account_id\na\n c\n")
+    ran = foreshock("emit", tmp_path, "--dry-run")
+    lines = [" ".join(line.split()) for line in ran.out.splitlines()]
+    assert "usage.csv usage.events 3 3 0 1 2026-01-01T00:00:00Z 2026-01-03T00:00:00Z 2" in lines
+    assert "profiles.csv account.profiles 2 2 0 0 2" in lines
+    assert "to produce: 5 events of 3 accounts over 3 days; 1 of them are duplicates, which count once" in lines
+    assert "accounts in no other file: usage.csv 1 of 2, profiles.csv 1 of 2" in lines
+    assert "usage.csv:4: event e1 stands in an earlier row too and counts once" in ran.err
+    assert "account id ' c' has spaces at its edges" in ran.err
+    document = json.loads(foreshock("emit", tmp_path, "--dry-run", "--json").out)
+    assert (document["events"], document["days"]) == (0, 3)
+    assert [one["duplicates"] for one in document["files"]] == [1, 0]
 
 
 def test_files_that_cannot_be_read_are_all_named(foreshock: Commands, tmp_path: Path) -> None:
@@ -133,6 +150,21 @@ def test_every_event_reaches_its_topic_under_its_key_with_a_tick_behind_each_day
         "bytes": 0,
         "by_topic": {topic: 72 + 16 if topic == "usage.events" else 16 for topic in INPUT_TOPICS},
         "rejects": 0,
+        "files": [
+            {
+                "file": "usage.csv",
+                "topic": "usage.events",
+                "rows": 72,
+                "good": 72,
+                "rejected": 0,
+                "duplicates": 0,
+                "first_at": "2026-01-01T00:00:00Z",
+                "last_at": "2026-01-03T23:00:00Z",
+                "accounts": 3,
+                "accounts_in_no_other": 3,
+            }
+        ],
+        "days": 4,
     }
     found = list(everything(broker.bootstrap, ["usage.events"]))
     decoder = RecordDecoder("usage_event", FileRegistry())

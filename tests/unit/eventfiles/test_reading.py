@@ -7,7 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from agents.eventfiles.arrival import file_schema
+from agents.eventfiles.convert import AS_WRITTEN
 from agents.eventfiles.files import EventFileError, EventFiles, Rejected, read_events
+from agents.eventfiles.read import read_columns
+from agents.eventfiles.rows import check_rows
+from agents.eventfiles.summary import doubtful_accounts, in_no_other, join
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -265,6 +270,74 @@ def test_given_ids_are_kept_and_only_missing_ones_derived(tmp_path: Path) -> Non
     assert second not in (None, "mine")
 
 
+def test_exports_that_overlap_have_equal_ids_for_equal_rows(tmp_path: Path) -> None:
+    header, rows = "account_id,feature,occurred_at\n", [f"a,f,2026-01-0{day}\n" for day in (1, 2, 2, 3, 4)]
+    first = read(tmp_path, "usage.csv", header + "".join(rows[:4])).usage["event_id"].to_pylist()
+    second = read(tmp_path, "usage.csv", header + "".join(reversed(rows[1:]))).usage["event_id"].to_pylist()
+    assert len({*first, *second}) == 5
+    assert first[1:] == second[:3]
+
+
+def test_derived_ids_come_from_all_that_a_row_says(tmp_path: Path) -> None:
+    start = '{"account_id": "a", "feature": "f", "occurred_at": "2026-01-01"'
+    rows = (f'{start}, "properties": {properties}}}' for properties in ('{"k": "v", "l": "w"}', '{"k": "w"}'))
+    found = {read(tmp_path, "usage.jsonl", row).usage["event_id"][0].as_py() for row in (*rows, f"{start}}}")}
+    swapped = read(tmp_path, "usage.jsonl", f'{start}, "properties": {{"l": "w", "k": "v"}}}}').usage["event_id"]
+    assert len(found) == 3
+    assert swapped[0].as_py() in found
+
+
+def test_an_id_that_comes_again_counts_once_and_is_rejected_with_other_content(tmp_path: Path) -> None:
+    rows = [
+        "e1,a,f,2026-01-01",
+        "e2,a,f,2026-01-02",
+        "e1,a,f,2026-01-01",
+        "e1,a,f,2026-01-07",
+        ",b,f,yesterday",
+        "e2,a,f,2026-01-02",
+        "e2,c,f,2026-01-02",
+    ]
+    files = read(tmp_path, "usage.csv", "event_id,account_id,feature,occurred_at\n" + "\n".join(rows))
+    assert [(one.row, one.field, one.value) for one in files.rejected] == [
+        (5, "event_id", "e1"),
+        (6, "occurred_at", "yesterday"),
+        (8, "event_id", "e2"),
+    ]
+    assert files.usage["event_id"].to_pylist() == ["e1", "e1", "e2", "e2"]
+    (summary,) = files.summaries
+    assert (summary.rows, summary.good, summary.rejected, summary.duplicates) == (7, 4, 3, 2)
+    assert summary.first_duplicates == ((4, "e1"), (7, "e2"))
+    first_ms = 1_767_225_600_000
+    assert (summary.first_ms, summary.last_ms, summary.accounts) == (first_ms, first_ms + 86_400_000, frozenset({"a"}))
+
+
+def test_events_are_looked_for_in_all_files_of_a_topic(tmp_path: Path) -> None:
+    checked = []
+    for name, rows in {
+        "jan.csv": "e1,a,f,2026-01-01\ne2,a,f,2026-01-09\n",
+        "feb.csv": "e2,a,f,2026-01-09\ne1,b,f,2026-01-01\ne3,b,f,2026-01-05\n",
+    }.items():
+        (tmp_path / name).write_text(f"event_id,account_id,feature,occurred_at\n{rows}")
+        raw = read_columns(tmp_path / name, file_schema("usage_event"))
+        checked.append(
+            (name, check_rows(raw, "usage_event", name, times_as=AS_WRITTEN, latest_ms=None, record_bytes=10_000))
+        )
+    joined = join("usage.events", checked)
+    assert joined.table["event_id"].to_pylist() == ["e1", "e3", "e2", "e2"]
+    assert [(one.file, one.row, one.value) for one in joined.rejected] == [("feb.csv", 3, "e1")]
+    assert [(one.good, one.duplicates) for one in joined.summaries] == [(2, 0), (2, 1)]
+    assert in_no_other(joined.summaries) == [0, 1]
+
+
+def test_account_ids_that_read_alike_are_doubtful() -> None:
+    ids = ["acme", "ACME", " x", "x", "caf\u00e9", "cafe\u0301", "y\u00a0"]
+    assert list(doubtful_accounts(ids)) == [
+        "account ids that read alike are different accounts: ' x', 'x'",
+        "account ids that read alike are different accounts: 'cafe\\u0301', 'caf\\xe9'",
+        "account id 'y\\xa0' has spaces at its edges; it is another account than 'y'",
+    ]
+
+
 def test_columns_that_no_event_has_are_named(tmp_path: Path) -> None:
     files = read(tmp_path, "usage.csv", "account_id,feature,occurred_at,quantitty\na,f,1767225600001,5\n")
     assert files.notes == ("usage.csv: column quantitty is not known and is left out; did you mean quantity?",)
@@ -320,7 +393,7 @@ def test_all_unusable_files_are_named_at_once(tmp_path: Path) -> None:
 def test_several_files_of_one_topic_are_read_together_in_the_order_of_their_names(tmp_path: Path) -> None:
     row = '{"account_id": "j", "feature": "f", "occurred_at": "2026-01-01"}'
     (tmp_path / "usage_2026-02.jsonl").write_text(row)
-    files = read(tmp_path, "usage.csv", f"{USAGE}\nc,f,2026-02-01\n")
+    files = read(tmp_path, "usage.csv", f"{USAGE}\nc,f,2026-01-01\n")
     assert files.usage["account_id"].to_pylist() == ["c", "j"]
 
 
