@@ -14,6 +14,7 @@ from faust.types import TP
 from agents.transport.runs import Run, cut
 
 TOPIC = TP("usage.events", 2)
+AT_MS = 1_700_000_000_000
 
 
 class Position:
@@ -51,7 +52,7 @@ def kafka_batch(base: int, deltas: list[int], *, control: bool = False) -> bytes
         batch_size=1 << 20,
     )
     for delta in deltas:
-        builder.append(delta, 1_000 + delta, f"k{base + delta}".encode(), b"v" * (base + delta), [])
+        builder.append(delta, AT_MS + delta, f"k{base + delta}".encode(), b"v" * (base + delta), [("h", b"1")])
     data = bytearray(builder.build())
     data[0:8] = base.to_bytes(8, "big")
     return bytes(data)
@@ -77,7 +78,8 @@ def test_runs_follow_each_other_without_a_gap_and_hold_every_record() -> None:
     assert run.offsets == [10, 11, 12, 13, 14]
     assert run.keys == [b"k10", b"k11", b"k12", b"k13", b"k14"]
     assert run.values[0] == b"v" * 10
-    assert run.timestamps_ms == [1_000, 1_001, 1_002, 1_000, 1_001]
+    assert run.timestamps_ms == [AT_MS, AT_MS + 1, AT_MS + 2, AT_MS, AT_MS + 1]
+    assert run.headers == [[("h", b"1")]] * 5
     assert state.position == 15
 
 
