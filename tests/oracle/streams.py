@@ -68,7 +68,7 @@ def interleavings(log: Log) -> SearchStrategy[list[str]]:
 _ACCOUNTS = st.sampled_from(["acme", "böll", "c"])
 _OTHERS: list[Kind] = ["tick", "bad", "rerouted"]
 _EVENTS: list[Kind] = ["event"]
-_KINDS: dict[str, list[Kind]] = {topic: _EVENTS * 18 + _OTHERS for topic in TOPICS}
+_KINDS: dict[str, list[Kind]] = dict.fromkeys(TOPICS, _EVENTS * 18 + _OTHERS)
 _KINDS[PROFILES] = [*_EVENTS * 12, *_OTHERS, "tombstone"]
 
 
