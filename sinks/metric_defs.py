@@ -53,7 +53,6 @@ REASONS: tuple[str, ...] = (*(reason.value for reason in Reason), *(refusal.valu
 INVARIANTS = (
     "offset_regression",
     "gap",
-    "partition_mismatch",
     "stale_writer",
     "nonfinite",
     "alert_conflict",
@@ -82,7 +81,7 @@ PORTFOLIO_RATIOS = (
 _INPUT = Label("topic", INPUT_TOPICS)
 _READ = Label("topic", tuple(dict.fromkeys((*INPUT_TOPICS, *PROJECTIONS))))
 _PARTITION = Label("partition", None)
-_FATE = Label("fate", ("applied", "duplicate", "late_applied", "too_late", "dead_lettered"))
+_FATE = Label("fate", ("applied", "duplicate", "late_applied", "too_late", "dead_lettered", "rerouted"))
 _REASON = Label("reason", REASONS)
 _FAMILY = Label("family", ("risk", "expansion", "advocacy", "data_quality", "system"))
 _KIND = Label("kind", tuple(ALERT_KINDS))

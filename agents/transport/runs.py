@@ -7,6 +7,8 @@ that does not begin where the last one ended reveals a delivery gap.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,6 +18,11 @@ from faust.types import TP
 
 _TAKE = 1_000
 """Records taken at once from a fetch that holds aborted transactions."""
+_LEAST_MS = 946_684_800_000
+"""2000-01-01; a lesser timestamp is none, or one in seconds."""
+
+Headers = Sequence[tuple[str, bytes | None]]
+"""Of one record."""
 
 
 @dataclass(slots=True)
@@ -29,15 +36,17 @@ class Run:
     epoch: int
     offsets: list[int]
     timestamps_ms: list[int]
+    """When each reached the broker, by its record; the time of reading where that says nothing usable."""
     keys: list[bytes | None]
     values: list[bytes | None]
+    headers: list[Headers]
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def drop_records(self) -> None:
         """Let go of the records: what is applied is held until its checkpoint, but only its bounds are needed."""
-        self.offsets, self.timestamps_ms, self.keys, self.values = [], [], [], []
+        self.offsets, self.timestamps_ms, self.keys, self.values, self.headers = [], [], [], [], []
 
 
 def cut(tp: TP, result: Any, epoch: int, max_records: int, max_bytes: int) -> list[Run]:
@@ -78,10 +87,19 @@ def _run(tp: TP, begin: int, end: int, epoch: int, records: list[Any]) -> Run:
         end,
         epoch,
         [record.offset for record in records],
-        [record.timestamp for record in records],
+        _usable([record.timestamp for record in records]),
         [record.key for record in records],
         [record.value for record in records],
+        [record.headers for record in records],
     )
+
+
+def _usable(timestamps_ms: list[int]) -> list[int]:
+    """A record without a timestamp, or with one in seconds, arrived now."""
+    if min(timestamps_ms, default=_LEAST_MS) >= _LEAST_MS:
+        return timestamps_ms
+    now_ms = time.time_ns() // 1_000_000
+    return [at_ms if at_ms >= _LEAST_MS else now_ms for at_ms in timestamps_ms]
 
 
 def _next(result: Any, fetched: Any) -> list[Any]:

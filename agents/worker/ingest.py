@@ -19,10 +19,11 @@ from agents.worker.limits import DeadLetterGuard
 from agents.worker.partition import Acknowledged, Partition
 from agents.worker.publisher import Publisher
 from agents.worker.reporting import Part, Reporter
+from agents.worker.rerouting import sent_on, strays
 from agents.worker.serde import Serde
 from pipeline.changelog.write import checkpoint
 from pipeline.terms.fleet_day import FleetDay
-from pipeline.terms.records import Outcome
+from pipeline.terms.records import Batch, Outcome
 from schemas.errors import RegistryUnavailableError
 from sinks.metrics import Metrics
 
@@ -178,6 +179,7 @@ class Ingest:
                 break
             hit("after_decode")
             parked.popleft()
+            await self._send_on(run, batch)
             read_at = monotonic()
             outcome = partition.feed.push(batch)
             partition.moved = True
@@ -185,12 +187,18 @@ class Ingest:
             partition.saw(batch)
             await self._publish(partition, outcome, read_at, min(run.timestamps_ms, default=0))
             self._reporter.applied(partition, len(run))
-            if self._count:
-                self._reporter.misplaced(run.keys, run.partition, self._count)
             run.drop_records()
             self.accepted_at = monotonic()
             self.wake.set()
         self._hold_back(partition)
+
+    async def _send_on(self, run: Run, batch: Batch) -> None:
+        """Send what belongs to other partitions there; the next checkpoint waits until it is acknowledged."""
+        places = strays(run, batch, self._count)
+        if len(places):
+            batch.reroute(places)
+            await self._publisher.publish(sent_on(run, places))
+            self.outputs_pending = True
 
     async def take_fleet_updates(self, updates: Sequence[FleetDay], first: bool) -> bool:
         """Give all partitions the next fleet updates, which close days that waited for them.

@@ -130,4 +130,5 @@ def _tail(run: Run, begin: int) -> Run:
         timestamps_ms=run.timestamps_ms[first:],
         keys=run.keys[first:],
         values=run.values[first:],
+        headers=run.headers[first:],
     )

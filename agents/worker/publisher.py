@@ -37,6 +37,8 @@ class Message:
     headers: Headers = field(default_factory=list)
     partition: int = -1
     """-1: by murmur2 of the key."""
+    timestamp_ms: int = 0
+    """Of a record with headers; 0: now."""
 
 
 class PublishError(BrokenError):
@@ -160,8 +162,9 @@ class Publisher:
         return left
 
     def _produce(self, message: Message) -> bool:
-        topic, key, value = message.topic, message.key, message.value
-        return self._send(self._outputs, self._in_flight, topic, key, value, message.headers, message.partition)
+        topic, key, value, headers = message.topic, message.key, message.value, message.headers
+        at_ms, in_flight = message.timestamp_ms, self._in_flight
+        return self._send(self._outputs, in_flight, topic, key, value, headers, message.partition, at_ms)
 
     def _send(
         self,
@@ -172,6 +175,7 @@ class Publisher:
         value: bytes | None,
         headers: Headers,
         partition: int,
+        at_ms: int = 0,
     ) -> bool:
         if self._errors:
             message = f"the producer cannot go on: {self._errors[0]}"
@@ -179,7 +183,8 @@ class Publisher:
         in_flight.sent += 1
         try:
             if headers:
-                producer.produce(topic, value, key, partition, in_flight.delivered, headers=headers)
+                report = in_flight.delivered
+                producer.produce(topic, value, key, partition, report, headers=headers, timestamp=at_ms)
             else:
                 producer.produce(topic, value, key, partition, in_flight.delivered)
         except BufferError:

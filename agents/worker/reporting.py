@@ -12,7 +12,6 @@ from pipeline.changelog.records import Entry
 from pipeline.intake.feed import Feed
 from pipeline.scorecards.bands import NAMES
 from pipeline.terms.records import Outcome
-from schemas.partitioning import partitions_of
 from sinks.metrics import Metrics
 
 _COUNT_SHARE = 50
@@ -68,14 +67,6 @@ class Reporter:
         """Count the alerts that stayed closed."""
         for by, count in outcome.suppressed.items():
             self._metrics.suppressed(by, count)
-
-    def misplaced(self, keys: Iterable[bytes | None], number: int, count: int) -> None:
-        """Count the records whose key belongs to another of so many partitions: their producer hashes otherwise."""
-        found = Counter(key for key in keys if key is not None and not key.startswith(b"\x00"))
-        known = list(found)
-        for place in (partitions_of(known, count) != number).nonzero()[0].tolist() if known else ():
-            for _ in range(found[known[place]]):
-                self._metrics.invariant("partition_mismatch")
 
     def owned(self, partitions: Iterable[Partition]) -> None:
         """These partitions are ours now, and no others."""

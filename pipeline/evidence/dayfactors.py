@@ -77,7 +77,9 @@ class DayFactors:
 def shut_days(factors: DayFactors, accounts: Accounts, rows: Rows, days: Days) -> Bools | None:
     """Days of `factors` on which each account is shut, by a plan or by its own signals; nothing when there is none."""
     planned = factors.shut(rows)
-    own = np.flatnonzero(accounts.shutdown_until_ms[rows] > days.start_ms(factors.days.start)).tolist()
+    # Looking back from early 1970, days have negative times; of accounts without a shutdown the column has one too.
+    from_ms = max(0, days.start_ms(factors.days.start))
+    own = np.flatnonzero(accounts.shutdown_until_ms[rows] > from_ms).tolist()
     if not own:
         return planned
     numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

@@ -219,6 +219,7 @@ class Feed:
         if len(dead):
             self._bury(topic, pending, dead, outcome)
         fates[Fate.APPLIED] += int(((kinds == RecordKind.TICK) & ~pending.future[start:stop]).sum())
+        fates[Fate.REROUTED] += int((kinds == RecordKind.REROUTED).sum())
         chosen = np.flatnonzero((kinds == RecordKind.EVENT) & ~pending.future[start:stop]) + start
         for place in (np.flatnonzero(kinds == RecordKind.TOMBSTONE) + start).tolist():
             before = int(np.searchsorted(chosen, place))

@@ -14,13 +14,14 @@ __all__ = ["BadRecord", "Batch", "DeadLetter", "Fate", "Outcome", "RecordKind"]
 
 
 class Fate(StrEnum):
-    """The one thing that happened to a record; the five add up to the offsets."""
+    """The one thing that happened to a record; all of them add up to the offsets."""
 
     APPLIED = "applied"
     DUPLICATE = "duplicate"
     LATE_APPLIED = "late_applied"
     TOO_LATE = "too_late"
     DEAD_LETTERED = "dead_lettered"
+    REROUTED = "rerouted"
 
 
 @dataclass(frozen=True, slots=True)

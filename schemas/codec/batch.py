@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
@@ -25,6 +24,8 @@ class RecordKind(IntEnum):
     TICK = 1
     BAD = 2
     TOMBSTONE = 3
+    REROUTED = 4
+    """Sent on to the partition of its key; nothing of it counts here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Batch:
     kind: U8
     """`RecordKind` of each record."""
     occurred_at_ms: I64
-    """Event time; a tick's time; 0 for bad records and for profiles without `updated_at`."""
+    """Event time; a tick's time; 0 for bad and rerouted records and for profiles without `updated_at`."""
     events: pa.RecordBatch
     """Columns of the records with kind EVENT, in order, named as in the reader schema."""
     bad: Sequence[BadRecord] = ()
@@ -63,3 +64,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def reroute(self, places: I64) -> None:
+        """Records that would be applied, at these places, are sent elsewhere instead."""
+        moved = np.zeros(len(self), dtype=np.bool_)
+        moved[places] = True
+        self.events = self.events.filter(pa.array(~moved[self.kind == RecordKind.EVENT]))
+        self.kind[places] = RecordKind.REROUTED
+        self.occurred_at_ms[places] = 0

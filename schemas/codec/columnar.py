@@ -147,6 +147,8 @@ def _projected(projection: Projection, columns: pa.RecordBatch) -> pa.RecordBatc
             arrays.append(pa.repeat(scalar, columns.num_rows))
             continue
         array = columns.column(source.column)
+        if source.constant is not None and array.null_count:
+            array = array.fill_null(source.constant)
         # An integer beyond 2^53 becomes the nearest double, as Avro's promotion has it.
         arrays.append(array if array.type == field.type else array.cast(field.type, safe=False))
     return pa.RecordBatch.from_arrays(arrays, schema=projection.columns)

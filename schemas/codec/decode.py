@@ -17,6 +17,7 @@ from schemas.avro import full_name
 from schemas.codec import framing
 from schemas.codec.batch import BadRecord, Batch, RecordKind
 from schemas.codec.columnar import Decoded, GroupDecoder, one_batch
+from schemas.codec.json import JsonDecoder
 from schemas.codec.projection import columns_of, readable
 from schemas.errors import IncompatibleSchemaError, UnknownSchemaError
 from schemas.reasons import Reason
@@ -70,6 +71,7 @@ class Decoder:
         self._tick_reader = definitions.current(CLOCK_TICKS.schema)
         self._columns = columns_of(readable(self._reader))
         self._time = EVENT_TIME[topic.schema]
+        self._json = JsonDecoder(self._reader)
         self._groups: dict[int, tuple[RecordKind, GroupDecoder] | IncompatibleSchemaError] = {}
 
     @property
@@ -101,6 +103,12 @@ class Decoder:
         for schema_id in np.unique(frames.schema_ids).tolist():
             if schema_id >= 0:
                 self._decode_group(schema_id, frames, values, found, events)
+        json = np.flatnonzero(frames.schema_ids == framing.JSON)
+        if len(json):
+            decoded = self._json.decode([values[place] or b"" for place in json.tolist()], json)
+            for place, why in decoded.bad.items():
+                found.reject(place, why)
+            events.append(decoded)
         columns = self._finish(_merged(events, self._columns), found)
         bad = [BadRecord(place, *found.bad[place]) for place in sorted(found.bad)]
         return Batch(

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from schemas.codec.batch import I64
 
 FRAME_BYTES = 5
+JSON = -2
+"""In place of a schema id."""
+_BRACE = ord("{")
 
 
 def frame(schema_id: int) -> bytes:
@@ -43,7 +46,7 @@ class Frames:
     """The frames of a batch; one entry per record in every array."""
 
     schema_ids: I64
-    """-1 where there is no usable frame."""
+    """-1 where there is no usable frame, `JSON` where the value is a JSON object instead."""
     body_sizes: I64
     """Bytes behind the frame."""
     is_null: npt.NDArray[np.bool_]
@@ -68,19 +71,19 @@ def parse(values: Sequence[bytes | None], max_bytes: int) -> Frames:
         ids = np.zeros(len(starts), dtype=np.int64)
         for place in range(1, FRAME_BYTES):
             ids = (ids << 8) | data[starts + place]
-        schema_ids[framed] = np.where(data[starts] == 0, ids, -1)
+        schema_ids[framed] = np.where(data[starts] == 0, ids, np.where(data[starts] == _BRACE, JSON, -1))
     return Frames(schema_ids, sizes - FRAME_BYTES, is_null, _bad(schema_ids, is_null, oversize, max_bytes))
 
 
-_NO_FRAME = "the value does not begin with a zero byte and a schema id"
+_NO_FRAME = "the value begins neither with a zero byte and a schema id nor as a JSON object"
 
 
 def _bad(
     schema_ids: I64, is_null: npt.NDArray[np.bool_], oversize: npt.NDArray[np.bool_], max_bytes: int
 ) -> dict[int, tuple[str, str]]:
-    if (schema_ids >= 0).all():
+    if (schema_ids != -1).all():
         return {}
     not_framed = (Reason.NOT_FRAMED, _NO_FRAME)
-    bad: dict[int, tuple[str, str]] = dict.fromkeys(np.flatnonzero((schema_ids < 0) & ~is_null).tolist(), not_framed)
+    bad: dict[int, tuple[str, str]] = dict.fromkeys(np.flatnonzero((schema_ids == -1) & ~is_null).tolist(), not_framed)
     over = (Reason.OVERSIZE, f"the value has more than {max_bytes} bytes")
     return bad | dict.fromkeys(np.flatnonzero(oversize).tolist(), over)

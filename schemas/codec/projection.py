@@ -43,6 +43,7 @@ class Source:
 
     column: int | None
     constant: Any = None
+    """With a column, what its nulls become."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,11 @@ def _source(field: dict[str, Any], places: dict[str, int], shapes: tuple[Shape, 
     column = places[names[0]]
     theirs = shapes[column]
     same = theirs.kind == shape.kind or (theirs.kind, shape.kind) in _PROMOTIONS
-    return Source(column) if same and (shape.nullable or not theirs.nullable) else None
+    if not same:
+        return None
+    if shape.nullable or not theirs.nullable:
+        return Source(column)
+    return Source(column, field["default"]) if isinstance(field.get("default"), str | float | int) else None
 
 
 def widened(schema: Any) -> Any:

@@ -32,13 +32,14 @@ class RowReader:
             _check_times(writer, reader)
             theirs, ours = plain(writer), plain(reader)
             # A team may call its record what it likes: the fields decide whether we can read it.
-            ours = {**ours, "name": full_name(theirs, ""), "namespace": ""}
+            ours = {**ours, "name": full_name(theirs, ""), "namespace": "", "fields": _as_written(theirs, ours)}
             self._writer = fastavro.parse_schema(theirs)
             self._reader = fastavro.parse_schema(ours)
         except (SchemaParseException, KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"the writer schema is malformed: {error!r}"
             raise IncompatibleSchemaError(msg) from error
-        self._ints = [f["name"] for f in ours["fields"] if f["type"] in ("int", ["null", "int"])]
+        self._ints = [f["name"] for f in ours["fields"] if f["type"] in ("int", ["null", "int"], ["int", "null"])]
+        self._defaults = _defaults(reader)
 
     def read(self, body: bytes) -> dict[str, Any]:
         """The record in these bytes, which stand behind the frame.
@@ -57,10 +58,42 @@ class RowReader:
         left = len(body) - stream.tell()
         if left:
             raise MalformedError(Reason.MALFORMED, f"{left} bytes are left behind the record")
+        for name, default in self._defaults.items():
+            if row[name] is None:
+                row[name] = default
         for name in self._ints:
             if row[name] is not None and not -INT_MAX - 1 <= row[name] <= INT_MAX:
                 raise MalformedError(Reason.MALFORMED, f"{name} is no 32-bit integer")
         return dict(row)
+
+
+def _defaults(reader: Schema) -> dict[str, Any]:
+    """What null stands for in the fields that cannot be null."""
+    fields = [field for field in reader["fields"] if not isinstance(field["type"], list)]
+    return {field["name"]: field["default"] for field in fields if "default" in field}
+
+
+def _as_written(writer: Schema, reader: Schema) -> list[dict[str, Any]]:
+    """The reader's fields, with null beside a default, and with the writer's enum where we have a text."""
+    enums = {field["name"]: field["type"] for field in writer["fields"] if _is_enum(field["type"])}
+    defaults, fields = _defaults(reader), []
+    for field in reader["fields"]:
+        kind = field["type"]
+        names = [name for name in (field["name"], *field.get("aliases", ())) if name in enums]
+        if names and kind in ("string", ["null", "string"]):
+            fields.append(
+                {name: value for name, value in field.items() if name != "default"} | {"type": enums[names[0]]}
+            )
+        elif field["name"] in defaults:
+            fields.append({**field, "type": [kind, "null"]})
+        else:
+            fields.append(field)
+    return fields
+
+
+def _is_enum(schema: Any) -> bool:
+    branches = [branch for branch in (schema if isinstance(schema, list) else [schema]) if branch != "null"]
+    return len(branches) == 1 and isinstance(branches[0], dict) and branches[0]["type"] == "enum"
 
 
 def _check_times(writer: Schema, reader: Schema) -> None:
@@ -68,6 +101,10 @@ def _check_times(writer: Schema, reader: Schema) -> None:
     ours = {field["name"]: _logical_type(field["type"]) for field in reader["fields"]}
     for field in writer["fields"]:
         theirs, expected = _logical_type(field["type"]), ours.get(field["name"])
+        bare = plain(field["type"])
+        if expected and (bare == "int" or (isinstance(bare, list) and "int" in bare)):
+            msg = f"the writer schema has {field['name']} as int, too small for a time; write it as {expected}, a long"
+            raise IncompatibleSchemaError(msg)
         if theirs and expected and theirs != expected:
             msg = f"the writer schema has {field['name']} as {theirs}; write it as {expected}"
             raise IncompatibleSchemaError(msg)

@@ -41,7 +41,7 @@ class Event:
 
 def run(begin: int, end: int, *offsets: int) -> Run:
     count = len(offsets)
-    return Run(TOPIC, 0, begin, end, 0, list(offsets), [0] * count, [b"k"] * count, [b"1"] * count)
+    return Run(TOPIC, 0, begin, end, 0, list(offsets), [0] * count, [b"k"] * count, [b"1"] * count, [()] * count)
 
 
 def partition(start: int = 100) -> Partition:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from faust.types import TP
 from agents.transport.runs import Run, cut
 
 TOPIC = TP("usage.events", 2)
+AT_MS = 1_700_000_000_000
 
 
 class Position:
@@ -39,7 +42,7 @@ class Assignment:
         return self.state
 
 
-def kafka_batch(base: int, deltas: list[int], *, control: bool = False) -> bytes:
+def kafka_batch(base: int, deltas: list[int], *, control: bool = False, at_ms: Sequence[int] = ()) -> bytes:
     """A record batch as a broker stores it; deltas left out are holes."""
     builder = DefaultRecordBatchBuilder(
         magic=2,
@@ -51,7 +54,8 @@ def kafka_batch(base: int, deltas: list[int], *, control: bool = False) -> bytes
         batch_size=1 << 20,
     )
     for delta in deltas:
-        builder.append(delta, 1_000 + delta, f"k{base + delta}".encode(), b"v" * (base + delta), [])
+        time_ms = at_ms[delta] if at_ms else AT_MS + delta
+        builder.append(delta, time_ms, f"k{base + delta}".encode(), b"v" * (base + delta), [("h", b"1")])
     data = bytearray(builder.build())
     data[0:8] = base.to_bytes(8, "big")
     return bytes(data)
@@ -77,8 +81,18 @@ def test_runs_follow_each_other_without_a_gap_and_hold_every_record() -> None:
     assert run.offsets == [10, 11, 12, 13, 14]
     assert run.keys == [b"k10", b"k11", b"k12", b"k13", b"k14"]
     assert run.values[0] == b"v" * 10
-    assert run.timestamps_ms == [1_000, 1_001, 1_002, 1_000, 1_001]
+    assert run.timestamps_ms == [AT_MS, AT_MS + 1, AT_MS + 2, AT_MS, AT_MS + 1]
+    assert run.headers == [[("h", b"1")]] * 5
     assert state.position == 15
+
+
+@pytest.mark.parametrize("unusable", [-1, 0, AT_MS // 1_000])
+def test_without_a_usable_timestamp_the_time_of_reading_counts(unusable: int) -> None:
+    before_ms = time.time_ns() // 1_000_000
+    result, _ = fetched(0, kafka_batch(0, [0, 1], at_ms=[AT_MS, unusable]))
+    (run,) = all_runs(result)
+    assert before_ms <= run.timestamps_ms[1] <= time.time_ns() // 1_000_000
+    assert run.timestamps_ms[0] == AT_MS
 
 
 def test_a_batch_with_more_records_than_a_run_may_hold_becomes_several_runs() -> None:

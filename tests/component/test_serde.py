@@ -26,7 +26,7 @@ def usage_of(size: int) -> bytes:
 @pytest.mark.parametrize(("over", "reasons"), [(0, []), (1, ["oversize"])])
 def test_a_record_of_more_bytes_than_the_setting_allows_is_bad(over: int, reasons: list[str]) -> None:
     serde = Serde(FileRegistry(), "/foreshock/test", max_record_bytes=2_048)
-    batch = serde.decode(Run(TOPIC, 0, 0, 1, 0, [0], [0], [b"victim"], [usage_of(2_048 + over)]))
+    batch = serde.decode(Run(TOPIC, 0, 0, 1, 0, [0], [0], [b"victim"], [usage_of(2_048 + over)], [()]))
     assert [bad.reason for bad in batch.bad] == reasons
 
 

@@ -88,7 +88,7 @@ class Delivered:
 
 def run(partition: int, offset: int, schema_id: int) -> Run:
     value = frame(schema_id) + good_value(TOPIC)[5:]
-    return Run(TOPIC, partition, offset, offset + 1, 0, [offset], [1_000], [b"victim"], [value])
+    return Run(TOPIC, partition, offset, offset + 1, 0, [offset], [1_000], [b"victim"], [value], [()])
 
 
 def ingest_of(registry: SlowRegistry) -> Ingest:

@@ -30,6 +30,7 @@ KINDS = {
     "tick": RecordKind.TICK,
     "bad": RecordKind.BAD,
     "tombstone": RecordKind.TOMBSTONE,
+    "rerouted": RecordKind.REROUTED,
 }
 
 

@@ -20,7 +20,7 @@ TOPICS = (USAGE, BILLING, TICKETS, SIGNALS, PROFILES)
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
-Kind = Literal["event", "tick", "bad", "tombstone"]
+Kind = Literal["event", "tick", "bad", "tombstone", "rerouted"]
 
 
 def blake_hash(identifier: str) -> int:

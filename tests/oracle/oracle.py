@@ -92,7 +92,7 @@ class Oracle:
             self._settle(topic, waiting.popleft())
 
     def _count_watermark(self, topic: str, record: Record) -> None:
-        if self._is_dead(topic, record) or record.kind == "tombstone":
+        if self._is_dead(topic, record) or record.kind in {"tombstone", "rerouted"}:
             return
         if topic == PROFILES and record.event is not None and record.event.get("updated_at") is None:
             return
@@ -105,6 +105,8 @@ class Oracle:
     def _is_dead(self, topic: str, record: Record) -> bool:
         if record.kind == "bad" or (record.kind == "tombstone" and topic != PROFILES):
             return True
+        if record.kind == "rerouted":
+            return False
         return record.occurred_at_ms > record.seen_at_ms + self.config.max_skew_ms
 
     def _settle(self, topic: str, record: Record) -> None:
@@ -116,6 +118,8 @@ class Oracle:
     def _fate(self, topic: str, record: Record) -> str:
         if self._is_dead(topic, record):
             return "dead_lettered"
+        if record.kind == "rerouted":
+            return "rerouted"
         if record.kind == "tick" or record.event is None:
             return "applied"
         if topic == PROFILES:

@@ -20,6 +20,7 @@ from tests.oracle.model import (
     HOUR_MS,
     PROFILES,
     TOPICS,
+    Kind,
     OracleConfig,
     Record,
 )
@@ -65,15 +66,17 @@ def interleavings(log: Log) -> SearchStrategy[list[str]]:
 
 
 _ACCOUNTS = st.sampled_from(["acme", "böll", "c"])
-_KINDS = {topic: ["event"] * 18 + ["tick", "bad"] for topic in TOPICS}
-_KINDS[PROFILES] = ["event"] * 12 + ["tick", "bad", "tombstone"]
+_OTHERS: list[Kind] = ["tick", "bad", "rerouted"]
+_EVENTS: list[Kind] = ["event"]
+_KINDS: dict[str, list[Kind]] = dict.fromkeys(TOPICS, _EVENTS * 18 + _OTHERS)
+_KINDS[PROFILES] = [*_EVENTS * 12, *_OTHERS, "tombstone"]
 
 
 @dataclass(frozen=True)
 class _Step:
     """One record, relative to the ones before it."""
 
-    kind: str
+    kind: Kind
     account: str
     event: dict[str, Any]
     event_id: int | None
@@ -137,8 +140,8 @@ def _records(topic: str, start_ms: int, steps: list[_Step]) -> list[Record]:
         offset += step.hole
         if step.kind == "tick":
             record = Record(offset, "tick", seen_at, occurred_at)
-        elif step.kind == "bad":
-            record = Record(offset, "bad", seen_at, 0)
+        elif step.kind in {"bad", "rerouted"}:
+            record = Record(offset, step.kind, seen_at, 0)
         elif step.kind == "tombstone":
             record = Record(offset, "tombstone", seen_at, 0, {"account_id": step.account})
         else:

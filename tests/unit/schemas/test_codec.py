@@ -65,7 +65,7 @@ BAD_VALUES = {
     "empty": (b"", "not_framed"),
     "four bytes": (b"\0\0\0\0", "not_framed"),
     "another magic byte": (b"\1" + value("usage.events")[1:], "not_framed"),
-    "plain JSON": (b'{"event_id": "e"}', "not_framed"),
+    "plain JSON": (b'{"event_id": "e"}', "malformed"),
     "frame only": (value("usage.events")[:5], "malformed"),
     "truncated": (value("usage.events")[:-1], "malformed"),
     "trailing bytes": (value("usage.events") + b"\0", "malformed"),

@@ -114,6 +114,36 @@ def test_a_writer_that_makes_optional_what_we_require_is_read_record_by_record()
     assert reasons(batch) == {1: "incompatible_schema"}
 
 
+def test_null_is_the_default_where_we_have_one() -> None:
+    writer = _changed("usage_event", quantity=["null", "double"])
+    assert _read("usage.events", writer, RECORDS["usage.events"]) == (_expected("usage.events"), 0)
+    without = {**RECORDS["usage.events"], "quantity": None}
+    assert _read("usage.events", writer, without) == (_expected("usage.events", quantity=1.0), 0)
+
+
+@pytest.mark.parametrize("nullable", [False, True])
+def test_an_enum_is_read_as_its_symbol(nullable: bool) -> None:
+    record = RECORDS["ticket.events"]
+    kinds = {"type": "enum", "name": "Kind", "symbols": sorted({"closed", "opened", record["type"]})}
+    priorities = {"type": "enum", "name": "Priority", "symbols": ["p1", "p2", "p3", "p4"]}
+    writer = _changed("ticket_event", type=kinds, priority=["null", priorities] if nullable else priorities)
+    given = {**record, "priority": "p2"}
+    assert _read("ticket.events", writer, given)[0] == _expected("ticket.events", priority="p2")
+    if nullable:
+        given = {**record, "priority": None}
+        assert _read("ticket.events", writer, given)[0] == _expected("ticket.events", priority=None)
+
+
+@pytest.mark.parametrize("kind", ["int", ["null", "int"], {"type": "int", "logicalType": "date"}])
+def test_a_time_as_int_is_refused(kind: Any) -> None:
+    writer = _changed("usage_event", occurred_at=kind)
+    decoder = Decoder(TOPICS["usage.events"], TableRegistry({90: writer}))
+    value = written(90, _changed("usage_event", occurred_at="int"), {**RECORDS["usage.events"], "occurred_at": 17})
+    batch = decoded("usage.events", [value], decoder=decoder)
+    assert reasons(batch) == {0: "incompatible_schema"}
+    assert "occurred_at as int" in batch.bad[0].detail
+
+
 def test_a_team_may_name_its_record_as_it_likes() -> None:
     writer = {**schema_of("usage_event"), "name": "Clicked", "namespace": "com.acme.web"}
     assert _read("usage.events", writer, RECORDS["usage.events"]) == (_expected("usage.events"), 0)
