@@ -75,7 +75,7 @@ def _finite(each: Any) -> Any:
     return str(each) if isinstance(each, float) and not math.isfinite(each) else each
 
 
-def by_file(topic: str, form: str, rows: list[Row], **limits: int) -> tuple[pa.Table, dict[int, set[str]]]:
+def by_file(topic: str, form: str, rows: list[Row], **limits: Any) -> tuple[pa.Table, dict[int, set[str]]]:
     """The good rows, and the fields that are named for each bad one."""
     with tempfile.TemporaryDirectory() as folder:
         numbers = FORMATS[form](topic, rows, Path(folder))
