@@ -177,3 +177,19 @@ def test_programs_get_json(backtest: Callable[..., Ran], events: Path, tmp_path:
     document = json.loads(result.out)
     assert document["alerts"]["total"] == report_of(tmp_path)["alerts"]["total"]
     assert document["labels"] is None
+
+
+def test_times_are_read_in_the_unit_and_at_the_offset_that_is_given(
+    backtest: Callable[..., Ran], tmp_path: Path
+) -> None:
+    events, to = tmp_path / "usage.csv", tmp_path / "out"
+    events.write_text("account_id,occurred_at,feature\na1,1767225600,x\na1,2026-01-02T10:00:00,x\n")
+    run = ("--events", events, "--out", to)
+    refused = backtest(*run)
+    assert refused.exit_code == 2
+    assert "usage.csv:2: occurred_at: lies in 1970: seconds instead of milliseconds?" in refused.err
+    assert backtest(*run, "--time-unit", "s", "--utc-offset", "-05:00").exit_code == 0
+    assert not (to / "rejects.jsonl").exists()
+    wrong = backtest(*run, "--utc-offset", "CET")
+    assert wrong.exit_code == 2
+    assert "--utc-offset CET" in wrong.err

@@ -99,6 +99,7 @@ BAD_FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("usage.events", {"quantity": 1e9 + 1}, "invalid_quantity"),
     ("usage.events", {"duration_ms": 10**12 + 1}, "invalid_quantity"),
     ("usage.events", {"occurred_at": -1}, "invalid_time"),
+    ("usage.events", {"occurred_at": 1_700_000_000}, "invalid_time"),
     ("usage.events", {"occurred_at": 253_402_300_800_000}, "invalid_time"),
     ("billing.events", {"type": "invoice_lost"}, "invalid_type"),
     ("billing.events", {"amount_minor": -(10**15) - 1}, "invalid_value"),
