@@ -19,7 +19,8 @@ from agents.eventfiles.types import Rejected
 from pipeline.simulate.tables import arrow_schema
 from pipeline.terms.arrays import I64, Bools
 from schemas.codec.encoded_size import record_sizes
-from schemas.validation import broken_rules, likely_cause
+from schemas.rules import likely_cause
+from schemas.validation import broken_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -13,8 +13,9 @@ from schemas.avro import plain
 from schemas.codec.projection import project, readable, shape_of
 from schemas.registry.compatibility import check_released
 from schemas.registry.source import FileRegistry
+from schemas.rules import Number, Symbol, Text, Texts, Unreserved
 from schemas.topics import CLOCK_TICKS, INPUT_TOPICS, PARTITIONS, TICK_KEY, TOPICS
-from schemas.validation import EVENT_TIME, MAX_ID_BYTES, RULES, Number, Symbol, Text, Texts, Unreserved
+from schemas.validation import EVENT_TIME, MAX_ID_BYTES, RULES
 
 ALL = [*TOPICS.values(), CLOCK_TICKS]
 

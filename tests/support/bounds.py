@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from schemas.avro import plain
 from schemas.codec.projection import shape_of
 from schemas.definitions import current
-from schemas.validation import RULES, Number, Rule, Symbol, Text, Texts, Unreserved
+from schemas.rules import Number, Rule, Symbol, Text, Texts, Unreserved
+from schemas.validation import RULES
 
 
 class Edge(NamedTuple):

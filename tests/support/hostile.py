@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from schemas import definitions
 from schemas.avro import plain
 from schemas.codec.framing import frame
+from schemas.rules import Text
 from schemas.topics import CLOCK_TICKS, INPUT_TOPICS, TICK_KEY, TOPICS
-from schemas.validation import EVENT_TIME, RULES, Text
+from schemas.validation import EVENT_TIME, RULES
 from tests.support.bounds import broken_fields, edges
 from tests.support.wire import REGISTRY
 from tests.support.wire import value as wire_value

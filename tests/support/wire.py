@@ -15,8 +15,9 @@ from schemas.codec.encode import Encoder
 from schemas.codec.framing import frame
 from schemas.errors import RegistryUnavailableError, UnknownSchemaError
 from schemas.registry.source import FileRegistry
+from schemas.rules import Symbol
 from schemas.topics import TOPICS, TopicSpec
-from schemas.validation import RULES, Symbol
+from schemas.validation import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
