@@ -107,6 +107,12 @@ class Ingest:
             logger.critical("the last checkpoint before a rebalance did not finish in time")
             leave(ExitCode.BROKEN)
 
+    async def finish(self) -> None:
+        """Last checkpoint; what is delivered from now on is not applied, so that all that is applied is committed."""
+        async with self.lock:
+            self._loaded = False
+        await self.checkpoint()
+
     # What the worker does.
 
     def install(self, partitions: Iterable[Partition], count: int) -> None:

@@ -118,7 +118,7 @@ class Worker:
                 for task in others:
                     task.cancel()
             await checkpoints
-            await runtime.ingest.checkpoint()
+            await runtime.ingest.finish()
             await app.stop()
         runtime.lease.stop()
         left = runtime.publisher.close(1.0)

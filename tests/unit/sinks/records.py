@@ -150,6 +150,7 @@ def context() -> dict[str, Any]:
         "renewal_at": 150 * DAY_MS,
         "days_to_renewal": 49,
         "arr_at_risk_minor": 4_800_000,
+        "arr_by_currency": None,
     }
 
 
