@@ -145,8 +145,8 @@ def test_an_overdue_invoice_has_the_events_amount_else_the_issued_one_else_none(
 @pytest.mark.parametrize(("fields", "key"), [({"invoice_id": "i", "subscription_id": "s"}, "i"), ({}, "")])
 def test_an_event_that_changes_nothing_is_a_fact_by_its_own_name(fields: dict[str, Any], key: str) -> None:
     book = Book()
-    assert bill(book, "refund_issued", 3, amount_minor=700, **fields) == [Fact("refund_issued", key, 3, 700)]
-    assert bill(book, "refund_issued", 4, **fields) == [Fact("refund_issued", key, 4, 0)]
+    assert bill(book, "disputed", 3, amount_minor=700, **fields) == [Fact("disputed", key, 3_000, 700)]
+    assert bill(book, "disputed", 4, **fields) == [Fact("disputed", key, 4_000, 0)]
     assert not book.invoices
 
 
