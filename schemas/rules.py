@@ -41,11 +41,24 @@ _MISTAKEN = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule(ABC):
-    """What holds for the values of a field; null keeps every rule. As a text, what is wrong with one that breaks it."""
+class Requirement(ABC):
+    """What a record must keep. As a text, what is wrong with one that breaks it."""
 
     reason: Reason
-    """Of the dead letter of a record that breaks the rule."""
+    """Of the dead letter of a record that breaks it."""
+
+    def wrong_at(self, _column: pa.Array, _row: int) -> str:
+        """What is wrong with the value of a row that breaks it."""
+        return str(self)
+
+    @abstractmethod
+    def __str__(self) -> str:
+        pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(Requirement):
+    """What holds for the values of a field; null keeps every rule."""
 
     def broken_in(self, column: pa.Array) -> Mask | None:
         """Which values of a column break it; None if none does."""
@@ -60,20 +73,12 @@ class Rule(ABC):
         """Whether a single value keeps it."""
         return value is None or self._allows(value)
 
-    def wrong_at(self, _column: pa.Array, _row: int) -> str:
-        """What is wrong with the value of a row that breaks it."""
-        return str(self)
-
     @abstractmethod
     def _broken(self, column: pa.Array) -> Mask | None:
         """As `broken_in`; the answer for nulls is arbitrary."""
 
     @abstractmethod
     def _allows(self, value: Any) -> bool:
-        pass
-
-    @abstractmethod
-    def __str__(self) -> str:
         pass
 
 
@@ -234,17 +239,13 @@ class Unreserved(Rule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnScale:
+class OnScale(Requirement):
     """The score of a signal that answers something lies on its scale: the one that it names, or that of its type."""
 
     reason: Reason = Reason.INVALID_VALUE
 
     def __str__(self) -> str:
         return "not on the scale, which begins at 1 where the best answer is below 10, else at 0"
-
-    def wrong_at(self, _column: pa.Array, _row: int) -> str:
-        """What is wrong with the score of a record that breaks it."""
-        return str(self)
 
     def broken_in(self, columns: pa.RecordBatch) -> Mask | None:
         """Which records break it; None if none does."""

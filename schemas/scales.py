@@ -7,7 +7,7 @@ DEFAULT_SCALES: dict[str, float] = {"nps": 10, "csat": 5, "ces": 7, "pulse": 5, 
 LEAST, MOST = 2.0, 1000.0
 """What a best answer may be."""
 FIRST_FROM_ZERO = 10.0
-"""Scales up to this one begin at 1: 1 to 5, 1 to 7; from it on they begin at 0."""
+"""Scales below it begin at 1: 1 to 5, 1 to 7; from it on they begin at 0."""
 
 
 def bounds_of(best: float) -> tuple[float, float] | None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_PRIORITIES, TICKET_TYPES
 from schemas.reasons import Reason
-from schemas.rules import Mask, Number, OnScale, Past, Rule, Symbol, Text, Texts, Time, Unreserved
+from schemas.rules import Mask, Number, OnScale, Past, Requirement, Rule, Symbol, Text, Texts, Time, Unreserved
 from schemas.scales import LEAST, MOST
 
 MAX_ID_BYTES = 128
@@ -130,7 +130,7 @@ class Broken(NamedTuple):
 
     rows: Mask
     field: str
-    rule: Rule | OnScale
+    rule: Requirement
 
 
 def broken_rules(schema: str, columns: pa.RecordBatch, latest_ms: int | None = None) -> Iterator[Broken]:

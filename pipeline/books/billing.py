@@ -55,7 +55,7 @@ def apply_billing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact
 def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
     kind, key, at_ms = event["type"], event["subscription_id"] or "", event["occurred_at"]
     subscription = _subscription(book, key, limit)
-    if _place(kind, at_ms) < (subscription.as_of_ms // 1000, subscription.rank, subscription.as_of_ms):
+    if _place(_RANK[kind], at_ms) < _place(subscription.rank, subscription.as_of_ms):
         return []
     at_ms = max(at_ms, subscription.as_of_ms)
     named = event["mrr_minor_before"]
@@ -79,8 +79,13 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> lis
     return facts
 
 
-def _place(kind: str, at_ms: int) -> tuple[int, int, int]:
-    return at_ms // 1000, _RANK[kind], at_ms
+def _second(at_ms: int) -> int:
+    return at_ms // 1000
+
+
+def _place(rank: int, at_ms: int) -> tuple[int, int, int]:
+    """What orders events of subscriptions."""
+    return _second(at_ms), rank, at_ms
 
 
 def _subscription(book: Book, key: str, limit: int) -> Subscription:
@@ -135,7 +140,7 @@ def _apply_invoice(book: Book, kind: str, event: Mapping[str, Any], limit: int) 
         if len(book.invoices) >= limit:
             del book.invoices[min(book.invoices, key=lambda name: book.invoices[name].due_at_ms or 0)]
         invoice = book.invoices[key] = Invoice()
-    if invoice.paid_at_ms is not None and at_ms // 1000 <= invoice.paid_at_ms // 1000:
+    if invoice.paid_at_ms is not None and _second(at_ms) <= _second(invoice.paid_at_ms):
         return []
     if kind == "invoice_issued":
         invoice.due_at_ms, invoice.amount_minor, invoice.settled = event["due_at"], event["amount_minor"], False
@@ -177,10 +182,8 @@ def _credit(book: Book, event: Mapping[str, Any]) -> list[Fact]:
 
 def _in_part(book: Book, event: Mapping[str, Any]) -> bool:
     """Take a payment or a refund that leaves something to be paid of an open invoice."""
-    invoice, amount = book.invoices.get(event["invoice_id"] or ""), event["amount_minor"]
-    if event["invoice_id"] is None or invoice is None or invoice.settled or amount is None:
-        return False
-    if not 0 < abs(amount) < invoice.owed_minor:
+    invoice, amount = book.invoices.get(event["invoice_id"]), event["amount_minor"]
+    if invoice is None or invoice.settled or amount is None or not 0 < abs(amount) < invoice.owed_minor:
         return False
     invoice.paid_minor += abs(amount)
     return True
@@ -191,13 +194,13 @@ def _settle(book: Book, keys: list[str], at_ms: int, amount_minor: int | None = 
     facts = []
     for key in keys:
         invoice = book.invoices.get(key, Invoice())
-        paid_s = -1 if invoice.paid_at_ms is None else invoice.paid_at_ms // 1000
-        if at_ms // 1000 > paid_s:
+        now_s, paid_s = _second(at_ms), -1 if invoice.paid_at_ms is None else _second(invoice.paid_at_ms)
+        if now_s > paid_s:
             book.invoices[key] = Invoice(paid_at_ms=at_ms, settled=True, amount_minor=amount_minor)
-        elif at_ms // 1000 == paid_s and amount_minor is not None:
+        elif now_s == paid_s and amount_minor is not None:
             invoice.amount_minor = amount_minor
-        same_second = invoice.troubled_ms // 1000 == at_ms // 1000
-        facts.append(Fact("invoice_paid", key, max(at_ms, invoice.troubled_ms) if same_second else at_ms))
+        in_trouble = _second(invoice.troubled_ms) == now_s
+        facts.append(Fact("invoice_paid", key, max(at_ms, invoice.troubled_ms) if in_trouble else at_ms))
     _forget_paid(book)
     return facts
 

@@ -58,9 +58,9 @@ PANES: dict[str, str] = {
     "active_features": "u1",
     **{name: counted.type for name, counted in COUNTED.items()},
 }
-"""Values summed per day, with the type they start with: `actions` in thousandths, durations in tenths of a second."""
-EXACT = frozenset({"actions", "duration_ds"})
-"""Panes that widen when a day exceeds their type; the others stop at its largest value."""
+"""Values summed per day, with the type they start with: `actions` in thousandths, durations in tenths of a second.
+
+These two widen when a day exceeds their type; the others stop at its largest value."""
 SCALES = {"actions": 1000.0, "duration_ds": 600.0}
 """Panes that are judged in another unit: actions, minutes."""
 USAGE_PANES = frozenset({"actions", "duration_ds", "active_users", "active_features"})
