@@ -10,7 +10,7 @@ from pipeline.alerts.records import context_record
 from pipeline.books.book import Book, Context
 from pipeline.evidence.esr import smallest_visible_drops
 from pipeline.health.dimensions import dimension_of
-from pipeline.health.judging import JudgedView, Verdict
+from pipeline.health.judging import Cap, JudgedView, Verdict
 from pipeline.health.score import Score
 from pipeline.scorecards.bands import NAMES
 from pipeline.state.accounts import until_ms
@@ -94,8 +94,8 @@ def _card_records(
     scores, coverage = cells(standings.score[slot, rows], 1), cells(verdict.score.coverage[places], 4)
     groups = _group_columns(verdict.score, places)
     figures = zip(
-        verdict.applies[places].tolist(), standings.band[slot, rows].tolist(), verdict.previous_band[places].tolist(),
-        standings.since_day[slot, rows].tolist(), scores, coverage, strict=True,
+        verdict.applies[places].tolist(), standings.band[slot, rows].tolist(), standings.scored[slot, rows].tolist(),
+        verdict.previous_band[places].tolist(), standings.since_day[slot, rows].tolist(), scores, coverage, strict=True,
     )  # fmt: skip
     return [
         {
@@ -116,11 +116,23 @@ def _card_records(
                 if columns["value"][number] is not None
             ],
             "config_change": _config_change(verdict, int(places[number]), score),
+            "band_reason": _band_reason(judged.caps[int(places[number])], scored) if scored != band else None,
         }
         if applies
         else None
-        for number, (applies, band, previous, since_day, score, covered) in enumerate(figures)
+        for number, (applies, band, scored, previous, since_day, score, covered) in enumerate(figures)
     ]
+
+
+def _band_reason(cap: Cap, scored: int) -> Record:
+    """The open alert that keeps the band from being the score's."""
+    return {
+        "kind": cap.kind,
+        "dimension": cap.dimension,
+        "severity": cap.severity,
+        "alert_id": str(cap.alert_id),
+        "band_by_score": NAMES[scored],
+    }
 
 
 def _config_change(verdict: Verdict, place: int, score: float | None) -> Record | None:

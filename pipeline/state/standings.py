@@ -15,6 +15,8 @@ Stored = npt.NDArray[np.void]
 _COLUMNS = {
     "content": ("u8", 0),
     "band": ("u1", 0),
+    "scored": ("u1", 0),
+    "cap": ("u8", 0),
     "candidate": ("u1", 0),
     "candidate_days": ("u1", 0),
     "since_day": ("i4", -1),
@@ -28,12 +30,15 @@ STANDING = np.dtype([("card", "<u8"), *((n, d if d == "u1" else f"<{d}") for n, 
 class Standings:
     """Bands and scores by slot and account row.
 
-    `content` is the fingerprint of the definition that gave the score, 0 while the scorecard does not apply;
+    `content` is the fingerprint of the definition that gave the score, 0 while the scorecard does not apply; `scored`
+    is the band by the score alone, `cap` what identifies the alert that keeps `band` from being it, 0 for none;
     `since_day` the day on whose close the band was entered, −1 if never.
     """
 
     content: U64
     band: U8
+    scored: U8
+    cap: U64
     candidate: U8
     candidate_days: U8
     since_day: I32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.oracle.alerts import Alerts, Finding, Opening
-from tests.oracle.model import HealthDay, OracleConfig, Standing
+from tests.oracle.model import Account, Episode, HealthDay, OracleConfig, Standing
 from tests.oracle.score import candidate_band, definition, move_band, profile_of, total
 from tests.oracle.view import View
 
@@ -13,7 +13,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXPIRY_DAYS = 84
+FOLLOW_HEALTH = {"health_changed", "health_unknown", "renewal_at_risk"}
 HEALTH_KINDS = ("health_changed", "health_unknown")
+
+
+def worst_risk(account: Account, config: OracleConfig) -> Episode | None:
+    """Return the open alert that bounds the bands: critical before error, then the oldest."""
+    for severity in ("critical", "error"):
+        found = [
+            each
+            for each in account.episodes.values()
+            if each.family == "risk"
+            and each.severity == severity
+            and each.kind not in FOLLOW_HEALTH
+            and each.kind not in config.shadow_kinds
+        ]
+        if found:
+            return min(found, key=lambda each: (each.starts_at_ms, each.kind, each.dimension))
+    return None
+
+
+def capped(band: str, alert: Episode | None) -> str:
+    """Return what an open alert leaves of a band."""
+    if alert is None:
+        return band
+    if alert.severity == "critical":
+        return "red"
+    return "red" if band == "red" else "yellow"
 
 
 class Judge:
@@ -54,12 +80,22 @@ class Judge:
             standing.by, standing.band, standing.candidate_days = by, "grey", 0
             move_band(standing, candidate_band("grey", found, by["bands"]))
         standing.score = found.score
+        told_before, alert = standing.told, worst_risk(view.account, self._config()) if by["bands"]["cap"] else None
+        standing.told = capped(standing.band, alert)
         if change:
             self._follow_switch(view, name, standing.band)
         else:
             self._follow_band(view, name, moved, band_before, score_before)
         return HealthDay(
-            view.day, found.score, standing.band, found.coverage, found.dimensions, by["version"], band_before, change
+            day=view.day,
+            score=found.score,
+            band=standing.told,
+            coverage=found.coverage,
+            dimensions=found.dimensions,
+            version=by["version"],
+            previous_band=told_before,
+            capped_by=(alert.kind, alert.dimension) if alert and standing.told != standing.band else None,
+            config_change=change,
         )
 
     def _follow_switch(self, view: View, name: str, band: str) -> None:

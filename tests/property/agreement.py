@@ -179,6 +179,8 @@ def _assert_same_card(entry: HealthDay, part: dict[str, Any]) -> None:
     assert all(close(value, entry.dimensions[name]) for name, value in values.items()), (entry, part)
     change = part["config_change"]
     assert (None if change is None else tuple(change.values())) == entry.config_change, (entry, part)
+    reason = part["band_reason"]
+    assert (None if reason is None else (reason["kind"], reason["dimension"])) == entry.capped_by, (entry, part)
 
 
 def assert_same_ledger(oracle: Oracle, feed: Feed) -> None:
