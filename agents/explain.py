@@ -103,6 +103,7 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
         (band, _COLOURS.get(band, "")),
         _since(health["band_since"]),
         f" (before: {health['previous_band']})" if health.get("previous_band") not in {None, band} else "",
+        _cap(health.get("band_reason")),
         f"  as of the close of {_day(health['day'])} (moved less than {PUBLISH_POINTS:.0f} points since),",
         f" scorecard {health['scorecard']} {health['version']},",
         f" {health['coverage']:.0%} of the weight known",
@@ -131,6 +132,15 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
 def _since(at_ms: int | None) -> str:
     """Since when it is in its band; an account that was never judged has been in none other."""
     return " since the beginning" if at_ms is None else f" since {_date(at_ms)}"
+
+
+def _cap(reason: Mapping[str, Any] | None) -> str:
+    """The open alert that bounds the band."""
+    if reason is None:
+        return ""
+    about = f" of {reason['dimension']}" if reason["dimension"] else ""
+    by_score = f"by its score it is {reason['band_by_score']}"
+    return f", because the {reason['severity']} alert {reason['kind']}{about} is open ({by_score}),"
 
 
 def _family(rolled_up: Mapping[str, Any]) -> RenderableType:

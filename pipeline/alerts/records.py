@@ -21,6 +21,7 @@ from schemas.topics import DAY_MS
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
 MAX_SUMMARY = 140
+MAX_CAUSES = 3
 
 
 def alert_id(account_id: str, kind: str, dimension: str, starts_at_ms: int) -> UUID:
@@ -99,6 +100,7 @@ class Alerting:
             "config_hash": self._hash,
             "shadow": self._in_shadow(kind, episode),
             "benchmark": explanation.benchmark,
+            "points": [{"criterion": name, "points": points} for name, points in episode.points or ()],
         }
 
     def _onset(self, episode: Episode) -> dict[str, int] | None:
@@ -140,13 +142,34 @@ def _signal(kind: Kind, episode: Episode, explanation: Explanation) -> dict[str,
     }
 
 
+def causes(episode: Episode) -> str:
+    """What moved a score, the first three in whole points; all else is "other", so that they add up."""
+    if not episode.points:
+        return ""
+    left = round(episode.observed) - round(episode.expected)
+    sign, parts = (-1 if left < 0 else 1), []
+    for criterion, points in episode.points[:MAX_CAUSES]:
+        whole = round(points)
+        if sign * whole > 0:
+            parts.append(f"{_in_words(criterion)} {whole:+d}")
+            left -= whole
+    if left and parts:
+        parts.append(f"other {left:+d}")
+    return f": {', '.join(parts)}" if parts else ""
+
+
+def _in_words(criterion: str) -> str:
+    return criterion.rpartition(":")[2].replace("_", " ")
+
+
 def _summary(kind: Kind, account_id: str, context: Context, episode: Episode) -> str:
     return kind.summary.format(
         name=context.name or account_id,
         observed=episode.observed,
         expected=episode.expected,
         dimension=episode.dimension or "the account",
-        band="red" if episode.severity == "error" else "yellow",
+        moved="fell" if episode.observed < episode.expected else "rose",
+        causes=causes(episode),
     )
 
 

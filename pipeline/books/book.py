@@ -177,6 +177,8 @@ class Episode(msgspec.Struct, array_like=True):
     clear_days: int = 0
     onset: tuple[int, int, int] | None = None
     """Day on which the change most likely began, and the first and last on which it may have."""
+    points: list[tuple[str, float]] | None = None
+    """Of a scorecard's alert: each criterion's part in the difference of observed and expected, what moved it first."""
 
 
 class Book(msgspec.Struct, array_like=True):

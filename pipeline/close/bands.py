@@ -58,13 +58,15 @@ def _follow_move(account: ClosingAccount, verdict: Verdict) -> None:
     elif changed is not None:
         reason = "worsened" if band < before else "recovered"
         end_ms = account.judged.view.end_ms
+        changed.points = verdict.points_at(account.place)
         account.take(changed, update(changed, _SEVERITY_OF_BAND[band], figures, reason, end_ms))
     if before == bands.GREY:
         return
     if band == bands.GREY:
         account.open(HEALTH_UNKNOWN, card, HEALTH_UNKNOWN.severity, figures)
     elif changed is None and band < before:
-        account.open(HEALTH_CHANGED, card, _SEVERITY_OF_BAND[band], figures)
+        points = verdict.points_at(account.place)
+        account.open(HEALTH_CHANGED, card, _SEVERITY_OF_BAND[band], figures, points=points)
 
 
 def _open_of(account: ClosingAccount, verdict: Verdict) -> tuple[Episode | None, Episode | None]:

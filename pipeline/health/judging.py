@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evidence.view import Finding, View
+from pipeline.health.change import Held, held, points_since, remembered
 from pipeline.health.reach import Reach
 from pipeline.health.reading import Expected, Sight
 from pipeline.health.score import Reader, Score
 from pipeline.scorecards import bands
 from pipeline.scorecards.card import Scorecard
+from pipeline.state.standings import MISSING
 from pipeline.state.state import State
 from pipeline.terms.arrays import F64, U8, U64, Bools
 
@@ -62,6 +64,8 @@ class Verdict:
     previous_band: U8
     previous_scored: U8
     previous_score: F64
+    held: Mapping[int, Held]
+    """What it was when the score last called for its band by itself, by place, of bands that moved."""
     switches: Mapping[int, Switch]
     """By place."""
 
@@ -74,10 +78,14 @@ class Verdict:
         return int(state.accounts.standings.scored[self.slot, row]), int(self.previous_scored[place])
 
     def scores_at(self, state: State, row: int, place: int) -> tuple[float, float, float]:
-        """An account's score of this close, of the one before, and the difference; 0 for what is missing."""
+        """An account's score, the one at which its band was last held, and the difference; 0 for what is missing."""
         score = float(np.nan_to_num(state.accounts.standings.score[self.slot, row]))
-        previous = float(np.nan_to_num(self.previous_score[place]))
-        return score, previous, score - previous
+        held_score = float(np.nan_to_num(self.held[place].score))
+        return score, held_score, score - held_score
+
+    def points_at(self, place: int) -> list[tuple[str, float]]:
+        """What the difference of an account's scores consists of."""
+        return points_since(self.score, place, self.held[place])
 
 
 @dataclass(slots=True)
@@ -138,12 +146,18 @@ def _verdict(state: State, rows: slice, live: Bools, slot: int, score: Score, fo
     )
     after = bands.move(before, score.for_band, score.coverage, score.card.bands)
     scored = np.where(applies, after.band, bands.GREY).astype(np.uint8)
+    moved = live & applies & ~switched & (scored != previous_scored)
+    held_score, known = standings.held_score[slot, rows], standings.held[slot, rows]
+    past = {place: held(float(held_score[place]), known[place], score) for place in np.flatnonzero(moved).tolist()}
+    keeps = after.band == bands.plain(score.for_band, score.coverage, score.card.bands)
     values = {
         "content": np.where(applies, content, 0),
         "scored": scored,
         "candidate": np.where(applies, after.candidate, bands.GREY),
         "candidate_days": np.where(applies, after.candidate_days, 0),
         "score": np.where(applies, score.score, np.nan),
+        "held_score": np.where(applies, np.where(keeps, score.score, held_score), np.nan),
+        "held": np.where(applies[:, None], np.where(keeps[:, None], remembered(score), known), MISSING),
     }
     _store(state, rows, slot, live, values)
     return Verdict(
@@ -153,10 +167,11 @@ def _verdict(state: State, rows: slice, live: Bools, slot: int, score: Score, fo
         applies,
         ended=live & ~applies & (last != 0),
         fresh=live & (last != np.where(applies, content, 0)),
-        moved=live & applies & ~switched & (scored != previous_scored),
+        moved=moved,
         previous_band=previous_band,
         previous_scored=previous_scored,
         previous_score=previous_score,
+        held=past,
         switches={
             place: former.switch(int(last[place]), score.card.id, place, float(previous_score[place]))
             for place in np.flatnonzero(switched).tolist()
@@ -171,8 +186,9 @@ def _store(state: State, rows: slice, slot: int, live: Bools, values: Mapping[st
         same = column[rows] == value
         if column.dtype.kind == "f":
             same |= np.isnan(column[rows]) & np.isnan(value.astype(np.float64))
-        changed |= ~same
-        column[rows] = np.where(live, value, column[rows])
+        wide = value.ndim > 1
+        changed |= ~(same.all(axis=1) if wide else same)
+        column[rows] = np.where(live[:, None] if wide else live, value, column[rows])
     state.accounts.dirty[rows] |= changed & live
 
 

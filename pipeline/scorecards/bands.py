@@ -59,6 +59,11 @@ def move(state: BandState, score: F64, coverage: F64, rule: BandRule = BAND_RULE
     return BandState(band, candidate, days)
 
 
+def plain(score: F64, coverage: F64, rule: BandRule) -> U8:
+    """The bands that scores call for by themselves, without hysteresis."""
+    return target_of(np.full(len(score), GREY, dtype=np.uint8), score, coverage, rule)
+
+
 def under(band: U8, cap: U8) -> U8:
     """The worse of bands and caps; a cap of green is none, and grey is no better than any other."""
     return np.where((band == GREY) & (cap < GREEN), cap, np.minimum(band, cap)).astype(np.uint8)

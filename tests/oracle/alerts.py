@@ -24,6 +24,7 @@ class Finding:
     expected: float
     evidence: float
     onset: tuple[int, int, int] | None = None
+    points: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Alerts:
             expected=finding.expected,
             evidence=finding.evidence,
             onset=finding.onset,
+            points=dict(finding.points),
         )
         account.episodes[opening.kind, opening.dimension] = episode
         self._write(account, episode, "firing", "detected", opening.detected_at_ms, None)
@@ -76,6 +78,7 @@ class Alerts:
         episode.observed = finding.observed
         episode.expected = finding.expected
         episode.evidence = finding.evidence
+        episode.points = dict(finding.points)
         self._write(account, episode, "firing", reason, at_ms, None)
 
     def resolve(
@@ -117,6 +120,7 @@ class Alerts:
             "expected": episode.expected,
             "evidence": episode.evidence,
             "onset": episode.onset,
+            "points": dict(episode.points),
             "shadow": self._in_shadow(episode),
             "benchmark": self.benchmark,
         }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.oracle.alerts import Alerts, Finding, Opening
 from tests.oracle.model import Account, Episode, HealthDay, OracleConfig, Standing
-from tests.oracle.score import candidate_band, definition, move_band, profile_of, total
+from tests.oracle.score import Total, candidate_band, definition, move_band, parts_of_change, profile_of, total
 from tests.oracle.view import View
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Judge:
     def _judge_by(self, view: View, name: str, by: dict[str, Any]) -> HealthDay:
         standing = view.account.standings.setdefault(name, Standing(by))
         found = total(view, by)
-        band_before, score_before, change = standing.band, standing.score or 0.0, None
+        band_before, held_before, change = standing.band, standing.held, None
         if standing.by == by:
             moved = move_band(standing, candidate_band(standing.band, found, by["bands"]))
         else:
@@ -80,12 +80,14 @@ class Judge:
             standing.by, standing.band, standing.candidate_days = by, "grey", 0
             move_band(standing, candidate_band("grey", found, by["bands"]))
         standing.score = found.score
+        if standing.band == candidate_band("grey", found, by["bands"]):
+            standing.held = found
         told_before, alert = standing.told, worst_risk(view.account, self._config()) if by["bands"]["cap"] else None
         standing.told = capped(standing.band, alert)
         if change:
             self._follow_switch(view, name, standing.band)
         else:
-            self._follow_band(view, name, moved, band_before, score_before)
+            self._follow_band(view, name, moved, band_before, (held_before, found))
         return HealthDay(
             day=view.day,
             score=found.score,
@@ -106,7 +108,9 @@ class Judge:
         if unknown and band != "grey":
             self._log.resolve(view.account, unknown, "config_change", view.end_ms)
 
-    def _follow_band(self, view: View, name: str, moved: bool, band_before: str, score_before: float) -> None:
+    def _follow_band(
+        self, view: View, name: str, moved: bool, band_before: str, scores: tuple[Total | None, Total]
+    ) -> None:
         account, log, at_ms = view.account, self._log, view.end_ms
         standing = account.standings[name]
         changed = account.episodes.get(("health_changed", name))
@@ -119,9 +123,11 @@ class Judge:
         order = ("red", "yellow", "green")
         band = standing.band
         worse = band in order and band_before in order and order.index(band) < order.index(band_before)
-        score = standing.score or 0.0
+        held, found = scores
+        score, score_held = found.score or 0.0, (held.score if held else None) or 0.0
         severity = {"red": "error", "yellow": "warning"}.get(band, "info")
-        finding = Finding(severity, score, score_before, score - score_before)
+        points = parts_of_change(held, found, standing.by["criteria"]) if band != "grey" and held else ()
+        finding = Finding(severity, score, score_held, score - score_held, points=points)
         if unknown:
             log.resolve(account, unknown, "recovered", at_ms)
         if changed:

@@ -167,6 +167,8 @@ class Episode:
     revision: int = 1
     clear_days: int = 0
     onset: tuple[int, int, int] | None = None
+    points: dict[str, float] = field(default_factory=dict)
+    """Of a scorecard's alert: each criterion's part in the difference of two scores."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,8 @@ class Standing:
     score: float | None = None
     candidate: str = "grey"
     candidate_days: int = 0
+    held: Any = None
+    """Dimensions and score of the last close on which the score, without hysteresis, called for the band."""
 
 
 def _counter() -> dict[int, int]:

@@ -366,3 +366,25 @@ def move_band(standing: Standing, candidate: str) -> bool:
         standing.band, standing.candidate_days = candidate, 0
         return True
     return False
+
+
+def parts_of_change(before: Total, after: Total, weights: dict[str, int]) -> tuple[tuple[str, float], ...]:
+    """Take the score from the one to the other in three steps, and note what each criterion does in its step."""
+    if before.score is None or after.score is None:
+        return ()
+
+    def mean(values: dict[str, float], default: float) -> float:
+        whole = sum(weights[name] for name in values)
+        return 100 * sum(weights[name] * value for name, value in values.items()) / whole if whole else default
+
+    was, now = before.dimensions, after.dimensions
+    old = {name: value for name, value in was.items() if name in now}
+    new = {name: value for name, value in now.items() if name in was}
+    parts = {}
+    for name in was.keys() - now.keys():
+        parts[name] = weights[name] * (mean(old, before.score) - 100 * was[name]) / sum(weights[each] for each in was)
+    for name, value in old.items():
+        parts[name] = 100 * weights[name] * (new[name] - value) / sum(weights[each] for each in old)
+    for name in now.keys() - was.keys():
+        parts[name] = weights[name] * (100 * now[name] - mean(new, before.score)) / sum(weights[each] for each in now)
+    return tuple(parts.items())

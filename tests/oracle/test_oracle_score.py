@@ -43,8 +43,9 @@ def test_a_band_moves_on_the_third_day_of_the_same_candidate() -> None:
     bands = [entry.band for entry in story.oracle.health[ACCOUNT]]
     assert bands == ["green", "green", "green", "yellow"]
     (moved,) = story.alerts("health_changed")
-    # (4 + 0 + 3 + 2/3) / 14 = 54.8 since day 1, so the score of the day before is the same.
-    assert (moved["severity"], moved["observed"], moved["expected"]) == ("warning", 54.8, 54.8)
+    # (4 + 5 + 3 + 2/3) / 14 = 90.5 on day 0, which was the last to call for green; since then billing is 0.
+    assert (moved["severity"], moved["observed"], moved["expected"]) == ("warning", 54.8, 90.5)
+    assert {name: round(points, 1) for name, points in moved["points"].items() if points} == {"billing": -35.7}
     story.bill(4, "subscription_reactivated")
     story.close(6)
     assert [(a["status"], a["severity"], a["transition_reason"]) for a in story.alerts("health_changed")] == [

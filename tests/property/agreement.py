@@ -138,7 +138,17 @@ def assert_same_alerts(oracle: Oracle | Sequence[Oracle], alerts: Iterable[dict[
             ("evidence", evidence["value"]),
         ):
             assert close(value, expected[name]), (key, name, value, expected)
+        _assert_same_points(found[key], expected)
         assert _onset(found[key]["onset"], days) == expected["onset"], (key, found[key]["onset"], expected)
+
+
+def _assert_same_points(alert: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Scores are rounded to a tenth: that much of the difference may be on either criterion."""
+    points = {each["criterion"]: each["points"] for each in alert["points"]}
+    for name in points.keys() | expected["points"].keys():
+        assert abs(points.get(name, 0.0) - expected["points"].get(name, 0.0)) < 0.11, (alert, expected)
+    change = expected["observed"] - expected["expected"]
+    assert not points or abs(sum(points.values()) - change) < 0.01, (alert, expected)
 
 
 def _identity(record: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from pipeline.config import EngineConfig
 from pipeline.scorecards.bands import BandRule
@@ -320,3 +321,53 @@ def test_green_needs_to_know_something_of_usage() -> None:
     days = healthy(EngineConfig())
     assert (days.last["band"], days.last["score"]) == ("grey", 91.1)
     assert days.last["coverage"] > DEFAULT.bands.min_coverage
+
+
+def test_a_fall_says_from_which_score_and_by_how_much_each_criterion_moved_it() -> None:
+    free = msgspec.structs.replace(SERVED, bands=BandRule(cap=False))
+    days = healthy(EngineConfig(scorecards=(free,)))
+    days.send(SIGNALS, 1, type="pulse", score=4.0, scale=5.0, author="ann")
+    days.close(1)
+    days.send(SIGNALS, 2, type="pulse", score=1.0, scale=5.0, author="ann")
+    days.send(TICKETS, 2, ticket_id="u", type="opened", priority="p1")
+    days.close(2)
+    days.send(SIGNALS, 3, type="meeting_held")
+    days.send(BILLING, 3, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.close(5)
+    [alert] = [alert for alert in days.alerts if alert["kind"] == "health_changed"]
+    # Held on day 1: (4 + 5 + 3 · ¾ + 2/3) / 14; now: (4 · ¾ + 0 + 0 + 4/3) / 14
+    assert (alert["signal"]["expected"], alert["signal"]["observed"]) == (85.1, 31.0)
+    points = {each["criterion"]: round(each["points"], 1) for each in alert["points"]}
+    assert list(points.items()) == [("billing", -35.6), ("sentiment", -16.1), ("support", -7.1), ("engagement", 4.8)]
+    assert sum(each["points"] for each in alert["points"]) == pytest.approx(31.0 - 85.1)
+    assert alert["summary"] == "acme: health fell from 85 to 31: billing -36, sentiment -16, support -7, other +5"
+
+
+def test_a_criterion_that_came_or_went_has_its_own_part() -> None:
+    mood = Scorecard("mood", 1, (Criterion("pulse", 1), Criterion("support", 1), Criterion("survey", 2)))
+    days = Days(EngineConfig(scorecards=(mood,), health_scorecards=("mood",)))
+    days.send(SIGNALS, 0, type="pulse", score=5.0, scale=5.0, expires_at=(FIRST_DAY + 1) * DAY_MS + 1)
+    days.send(TICKETS, 0, ticket_id="t", type="opened", priority="p1")
+    days.close(0)
+    days.send(SIGNALS, 1, type="nps", score=0.0)
+    days.close(3)
+    [alert] = [alert for alert in days.alerts if alert["kind"] == "health_changed"]
+    # From (1 + ¾) / 2 to (¾ + 0) / 3: without the pulse the mean is ¾, the survey takes the rest.
+    assert (alert["signal"]["expected"], alert["signal"]["observed"]) == (87.5, 25.0)
+    points = [(each["criterion"], each["points"]) for each in alert["points"]]
+    assert points == [("survey", -50.0), ("pulse", -12.5)]
+
+
+def test_a_rise_within_an_open_alert_is_told_as_one() -> None:
+    free = msgspec.structs.replace(SERVED, bands=BandRule(cap=False, hold_days=1))
+    days = healthy(EngineConfig(scorecards=(free,)))
+    days.send(BILLING, 1, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.send(SIGNALS, 1, type="pulse", score=1.0, scale=5.0, author="ann")
+    days.close(1)
+    days.send(SIGNALS, 2, type="pulse", score=5.0, scale=5.0, author="ann")
+    days.close(2)
+    told = [alert["summary"] for alert in days.alerts if alert["kind"] == "health_changed"]
+    assert told == [
+        "acme: health fell from 90 to 33: billing -36, sentiment -21",
+        "acme: health rose from 33 to 55: sentiment +22",
+    ]
