@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -121,14 +122,14 @@ def test_a_new_version_is_marked_and_alerts_nobody() -> None:
     assert (days.last["band"], days.last["previous_band"], days.last["version"]) == ("yellow", "green", 2)
     days.close(10)
     assert days.told() == []
-    assert [record["config_change"] is None for record in days.outcome.health] == [True, False]
+    assert [record["day"] - FIRST_DAY for record in days.outcome.health if record["config_change"]] == [1]
 
 
 def test_the_same_version_after_a_restart_is_no_change() -> None:
     days = healthy(EngineConfig())
     days.restart(EngineConfig())
     days.close(5)
-    assert len(days.outcome.health) == 1
+    assert {(record["version"], record["config_change"]) for record in days.outcome.health} == {(2, None)}
 
 
 def test_an_alert_that_the_new_version_would_not_raise_is_withdrawn_as_a_change_of_settings() -> None:
@@ -180,7 +181,8 @@ def test_another_version_of_a_nested_scorecard_is_a_change_of_the_outer_one() ->
     days.close(10)
     # (1 + 1 + 2 · 0) / 4
     change = {"from_version": 1, "to_version": 1, "score_before": 100.0, "score_after": 50.0}
-    assert (days.last["day"], days.last["config_change"]) == (FIRST_DAY + 1, change)
+    changes = [(record["day"], record["config_change"]) for record in days.outcome.health if record["config_change"]]
+    assert changes == [(FIRST_DAY + 1, change)]
     assert (days.last["band"], days.told()) == ("yellow", [])
 
 
@@ -228,10 +230,13 @@ def test_what_is_in_shadow_is_marked_in_every_record() -> None:
 
 
 def bands(days: Days) -> list[tuple[int, str, str | None]]:
-    """Day, band and what caps it, of every health record so far."""
-    reasons = [(record["band_reason"] or {}).get("kind") for record in days.outcome.health]
-    found = zip(days.outcome.health, reasons, strict=True)
-    return [(record["day"] - FIRST_DAY, record["band"], reason) for record, reason in found]
+    """Day, band and what caps it, of every health record so far that says anything new of them."""
+    found: list[tuple[int, str, str | None]] = []
+    for record in days.outcome.health:
+        told = record["band"], (record["band_reason"] or {}).get("kind")
+        if not found or found[-1][1:] != told:
+            found.append((record["day"] - FIRST_DAY, *told))
+    return found
 
 
 def test_an_open_alert_caps_the_band_on_its_day_and_is_named() -> None:
@@ -256,7 +261,7 @@ def test_an_open_alert_caps_the_band_on_its_day_and_is_named() -> None:
         (6, "green", None),
     ]
     assert days.told() == []
-    [reason] = [record["band_reason"] for record in days.outcome.health if record["band"] == "red"]
+    reason = next(record["band_reason"] for record in days.outcome.health if record["band"] == "red")
     [alert] = [alert for alert in days.alerts if alert["kind"] == "sponsor_left" and alert["revision"] == 1]
     assert reason == {
         "kind": "sponsor_left",
@@ -371,3 +376,22 @@ def test_a_rise_within_an_open_alert_is_told_as_one() -> None:
         "acme: health fell from 90 to 33: billing -36, sentiment -21",
         "acme: health rose from 33 to 55: sentiment +22",
     ]
+
+
+def test_no_record_is_older_than_two_weeks_and_one_account_tells_of_every_close() -> None:
+    partition = Partition(EngineConfig())
+    midnight_ms, names = FIRST_DAY * DAY_MS, [f"a{number}" for number in range(40)]
+    partition.tick(midnight_ms + 3_600_000)
+    for name in names:
+        event = {"account_id": name, "event_id": name, "type": "commented", "ticket_id": "t", "priority": "p3"}
+        partition.take(TICKETS, [event | {"occurred_at": midnight_ms + 1}], midnight_ms + 1)
+    for day in range(1, 43):
+        partition.tick(midnight_ms + day * DAY_MS + 3_600_000)
+    published = {name: [r["day"] for r in partition.outcome.health if r["account_id"] == name] for name in names}
+    daily = [name for name, days in published.items() if len(days) == 42]
+    assert len(daily) == 1
+    for name, days in published.items():
+        if name not in daily:
+            assert days[0] == FIRST_DAY
+            assert [later - earlier for earlier, later in pairwise(days[1:])] == [14] * (len(days) - 2)
+            assert len(days) in (3, 4)
