@@ -64,7 +64,7 @@ def render(explanation: Mapping[str, Any]) -> RenderableType:
     for health in explanation["health"]:
         rows = [row for row in explanation["history"] if row["scorecard"] == health["scorecard"]]
         parts += [
-            _verdict(health),
+            _verdict(health, explanation["last_closed_day"]),
             _dimensions(health["dimensions"]),
             _monitorability(health),
             _history(rows),
@@ -94,8 +94,10 @@ def _stage(name: str | None, since_ms: int | None) -> str | None:
     return name if name is None or since_ms is None else f"{name} since {_date(since_ms)}"
 
 
-def _verdict(health: Mapping[str, Any]) -> RenderableType:
-    band = health["band"]
+def _verdict(health: Mapping[str, Any], last_closed_day: int) -> RenderableType:
+    band, day, since = health["band"], _day(health["day"]), ""
+    if last_closed_day > health["day"]:
+        since = f" (until {_day(last_closed_day)} in this band, and moved less than {PUBLISH_POINTS:.0f} points)"
     text = Text.assemble(
         ("Score ", "bold"),
         (_number(health.get("score")), "bold"),
@@ -104,7 +106,7 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
         _since(health["band_since"]),
         f" (before: {health['previous_band']})" if health.get("previous_band") not in {None, band} else "",
         _cap(health.get("band_reason")),
-        f"  as of the close of {_day(health['day'])} (moved less than {PUBLISH_POINTS:.0f} points since),",
+        f"  as of the close of {day}{since},",
         f" scorecard {health['scorecard']} {health['version']},",
         f" {health['coverage']:.0%} of the weight known",
     )

@@ -21,7 +21,7 @@ def upgrade() -> None:
     _drop_views()
     for name in _CAP:
         op.add_column("account_health", sa.Column(name, sa.Text))
-    _create_views(_FIRST._VIEWS | _VIEWS)
+    _create_views(_FIRST.VIEWS | _VIEWS)
 
 
 def downgrade() -> None:
@@ -29,17 +29,17 @@ def downgrade() -> None:
     _drop_views()
     for name in _CAP:
         op.drop_column("account_health", name)
-    _create_views(_FIRST._VIEWS)
+    _create_views(_FIRST.VIEWS)
 
 
 def _drop_views() -> None:
-    for name in reversed(_FIRST._VIEWS):
+    for name in reversed(_FIRST.VIEWS):
         op.execute(f"DROP VIEW {name}")
 
 
 def _create_views(views: dict[str, str]) -> None:
     for name, select in views.items():
-        op.execute(f"CREATE VIEW {name} AS {_FIRST._dated(select)}")
+        op.execute(f"CREATE VIEW {name} AS {_FIRST.dated(select)}")
 
 
 # Every record of an account says where it stands until its next one; a scorecard that is not in that has ended.
