@@ -41,8 +41,8 @@ class ClosingAccount:
         onset: tuple[int, int, int] | None = None,
         points: list[tuple[str, float]] | None = None,
     ) -> None:
-        """Open an episode, which begins with the day unless told otherwise; nothing happens if the kind is disabled."""
-        if kind.name in self.state.config.disabled_kinds:
+        """Open an episode, which begins with the day unless told otherwise; nothing happens if the kind is off."""
+        if self.state.config.is_off(kind):
             return
         view = self.judged.view
         if starts_at_ms is None:

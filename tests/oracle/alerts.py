@@ -39,6 +39,16 @@ class Opening:
     day: int
 
 
+def is_off(kind: str, config: OracleConfig) -> bool:
+    """Tell whether a kind is switched off, or waits for a setting."""
+    waits = {
+        "advocacy_moment": kind not in config.enabled_kinds,
+        "weekly_drop": config.basic_drop_pct == 0,
+        "stage_stalled": not config.stage_days,
+    }
+    return kind in config.disabled_kinds or waits.get(kind, False)
+
+
 class Alerts:
     """Opens, updates and ends episodes and writes down each revision."""
 
@@ -50,7 +60,7 @@ class Alerts:
 
     def open(self, account: Account, opening: Opening, finding: Finding) -> None:
         """Start an episode with revision 1, unless its kind is switched off."""
-        if opening.kind in self._config().disabled_kinds:
+        if is_off(opening.kind, self._config()):
             return
         name = f"{account.account_id}|{opening.kind}|{opening.dimension}|{opening.starts_at_ms}"
         episode = Episode(

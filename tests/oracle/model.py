@@ -51,6 +51,7 @@ class OracleConfig:
     """First and last day, segment, country."""
     p1_sla_hours: int = 24
     stage_days: tuple[tuple[str, int], ...] = ()
+    enabled_kinds: tuple[str, ...] = ("advocacy_moment",)
     disabled_kinds: tuple[str, ...] = ()
     shadow_kinds: tuple[str, ...] = ()
     id_hash: Callable[[str], int] = blake_hash

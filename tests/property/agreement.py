@@ -53,6 +53,7 @@ def engine_config(config: OracleConfig) -> EngineConfig:
         shutdowns=tuple(PlannedShutdown(*shutdown) for shutdown in config.shutdowns),
         p1_sla_hours=config.p1_sla_hours,
         stage_days=config.stage_days,
+        enabled_kinds=config.enabled_kinds,
         disabled_kinds=config.disabled_kinds,
     )
 
