@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.alerts.money import money
 from pipeline.health.records import PUBLISH_POINTS
 from schemas.topics import DAY_MS
 from sinks.database.account import read_account
@@ -21,28 +22,6 @@ _SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "inf
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _NONE = "–"
 _WORST = 5
-# ISO 4217 currencies whose minor unit is not a hundredth.
-_WHOLE = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-_THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
 
 def explain(url: str, account_id: str) -> dict[str, Any]:
@@ -151,8 +130,8 @@ def _family(rolled_up: Mapping[str, Any]) -> RenderableType:
     text = Text.assemble((f"{rolled_up['accounts']} accounts below", "bold"), f" by {rolled_up['scorecard']}: {counts}")
     text.append(f"; mean score {_number(rolled_up['mean_score'])}, worst {_number(rolled_up['worst_score'])}")
     if rolled_up["arr_weighted_score"] is not None:
-        money = _money(rolled_up["red_arr_minor"], rolled_up["currency"])
-        text.append(f", by ARR {_number(rolled_up['arr_weighted_score'])}; {money} in red")
+        at_stake = _money(rolled_up["red_arr_minor"], rolled_up["currency"])
+        text.append(f", by ARR {_number(rolled_up['arr_weighted_score'])}; {at_stake} in red")
     worst = ", ".join(f"{child['account_id']} {_number(child['score'])}" for child in rolled_up["worst"][:_WORST])
     return Text(f"{text.plain}; worst: {worst}" if worst else text.plain)
 
@@ -275,10 +254,7 @@ def _number(value: float | None) -> str:
 
 
 def _money(minor: int | None, currency: str | None) -> str:
-    if minor is None:
-        return _NONE
-    units = 1 if currency in _WHOLE else 1000 if currency in _THOUSANDTHS else 100
-    return f"{minor / units:,.0f} {currency or ''}".rstrip()
+    return _NONE if minor is None else money(minor, currency)
 
 
 def _date(at_ms: int | None) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pipeline.alerts.lifecycle import Change
+from pipeline.alerts.money import money
 from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
 from pipeline.terms.days import Days
@@ -21,6 +22,8 @@ from schemas.topics import DAY_MS
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
 MAX_SUMMARY = 140
+TIME = "days"
+"""The unit of kinds whose figures are spans of time: no percentage of them says anything."""
 MAX_CAUSES = 3
 
 
@@ -136,7 +139,7 @@ def _signal(kind: Kind, episode: Episode, explanation: Explanation) -> dict[str,
         "direction": kind.direction,
         "observed": _plain(episode.observed),
         "expected": _plain(episode.expected),
-        "change_pct": change_pct(episode.observed, episode.expected),
+        "change_pct": None if kind.unit == TIME else change_pct(episode.observed, episode.expected),
         "window_start": explanation.window_start_ms,
         "window_end": explanation.window_end_ms,
     }
@@ -163,11 +166,15 @@ def _in_words(criterion: str) -> str:
 
 
 def _summary(kind: Kind, account_id: str, context: Context, episode: Episode) -> str:
+    # Of an account that pays in several currencies it is not known which one is meant.
+    currency = None if context.arr_by_currency else context.currency
     return kind.summary.format(
         name=context.name or account_id,
         observed=episode.observed,
         expected=episode.expected,
         dimension=episode.dimension or "the account",
+        now=money(episode.observed, currency),
+        before=money(episode.expected, currency),
         moved="fell" if episode.observed < episode.expected else "rose",
         causes=causes(episode),
     )
