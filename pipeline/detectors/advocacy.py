@@ -74,7 +74,7 @@ advocacy_moment = Condition(
         setting="kinds.enabled",
         play=Play("testimonial-ask", "Ask for a testimonial while the joy is fresh", 5),
         summary="{name}: somebody was delighted this week",
-        condition="off unless named: the best CSAT answer, a promoter's answer or a reached outcome within 7 days, and no open risk",
+        condition="off unless named: the best answer or a reached outcome within 7 days, and no open risk",
         resolution="the week is over",
     ),
     _moment,
