@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.health.score import Score
-from pipeline.scorecards.card import MAX_CRITERIA
 from pipeline.state.standings import MISSING
 from pipeline.terms.arrays import F64
 
@@ -26,11 +25,8 @@ class Held:
 
 def remembered(score: Score) -> Remembered:
     """Values of all criteria, one row an account."""
-    found = np.full((len(score.score), MAX_CRITERIA), MISSING, dtype=np.uint16)
-    for number, reading in enumerate(score.readings):
-        missing = np.isnan(reading.value)
-        found[:, number] = np.where(missing, MISSING, np.rint((MISSING - 1) * np.where(missing, 0.0, reading.value)))
-    return found
+    values = np.rint((MISSING - 1) * np.array([reading.value for reading in score.readings]))
+    return np.asarray(np.nan_to_num(values, copy=False, nan=MISSING).astype(np.uint16).T)
 
 
 def held(held_score: float, values: Remembered, score: Score) -> Held:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evidence.view import Finding, View
-from pipeline.health.change import Held, held, points_since, remembered
+from pipeline.health.change import Held, Remembered, held, points_since, remembered
 from pipeline.health.reach import Reach
 from pipeline.health.reading import Expected, Sight
 from pipeline.health.score import Reader, Score
@@ -157,9 +157,9 @@ def _verdict(state: State, rows: slice, live: Bools, slot: int, score: Score, fo
         "candidate_days": np.where(applies, after.candidate_days, 0),
         "score": np.where(applies, score.score, np.nan),
         "held_score": np.where(applies, np.where(keeps, score.score, held_score), np.nan),
-        "held": np.where(applies[:, None], np.where(keeps[:, None], remembered(score), known), MISSING),
     }
     _store(state, rows, slot, live, values)
+    _hold(state, rows, slot, live & (keeps | ~applies), np.where(applies[:, None], remembered(score), MISSING))
     return Verdict(
         slot,
         score.card,
@@ -186,10 +186,17 @@ def _store(state: State, rows: slice, slot: int, live: Bools, values: Mapping[st
         same = column[rows] == value
         if column.dtype.kind == "f":
             same |= np.isnan(column[rows]) & np.isnan(value.astype(np.float64))
-        wide = value.ndim > 1
-        changed |= ~(same.all(axis=1) if wide else same)
-        column[rows] = np.where(live[:, None] if wide else live, value, column[rows])
+        changed |= ~same
+        column[rows] = np.where(live, value, column[rows])
     state.accounts.dirty[rows] |= changed & live
+
+
+def _hold(state: State, rows: slice, slot: int, chosen: Bools, values: Remembered) -> None:
+    """Remember the values of criteria, of the chosen accounts."""
+    known = state.accounts.standings.held[slot, rows, : values.shape[1]]
+    changed = chosen & (known != values).any(axis=1)
+    known[changed] = values[changed]
+    state.accounts.dirty[rows] |= changed
 
 
 @dataclass(slots=True)
