@@ -12,7 +12,6 @@ import numpy as np
 from pipeline.evidence.gaps import renamed, silent_days
 from pipeline.evidence.level import WINDOW_DAYS
 from pipeline.evidence.power import MIN_POWER_USERS, power_of
-from pipeline.evidence.share import REFERENCE_DAYS
 from pipeline.evidence.view import Finding, View
 from pipeline.state.members import last_days
 from pipeline.terms.arrays import F64, I32, I64, U64, Places
@@ -98,9 +97,9 @@ class PowerUserSilence:
         """Raised when one of them is silent for too long."""
         power = view.power
         few = (power.count > 0) & (power.count < MIN_POWER_USERS) & (power.quiet > 0)
-        places = np.flatnonzero(few & (view.first_usage_day <= power.reference_start - REFERENCE_DAYS))
+        places = np.flatnonzero(few)
         bits, owners = view.users_of(places)
-        chosen = power_of(bits, view.day)
+        chosen = power_of(bits, owners, view.reference.part(places))
         log_number = np.log(power.count[places].astype(np.float64))
         return _finding(view, _judge(view, places, bits[chosen], owners[chosen], log_number))
 

@@ -69,7 +69,7 @@ def _power_users(view: View) -> list[set[int]]:
 
 def power_user_silent(view: View) -> Finding | None:
     people = _power_users(view)
-    if len(people) > 2 or not view.used_since(view.reference_start):
+    if len(people) > 2:
         return None
     return _silent(view, "warning", people)
 
