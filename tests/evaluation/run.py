@@ -55,7 +55,7 @@ def evaluate(size: Size, parts: Sequence[str], tell: Callable[[str], None]) -> E
         result.false_alerts += roles.false_alerts(size.account_years, _SEED, tell)
         result.recalls += roles.recalls(size.accounts, _SEED, tell)
     if "histories" in parts:
-        result.false_alerts += histories.false_alerts(size.account_years / 2.0, _SEED, tell)
+        result.false_alerts += histories.false_alerts(size.account_years, _SEED, tell)
         result.recalls += histories.recalls(size.accounts, _SEED, tell)
     if "steps" in parts:
         result.recalls += steps.recalls(size.accounts, _SEED, size.compared, tell)
