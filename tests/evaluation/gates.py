@@ -89,7 +89,7 @@ def _budgets(false_alerts: Sequence[FalseAlerts]) -> Iterator[Gate]:
             name = f"{cell.kind}: false alerts per account-year ({where})"
             yield Gate(name, cell.per_year, cell.budget_per_year, at_least=False)
             if cell.history in _BY_AGE:
-                name = f"{cell.kind}: upper bound of its false alerts ({where})"
+                name = f"{cell.kind}: upper bound of false alerts per account-year ({where})"
                 yield Gate(name, cell.upper_per_year, cell.budget_per_year, at_least=False)
 
 
