@@ -70,3 +70,11 @@ def test_a_shorter_reference_is_trusted_less() -> None:
     days[-21:] = 10
     safe = [share.usual(7 * days // 10, days, np.array([weeks]))[0][0] for weeks in (3, 12)]
     assert safe[0] < safe[1] < 0.7
+
+
+def test_days_that_are_not_judged_say_nothing() -> None:
+    whole = np.full((share.YOUNG_DAYS, 1), 10, dtype=np.int64)
+    fewer = share.fallen(whole // 5, whole, np.array([0.7]), 1.35, np.array([share.YOUNG_DAYS]))
+    empty = np.zeros((share.DAYS - share.YOUNG_DAYS, 1), dtype=np.int64)
+    padded = np.concatenate([empty, whole])
+    assert share.fallen(padded // 5, padded, np.array([0.7]), 1.35, np.array([share.YOUNG_DAYS])) == fewer
