@@ -42,7 +42,7 @@ def close_day(state: State, outcome: Outcome) -> None:
         count_new_members(state, day)
         amend(state, day, held, outcome)
         accounts.summarise()
-        counts = census(state.users, state.features, accounts.size, day)
+        counts = census(state.users, state.features, accounts.first_usage_day[: accounts.size], day)
         reach = Reach(state.users, state.features, accounts.size, day)
         factors = day_factors(state, day)
         for start in range(1, accounts.size, BLOCK):
