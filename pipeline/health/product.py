@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from pipeline.evidence.power import MIN_POWER_USERS
-from pipeline.evidence.share import REFERENCE_DAYS
 from pipeline.health.reach import ADOPTED_DAYS
 from pipeline.health.reading import Reading, Sight, trend
 
@@ -40,10 +39,9 @@ def power_users(sight: Sight) -> Reading:
     """User-days of the power users in two weeks against those of their reference."""
     view, power = sight.view, sight.view.power
     fortnight = np.asarray(view.factors(view.day - 13, view.day).sum(axis=0))
-    known = view.first_usage_day <= power.reference_start - REFERENCE_DAYS
-    present = known & (power.count >= MIN_POWER_USERS) & (fortnight >= MIN_DAYS)
+    present = power.reference.known & (power.count >= MIN_POWER_USERS) & (fortnight >= MIN_DAYS)
     observed = power.fortnight.astype(np.float64)
-    expected = fortnight * power.days / REFERENCE_DAYS
+    expected = fortnight * power.days / (7 * power.reference.usual_weeks)
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
 
 

@@ -290,10 +290,10 @@ def _contract(view: View, expects: Expects) -> float | None:
 
 
 def _power_users(view: View, expects: Expects) -> float | None:
-    first, days = view.reference_start, sum(view.factor(x) for x in range(view.day - 13, view.day + 1))
-    if not view.used_since(first) or len(view.power_users) < 3 or days < 7:
+    days = sum(view.factor(x) for x in range(view.day - 13, view.day + 1))
+    if not view.weeks or len(view.power_users) < 3 or days < 7:
         return None
-    usual = days * view.share(first, first + 83).power / 84
+    usual = days * view.share(view.reference[0], view.reference[-1]).power / len(view.reference)
     return clip((view.share(view.day - 13, view.day).power / usual - 0.4) / 0.6)
 
 
