@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.health.records import PUBLISH_POINTS
+from pipeline.terms.money import money
 from schemas.topics import DAY_MS
 from sinks.database.account import read_account
 
@@ -21,28 +22,6 @@ _SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "inf
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _NONE = "–"
 _WORST = 5
-# ISO 4217 currencies whose minor unit is not a hundredth.
-_WHOLE = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-_THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
 
 def explain(url: str, account_id: str) -> dict[str, Any]:
@@ -263,10 +242,7 @@ def _number(value: float | None) -> str:
 
 
 def _money(minor: int | None, currency: str | None) -> str:
-    if minor is None:
-        return _NONE
-    units = 1 if currency in _WHOLE else 1000 if currency in _THOUSANDTHS else 100
-    return f"{minor / units:,.0f} {currency or ''}".rstrip()
+    return _NONE if minor is None else money(minor, currency)
 
 
 def _date(at_ms: int | None) -> str:

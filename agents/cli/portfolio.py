@@ -9,6 +9,7 @@ import typer
 
 from agents.cli.console import err, out, print_json, print_table
 from agents.cli.options import ConfigFile, Json, settings
+from pipeline.terms.money import money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,14 +69,14 @@ def _show(found: Portfolio) -> None:
     rows = [
         (
             metric if dimension is None else f"{metric} ({dimension})",
-            *(_value(values.get((period, metric, dimension))) for period, _, _ in periods),
+            *(_value(values.get((period, metric, dimension)), found.currency) for period, _, _ in periods),
         )
         for metric, dimension in metrics
     ]
     print_table(["metric", *(f"{starts} to {ends}" for _, starts, ends in periods)], rows)
     if found.currency is not None:
         others = found.accounts_in_other_currencies
-        out.print(f"revenue in minor units of {found.currency}; {others} accounts pay in others", highlight=False)
+        out.print(f"revenue in {found.currency}; {others} accounts pay in others", highlight=False)
 
 
 def _latest(figures: Sequence[Figure]) -> list[Figure]:
@@ -86,8 +87,10 @@ def _latest(figures: Sequence[Figure]) -> list[Figure]:
     return [each for each in figures if each.segment is None and each.ends_on == last[each.period]]
 
 
-def _value(figure: Figure | None) -> str:
+def _value(figure: Figure | None, currency: str | None) -> str:
     if figure is None or figure.value is None:
         return "-"
+    if figure.metric.endswith("_minor"):
+        return money(figure.value, currency)
     interval = "" if figure.low is None or figure.high is None else f" ({figure.low:.3g} to {figure.high:.3g})"
     return f"{figure.value:,.4g}{interval}"

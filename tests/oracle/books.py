@@ -173,7 +173,7 @@ class Books:
             known.began_at_ms = at_ms
         if known.active:
             if event.get("mrr_minor_after") is not None:
-                known.mrr_minor = event["mrr_minor_after"]
+                known.mrr_minor, known.currency = event["mrr_minor_after"], event["currency"]
             if event.get("seats_after") is not None:
                 known.seats = event["seats_after"]
 

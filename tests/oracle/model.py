@@ -74,6 +74,7 @@ class Subscription:
     as_of_ms: int
     active: bool = False
     mrr_minor: int | None = None
+    currency: str | None = None
     seats: int | None = None
     last_type: str | None = None
     began_at_ms: int | None = None
