@@ -222,6 +222,8 @@ CASES = {
                 usage_json('"feature":"f","properties":{"plan":{"id":1},"ok":true,"z":null}'),
                 usage_json('"feature":"f","user_id":12345678901234567890'),
                 usage_json('"feature":"f","user_id":17.0'),
+                usage_json('"feature":"f","user_id":true'),
+                usage_json(r'"feature":"f","account\u005fid":"b"'),
             )
         },
         said=(
@@ -229,6 +231,9 @@ CASES = {
             '\'{"account_id":"a","account_id":"b","feature":"f","occurred_at":1767225600000}\')',
             "usage.jsonl:2: row: not a JSON object: JSON is malformed: invalid character (byte 43) (it is "
             '\'{"account_id":"a","feature":"f","quantity":NaN,"occurred_at":1767225600000}\')',
+            "usage.jsonl:6: user_id: not a text (it is 'true')",
+            "usage.jsonl:7: row: not a JSON object: key account_id comes twice (it is "
+            r"""'{"account_id":"a","feature":"f","account\\u005fid":"b","occurred_at":1767225600000}')""",
         ),
         applied={"usage.events": 3},
     ),
@@ -273,26 +278,39 @@ CASES = {
             "Billing.csv": csv(BILLING, "a,invoice_paid,2026-01-31,EUR"),
             "ticket.csv": csv(TICKETS, "a,t1,opened,2026-01-31,p3"),
             "notes.txt": "",
+            "old/usage.csv": csv(USAGE, "a,f,2026-01-31"),
             "usag.csv": "",
         },
         said=(
             "notes.txt: not read: its name begins with none of usage, billing, tickets, signals, profiles",
+            "old: not read: its name begins with none of usage, billing, tickets, signals, profiles; "
+            "a folder is read where its name does, or where it is named itself",
             "usag.csv: not read: its name begins with none of usage, billing, tickets, signals, profiles; "
             "did you mean usage?",
         ),
         applied={"usage.events": 3, "billing.events": 1, "ticket.events": 1},
         accounts=3,
     ),
-    "a folder of parts": Case(
+    "a folder of parts, two rows of which are equal": Case(
         files={
             f"usage.parquet/part-{part}.snappy.parquet": pa.table(
                 {"account_id": [account], "feature": ["f"], "occurred_at": times(1, pa.timestamp("us"))}
             )
-            for part, account in enumerate("ab")
+            for part, account in enumerate("aba")
         }
         | {"usage.parquet/_SUCCESS": ""},
-        applied={"usage.events": 2},
+        applied={"usage.events": 3},
         accounts=2,
+    ),
+    "countries by name": Case(
+        files={
+            "profiles.csv": csv(
+                "account_id,country", "a,Germany", "b,Deutschland", "c,usa", "d,Atlantis", "e,Atlantis", "f,"
+            )
+        },
+        said=("country 'Atlantis' of 2 profiles is no country with known holidays; it is taken to have none",),
+        applied={"account.profiles": 6},
+        accounts=6,
     ),
     "a time that is zero": Case(
         files={"usage.csv": csv(USAGE, "a,f,0", *_HOURS)},
