@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _LONGEST_FIELD = 2**31 - 1
+_LONGEST_ROW = 1 << 20
+"""So far the end of a quote is looked for beyond a piece of a file."""
 # The limit is the module's; the size of a row is judged as a record, like that of every other.
 csv.field_size_limit(_LONGEST_FIELD)
 
@@ -62,7 +64,10 @@ def header(text: bytes) -> Header:
 
 
 def row_end(text: bytes) -> int:
-    """Where the last row ends that is whole: behind the last line end outside of quotes, or behind the last at all."""
+    """Where the last whole row ends; 0 if none does.
+
+    That is behind the last line end outside of quotes, or behind the last at all where a quote seems not to be closed.
+    """
     found = np.frombuffer(text, dtype=np.uint8)
     after = np.append(found[1:], _LF)
     ends = np.flatnonzero((found == _LF) | ((found == _CR) & (after != _LF)))
@@ -70,7 +75,7 @@ def row_end(text: bytes) -> int:
     outside = ends[quotes % 2 == 0]
     if len(outside):
         return int(outside[-1]) + 1
-    return int(ends[-1]) + 1 if len(ends) else 0
+    return int(ends[-1]) + 1 if len(ends) and len(text) > _LONGEST_ROW else 0
 
 
 def lines_of(table: CsvTable, text: bytes) -> Sequence[int]:

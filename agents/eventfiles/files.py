@@ -80,29 +80,29 @@ def read_events(
     root = Path(path)
     found = _find(root)
     notes, rejected = list(found.notes), list(found.unusable)
-    scratch = Scratch(memory_bytes)
     joined: dict[str, Joined] = {}
-    for name, exports in found.files.items():
-        joining = Joining(TOPIC_OF[name], scratch)
-        used = False
-        for export, file in exports:
-            checking = Checking(
-                TOPICS[TOPIC_OF[name]].schema,
-                _shown(file, root),
-                times_as=times_as,
-                latest_ms=latest_ms,
-                record_bytes=record_bytes,
-            )
-            try:
-                _read(file, _shown(file, root), export, checking, joining, memory_bytes // _PIECES)
-            except UnreadableError as error:
-                joining.drop()
-                rejected.append(_whole(_shown(file, root), str(error)))
-            else:
-                used = True
-                notes += checking.notes()
-        if used:
-            joined[name] = joining.result()
+    with Scratch(memory_bytes) as scratch:
+        for name, exports in found.files.items():
+            joining = Joining(TOPIC_OF[name], scratch)
+            used = False
+            for export, file in exports:
+                checking = Checking(
+                    TOPICS[TOPIC_OF[name]].schema,
+                    _shown(file, root),
+                    times_as=times_as,
+                    latest_ms=latest_ms,
+                    record_bytes=record_bytes,
+                )
+                try:
+                    _read(file, _shown(file, root), export, checking, joining, memory_bytes // _PIECES)
+                except UnreadableError as error:
+                    joining.drop()
+                    rejected.append(_whole(_shown(file, root), str(error)))
+                else:
+                    used = True
+                    notes += checking.notes()
+            if used:
+                joined[name] = joining.result()
     if not joined:
         raise EventFileError([*map(str, rejected), *([] if rejected else [_nothing_in(root), *notes])])
     summaries = tuple(summary for one in joined.values() for summary in one.summaries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +22,22 @@ _SORTING = 3
 
 
 class Scratch:
-    """A folder for what memory does not hold, made when it is needed and gone with this object."""
+    """A folder for what memory does not hold, made when it is needed and gone at the end of the block.
+
+    What is mapped from it stays, as the system keeps a file until nobody has it open.
+    """
 
     def __init__(self, memory_bytes: int) -> None:
         self.memory_bytes = memory_bytes
         self._folder: TemporaryDirectory[str] | None = None
         self._files = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def file(self) -> Path:
         """A name for a file."""
