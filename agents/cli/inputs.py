@@ -29,6 +29,7 @@ def read_files(events: Path, chosen: Settings, unit: Literal["s", "ms", "us"], u
             times_as=times_as(unit, utc_offset),
             latest_ms=time.time_ns() // 1_000_000 + chosen.engine().max_skew_ms,
             record_bytes=chosen.limits.record_bytes,
+            memory_bytes=chosen.limits.event_files_bytes,
         )
 
 

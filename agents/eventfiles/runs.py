@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHUNK_ROWS = 16_384
-"""Of each run are in memory at a time while runs are merged."""
+"""Of a file are mapped together."""
+_LEAST_ROWS = 64
+"""Of each run are in memory while runs are merged."""
 _SORTING = 3
 """Arrays of the size of what is sorted."""
 
@@ -78,8 +80,9 @@ class Rows:
         if self._path is None or self._writer is None:
             self._path = self._scratch.file()
             self._writer = pa.ipc.new_file(str(self._path), self._schema)
-        for table in self._held:
-            self._writer.write_table(table, max_chunksize=_CHUNK_ROWS)
+        if self._held:
+            # Many small pieces would take more memory than they hold.
+            self._writer.write_table(pa.concat_tables(self._held).combine_chunks(), max_chunksize=_CHUNK_ROWS)
         self._held, self._bytes = [], 0
 
 
@@ -111,7 +114,10 @@ class Sorter:
                 yield held
                 return
             self._runs.append(held)
-        heads = [_Head(run, self._time) for run in self._runs]
+        size = sum(run.nbytes for run in self._runs) // sum(run.num_rows for run in self._runs)
+        rows = max(_LEAST_ROWS, self._scratch.memory_bytes // (size + 1) // len(self._runs))
+        heads = [_Head(run, self._time, rows) for run in self._runs]
+        ready: list[pa.Table] = []
         while heads:
             # What is still to come of any run is not before the last row that is known of it.
             until = min((head.last for head in heads if head.has_more), default=None)
@@ -120,9 +126,10 @@ class Sorter:
                 if head.has_more and head.last == until:
                     head.load()
             heads = [head for head in heads if head.rows.num_rows or head.has_more]
-            table = pa.concat_tables(taken)
-            if table.num_rows:
-                yield self._in_order(table)
+            ready.append(self._in_order(pa.concat_tables(taken)))
+            if not heads or sum(table.num_rows for table in ready) > rows * len(self._runs):
+                yield pa.concat_tables(ready)
+                ready = []
 
     def _end_run(self) -> None:
         rows = Rows(self._schema, self._scratch)
@@ -141,9 +148,10 @@ class Sorter:
 class _Head:
     """The next rows of a run."""
 
-    def __init__(self, run: pa.Table, time: str) -> None:
+    def __init__(self, run: pa.Table, time: str, rows: int) -> None:
         self._run = run
         self._time = time
+        self._at_once = rows
         self._read = 0
         self.rows = run.slice(0, 0)
         self.load()
@@ -155,8 +163,8 @@ class _Head:
 
     def load(self) -> None:
         """Have more rows."""
-        self.rows = pa.concat_tables([self.rows, self._run.slice(self._read, _CHUNK_ROWS)])
-        self._read = min(self._read + _CHUNK_ROWS, self._run.num_rows)
+        self.rows = pa.concat_tables([self.rows, self._run.slice(self._read, self._at_once)])
+        self._read = min(self._read + self._at_once, self._run.num_rows)
         self._times = times_of(self.rows.column(self._time))
         self.last = int(self._times[-1]) if len(self._times) else 0
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from agents.eventfiles.files import EventFiles, TimesAs, read_events
+from agents.eventfiles.files import MEMORY_BYTES, EventFiles, TimesAs, read_events
 from tests.support.examples import tried
 
 Row = dict[str, Any]
@@ -168,13 +168,13 @@ def folders(draw: DrawFn, rows: list[Row], how: TimesAs) -> dict[str, bytes]:
     return files
 
 
-def read(files: Mapping[str, bytes], how: TimesAs) -> EventFiles:
+def read(files: Mapping[str, bytes], how: TimesAs, memory_bytes: int = MEMORY_BYTES) -> EventFiles:
     with TemporaryDirectory() as folder:
         for name, content in files.items():
             target = Path(folder) / name
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(content)
-        return read_events(folder, times_as=how)
+        return read_events(folder, times_as=how, memory_bytes=memory_bytes)
 
 
 def canonical(rows: list[Row]) -> bytes:
@@ -192,24 +192,21 @@ def of(files: EventFiles) -> list[Row]:
     return sorted(files.usage.to_pylist(), key=lambda row: (row["occurred_at"], row["event_id"]))
 
 
-@tried(150)
-@given(st.data(), events, readings)
+@tried(60)
+@given(st.data(), events, readings, st.sampled_from([MEMORY_BYTES, 1_000]))
 def test_files_of_any_order_and_shape_give_the_events_of_the_canonical_file(
-    data: st.DataObject, rows: list[Row], how: TimesAs
+    data: st.DataObject, rows: list[Row], how: TimesAs, memory_bytes: int
 ) -> None:
     # Equal rows of two files are one event seen twice; those of one file are told apart below.
     rows = [dict(row) for row in {tuple(sorted(row.items())) for row in rows}]
-    found = read(data.draw(folders(rows, how)), how)
+    found = read(data.draw(folders(rows, how)), how, memory_bytes)
     assert found.rejected == ()
     times = found.usage["occurred_at"].to_pylist()
     assert times == sorted(times)
-    assert [{name: row[name] for name in rows[0]} for row in of(found)] == [
-        {name: row[name] for name in rows[0]} for row in of(read({"usage.parquet": canonical(rows)}, TimesAs()))
-    ]
     assert of(found) == of(read({"usage.parquet": canonical(rows)}, TimesAs()))
 
 
-@tried(50)
+@tried(20)
 @given(st.data(), events, readings)
 def test_equal_rows_of_one_export_are_several_events(data: st.DataObject, rows: list[Row], how: TimesAs) -> None:
     rows = data.draw(st.permutations(rows + rows))
