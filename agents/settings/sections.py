@@ -150,7 +150,7 @@ class Limits(Section):
     )
     event_files_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
         536_870_912,
-        description="Rows of event files held in memory; more are sorted on disk, in the folder for temporary files.",
+        description="Rows of event files in memory; more are sorted on disk (TMPDIR).",
     )
     users_per_account: Positive = Field(500, description="Users remembered per account; the stalest is evicted.")
     features_per_account: Positive = Field(64, description="Features remembered per account, likewise.")
