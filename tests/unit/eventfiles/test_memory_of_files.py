@@ -85,7 +85,7 @@ def test_what_was_sorted_on_disk_is_what_memory_would_have_given(tmp_path: Path)
     assert pieces.summaries == whole.summaries
     assert pieces.notes == whole.notes
     assert {one.field for one in whole.rejected} == {"event_id", "occurred_at", ""}
-    assert sum(one.duplicates for one in whole.summaries) == 150
+    assert sum(one.duplicates for one in whole.summaries) == 155
 
 
 def test_rows_of_one_time_come_in_one_table_in_the_order_in_which_they_were_added() -> None:
