@@ -12,8 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.alerts.money import money
 from pipeline.health.records import PUBLISH_POINTS
+from pipeline.terms.money import money
 from schemas.topics import DAY_MS
 from sinks.database.account import read_account
 

@@ -13,11 +13,11 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pipeline.alerts.lifecycle import Change
-from pipeline.alerts.money import money
 from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
 from pipeline.terms.days import Days
 from pipeline.terms.kind import Kind
+from pipeline.terms.money import MINOR_UNITS, money
 from schemas.topics import DAY_MS
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
@@ -67,7 +67,7 @@ class Alerting:
     ) -> dict[str, Any]:
         """The alert record of one change of an episode of the kind, as in schemas/alert.avsc."""
         context = book.context
-        summary = _summary(kind, account_id, context, episode)
+        summary = _summary(kind, account_id, book, episode)
         return {
             "alert_id": str(alert_id(account_id, kind.name, episode.dimension, episode.starts_at_ms)),
             "revision": episode.revision,
@@ -165,16 +165,16 @@ def _in_words(criterion: str) -> str:
     return criterion.rpartition(":")[2].replace("_", " ")
 
 
-def _summary(kind: Kind, account_id: str, context: Context, episode: Episode) -> str:
-    # Of an account that pays in several currencies it is not known which one is meant.
-    currency = None if context.arr_by_currency else context.currency
+def _summary(kind: Kind, account_id: str, book: Book, episode: Episode) -> str:
+    figures: dict[str, float | str] = {"observed": episode.observed, "expected": episode.expected}
+    if kind.unit == MINOR_UNITS:
+        subscription = book.subscriptions.get(episode.dimension)
+        currency = subscription.currency if subscription is not None else None
+        figures = {name: money(float(figure), currency) for name, figure in figures.items()}
     return kind.summary.format(
-        name=context.name or account_id,
-        observed=episode.observed,
-        expected=episode.expected,
+        name=book.context.name or account_id,
+        **figures,
         dimension=episode.dimension or "the account",
-        now=money(episode.observed, currency),
-        before=money(episode.expected, currency),
         moved="fell" if episode.observed < episode.expected else "rose",
         causes=causes(episode),
     )

@@ -60,15 +60,18 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> lis
     if _place(_RANK[kind], at_ms) < _place(subscription.rank, subscription.as_of_ms):
         return []
     at_ms = max(at_ms, subscription.as_of_ms)
-    named = event["mrr_minor_before"]
-    before = subscription.mrr_minor if named is None else named
+    before, currency = event["mrr_minor_before"], (event["currency"] or "").upper()
+    if before is None and (kind in ENDING or currency == subscription.currency):
+        before = subscription.mrr_minor
     subscription.as_of_ms, subscription.rank = at_ms, _RANK[kind]
     subscription.active = kind not in ENDING
     if not subscription.active:
         return _end(book, kind, key, at_ms, before)
     if event["mrr_minor_after"] is not None:
+        if currency != subscription.currency:
+            subscription.fell_from_minor = None
         subscription.mrr_minor = event["mrr_minor_after"]
-        subscription.currency = (event["currency"] or "").upper()
+        subscription.currency = currency
     if event["seats_after"] is not None:
         subscription.seats = event["seats_after"]
     facts = [Fact("subscription_active", key, at_ms)]

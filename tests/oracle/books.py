@@ -173,10 +173,11 @@ class Books:
             known.began_at_ms = at_ms
         if known.active:
             if event.get("mrr_minor_after") is not None:
-                named = event.get("mrr_minor_before")
+                named, currency = event.get("mrr_minor_before"), (event.get("currency") or "").upper()
+                if currency != known.currency:
+                    known.mrr_minor, known.fall = None, None
                 _fall(known, known.mrr_minor if named is None else named, event["mrr_minor_after"], at_ms)
-                known.mrr_minor = event["mrr_minor_after"]
-                known.currency = (event.get("currency") or "").upper()
+                known.mrr_minor, known.currency = event["mrr_minor_after"], currency
             if event.get("seats_after") is not None:
                 known.seats = event["seats_after"]
 

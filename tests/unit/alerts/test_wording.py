@@ -1,27 +1,8 @@
-"""Money as people read it, in alerts too."""
+"""Alerts in words: money as people read it, and time that is no percentage."""
 
 from __future__ import annotations
 
-import pytest
-
-from pipeline.alerts.money import money
 from tests.support.scene import Stage
-
-
-@pytest.mark.parametrize(
-    ("minor", "currency", "told"),
-    [
-        (120_000, "EUR", "1,200 EUR"),
-        (120_050.0, "EUR", "1,200.50 EUR"),
-        (500_000, "JPY", "500,000 JPY"),
-        (1_500, "KWD", "1.500 KWD"),
-        (-99, "USD", "-0.99 USD"),
-        (90_000, None, "900"),
-        (0, "EUR", "0 EUR"),
-    ],
-)
-def test_an_amount_is_in_units_of_its_currency(minor: float, currency: str | None, told: str) -> None:
-    assert money(minor, currency) == told
 
 
 def test_a_downgrade_is_told_in_money() -> None:
