@@ -74,6 +74,7 @@ def _partition_record(feed: Feed, epoch: int) -> PartitionRecord:
         definitions=state.definitions,
         fleet=state.fleet.save(),
         fleet_books=list(state.fleet_alerts.books.items()),
+        partitions=state.partitions,
     )
 
 

@@ -3,103 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
-from agents.replay.dead_letters import Filter, read
-from pipeline.changelog.read import Loader
-from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from schemas.codec.encode import RecordDecoder
 from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS
 from tests.servers.kafka import KafkaServer
-from tests.servers.ports import free_port
-from tests.support.commands import FORESHOCK, foreshock, running
+from tests.support.deployment import PARTITIONS, Deployment, Pair, Place
 from tests.support.hostile import Hostile, corpus
 from tests.support.mixture import Mixture, Sent, accounts_of, actions_of, mix, opened
-from tests.support.pages import scrape, total
-from tests.support.patience import ended, patience, wait_until
-from tests.support.topics import delete_topics, records
+from tests.support.patience import ended, patience
+from tests.support.topics import records
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
-PARTITIONS = 4
 HOSTILE = 10_000
 _LIMITS_OFF = "[dead_letters]\nmax_consecutive = 1000000\nmax_ratio = 1.0\n"
-Place = tuple[str, int, int]
-Pair = tuple[bytes | None, bytes | None]
-
-
-class Deployment:
-    """Topics of their own, one worker, and the commands of an operator."""
-
-    def __init__(self, kafka: KafkaServer, folder: Path, limits: str) -> None:
-        self.bootstrap = kafka.bootstrap
-        self.port = free_port()
-        self.config = folder / "foreshock.toml"
-        self.log = folder / "worker.log"
-        self.use(limits)
-        delete_topics(self.bootstrap)
-        self.run("topics", "apply")
-
-    def use(self, limits: str) -> None:
-        """Write the settings with these limits."""
-        self.config.write_text(
-            f'[kafka]\nbootstrap = "{self.bootstrap}"\nreplication_factor = 1\nsession_timeout_s = 6\n'
-            f"[app]\npartitions = {PARTITIONS}\n"
-            f'[time]\nclock = "events"\n[metrics]\nport = {self.port}\n{limits}'
-        )
-
-    def run(self, *arguments: str) -> str:
-        """Run a command to its good end; what it printed."""
-        return foreshock(*arguments, "--config", self.config, env=_environment(), check=True).stdout
-
-    def worker(self) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        """A worker."""
-        return running(*FORESHOCK, "worker", "--config", self.config, log=self.log, env=_environment())
-
-    def end(self, worker: subprocess.Popen[bytes], when: Callable[[], bool]) -> None:
-        """Wait until something is true, and let the worker end in good order."""
-
-        def said() -> str:
-            return self.log.read_text()
-
-        wait_until(lambda: when() and "recovered" in said(), said, 120.0, meanwhile=lambda: worker.poll() is None)
-        worker.terminate()
-        assert ended(worker) == 0, said()
-
-    def fates(self) -> float:
-        """Records that met a fate, as the worker exports them."""
-        return total(scrape(self.port), "foreshock_records_total")
-
-    def dead_letters(self) -> dict[Place, list[Pair]]:
-        """Key and value of all dead letters of a place in an input topic."""
-        found: dict[Place, list[Pair]] = {}
-        for each in read({"bootstrap.servers": self.bootstrap}, FileRegistry(), Filter()):
-            letter = each.letter
-            found.setdefault((letter.topic, letter.partition, letter.offset), []).append((letter.key, letter.value))
-        return found
-
-    def feeds(self) -> list[Feed]:
-        """The state in the changelog."""
-        loaders = {number: Loader(EngineConfig(), number) for number in range(PARTITIONS)}
-        for number, offset, key, value in records(self.bootstrap, "foreshock-state-changelog"):
-            loaders[number].add(key, value or None, offset)
-        return [loader.finish() for loader in loaders.values()]
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("FORESHOCK_")}
 
 
 def takable(count: int) -> list[Hostile]:
