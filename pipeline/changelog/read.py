@@ -128,6 +128,7 @@ def _restore_topics(feed: Feed, record: PartitionRecord) -> None:
         ledger.position, ledger.start, ledger.holes = saved.position, saved.start, saved.holes
         ledger.fates.update(saved.fates)
         topic.end = saved.position
+        topic.read_by = saved.read_by
         topic.reached_ms = topic.queued_ms = topic.head_ms = saved.reached_ms
     state = feed.state
     state.users.evicted, state.features.evicted = record.evicted["users"], record.evicted["features"]

@@ -57,6 +57,7 @@ class TopicRecord(msgspec.Struct, array_like=True):
     holes: int
     fates: dict[str, int]
     reached_ms: int
+    read_by: str = ""
 
 
 def seen_key(topic: str, number: int) -> bytes:

@@ -25,7 +25,6 @@ from tests.support.topics import records
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 HOSTILE = 10_000
-_LIMITS_OFF = "[dead_letters]\nmax_consecutive = 1000000\nmax_ratio = 1.0\n"
 
 
 def takable(count: int) -> list[Hostile]:
@@ -73,7 +72,7 @@ def alerts(bootstrap: str) -> Counter[tuple[str, str]]:
 def test_ten_thousand_hostile_records_are_as_many_dead_letters_and_hurt_no_good_event(
     kafka: KafkaServer, tmp_path: Path
 ) -> None:
-    deployment = Deployment(kafka, tmp_path, _LIMITS_OFF)
+    deployment = Deployment(kafka, tmp_path)
     mixture = mix(takable(HOSTILE))
     with deployment.worker() as worker:
         hostile = produce(kafka.bootstrap, mixture)
@@ -109,29 +108,28 @@ def listed_and_put_back(deployment: Deployment, hostile: dict[Place, Pair], befo
     assert actions_of(deployment.feeds()) == actions_of(before)
 
 
-@pytest.mark.parametrize(
-    ("limits", "reason"),
-    [
-        ("", "1000 dead letters in a row in usage.events["),
-        ("[dead_letters]\nmax_consecutive = 100000\n", "records dead-lettered in usage.events["),
-    ],
-    ids=["too many in a row", "too large a share"],
-)
-def test_a_worker_that_rejects_nearly_everything_stops_with_code_74_and_says_why(
-    kafka: KafkaServer, tmp_path: Path, limits: str, reason: str
+def test_a_burst_of_one_producer_stops_nobody_and_a_release_that_reads_nothing_stops_with_code_74(
+    kafka: KafkaServer, tmp_path: Path
 ) -> None:
-    deployment = Deployment(kafka, tmp_path, limits)
-    hostile = [Hostile("usage.events", b"victim", b"no Avro %d" % number, "bytes") for number in range(12_000)]
-    produce(kafka.bootstrap, mix(hostile[:0]))
-    sent = produce(kafka.bootstrap, Mixture([each for each in mix(hostile).records if each.hostile]))
+    deployment = Deployment(kafka, tmp_path, "[dead_letters]\nlimit = 500\n")
+    burst = [Hostile("usage.events", b"victim%d" % (number % 50), b"no Avro", "bytes") for number in range(3_000)]
+    mixture = mix(burst[:0])
+    sent = produce(kafka.bootstrap, Mixture([Sent(each.topic, each.key, each.value, hostile=True) for each in burst]))
+    with deployment.worker() as worker:
+        produce(kafka.bootstrap, mixture)
+        deployment.end(worker, when=lambda: deployment.fates() >= offsets(mixture) + len(burst))
+    assert deployment.dead_letters().keys() == sent.keys()
+    assert actions_of(deployment.feeds()) == mixture.actions
+
+    deployment.pretend_read_by("0.0.1")
+    sent |= produce(kafka.bootstrap, Mixture([Sent(each.topic, each.key, each.value, hostile=True) for each in burst]))
     with deployment.worker() as worker:
         assert ended(worker) == 74
-    said = deployment.log.read_text()
-    assert "stopping with exit code 74" in said
-    assert reason in said
-    assert "fix the producer or raise the limit" in said
-    assert "Traceback" not in said
+    [line] = [line for line in deployment.said().splitlines() if "stopping with exit code 74" in line]
+    assert "has not read one record of usage.events, as 0.0.1 did" in line
+    assert "go back to 0.0.1, or mend the producers" in line
+    assert "Traceback" not in deployment.said()
 
-    deployment.use(_LIMITS_OFF)
+    deployment.use("[dead_letters]\nlimit = 1000000\n")
     with deployment.worker() as worker:
         deployment.end(worker, when=lambda: deployment.dead_letters().keys() == sent.keys())

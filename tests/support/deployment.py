@@ -8,8 +8,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from confluent_kafka import Producer
+
 from agents.replay.dead_letters import Filter, read
 from pipeline.changelog.read import Loader
+from pipeline.changelog.write import checkpoint
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from schemas.registry.source import FileRegistry
@@ -17,10 +20,11 @@ from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_port
 from tests.support.commands import FORESHOCK, foreshock, running
 from tests.support.pages import scrape, total
-from tests.support.patience import ended, wait_until
+from tests.support.patience import ended, patience, wait_until
 from tests.support.topics import delete_topics, records
 
 PARTITIONS = 4
+_CHANGELOG = "foreshock-state-changelog"
 Place = tuple[str, int, int]
 Pair = tuple[bytes | None, bytes | None]
 
@@ -86,10 +90,24 @@ class Deployment:
 
     def feeds(self) -> list[Feed]:
         """The state in the changelog."""
-        loaders = {number: Loader(EngineConfig(), number) for number in range(self.partitions)}
-        for number, offset, key, value in records(self.bootstrap, "foreshock-state-changelog"):
+        return [loader.finish() for loader in self._loaders()]
+
+    def pretend_read_by(self, release: str) -> None:
+        """Make the state one that another release has written."""
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        for number, loader in enumerate(self._loaders()):
+            feed = loader.finish()
+            for topic in feed.topics.values():
+                topic.read_by = topic.read_by and release
+            for key, value in checkpoint(feed, loader.epoch):
+                producer.produce(_CHANGELOG, value, key, number)
+        assert producer.flush(patience(30)) == 0
+
+    def _loaders(self) -> list[Loader]:
+        loaders = [Loader(EngineConfig(), number, self.partitions) for number in range(self.partitions)]
+        for number, offset, key, value in records(self.bootstrap, _CHANGELOG):
             loaders[number].add(key, value or None, offset)
-        return [loader.finish() for loader in loaders.values()]
+        return loaders
 
 
 def _environment() -> dict[str, str]:
