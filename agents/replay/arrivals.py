@@ -117,13 +117,18 @@ def arrivals_of(files: EventFiles) -> list[Arrivals]:
 def tick_times(arrivals: Sequence[Arrivals], clock: Clock, final_tick_ms: int | None = None) -> I64:
     """Times of the ticks that each partition of each topic gets: those of the clock, and a last one.
 
-    The last one carries the greatest event time of all, since nobody knows what the rest of that day would
+    Where nothing happened from one tick to the next, only the last before something happens again is there. The last
+    of all carries the greatest event time of all, since nobody knows what the rest of that day would
     have held, or `final_tick_ms` if that is later. Profiles without a time alone make one tick at 0.
     """
     dated = [each.dated_ms for each in arrivals if len(each.dated_ms)]
     latest_ms = max((int(times[-1]) for times in dated), default=0)
-    between = clock(min(int(times[0]) for times in dated), latest_ms) if dated else []
-    return np.array([*between, max(latest_ms, final_tick_ms or 0)], dtype=np.int64)
+    between = np.array(clock(min(int(times[0]) for times in dated), latest_ms) if dated else [], dtype=np.int64)
+    busy = np.zeros(len(between) + 2, dtype=np.bool_)
+    for times in dated:
+        busy[np.searchsorted(between, times, side="right")] = True
+    between = between[busy[:-2] | busy[1:-1]]
+    return np.array([*between.tolist(), max(latest_ms, final_tick_ms or 0)], dtype=np.int64)
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

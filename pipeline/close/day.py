@@ -20,6 +20,7 @@ from pipeline.health.judging import JudgedView, judge
 from pipeline.health.reach import Reach
 from pipeline.health.records import publish_health
 from pipeline.health.relationship import OVERDUE_MS
+from pipeline.kinds import KINDS
 from pipeline.state.state import State
 from pipeline.terms.arrays import Bools
 from pipeline.terms.records import Outcome
@@ -110,12 +111,16 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
 def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bools | None, outcome: Outcome) -> None:
     accounts = state.accounts
     findings = {detector.KIND.name: view.finding(detector) for detector in BEFORE_SCORE}
-    live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
+    due = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
+    awake = accounts.awake(view.day)[rows]
+    live = due & awake
     previous_primary = accounts.primary[rows].copy()
     judged = JudgedView(view, findings, judge(state, view, rows, live, reach), previous_primary)
     view.band = accounts.band[rows]
     findings |= {detector.KIND.name: detector.evaluate(view) for detector in AFTER_SCORE}
-    outcome.alerts += alert_records(state, judged, _advance(state, judged, rows, live, outcome))
+    steps = _advance(state, judged, rows, live, outcome)
+    steps += _put_to_rest(state, judged, rows, due & ~awake)
+    outcome.alerts += alert_records(state, judged, steps)
     outcome.health += publish_health(state, judged, rows, live)
 
 
@@ -136,4 +141,16 @@ def _advance(state: State, judged: JudgedView, rows: slice, live: Bools, outcome
         kinds = kinds_raised[bounds[number] : bounds[number + 1]]
         account = ClosingAccount(state, judged, rows.start + place, place, steps)
         close_account(account, kinds, outcome, has_news=has_news, is_late=is_late)
+    return steps
+
+
+def _put_to_rest(state: State, judged: JudgedView, rows: slice, resting: Bools) -> list[Step]:
+    """End what is judged day by day of accounts of which nothing was heard for long; facts stay."""
+    accounts = state.accounts
+    steps: list[Step] = []
+    for place in np.flatnonzero(resting & (accounts.open_episodes[rows] > 0)).tolist():
+        account = ClosingAccount(state, judged, rows.start + place, place, steps)
+        for episode in [each for each in account.book.episodes if not KINDS[each.kind].immediate]:
+            account.resolve(episode, "expired")
+        accounts.open_episodes[account.row] = len(account.book.episodes)
     return steps
