@@ -236,7 +236,7 @@ class Feed:
         key = batch.keys[place]
         row = self.state.accounts.row_of(key.decode()) if key is not None else -1
         if row > 0 and not self._covered(topic, np.array([row]), batch.offsets[place : place + 1])[0]:
-            self.state.accounts.hear(np.array([row], dtype=np.int32), self.state.open_day)
+            self.state.accounts.awaken(np.array([row], dtype=np.int32), self.state.open_day)
             clear_profile(self.state, row)
 
     def _covered(self, topic: Topic, rows: npt.NDArray[np.integer], offsets: I64) -> Bools:
@@ -310,7 +310,7 @@ class Feed:
             accepted = Accepted(
                 rows_at(accepted.events, kept), accepted.rows[kept], accepted.account_hashes[kept], accepted.days[kept]
             )
-        state.accounts.hear(accepted.rows, state.open_day)
+        state.accounts.awaken(accepted.rows, state.open_day)
         apply_records(state, topic.name, accepted, outcome)
 
     def _quarantine(self, topic: Topic, batch: Batch, places: Places, outcome: Outcome) -> None:

@@ -155,7 +155,7 @@ class Accounts:
         known[0] = False
         return np.asarray(known)
 
-    def hear(self, rows: I32, day: int) -> None:
+    def awaken(self, rows: I32, day: int) -> None:
         """Something was heard of accounts while a day is open."""
         self.heard_day[rows] = day
         self.dirty[rows] = True
