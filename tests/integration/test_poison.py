@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
@@ -14,17 +16,20 @@ from confluent_kafka import KafkaError, Message, Producer
 from pipeline.intake.feed import Feed
 from schemas.codec.encode import RecordDecoder
 from schemas.registry.source import FileRegistry
-from schemas.topics import INPUT_TOPICS
+from schemas.topics import DAY_MS, INPUT_TOPICS
 from tests.servers.kafka import KafkaServer
 from tests.support.deployment import PARTITIONS, Deployment, Pair, Place
-from tests.support.hostile import Hostile, corpus
+from tests.support.hostile import Hostile, corpus, good_value
 from tests.support.mixture import Mixture, Sent, accounts_of, actions_of, mix, opened
 from tests.support.patience import ended, patience
-from tests.support.topics import records
+from tests.support.topics import ends, reader, records
+from tests.support.wild import wild
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
 HOSTILE = 10_000
+SOAK_S = float(os.environ.get("FORESHOCK_TEST_SOAK_S", "3600"))
+"""How long the longest of these tests goes on."""
 
 
 def takable(count: int) -> list[Hostile]:
@@ -133,3 +138,85 @@ def test_a_burst_of_one_producer_stops_nobody_and_a_release_that_reads_nothing_s
     deployment.use("[dead_letters]\nlimit = 1000000\n")
     with deployment.worker() as worker:
         deployment.end(worker, when=lambda: deployment.dead_letters().keys() == sent.keys())
+
+
+def hold_out(kafka: KafkaServer, folder: Path, seconds: float) -> None:
+    """Hostile input for so long, of all kinds and into any partition; good events between it are counted exactly."""
+    deployment, random = Deployment(kafka, folder), Random(17)
+    settings = {"partitioner": "murmur2_random", "message.max.bytes": 2_000_000, "compression.type": "lz4"}
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, **settings})
+    sent: Counter[str] = Counter()
+    first_day, ends_at = int(time.time() * 1_000) // DAY_MS, time.monotonic() + seconds
+    with deployment.worker() as worker:
+        while time.monotonic() < ends_at:
+            for _ in range(40):
+                hostile = wild(random, int(time.time() * 1_000))
+                if hostile.key is not None or hostile.topic != "account.profiles":
+                    produce_anywhere(producer, random, hostile, hostile_headers(random), hostile_time(random))
+            for _ in range(10):
+                number = sent.total()
+                account, at_ms = f"good-{number % 20}", int(time.time() * 1_000)
+                event = good_value("usage.events", event_id=f"g{number}", account_id=account, occurred_at=at_ms)
+                produce_anywhere(producer, random, Sent("usage.events", account.encode(), event), [], at_ms)
+                sent[account] += 1
+            producer.poll(0.1)
+            assert worker.poll() is None, deployment.said()
+        assert producer.flush(patience(60)) == 0
+
+        def caught_up() -> bool:
+            with reader(kafka.bootstrap) as consumer:
+                return deployment.fates() >= sum(ends(consumer).values())
+
+        deployment.end(worker, when=caught_up)
+    said = deployment.said()
+    assert "Traceback" not in said
+    assert "stopping with exit code" not in said
+    feeds = deployment.feeds()
+    assert all(topic.ledger.balanced() for feed in feeds for topic in feed.topics.values())
+    assert all(feed.fates["usage.events"]["rerouted"] > 0 for feed in feeds)
+    assert good_actions(feeds, first_day) == sent
+
+
+def produce_anywhere(
+    producer: Producer, random: Random, each: Sent, headers: list[tuple[str, str | bytes | None]], at_ms: int
+) -> None:
+    """Where its key belongs, or in one of three cases wherever chance has it."""
+    partition = random.randrange(PARTITIONS) if random.random() < 1 / 3 else -1
+    producer.produce(each.topic, each.value, each.key, partition, timestamp=at_ms, headers=headers)
+
+
+def hostile_headers(random: Random) -> list[tuple[str, str | bytes | None]]:
+    """None as a rule, or some that mean something to us."""
+    if random.random() < 0.8:
+        return []
+    name = random.choice(["__value_schema_id", "foreshock-rerouted-from", "content-type", "é" * 100, ""])
+    return [(name, random.choice([None, b"", random.randbytes(5), b"\x01" + random.randbytes(16), b"x" * 70_000]))]
+
+
+def hostile_time(random: Random) -> int:
+    """A timestamp that brokers take: of now as a rule, in seconds, of long ago, of soon."""
+    now_ms = int(time.time() * 1_000)
+    return random.choice([now_ms, now_ms, now_ms, 1, now_ms // 1_000, 1_230_768_000_000, now_ms + 3_000_000])
+
+
+def good_actions(feeds: list[Feed], first_day: int) -> Counter[str]:
+    """Events of the good accounts as the core holds them, from a day on; each is worth 2.5 actions."""
+    found: Counter[str] = Counter()
+    for feed in feeds:
+        accounts = feed.state.accounts
+        pane = accounts.panes["actions"]
+        for row in range(1, accounts.size):
+            if accounts.ids[row].startswith("good-"):
+                counted = sum(int(pane[day % len(pane), row]) for day in range(first_day - 1, first_day + 3))
+                found[accounts.ids[row]] += counted // 2_500
+    return found
+
+
+def test_half_a_minute_of_hostile_input_stops_nobody(kafka: KafkaServer, tmp_path: Path) -> None:
+    hold_out(kafka, tmp_path, 30.0)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(4 * SOAK_S)
+def test_an_hour_of_hostile_input_stops_nobody(kafka: KafkaServer, tmp_path: Path) -> None:
+    hold_out(kafka, tmp_path, SOAK_S)

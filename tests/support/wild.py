@@ -58,7 +58,7 @@ def wild(random: Random, now_ms: int) -> Sent:
 
 def _changes(random: Random, topic: str, now_ms: int) -> dict[str, Any]:
     """Some fields as they could be, as they could not, and times of any century."""
-    changes = {name: random.choice(sorted(allowed)) for name, allowed in symbols(topic).items()}
+    changes: dict[str, Any] = {name: random.choice(sorted(allowed)) for name, allowed in symbols(topic).items()}
     changes |= dict(random.sample(_edges(topic), random.choice([0, 0, 1, 3])))
     times = [name for name in RECORDS[topic] if name == EVENT_TIME[TOPICS[topic].schema] or name.endswith("_at")]
     for name in times:
