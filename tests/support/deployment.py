@@ -35,6 +35,7 @@ class Deployment:
     def __init__(self, kafka: KafkaServer, folder: Path, more: str = "") -> None:
         self.bootstrap = kafka.bootstrap
         self.partitions = PARTITIONS
+        self.time = 'clock = "events"'
         self.port = free_port()
         self.config = folder / "foreshock.toml"
         self.log = folder / "worker.log"
@@ -47,7 +48,8 @@ class Deployment:
         self.config.write_text(
             f'[kafka]\nbootstrap = "{self.bootstrap}"\nreplication_factor = 1\nsession_timeout_s = 6\n'
             f"[app]\npartitions = {self.partitions}\n"
-            f'[time]\nclock = "events"\n[metrics]\nport = {self.port}\n{more}'
+            f"[time]\n{self.time}\n"
+            f"[metrics]\nport = {self.port}\n{more}"
         )
 
     def run(self, *arguments: str) -> str:
