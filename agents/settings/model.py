@@ -90,6 +90,7 @@ class Settings(Section):
             shutdowns=tuple(planned_shutdown(text) for text in self.calendar.shutdowns),
             p1_sla_hours=self.detection.p1_sla_hours,
             stage_days=tuple(stage_length(text) for text in self.health.stage_days),
+            enabled_kinds=self.kinds.enabled,
             disabled_kinds=self.kinds.disabled,
             scorecards=self.scorecards,
             health_scorecards=self.health.scorecards,

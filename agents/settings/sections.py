@@ -242,6 +242,9 @@ class Health(Section):
 class Kinds(Section):
     """Which kinds of alert are raised."""
 
+    enabled: Annotated[Names, AfterValidator(_known_kinds)] = Field(
+        (), description="Kinds that are off unless named here, such as advocacy_moment."
+    )
     disabled: Annotated[Names, AfterValidator(_known_kinds)] = Field(
         (), description="Kinds that are switched off; `foreshock rules list` prints all of them."
     )

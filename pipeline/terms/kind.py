@@ -81,7 +81,8 @@ class Kind:
     """The setting without which it is off."""
     play: Play
     summary: str
-    """Formatted with `name`, `observed`, `expected`, `dimension` and `band`."""
+    """Formatted with `name`, `observed`, `expected`, `dimension`, `now` and `before` (the two as money), and of a
+    scorecard `moved` and `causes`."""
     condition: str
     """What raises it, in a customer success manager's words."""
     resolution: str

@@ -261,14 +261,19 @@ class Oracle:
                 self._open(view, detector.kind, detector.dimension, detector.family, finding)
             return
         episode.clear_days = episode.clear_days + 1 if detector.is_clear(view, episode) else 0
-        if episode.clear_days >= CLEAR_DAYS:
+        follows_health = detector.kind == "renewal_at_risk"
+        if episode.clear_days >= (1 if follows_health else CLEAR_DAYS):
             self._log.resolve(account, episode, "recovered", view.end_ms)
         elif day - episode.opened_day >= EXPIRY_DAYS:
             self._log.resolve(account, episode, "expired", view.end_ms)
         else:
             finding = detector.raises(view)
-            if finding and SEVERITIES.index(finding.severity) > SEVERITIES.index(episode.severity):
+            rise = SEVERITIES.index(finding.severity) - SEVERITIES.index(episode.severity) if finding else 0
+            if finding and rise > 0:
                 self._log.update(account, episode, finding, "worsened", view.end_ms)
+            elif finding and rise < 0 and follows_health:
+                episode.severity = finding.severity
+                self._log.update(account, episode, finding, "recovered", view.end_ms)
 
     def _open(self, view: View, kind: str, dimension: str, family: str, finding: Finding) -> None:
         starts_at_ms = self.days.start(view.day)
