@@ -24,6 +24,7 @@ from pipeline.health.judging import JudgedView, judge, settle
 from pipeline.health.reach import Reach
 from pipeline.health.records import publish_health
 from pipeline.health.relationship import OVERDUE_MS
+from pipeline.kinds import KINDS
 from pipeline.state.state import State
 from pipeline.terms.arrays import Bools
 from pipeline.terms.records import Outcome
@@ -114,7 +115,9 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
 def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bools | None, outcome: Outcome) -> None:
     accounts = state.accounts
     findings = {detector.KIND.name: view.finding(detector) for detector in BEFORE_SCORE}
-    live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
+    due = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
+    awake = accounts.awake(view.day)[rows]
+    live = due & awake
     previous_primary = accounts.primary[rows].copy()
     judged = JudgedView(view, findings, judge(state, view, rows, live, reach), previous_primary)
     closing = _Closing(state, judged, rows, live)
@@ -123,6 +126,7 @@ def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bool
     view.band = accounts.band[rows]
     findings |= {detector.KIND.name: detector.evaluate(view) for detector in AFTER_SCORE}
     closing.after_score(outcome)
+    closing.put_to_rest(due & ~awake)
     outcome.alerts += alert_records(state, judged, sorted(closing.steps, key=lambda step: step.place))
     outcome.health += publish_health(state, judged, rows, live)
 
@@ -152,6 +156,15 @@ class _Closing:
         news = np.logical_or.reduce([verdict.moved for verdict in self.judged.judgement.verdicts])
         for account, kinds in self._concerned(AFTER_SCORE, news):
             follow_score(account, kinds, outcome, has_news=bool(news[account.place]))
+
+    def put_to_rest(self, resting: Bools) -> None:
+        """End what is judged day by day of accounts of which nothing was heard for long; facts stay."""
+        accounts = self.state.accounts
+        for place in np.flatnonzero(resting & (accounts.open_episodes[self.rows] > 0)).tolist():
+            account = ClosingAccount(self.state, self.judged, self.rows.start + place, place, self.steps)
+            for episode in [each for each in account.book.episodes if not KINDS[each.kind].immediate]:
+                account.resolve(episode, "expired")
+            accounts.open_episodes[account.row] = len(account.book.episodes)
 
     def _concerned(
         self, detectors: Sequence[Detector], beside: Bools
