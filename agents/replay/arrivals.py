@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.terms.arrays import I64
+from pipeline.terms.arrays import I64, Bools
 from pipeline.terms.days import Days
 from schemas.codec.projection import columns_of, readable
 from schemas.definitions import current
@@ -188,8 +188,9 @@ def tick_times(arrivals: Sequence[Arrivals], clock: Clock, final_tick_ms: int | 
     latest_ms = max((each.latest_ms for each in arrivals if each.latest_ms is not None), default=0)
     between = np.array(clock(min(firsts), latest_ms) if firsts else [], dtype=np.int64)
     ticks_ms = np.append(between, max(latest_ms, final_tick_ms or 0))
-    busy = np.any([np.diff(each.bounds(ticks_ms)) > 0 for each in arrivals], axis=0)
-    return ticks_ms[np.append(busy[:-1] | busy[1:], True)]
+    busy = np.logical_or.reduce([np.diff(each.bounds(ticks_ms)) > 0 for each in arrivals])
+    kept: Bools = np.append(busy[:-1] | busy[1:], True)
+    return ticks_ms[kept]
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
