@@ -10,6 +10,7 @@ from pipeline.evidence.features import Features, abandoned
 from pipeline.evidence.power import PowerUsers, power_users
 from pipeline.evidence.roles import Roles, declining, role_then
 from pipeline.evidence.share import Owners, per_account
+from pipeline.evidence.successions import People
 from pipeline.state.members import Members, last_days
 from pipeline.state.users import Users
 from pipeline.terms.arrays import I32, I64, U64
@@ -63,8 +64,8 @@ class Census:
     power: PowerUsers
     abandonment: Features
     roles: Roles
-    people: Users
-    """All users, for what is looked at of a few accounts only."""
+    people: People
+    """All of them, for what is looked at of a few accounts only."""
 
     def part(self, rows: slice) -> Census:
         """The same for some of the accounts."""
@@ -78,40 +79,41 @@ class Census:
         )
 
 
-def census(users: Users, features: Members, accounts: int, day: int) -> Census:
+def census(people: People, features: Members, accounts: int, day: int) -> Census:
     """Count the members of all accounts of a partition."""
-    named = slice(1, features.size)
+    users, named = people.users, slice(1, features.size)
     in_use = (features.bits[named], features.owner[named])
-    return _count(users, slice(1, users.size), users.owner[1 : users.size], in_use, accounts, day)
+    return _count(people, slice(1, users.size), users.owner[1 : users.size], in_use, accounts, day)
 
 
 def census_of(users: Users, features: Members, rows: I32, day: int) -> Census:
     """Count the members of a few accounts."""
     places, owners = users.of(rows)
     named, feature_owners = features.of(rows)
-    return _count(users, places, owners, (features.bits[named], feature_owners), len(rows), day)
+    people = People(users, places, day)
+    return _count(people, places, owners, (features.bits[named], feature_owners), len(rows), day)
 
 
 def _count(
-    people: Users, places: slice | I32, owners: Owners, features: tuple[U64, Owners], accounts: int, day: int
+    people: People, places: slice | I32, owners: Owners, features: tuple[U64, Owners], accounts: int, day: int
 ) -> Census:
     """Count users at some places and features given as day rings, both with the accounts that they belong to."""
     # Counting takes places of this width; it would widen them each time.
-    bits, owners = people.bits[places], owners.astype(np.int64)
+    bits, owners = people.days(places), owners.astype(np.int64)
     features = features[0], features[1].astype(np.int64)
     return Census(
         activity(bits, owners, accounts, day),
         activity(*features, accounts, day),
         power_users(bits, owners, accounts, day),
         abandoned(*features, accounts, day),
-        declining(bits, owners, roles_of(people, places, day), accounts, day),
+        declining(bits, owners, roles_of(people.users, places, day), accounts, day),
         people,
     )
 
 
-def roles_of(people: Users, places: slice | I32, day: int) -> U64:
+def roles_of(users: Users, places: slice | I32, day: int) -> U64:
     """Roles of users in the reference of a day; 0 where none is known."""
-    role = people.role[places]
+    role = users.role[places]
     if not role.any():
         return role
-    return role_then(role, people.former_role[places], people.former_day[places], day)
+    return role_then(role, users.former_role[places], users.former_day[places], day)

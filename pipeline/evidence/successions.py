@@ -1,0 +1,221 @@
+"""Users as people: ids that go on for others, where people get new ids or are replaced.
+
+An id that is seen first on or after the day on which another was seen last may go on for it. Each takes, of those
+before it, the one seen last. Where one day lies between the last and the first days of several pairs, they change at
+once, and the most active of the new ids goes on for the most active of the former ones, and so on. The days of such
+ids are read together. That hides no decline: who does less under the new id has fewer days.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.evidence.gaps import bit_length
+from pipeline.state.members import last_days
+from pipeline.state.users import Users
+from pipeline.terms.arrays import F64, I32, I64, U64, Bools
+
+SIGHT_DAYS = 111
+"""Days that are looked at: as far back as anything that counts people."""
+SETTLED_DAYS = 7
+"""From an id's first day to its last, for another to go on for it."""
+MAX_GAP_DAYS = 27
+"""From the last day of an id to the first of the one that goes on for it."""
+RHYTHM_DAYS = 28
+"""Of which the active ones tell how active an id is: the last of the former id, the first of the new one."""
+REGULAR_RATE = 2 / 7
+"""Of these days, from which on somebody comes regularly."""
+_FAR = SIGHT_DAYS - 64
+_ONE = np.uint64(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Successions:
+    """Pairs of ids, one entry each; an id is the former one of at most one pair, and the new one of at most one."""
+
+    former: I64
+    new: I64
+    """Places of users."""
+    ended: I64
+    began: I64
+    """Last day of the former id, first day of the new one."""
+    before: F64
+    since: F64
+    """Active share of the last 28 days of the former id, of the first of the new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """Users, one entry each, as of a day."""
+
+    place: I64
+    owner: I64
+    far: U64
+    near: U64
+    """Days in sight: the last 64, and those before."""
+    first: I64
+    last: I64
+    """Active ones; days in sight are numbered from 0."""
+
+    def of(self, chosen: Bools) -> _Ids:
+        """Some of them."""
+        return _Ids(**{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
+
+    def rate_before(self) -> F64:
+        """Share of active days of each in the 28 that end with its last one, as far as it was seen before."""
+        return self._rate(np.maximum(self.first, self.last - RHYTHM_DAYS + 1), self.last)
+
+    def rate_since(self) -> F64:
+        """The same of the 28 that begin with its first one, as far as they have passed."""
+        return self._rate(self.first, np.minimum(self.first + RHYTHM_DAYS, SIGHT_DAYS) - 1)
+
+    def _rate(self, start: I64, last: I64) -> F64:
+        low, high = start.astype(np.uint64), np.maximum(start - _FAR, 0).astype(np.uint64)
+        across = np.maximum(_FAR - start, 0).astype(np.uint64)
+        window = np.where(start < _FAR, (self.far >> low) | (self.near << across), self.near >> high)
+        days = last - start + 1
+        return np.bitwise_count(window & ((_ONE << days.astype(np.uint64)) - _ONE)) / days
+
+
+def _in_sight(users: Users, places: I64, day: int) -> _Ids:
+    """Those of the users who were active in sight."""
+    bits = users.bits[places]
+    near, far = last_days(bits, day, 64), last_days(bits, day - 64, _FAR)
+    seen = (near | far) != 0
+    near, far, places = near[seen], far[seen], places[seen]
+    first = np.where(far != 0, _lowest_bit(far), _FAR + _lowest_bit(near))
+    last = np.where(near != 0, _FAR - 1 + bit_length(near), bit_length(far) - 1)
+    return _Ids(places, users.owner[places].astype(np.int64), far, near, first, last)
+
+
+def _lowest_bit(words: U64) -> I64:
+    """Number of the lowest bit that is set, from 0."""
+    return np.bitwise_count((words & (~words + _ONE)) - _ONE).astype(np.int64)
+
+
+def successions(users: Users, places: slice | I32, day: int) -> Successions:
+    """Which of the users at some places, which are all of their accounts, go on for which as of a day."""
+    chosen = np.arange(users.size)[places] if isinstance(places, slice) else places.astype(np.int64)
+    # Who was there from the beginning goes on for nobody: that is most users of most accounts.
+    early = last_days(users.bits[chosen], day - SIGHT_DAYS + SETTLED_DAYS, SETTLED_DAYS) != 0
+    newer = chosen[~early & (users.last_day[chosen] > day - SIGHT_DAYS)]
+    concerned = np.zeros(int(users.owner.max()) + 1, dtype=np.bool_)
+    concerned[users.owner[newer]] = True
+    concerned[0] = False
+    ids = _in_sight(users, chosen[concerned[users.owner[chosen]]], day)
+    former = ids.of((ids.last < SIGHT_DAYS - 1) & (ids.last - ids.first >= SETTLED_DAYS))
+    new = ids.of(ids.first >= SETTLED_DAYS)
+    return _matched(users, former, new, day)
+
+
+def _matched(users: Users, former: _Ids, new: _Ids, day: int) -> Successions:
+    """Pairs of former and new ids; those who come regularly are for each other first."""
+    place, owner, when = (
+        np.concatenate([getattr(former, name), getattr(new, other)])
+        for name, other in (("place", "place"), ("owner", "owner"), ("last", "first"))
+    )
+    count = len(former.place)
+    rate = np.concatenate([former.rate_before(), new.rate_since()])
+    hashes, is_new = users.hashes[place], np.arange(len(place)) >= count
+    order = np.lexsort((hashes, is_new, when, owner))
+    regular = order[rate[order] >= REGULAR_RATE]
+    first = _near(regular, owner, is_new, when)
+    taken = np.zeros(len(place), dtype=np.bool_)
+    taken[np.concatenate(first)] = True
+    second = _near(order[~taken[order]], owner, is_new, when)
+    one, other = (np.concatenate(pair) for pair in zip(first, second, strict=True))
+    change = _changes(owner[one], when[one], when[other])
+    one = one[np.lexsort((hashes[one], rate[one], change, owner[one]))]
+    other = other[np.lexsort((hashes[other], rate[other], change, owner[other]))]
+    first_day = day - SIGHT_DAYS + 1
+    return Successions(place[one], place[other], first_day + when[one], first_day + when[other], rate[one], rate[other])
+
+
+def _near(order: I64, owner: I64, is_new: Bools, when: I64) -> tuple[I64, I64]:
+    """Pairs of ids, given in order of days: each new one takes the last of the former ones that is not taken."""
+    first, second = _brackets(owner[order], is_new[order])
+    one, other = order[first], order[second]
+    near = when[other] - when[one] <= MAX_GAP_DAYS
+    return one[near], other[near]
+
+
+def _brackets(owner: I64, closing: Bools) -> tuple[I64, I64]:
+    """Places of matching brackets, in a row of them for each owner; what has no match is left out."""
+    if not len(owner):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    starts = np.append(True, owner[1:] != owner[:-1])
+    number = np.cumsum(starts) - 1
+    total = np.cumsum(np.where(closing, -1, 1))
+    depth = total - np.append(0, total)[np.flatnonzero(starts)][number]
+    # The lowest so far of each owner, whose values are put below those of all owners before.
+    below = (2 * len(owner) + 2) * number
+    lowest = np.minimum(np.minimum.accumulate(depth - below) + below, 0)
+    alone = closing & (lowest < np.where(starts, 0, np.append(0, lowest[:-1])))
+    level = depth - lowest + closing
+    order = np.lexsort((level, owner))
+    order = order[~alone[order]]
+    one, other = order[:-1], order[1:]
+    match = ~closing[one] & closing[other] & (owner[one] == owner[other]) & (level[one] == level[other])
+    return one[match], other[match]
+
+
+def _changes(owner: I64, ended: I64, began: I64) -> I64:
+    """The day of the change that each pair belongs to: the earliest on which an id of the account begins after all
+    earlier changes, of all pairs that lie around it.
+    """
+    change, left = np.zeros(len(owner), dtype=np.int64), np.arange(len(owner))
+    earliest = np.empty(int(owner.max(initial=0)) + 1, dtype=np.int64)
+    while len(left):
+        earliest[owner[left]] = SIGHT_DAYS
+        np.minimum.at(earliest, owner[left], began[left])
+        day = earliest[owner[left]]
+        around = ended[left] <= day
+        change[left[around]] = day[around]
+        left = left[~around]
+    return change
+
+
+class People:
+    """Users of accounts as of a day, with the days of ids that go on for each other read together."""
+
+    def __init__(self, users: Users, places: slice | I32, day: int) -> None:
+        self.users = users
+        self.successions = found = successions(users, places, day)
+        self._changed, self._days = _joined(users.bits, found)
+
+    def days(self, places: slice | I32) -> U64:
+        """Day rings of users: of the first of several ids that go on for each other those of all, of others none."""
+        bits = self.users.bits[places]
+        if not len(self._changed):
+            return bits
+        if isinstance(places, slice):
+            bits = bits.copy()
+            bits[self._changed - places.start] = self._days
+            return bits
+        at = np.minimum(np.searchsorted(self._changed, places), len(self._changed) - 1)
+        found = self._changed[at] == places
+        bits[found] = self._days[at[found]]
+        return bits
+
+    def followed(self, places: I32) -> Bools:
+        """For which users, given by their ids, another id goes on."""
+        return np.isin(places, self.successions.former)
+
+
+def _joined(bits: U64, found: Successions) -> tuple[I64, U64]:
+    """Places of all ids of pairs, in their order, and what their days are to be read as."""
+    order = np.argsort(found.new)
+    new, head = found.new[order], found.former[order]
+    while len(new):
+        at = np.minimum(np.searchsorted(new, head), len(new) - 1)
+        later = new[at] == head
+        if not later.any():
+            break
+        head = np.where(later, head[at], head)
+    changed = np.union1d(new, head)
+    days = bits[changed]
+    days[np.searchsorted(changed, new)] = 0
+    np.bitwise_or.at(days, np.searchsorted(changed, head), bits[new])
+    return changed, days
