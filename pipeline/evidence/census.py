@@ -10,7 +10,7 @@ from pipeline.evidence.features import Features, abandoned
 from pipeline.evidence.power import PowerUsers, power_users
 from pipeline.evidence.roles import Roles, declining, role_then
 from pipeline.evidence.share import Owners, per_account
-from pipeline.evidence.successions import People
+from pipeline.evidence.successions import Moves, People, moves
 from pipeline.state.members import Members, last_days
 from pipeline.state.users import Users
 from pipeline.terms.arrays import I32, I64, U64
@@ -64,6 +64,7 @@ class Census:
     power: PowerUsers
     abandonment: Features
     roles: Roles
+    moves: Moves
     people: People
     """All of them, for what is looked at of a few accounts only."""
 
@@ -75,6 +76,7 @@ class Census:
             self.power.part(rows),
             self.abandonment.part(rows),
             self.roles.part(rows),
+            self.moves.part(rows),
             self.people,
         )
 
@@ -83,7 +85,8 @@ def census(people: People, features: Members, accounts: int, day: int) -> Census
     """Count the members of all accounts of a partition."""
     users, named = people.users, slice(1, features.size)
     in_use = (features.bits[named], features.owner[named])
-    return _count(people, slice(1, users.size), users.owner[1 : users.size], in_use, accounts, day)
+    found = moves(people.successions, users.owner[people.successions.former], accounts, day)
+    return _count(people, slice(1, users.size), users.owner[1 : users.size], in_use, found, accounts, day)
 
 
 def census_of(users: Users, features: Members, rows: I32, day: int) -> Census:
@@ -91,11 +94,21 @@ def census_of(users: Users, features: Members, rows: I32, day: int) -> Census:
     places, owners = users.of(rows)
     named, feature_owners = features.of(rows)
     people = People(users, places, day)
-    return _count(people, places, owners, (features.bits[named], feature_owners), len(rows), day)
+    found = people.successions
+    order = np.argsort(places)
+    of_pairs = owners[order[np.searchsorted(places[order], found.former)]]
+    in_use = (features.bits[named], feature_owners)
+    return _count(people, places, owners, in_use, moves(found, of_pairs, len(rows), day), len(rows), day)
 
 
 def _count(
-    people: People, places: slice | I32, owners: Owners, features: tuple[U64, Owners], accounts: int, day: int
+    people: People,
+    places: slice | I32,
+    owners: Owners,
+    features: tuple[U64, Owners],
+    found: Moves,
+    accounts: int,
+    day: int,
 ) -> Census:
     """Count users at some places and features given as day rings, both with the accounts that they belong to."""
     # Counting takes places of this width; it would widen them each time.
@@ -107,6 +120,7 @@ def _count(
         power_users(bits, owners, accounts, day),
         abandoned(*features, accounts, day),
         declining(bits, owners, roles_of(people.users, places, day), accounts, day),
+        found,
         people,
     )
 

@@ -27,6 +27,8 @@ RHYTHM_DAYS = 28
 """Of which the active ones tell how active an id is: the last of the former id, the first of the new one."""
 REGULAR_RATE = 2 / 7
 """Of these days, from which on somebody comes regularly."""
+SURE_MISSED, SURE_DAYS = 3.0, 4
+"""Days on which the former id would have come, and days since the new one came: then it is surely left."""
 _FAR = SIGHT_DAYS - 64
 _ONE = np.uint64(1)
 
@@ -68,7 +70,7 @@ class _Ids:
         return self._rate(np.maximum(self.first, self.last - RHYTHM_DAYS + 1), self.last)
 
     def rate_since(self) -> F64:
-        """The same of the 28 that begin with its first one, as far as they have passed."""
+        """The same of the 28 that begin with its first one, as far as they have passed, and of a week at least."""
         return self._rate(self.first, np.minimum(self.first + RHYTHM_DAYS, SIGHT_DAYS) - 1)
 
     def _rate(self, start: I64, last: I64) -> F64:
@@ -76,7 +78,7 @@ class _Ids:
         across = np.maximum(_FAR - start, 0).astype(np.uint64)
         window = np.where(start < _FAR, (self.far >> low) | (self.near << across), self.near >> high)
         days = last - start + 1
-        return np.bitwise_count(window & ((_ONE << days.astype(np.uint64)) - _ONE)) / days
+        return np.bitwise_count(window & ((_ONE << days.astype(np.uint64)) - _ONE)) / np.maximum(days, 7)
 
 
 def _in_sight(users: Users, places: I64, day: int) -> _Ids:
@@ -175,6 +177,37 @@ def _changes(owner: I64, ended: I64, began: I64) -> I64:
         change[left[around]] = day[around]
         left = left[~around]
     return change
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """People who go on under other ids since at most four weeks and do at least half as much, of each account."""
+
+    sure: I64
+    """Who have surely left the former id."""
+    likely: I64
+    """The same a day or more before that is sure."""
+    any: I64
+    """However sure."""
+
+    def part(self, rows: slice) -> Moves:
+        """The same for some of the accounts."""
+        return Moves(self.sure[rows], self.likely[rows], self.any[rows])
+
+
+def moves(found: Successions, owners: I64, accounts: int, day: int) -> Moves:
+    """Count pairs by account; `owners` are those of the pairs."""
+    missed, age = found.before * (day - found.ended), day - found.began
+    lately = (2.0 * found.since >= found.before) & (age < RHYTHM_DAYS)
+
+    def count(chosen: Bools) -> I64:
+        return np.bincount(owners[chosen], minlength=accounts)
+
+    return Moves(
+        count(lately & (missed >= SURE_MISSED) & (age >= SURE_DAYS)),
+        count(lately & (missed >= SURE_MISSED / 2) & (age >= SURE_DAYS / 2)),
+        count(lately),
+    )
 
 
 class People:

@@ -94,6 +94,7 @@ class View:
         self.power = counts.power
         self.abandonment = counts.abandonment
         self.roles = counts.roles
+        self.moves = counts.moves
         self._people = counts.people
         self._findings: dict[str, Finding] = {}
         self.first_usage_day = accounts.first_usage_day[rows].astype(np.int64)

@@ -62,6 +62,9 @@ class MergedDay:
     day: int
     tallies: dict[str | None, Tally]
     """Of scopes with enough accounts."""
+    renamed: int = 0
+    peopled: int = 0
+    """Accounts whose people go on under other ids, of so many that have enough people to tell."""
 
 
 class SavedRing(msgspec.Struct, array_like=True):
@@ -171,7 +174,8 @@ class Fleet:
             if not ring.medians:
                 del self.rings[scope]
         self.alarmed = frozenset().union(*(record.alarmed for record in records))
-        return MergedDay(day, enough)
+        renamed, peopled = (sum(getattr(record, name) for record in records) for name in ("renamed", "peopled"))
+        return MergedDay(day, enough, renamed, peopled)
 
     def factor(self, scope: str | None, day: int) -> float:
         """What the fleet left of expected values on a day: the segment's own factor, else that of all accounts."""

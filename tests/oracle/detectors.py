@@ -11,6 +11,7 @@ from tests.oracle import relationship
 from tests.oracle.alerts import Finding
 from tests.oracle.alive import dormant, is_used_again
 from tests.oracle.combined import WEIGHTS, combined_evidence, fewer_speak
+from tests.oracle.identity import identity_changed, identity_is_settled
 from tests.oracle.levels import (
     FALLING,
     GROWING,
@@ -245,6 +246,7 @@ BEFORE_SCORE = (
         power_users_are_active,
         ("champion_silent", "usage_drop", "silence"),
     ),
+    Detector("identity_changed", "user_ids", "data_quality", identity_changed, identity_is_settled),
     Detector("weekly_drop", "total_usage", "risk", weekly_drop, weekly_drop_is_clear),
     Detector("p1_open", "tickets", "risk", p1_open, p1_open_is_clear),
     _while_it_holds("onboarding_stalled", "onboarding", "risk", relationship.onboarding_stalled),
@@ -284,4 +286,5 @@ REEVALUATED: dict[str, Callable[[View], Finding | None]] = {
     "power_user_attendance": power_user_attendance,
     "power_user_silent": power_user_silent,
     "weekly_drop": weekly_drop,
+    "identity_changed": identity_changed,
 }

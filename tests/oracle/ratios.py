@@ -117,7 +117,7 @@ def power_user_attendance(view: View) -> Finding | None:
 def knows_somebody(view: View) -> bool:
     """Tell whether anybody who was active in the reference was so in the last week."""
     d, first = view.day, view.reference_start
-    known = [active for active in view.account.users.values() if any(first <= x < first + 84 for x in active)]
+    known = [active for active in view.people.values() if any(first <= x < first + 84 for x in active)]
     return any(d - 6 <= x <= d for active in known for x in active)
 
 

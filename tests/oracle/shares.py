@@ -149,7 +149,7 @@ def features_are_back(view: View, episode: Episode) -> bool:
 def _of_top_user(view: View, first: int, last: int) -> tuple[int, int]:
     """Days of the most active user, and all user-days."""
     days = set(range(first, last + 1))
-    most = max((len(active & days) for active in view.account.users.values()), default=0)
+    most = max((len(active & days) for active in view.people.values()), default=0)
     return most, view.user_days(days)
 
 

@@ -1,0 +1,42 @@
+"""People who go on under other ids, told of the account or of the fleet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.oracle.alerts import Finding
+
+if TYPE_CHECKING:
+    from tests.oracle.model import Episode
+    from tests.oracle.successions import Succession
+    from tests.oracle.view import View
+
+
+def _lately(view: View) -> list[Succession]:
+    """Those of the last four weeks who do at least half as much."""
+    return [
+        pair
+        for pair in view.successions
+        if pair.new.days[0] > view.day - 28 and 2 * pair.new.rate_since >= pair.former.rate_before
+    ]
+
+
+def _moved(view: View, missed: float, days: int) -> int | None:
+    """Count who has missed so many days under the former id, and begun so many days ago; if they are many."""
+    pairs = [pair for pair in _lately(view) if pair.missed(view.day) >= missed and pair.new.days[0] <= view.day - days]
+    many = len(pairs) >= 3 and len(pairs) >= 0.2 * view.users_active(view.day - 27, view.day)
+    return len(pairs) if many else None
+
+
+def may_have_moved(view: View) -> bool:
+    """Tell whether the account is one of those by which the fleet is judged."""
+    return _moved(view, 1.5, 2) is not None
+
+
+def identity_changed(view: View) -> Finding | None:
+    moved, people = _moved(view, 3.0, 4), view.users_active(view.day - 27, view.day)
+    return None if moved is None else Finding("info", float(moved), float(people), moved / max(people, 1))
+
+
+def identity_is_settled(view: View, episode: Episode) -> bool:
+    return not _lately(view)

@@ -1,0 +1,101 @@
+"""Ids that go on for others: users as people."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True)
+class Id:
+    """A user id in sight."""
+
+    name: str
+    days: tuple[int, ...]
+    """Active ones, in order."""
+    day: int
+    """As of which."""
+    order: int
+
+    @property
+    def rate_before(self) -> float:
+        """Active share of its last 28 days."""
+        first = max(self.days[0], self.days[-1] - 27)
+        return sum(x >= first for x in self.days) / (self.days[-1] - first + 1)
+
+    @property
+    def rate_since(self) -> float:
+        """Active share of its first 28 days, so far; at least of a week."""
+        last = min(self.days[0] + 27, self.day)
+        return sum(x <= last for x in self.days) / max(7, last - self.days[0] + 1)
+
+
+@dataclass(frozen=True)
+class Succession:
+    """A new id that goes on for a former one."""
+
+    former: Id
+    new: Id
+
+    def missed(self, day: int) -> float:
+        """Days on which the former id would have come since."""
+        return self.former.rate_before * (day - self.former.days[-1])
+
+
+def successions(users: Mapping[str, set[int]], day: int, order: Callable[[str], int]) -> list[Succession]:
+    """Find which ids go on for which, as of a day."""
+    ids = []
+    for name, active in users.items():
+        days = tuple(sorted(x for x in active if day - 110 <= x <= day))
+        if days:
+            ids.append(Id(name, days, day, order(name)))
+    former = {each for each in ids if each.days[-1] < day and each.days[-1] - each.days[0] >= 7}
+    new = {each for each in ids if each.days[0] >= day - 103}
+    regular_former = {each for each in former if each.rate_before >= 2 / 7}
+    regular_new = {each for each in new if each.rate_since >= 2 / 7}
+    pairs = _taken(regular_former, regular_new)
+    former -= {one for one, _ in pairs}
+    new -= {other for _, other in pairs}
+    return _by_rate(pairs + _taken(former, new))
+
+
+def _taken(former: set[Id], new: set[Id]) -> list[tuple[Id, Id]]:
+    """Let each new id take the last of the former ones that are left."""
+    left, pairs = set(former), []
+    for each in sorted(new, key=lambda each: (each.days[0], each.order)):
+        before = [one for one in left if one.days[-1] <= each.days[0]]
+        if before:
+            last = max(before, key=lambda one: (one.days[-1], one.order))
+            left.remove(last)
+            if each.days[0] - last.days[-1] <= 27:
+                pairs.append((last, each))
+    return pairs
+
+
+def _by_rate(pairs: list[tuple[Id, Id]]) -> list[Succession]:
+    """Pair anew, by their rates, those that one change lies between."""
+    found = []
+    while pairs:
+        change = min(other.days[0] for _, other in pairs)
+        around = [pair for pair in pairs if pair[0].days[-1] <= change]
+        pairs = [pair for pair in pairs if pair not in around]
+        former = sorted((one for one, _ in around), key=lambda one: (one.rate_before, one.order))
+        new = sorted((other for _, other in around), key=lambda other: (other.rate_since, other.order))
+        found += [Succession(*pair) for pair in zip(former, new, strict=True)]
+    return found
+
+
+def people(users: Mapping[str, set[int]], pairs: list[Succession]) -> dict[str, set[int]]:
+    """Read the days of ids that go on for each other together, under the first of them."""
+    before = {pair.new.name: pair.former.name for pair in pairs}
+    found: dict[str, set[int]] = defaultdict(set)
+    for name, active in users.items():
+        first = name
+        while first in before:
+            first = before[first]
+        found[first] |= active
+    return dict(found)
