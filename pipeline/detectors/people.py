@@ -15,7 +15,7 @@ from pipeline.evidence.power import MIN_POWER_USERS, power_of
 from pipeline.evidence.share import REFERENCE_DAYS
 from pipeline.evidence.view import Finding, View
 from pipeline.state.members import last_days
-from pipeline.terms.arrays import F64, I32, I64, U64, Bools, Places
+from pipeline.terms.arrays import F64, I32, I64, U64, Places
 from pipeline.terms.kind import CHAMPION_DOWN, POWER_USERS_DOWN, SPONSOR_DOWN, Kind, Play
 
 MIN_GAP_DAYS = 17
@@ -35,11 +35,8 @@ class _People:
     evidence: F64
 
 
-def _judge(view: View, places: Places, bits: U64, owners: I32, followed: Bools, log_number: F64) -> _People:
-    """Judge users given as day rings, of the accounts at some places; `log_number` of people judged in each.
-
-    `followed` tells for which of them other ids go on.
-    """
+def _judge(view: View, places: Places, bits: U64, owners: I32, log_number: F64) -> _People:
+    """Judge users given as day rings, of the accounts at some places; `log_number` of people judged in each."""
     people = _People(np.zeros(len(view), dtype=np.int64), np.zeros(len(view)), np.full(len(view), -np.inf))
     days = np.bitwise_count(last_days(bits, view.day - LAG_DAYS, BASELINE_DAYS)).astype(np.int64)
     rate = 0.9 * (days + 1) / (BASELINE_DAYS + 2)
@@ -49,8 +46,8 @@ def _judge(view: View, places: Places, bits: U64, owners: I32, followed: Bools, 
     known &= (gap >= MIN_GAP_DAYS) & (view.first_usage_day[places[owners]] <= view.day - WINDOW_DAYS + 1)
     silent = np.flatnonzero(known)
     if len(silent):
-        others = view.ids_of(places[owners[silent]])
-        silent = silent[~renamed(*others, gap[silent], followed[silent], view.day)]
+        others, whose = view.ids_of(places[owners[silent]])
+        silent = silent[~renamed(others, whose, gap[silent], view.day)]
     if len(silent):
         concerned = places[owners[silent]]
         evidence = -view.counted_gap(concerned, gap[silent]) * np.log(1.0 - rate[silent]) - log_number[owners[silent]]
@@ -82,9 +79,12 @@ class RoleSilence:
         """Raised when the user was active regularly and is silent for too long."""
         hashes = view.column(self.column)
         places = np.flatnonzero(hashes)
-        bits, followed = view.ids_named(places, hashes[places])
+        bits, taken_over = view.ids_named(places, hashes[places])
         owners = np.arange(len(places), dtype=np.int32)
-        return _finding(view, _judge(view, places, bits, owners, followed, np.zeros(len(places))))
+        people = _judge(view, places, bits, owners, np.zeros(len(places)))
+        # Whether this is the same person under another id is not known.
+        people.evidence[places[taken_over]] = -np.inf
+        return _finding(view, people)
 
     def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
         """Whether the user was active within a week, or nobody has the role."""
@@ -105,8 +105,7 @@ class PowerUserSilence:
         bits, owners = view.users_of(places)
         chosen = power_of(bits, view.day)
         log_number = np.log(power.count[places].astype(np.float64))
-        followed = np.zeros(int(chosen.sum()), dtype=np.bool_)
-        return _finding(view, _judge(view, places, bits[chosen], owners[chosen], followed, log_number))
+        return _finding(view, _judge(view, places, bits[chosen], owners[chosen], log_number))
 
     def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
         """Whether there are power users and all of them were active within a week."""

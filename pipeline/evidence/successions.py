@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evidence.gaps import bit_length
+from pipeline.evidence.share import Owners
 from pipeline.state.members import last_days
 from pipeline.state.users import Users
 from pipeline.terms.arrays import F64, I32, I64, U64, Bools
@@ -47,6 +48,16 @@ class Successions:
     since: F64
     """Active share of the last 28 days of the former id, of the first of the new one."""
 
+    @property
+    def alike(self) -> Bools:
+        """Whether the new id does at least half as much."""
+        return 2.0 * self.since >= self.before
+
+    @property
+    def at_once(self) -> Bools:
+        """Whether it began within a week."""
+        return self.began - self.ended <= SETTLED_DAYS
+
 
 @dataclass(frozen=True, slots=True)
 class _Ids:
@@ -78,7 +89,8 @@ class _Ids:
         across = np.maximum(_FAR - start, 0).astype(np.uint64)
         window = np.where(start < _FAR, (self.far >> low) | (self.near << across), self.near >> high)
         days = last - start + 1
-        return np.bitwise_count(window & ((_ONE << days.astype(np.uint64)) - _ONE)) / np.maximum(days, 7)
+        active = np.bitwise_count(window & ((_ONE << days.astype(np.uint64)) - _ONE))
+        return np.asarray(active / np.maximum(days, 7))
 
 
 def _in_sight(users: Users, places: I64, day: int) -> _Ids:
@@ -164,8 +176,9 @@ def _brackets(owner: I64, closing: Bools) -> tuple[I64, I64]:
 
 
 def _changes(owner: I64, ended: I64, began: I64) -> I64:
-    """The day of the change that each pair belongs to: the earliest on which an id of the account begins after all
-    earlier changes, of all pairs that lie around it.
+    """The day of the change that each pair belongs to.
+
+    It is the earliest on which an id begins of all pairs of the account that lie around no earlier change.
     """
     change, left = np.zeros(len(owner), dtype=np.int64), np.arange(len(owner))
     earliest = np.empty(int(owner.max(initial=0)) + 1, dtype=np.int64)
@@ -195,10 +208,10 @@ class Moves:
         return Moves(self.sure[rows], self.likely[rows], self.any[rows])
 
 
-def moves(found: Successions, owners: I64, accounts: int, day: int) -> Moves:
+def moves(found: Successions, owners: Owners, accounts: int, day: int) -> Moves:
     """Count pairs by account; `owners` are those of the pairs."""
     missed, age = found.before * (day - found.ended), day - found.began
-    lately = (2.0 * found.since >= found.before) & (age < RHYTHM_DAYS)
+    lately = found.alike & (age < RHYTHM_DAYS)
 
     def count(chosen: Bools) -> I64:
         return np.bincount(owners[chosen], minlength=accounts)
@@ -232,9 +245,9 @@ class People:
         bits[found] = self._days[at[found]]
         return bits
 
-    def followed(self, places: I32) -> Bools:
-        """For which users, given by their ids, another id goes on."""
-        return np.isin(places, self.successions.former)
+    def taken_over(self, places: I32) -> Bools:
+        """Which of the ids at some places another one goes on for within a week, and does at least half as much."""
+        return np.isin(places, self.successions.former[self.successions.at_once & self.successions.alike])
 
 
 def _joined(bits: U64, found: Successions) -> tuple[I64, U64]:

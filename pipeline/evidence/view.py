@@ -128,21 +128,19 @@ class View:
         members, owners = self._people.users.of(self._rows_at(places))
         return self._people.days(members), owners
 
-    def ids_of(self, places: Places) -> tuple[U64, I32, Bools]:
-        """Day rings of the user ids of the accounts at some places, to which of these each belongs, and whether
-        another id goes on for it.
-        """
+    def ids_of(self, places: Places) -> tuple[U64, I32]:
+        """Day rings of the user ids of the accounts at some places, and to which of these each belongs."""
         members, owners = self._people.users.of(self._rows_at(places))
-        return self._people.users.bits[members], owners, self._people.followed(members)
+        return self._people.users.bits[members], owners
 
     def ids_named(self, places: Places, hashes: U64) -> tuple[U64, Bools]:
-        """Day rings of one user id of each of the accounts at some places, and whether another one goes on for it.
+        """Day rings of one user id of each of the accounts at some places, and whether another one took over.
 
         Those that are not known have no active day.
         """
         users = self._people.users
         members = users.named(self.accounts.hashes[self._rows_at(places)], hashes)
-        return users.bits[members], self._people.followed(members)
+        return users.bits[members], self._people.taken_over(members)
 
     def counted_gap(self, places: Places, gap: I64) -> F64:
         """Days of gaps of the accounts at some places, each counted by its factor; the oldest in full."""

@@ -7,19 +7,19 @@ of the same day is wrong, whatever its kind.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from agents.backtest.run import replay
+from agents.backtest.run import Alert, replay
 from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
+from pipeline.scoring.labels import labels_from_table, match
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
-from pipeline.terms.arrays import F64, I64
 from schemas.topics import DAY_MS
+from tests.evaluation.streams import SEEN_AT_MS
 
 CHANGE_DAY = 120
 """Of the stream, on which it begins."""
@@ -27,7 +27,7 @@ WATCHED_DAYS = 120
 SAME_DAYS = 14
 """An alert that is told of the account without the change within so many days has another cause."""
 TOLD = ("identity_changed", "fleet_identity_changed")
-NEVER = 1e9
+DECLINES = ("power_user_decline", "usage_drop", "slow_decline", "champion_loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ WORLDS = (
     World("a quarter replaced by others, each within a week", 0.5, 0.25, 30.0, 7.0),
     World("everybody of the whole fleet, at once", 1.0, 1.0, 0.0),
 )
+EVERYWHERE = WORLDS[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,12 @@ class Renames:
 
     world: str
     accounts: int
-    wrong: Mapping[str, int]
-    """Alerts by kind that the change has caused."""
-    missing: Mapping[str, int]
-    """Alerts that are told without the change only."""
     alarmed: int
-    """Accounts with a wrong one."""
+    """Accounts with an alert that the change has caused, of whatever kind."""
+    by_kind: Mapping[str, int]
+    """Those alerts."""
+    lost: Mapping[str, int]
+    """Alerts that are told without the change only."""
     told: int
     """Accounts of which a change of identity is told."""
     twice: int
@@ -76,86 +77,108 @@ class Renames:
     """Alerts of the fleet about it."""
 
 
-def measure(
-    settings: SimulationSettings, seed: int, tell: Callable[[str], None] = print, worlds: tuple[World, ...] = WORLDS
-) -> Iterator[Renames]:
-    """Replay the stream in each of the worlds, and as it is."""
+@dataclass(frozen=True, slots=True)
+class Declines:
+    """Incidents of accounts after everybody has got another id."""
+
+    kind: str
+    labels: int
+    found: int
+    found_without: int
+    """Of the same without the change."""
+
+
+def measure(accounts: int, seed: int, worlds: Sequence[World], tell: Callable[[str], None]) -> Iterator[Renames]:
+    """Replay one stream in each of the worlds, and as it is."""
+    settings = SimulationSettings(seed=10 + seed, accounts=accounts, days=CHANGE_DAY + WATCHED_DAYS, kinds=())
     stream = simulate(settings)
-    before = _openings(stream, settings)
+    usual = _openings(stream, settings)
     for world in worlds:
         tell(f"new ids: {world.name}")
-        changed, accounts = _changed(stream, settings, world, np.random.default_rng((seed, 6, WORLDS.index(world))))
-        yield _compare(world, settings, accounts, before, _openings(changed, settings))
+        changed, chosen = _changed(stream, settings, world, np.random.default_rng((seed, 6, WORLDS.index(world))))
+        yield _compare(world, chosen, usual, _openings(changed, settings))
 
 
-def _openings(stream: SimulatedStream, settings: SimulationSettings) -> list[dict[str, Any]]:
+def declines(accounts: int, seed: int, tell: Callable[[str], None]) -> Iterator[Declines]:
+    """Incidents that begin a week after the change or later."""
+    tell("new ids: declines after it")
+    settings = SimulationSettings(
+        seed=20 + seed,
+        accounts=accounts,
+        days=CHANGE_DAY + WATCHED_DAYS,
+        incidents_per_kind=accounts // 10,
+        kinds=DECLINES,
+        first_incident_day=CHANGE_DAY + 7,
+    )
+    stream = simulate(settings)
+    changed, _ = _changed(stream, settings, EVERYWHERE, np.random.default_rng((seed, 7)))
+    labels = labels_from_table(stream.labels)
+    found, without = (match(labels, _alerts(each)).findings for each in (changed, stream))
+    for kind in DECLINES:
+        own = [
+            (one.delay_days, other.delay_days)
+            for one, other in zip(found, without, strict=True)
+            if one.label.kind == kind
+        ]
+        counts = [sum(delay is not None for delay in delays) for delays in zip(*own, strict=True)]
+        yield Declines(kind, len(own), *counts)
+
+
+def _alerts(stream: SimulatedStream) -> Sequence[Alert]:
+    return replay(EventFiles.of(stream), EngineConfig(), seen_at_ms=SEEN_AT_MS).alerts
+
+
+def _openings(stream: SimulatedStream, settings: SimulationSettings) -> list[Alert]:
     from_ms = settings.start_ms + CHANGE_DAY * DAY_MS
-    alerts = replay(EventFiles.of(stream), EngineConfig(), seen_at_ms=2_000_000_000_000).alerts
-    return [a for a in alerts if a["revision"] == 1 and from_ms <= a["detected_at"] <= from_ms + WATCHED_DAYS * DAY_MS]
+    return [alert for alert in _alerts(stream) if alert["revision"] == 1 and alert["detected_at"] >= from_ms]
 
 
 def _changed(
     stream: SimulatedStream, settings: SimulationSettings, world: World, rng: np.random.Generator
 ) -> tuple[SimulatedStream, set[str]]:
-    usage = stream.usage.combine_chunks()
-    named = np.flatnonzero(usage["user_id"].is_valid().to_numpy())
-    account_ids, owner = _encoded(usage["account_id"])
-    keys, own = np.unique(
-        np.char.add(
-            np.char.add(np.array(usage["account_id"].take(named).to_pylist()), "\t"),
-            np.array(usage["user_id"].take(named).to_pylist()),
-        ),
-        return_inverse=True,
-    )
-    concerned = rng.random(len(account_ids)) < world.accounts
-    of_account = np.array([account_ids.index(key.split("\t")[0]) for key in keys])
-    moved = concerned[of_account] & (rng.random(len(keys)) < world.users)
-    begins = settings.start_ms + CHANGE_DAY * DAY_MS
-    ends = np.where(moved, begins + rng.random(len(keys)) * world.over_days * DAY_MS, np.inf)
-    back = ends + rng.random(len(keys)) * world.away_days * DAY_MS
-    at = usage["occurred_at"].to_numpy()
-    users = np.array(usage["user_id"].to_pylist(), dtype=object)
-    later = at[named] >= ends[own]
-    users[named[later]] = [f"{user}.new" for user in users[named[later]]]
-    kept = np.ones(len(at), dtype=np.bool_)
-    kept[named[later & (at[named] < back[own])]] = False
+    """The stream with other ids of some users, and the accounts to which this happens."""
+    usage = stream.usage
+    users, owners = (np.array(usage[name].to_pylist(), dtype=object) for name in ("user_id", "account_id"))
+    named = np.flatnonzero(users != None)  # noqa: E711
+    accounts, of_event = np.unique(owners, return_inverse=True)
+    people, who = np.unique(owners[named] + "/" + users[named], return_inverse=True)
+    home = np.zeros(len(people), dtype=np.int64)
+    home[who] = of_event[named]
+    concerned = rng.random(len(accounts)) < world.accounts
+    moved = concerned[home] & (rng.random(len(people)) < world.users)
+    last = settings.start_ms + (CHANGE_DAY + rng.random(len(people)) * world.over_days) * DAY_MS
+    first = last + rng.random(len(people)) * world.away_days * DAY_MS
+    at = usage["occurred_at"].to_numpy()[named]
+    later = moved[who] & (at >= last[who])
+    users[named[later]] += ".new"
+    here = np.ones(len(users), dtype=np.bool_)
+    here[named[later & (at < first[who])]] = False
     place = usage.schema.get_field_index("user_id")
     usage = usage.set_column(place, usage.schema.field(place), pa.array(users, usage.schema.field(place).type))
-    chosen = {account_ids[number] for number in np.flatnonzero(concerned)}
-    return replace(stream, usage=usage.filter(pa.array(kept))), chosen
+    return replace(stream, usage=usage.filter(pa.array(here))), set(accounts[concerned].tolist())
 
 
-def _encoded(column: pa.ChunkedArray) -> tuple[list[str], I64]:
-    codes = column.combine_chunks().dictionary_encode()
-    return codes.dictionary.to_pylist(), codes.indices.to_numpy()
-
-
-def _compare(
-    world: World,
-    settings: SimulationSettings,
-    accounts: set[str],
-    before: list[dict[str, Any]],
-    after: list[dict[str, Any]],
-) -> Renames:
-    told = Counter(a["account_id"] for a in after if a["kind"] == TOLD[0])
-    wrong = [a for a in after if a["kind"] not in TOLD and not _known(a, before)]
-    missing = [a for a in before if a["account_id"] in accounts and not _known(a, after)]
+def _compare(world: World, accounts: set[str], usual: list[Alert], after: list[Alert]) -> Renames:
+    told = Counter(alert["account_id"] for alert in after if alert["kind"] == TOLD[0])
+    wrong = [alert for alert in after if alert["kind"] not in TOLD and not _known(alert, usual)]
+    lost = [alert for alert in usual if not _known(alert, after)]
     return Renames(
         world.name,
         len(accounts),
-        dict(Counter(a["kind"] for a in wrong)),
-        dict(Counter(a["kind"] for a in missing)),
-        len({a["account_id"] for a in wrong}),
+        len({alert["account_id"] for alert in wrong}),
+        dict(Counter(alert["kind"] for alert in wrong)),
+        dict(Counter(alert["kind"] for alert in lost)),
         len(told),
         sum(count > 1 for count in told.values()),
-        sum(a["kind"] == TOLD[1] for a in after),
+        sum(alert["kind"] == TOLD[1] for alert in after),
     )
 
 
-def _known(alert: dict[str, Any], others: list[dict[str, Any]]) -> bool:
-    key = (alert["account_id"], alert["kind"], alert["dimension"])
+def _known(alert: Alert, others: list[Alert]) -> bool:
+    """Whether the same is told about the same time."""
+    key = ("account_id", "kind", "dimension")
     return any(
-        key == (other["account_id"], other["kind"], other["dimension"])
+        all(alert[name] == other[name] for name in key)
         and abs(alert["detected_at"] - other["detected_at"]) <= SAME_DAYS * DAY_MS
         for other in others
     )

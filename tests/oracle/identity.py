@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 def _lately(view: View) -> list[Succession]:
     """Those of the last four weeks who do at least half as much."""
-    return [
-        pair
-        for pair in view.successions
-        if pair.new.days[0] > view.day - 28 and 2 * pair.new.rate_since >= pair.former.rate_before
-    ]
+    return [pair for pair in view.successions if pair.new.days[0] > view.day - 28 and pair.alike]
 
 
 def _moved(view: View, missed: float, days: int) -> int | None:

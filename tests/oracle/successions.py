@@ -41,6 +41,16 @@ class Succession:
     former: Id
     new: Id
 
+    @property
+    def at_once(self) -> bool:
+        """Whether the new id began within a week."""
+        return self.new.days[0] - self.former.days[-1] <= 7
+
+    @property
+    def alike(self) -> bool:
+        """Whether the new id does at least half as much."""
+        return 2 * self.new.rate_since >= self.former.rate_before
+
     def missed(self, day: int) -> float:
         """Days on which the former id would have come since."""
         return self.former.rate_before * (day - self.former.days[-1])
