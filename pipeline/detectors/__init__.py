@@ -80,12 +80,12 @@ COMBINED = CombinedEvidence(_WEIGHED)
 BEFORE_SCORE: tuple[Detector, ...] = (
     *_WEIGHED,
     COMBINED,
+    identity.identity_changed,
     power_users.single_user_dependence,
     silence,
     dormant,
     *ratios.DETECTORS,
     *people.DETECTORS,
-    identity.identity_changed,
     drops.weekly_drop,
     trouble.p1_open,
     *relationship.DETECTORS,

@@ -21,7 +21,7 @@ def renamed(view: View, moved: I64) -> Bools:
 
 def _identity(view: View) -> Finding:
     """Three people and a fifth of all have moved to other ids within four weeks."""
-    moved, people = view.moves.sure.astype(np.float64), view.users.active_28.astype(np.float64)
+    moved, people = view.moves.any.astype(np.float64), view.users.active_28.astype(np.float64)
     return Finding(renamed(view, view.moves.sure), moved, people, moved / np.maximum(people, 1.0))
 
 
@@ -34,7 +34,8 @@ identity_changed = Condition(
     Kind(
         name="identity_changed",
         dimension="user_ids",
-        scope="ids",
+        scope="other",
+        by_id=True,
         family="data_quality",
         severity="info",
         level="intermediate",

@@ -22,6 +22,8 @@ class Activity:
 
     active_28: I64
     """Members active in the last 28 days."""
+    settled_28: I64
+    """Of these, those active before the last week, in the last 84 days."""
     active_before: I64
     """Members active in the 28 days before."""
     days_28: I64
@@ -47,6 +49,7 @@ def activity(bits: U64, owners: Owners, accounts: int, day: int) -> Activity:
     np.maximum.at(most_base, owners, np.bitwise_count(base).astype(np.int64))
     return Activity(
         per_account(owners, recent != 0, accounts),
+        per_account(owners, (recent != 0) & ((recent << np.uint64(43) | base) != 0), accounts),
         per_account(owners, (base >> np.uint64(28)) != 0, accounts),
         per_account(owners, np.bitwise_count(recent), accounts),
         per_account(owners, np.bitwise_count(base), accounts),

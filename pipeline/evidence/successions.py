@@ -1,9 +1,10 @@
 """Users as people: ids that go on for others, where people get new ids or are replaced.
 
-An id that is seen first on or after the day on which another was seen last may go on for it. Each takes, of those
-before it, the one seen last. Where one day lies between the last and the first days of several pairs, they change at
-once, and the most active of the new ids goes on for the most active of the former ones, and so on. The days of such
-ids are read together. That hides no decline: who does less under the new id has fewer days.
+An id that is seen first on or after the day on which another, which is gone by its own rhythm, was seen last may go on
+for it. Each takes, of those before it, the one seen last; who comes regularly, of those who did. Where one day lies
+between the last and the first days of several pairs, they change at once, and the most active of the new ids goes on
+for the most active of the former ones, and so on. The days of such ids are read together. That hides no decline: who
+does less under the new id has fewer days.
 """
 
 from __future__ import annotations
@@ -28,8 +29,12 @@ RHYTHM_DAYS = 28
 """Of which the active ones tell how active an id is: the last of the former id, the first of the new one."""
 REGULAR_RATE = 2 / 7
 """Of these days, from which on somebody comes regularly."""
-SURE_MISSED, SURE_DAYS = 3.0, 4
-"""Days on which the former id would have come, and days since the new one came: then it is surely left."""
+MIN_MOVING, MOVING_SHARE = 2, 1 / 3
+"""Of those who come regularly, who have moved lately, for others to be gone who are not surely so."""
+GONE_MISSED = 2.0
+"""Days on which an id would have come: then it is taken to be gone."""
+SURE_MISSED, SURE_DAYS = 4.0, 4
+"""The same, and days since the new one came: then it is surely left."""
 _FAR = SIGHT_DAYS - 64
 _ONE = np.uint64(1)
 
@@ -80,6 +85,10 @@ class _Ids:
         """Share of active days of each in the 28 that end with its last one, as far as it was seen before."""
         return self._rate(np.maximum(self.first, self.last - RHYTHM_DAYS + 1), self.last)
 
+    def missed(self) -> F64:
+        """Days on which each would have come since its last one."""
+        return self.rate_before() * (SIGHT_DAYS - 1 - self.last)
+
     def rate_since(self) -> F64:
         """The same of the 28 that begin with its first one, as far as they have passed, and of a week at least."""
         return self._rate(self.first, np.minimum(self.first + RHYTHM_DAYS, SIGHT_DAYS) - 1)
@@ -119,7 +128,7 @@ def successions(users: Users, places: slice | I32, day: int) -> Successions:
     concerned[users.owner[newer]] = True
     concerned[0] = False
     ids = _in_sight(users, chosen[concerned[users.owner[chosen]]], day)
-    former = ids.of((ids.last < SIGHT_DAYS - 1) & (ids.last - ids.first >= SETTLED_DAYS))
+    former = ids.of(ids.last - ids.first >= SETTLED_DAYS)
     new = ids.of(ids.first >= SETTLED_DAYS)
     return _matched(users, former, new, day)
 
@@ -133,18 +142,31 @@ def _matched(users: Users, former: _Ids, new: _Ids, day: int) -> Successions:
     count = len(former.place)
     rate = np.concatenate([former.rate_before(), new.rate_since()])
     hashes, is_new = users.hashes[place], np.arange(len(place)) >= count
+    gone = np.append(former.missed() >= GONE_MISSED, np.ones(len(new.place), dtype=np.bool_))
     order = np.lexsort((hashes, is_new, when, owner))
-    regular = order[rate[order] >= REGULAR_RATE]
-    first = _near(regular, owner, is_new, when)
+    regular = rate >= REGULAR_RATE
+    first = _near(order[(regular & gone)[order]], owner, is_new, when)
     taken = np.zeros(len(place), dtype=np.bool_)
     taken[np.concatenate(first)] = True
-    second = _near(order[~taken[order]], owner, is_new, when)
+    lately = first[0][when[first[1]] >= SIGHT_DAYS - RHYTHM_DAYS]
+    here = np.flatnonzero(regular & ~is_new & (when >= SIGHT_DAYS - RHYTHM_DAYS))
+    here = here[~np.isin(place[here], place[np.concatenate(first)])]
+    moving = _moving(owner, lately, here)
+    gone |= moving[owner] & (when < SIGHT_DAYS - 1)
+    second = _near(order[(gone & ~taken)[order]], owner, is_new, when)
     one, other = (np.concatenate(pair) for pair in zip(first, second, strict=True))
     change = _changes(owner[one], when[one], when[other])
     one = one[np.lexsort((hashes[one], rate[one], change, owner[one]))]
     other = other[np.lexsort((hashes[other], rate[other], change, owner[other]))]
     first_day = day - SIGHT_DAYS + 1
     return Successions(place[one], place[other], first_day + when[one], first_day + when[other], rate[one], rate[other])
+
+
+def _moving(owner: I64, pairs: I64, others: I64) -> Bools:
+    """Accounts in which a third of those who come regularly has moved lately: there others may move too."""
+    size = int(owner.max(initial=0)) + 1
+    moved, stayed = (np.bincount(owner[chosen], minlength=size) for chosen in (pairs, others))
+    return np.asarray((moved >= MIN_MOVING) & (moved >= MOVING_SHARE * (moved + stayed)))
 
 
 def _near(order: I64, owner: I64, is_new: Bools, when: I64) -> tuple[I64, I64]:
@@ -199,7 +221,7 @@ class Moves:
     sure: I64
     """Who have surely left the former id."""
     likely: I64
-    """The same a day or more before that is sure."""
+    """The same some days before that is sure."""
     any: I64
     """However sure."""
 
@@ -218,7 +240,7 @@ def moves(found: Successions, owners: Owners, accounts: int, day: int) -> Moves:
 
     return Moves(
         count(lately & (missed >= SURE_MISSED) & (age >= SURE_DAYS)),
-        count(lately & (missed >= SURE_MISSED / 2) & (age >= SURE_DAYS / 2)),
+        count(lately & (missed >= GONE_MISSED) & (age >= SURE_DAYS / 2)),
         count(lately),
     )
 

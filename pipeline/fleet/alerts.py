@@ -148,7 +148,7 @@ def _dip(merged: MergedDay, fleet: Fleet, scope: str | None) -> Judgement:
 
 def _renamed(merged: MergedDay, fleet: Fleet) -> Judgement:
     renamed, peopled = merged.renamed, merged.peopled
-    if None not in merged.tallies or peopled < fleet.min_accounts:
+    if peopled < fleet.min_accounts:
         return Judgement(False, True, "info", (0.0, 0.0, 0.0))
     figures = (float(renamed), float(peopled), renamed / peopled)
     return Judgement(renamed >= RENAMED_SHARE * peopled, renamed < SETTLED_SHARE * peopled, "info", figures)

@@ -11,7 +11,7 @@ from schemas.event_types import ALERT_SEVERITIES
 Family = Literal["risk", "expansion", "advocacy", "data_quality", "system"]
 Severity = Literal["info", "warning", "error", "critical"]
 Level = Literal["basic", "intermediate", "advanced"]
-Scope = Literal["fleet", "usage", "ids", "other"]
+Scope = Literal["fleet", "usage", "other"]
 Sought = tuple[Literal["users", "features", "power", "role", "champion", "sponsor_user"], Literal[-1, 1]]
 """Whom an alert names, and whether those who do less (−1) or more (1) are sought."""
 
@@ -43,12 +43,13 @@ class Kind:
     """What its alerts are about within the account; of rules and scorecards in words, as they name it."""
     scope: Scope
     """fleet: of all accounts or a segment. usage: raised by less usage than expected, so that it does not open while
-    that is explained by a wider alert: the feed has stopped, a fleet's dip, the parent's usage. ids: raised by other
-    ids of people, so that it does not open while the whole fleet changes them."""
+    that is explained by a wider alert: the feed has stopped, a fleet's dip, the parent's usage."""
     covers_children: bool = False
     """Whether it is that wider alert for the accounts of which its own is the parent."""
     yields_to: tuple[str, ...] = ()
     """Kinds of the same account that, while open, keep this one from opening."""
+    by_id: bool = False
+    """Whether it counts ids of people, so that it does not open while these change in the whole fleet."""
     calm: bool = False
     """Whether it does not open while a risk of the account is open."""
     family: Family

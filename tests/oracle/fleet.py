@@ -23,6 +23,9 @@ PART_KINDS = (
     "role_decline", "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
     "champion_silent", "sponsor_silent", "power_user_silent", "dormant", "weekly_drop", "sentiment_gap",
 )  # fmt: skip
+ID_KINDS = (
+    "identity_changed", "stickiness_drop", "single_user_dependence", "seat_saturation", "new_team", "new_power_users",
+)  # fmt: skip
 FEED, DIP = ("usage_feed_stopped", "total_usage"), ("fleet_dip", "total_usage")
 IDS = ("fleet_identity_changed", "user_ids")
 
@@ -219,8 +222,8 @@ class FleetLog:
 
     def _ids(self, day: int) -> None:
         moved, peopled = (sum(figures) for figures in zip(*self._moved.get(day, [(0, 0)]), strict=True))
-        if (ALL, day) not in self._medians or peopled < self._config.fleet_min_accounts:
-            says, share = (False, True), 0.0
+        if peopled < self._config.fleet_min_accounts:
+            says, moved, peopled, share = (False, True), 0, 0, 0.0
         else:
             says, share = (moved >= 0.1 * peopled, moved < 0.05 * peopled), moved / peopled
         finding = Finding("info", float(moved), float(peopled), share)

@@ -17,21 +17,22 @@ def _lately(view: View) -> list[Succession]:
     return [pair for pair in view.successions if pair.new.days[0] > view.day - 28 and pair.alike]
 
 
-def _moved(view: View, missed: float, days: int) -> int | None:
-    """Count who has missed so many days under the former id, and begun so many days ago; if they are many."""
-    pairs = [pair for pair in _lately(view) if pair.missed(view.day) >= missed and pair.new.days[0] <= view.day - days]
-    many = len(pairs) >= 3 and len(pairs) >= 0.2 * view.users_active(view.day - 27, view.day)
-    return len(pairs) if many else None
+def _many_moved(view: View, missed: float, days: int) -> bool:
+    """Tell whether many have missed so many days under the former id, and begun so many days ago."""
+    pairs = [pair for pair in _lately(view) if pair.former.missed >= missed and pair.new.days[0] <= view.day - days]
+    return len(pairs) >= 3 and len(pairs) >= 0.2 * view.users_active(view.day - 27, view.day)
 
 
 def may_have_moved(view: View) -> bool:
     """Tell whether the account is one of those by which the fleet is judged."""
-    return _moved(view, 1.5, 2) is not None
+    return _many_moved(view, 2.0, 2)
 
 
 def identity_changed(view: View) -> Finding | None:
-    moved, people = _moved(view, 3.0, 4), view.users_active(view.day - 27, view.day)
-    return None if moved is None else Finding("info", float(moved), float(people), moved / max(people, 1))
+    if not _many_moved(view, 4.0, 4):
+        return None
+    moved, people = len(_lately(view)), view.users_active(view.day - 27, view.day)
+    return Finding("info", float(moved), float(people), moved / max(people, 1))
 
 
 def identity_is_settled(view: View, episode: Episode) -> bool:

@@ -9,7 +9,7 @@ from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.books import Books
 from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
-from tests.oracle.fleet import PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
+from tests.oracle.fleet import ID_KINDS, PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
 from tests.oracle.identity import may_have_moved
 from tests.oracle.judge import EXPIRY_DAYS, Judge
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
@@ -242,7 +242,7 @@ class Oracle:
                 return
             usage = detector.kind in USAGE_KINDS or detector.kind in PART_KINDS
             by = self.fleet.inhibitor(account, day) if usage else None
-            if detector.kind == "identity_changed" and self.fleet.ids_change():
+            if by is None and detector.kind in ID_KINDS and self.fleet.ids_change():
                 by = "fleet"
             if by is None and any(kind in detector.yields_to for kind, _ in account.episodes):
                 by = "account"

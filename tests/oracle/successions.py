@@ -28,6 +28,11 @@ class Id:
         return sum(x >= first for x in self.days) / (self.days[-1] - first + 1)
 
     @property
+    def missed(self) -> float:
+        """Days on which it would have come since."""
+        return self.rate_before * (self.day - self.days[-1])
+
+    @property
     def rate_since(self) -> float:
         """Active share of its first 28 days, so far; at least of a week."""
         last = min(self.days[0] + 27, self.day)
@@ -51,10 +56,6 @@ class Succession:
         """Whether the new id does at least half as much."""
         return 2 * self.new.rate_since >= self.former.rate_before
 
-    def missed(self, day: int) -> float:
-        """Days on which the former id would have come since."""
-        return self.former.rate_before * (day - self.former.days[-1])
-
 
 def successions(users: Mapping[str, set[int]], day: int, order: Callable[[str], int]) -> list[Succession]:
     """Find which ids go on for which, as of a day."""
@@ -63,14 +64,25 @@ def successions(users: Mapping[str, set[int]], day: int, order: Callable[[str], 
         days = tuple(sorted(x for x in active if day - 110 <= x <= day))
         if days:
             ids.append(Id(name, days, day, order(name)))
-    former = {each for each in ids if each.days[-1] < day and each.days[-1] - each.days[0] >= 7}
+    settled = {each for each in ids if each.days[-1] - each.days[0] >= 7}
+    former = {each for each in settled if each.missed >= 2}
     new = {each for each in ids if each.days[0] >= day - 103}
     regular_former = {each for each in former if each.rate_before >= 2 / 7}
     regular_new = {each for each in new if each.rate_since >= 2 / 7}
     pairs = _taken(regular_former, regular_new)
+    if _many_move(pairs, settled, day):
+        former = {each for each in settled if each.days[-1] < day}
     former -= {one for one, _ in pairs}
     new -= {other for _, other in pairs}
     return _by_rate(pairs + _taken(former, new))
+
+
+def _many_move(pairs: list[tuple[Id, Id]], settled: set[Id], day: int) -> bool:
+    """Tell whether a third of those who come regularly have moved within four weeks."""
+    moved = sum(other.days[0] > day - 28 for _, other in pairs)
+    in_pairs = {each for pair in pairs for each in pair}
+    stayed = [each for each in settled - in_pairs if each.rate_before >= 2 / 7 and each.days[-1] > day - 28]
+    return moved >= 2 and moved >= 1 / 3 * (moved + len(stayed))
 
 
 def _taken(former: set[Id], new: set[Id]) -> list[tuple[Id, Id]]:
