@@ -108,9 +108,14 @@ def _in_sight(users: Users, places: I64, day: int) -> _Ids:
     near, far = last_days(bits, day, 64), last_days(bits, day - 64, _FAR)
     seen = (near | far) != 0
     near, far, places = near[seen], far[seen], places[seen]
-    first = np.where(far != 0, _lowest_bit(far), _FAR + _lowest_bit(near))
+    first = _first(near, far)
     last = np.where(near != 0, _FAR - 1 + bit_length(near), bit_length(far) - 1)
     return _Ids(places, users.owner[places].astype(np.int64), far, near, first, last)
+
+
+def _first(near: U64, far: U64) -> I64:
+    """The first active day in sight."""
+    return np.where(far != 0, _lowest_bit(far), _FAR + _lowest_bit(near))
 
 
 def _lowest_bit(words: U64) -> I64:
@@ -121,16 +126,28 @@ def _lowest_bit(words: U64) -> I64:
 def successions(users: Users, places: slice | I32, day: int) -> Successions:
     """Which of the users at some places, which are all of their accounts, go on for which as of a day."""
     chosen = np.arange(users.size)[places] if isinstance(places, slice) else places.astype(np.int64)
-    # Who was there from the beginning goes on for nobody: that is most users of most accounts.
-    early = last_days(users.bits[chosen], day - SIGHT_DAYS + SETTLED_DAYS, SETTLED_DAYS) != 0
-    newer = chosen[~early & (users.last_day[chosen] > day - SIGHT_DAYS)]
-    concerned = np.zeros(int(users.owner.max()) + 1, dtype=np.bool_)
-    concerned[users.owner[newer]] = True
-    concerned[0] = False
-    ids = _in_sight(users, chosen[concerned[users.owner[chosen]]], day)
-    former = ids.of(ids.last - ids.first >= SETTLED_DAYS)
-    new = ids.of(ids.first >= SETTLED_DAYS)
-    return _matched(users, former, new, day)
+    concerned = _perhaps(users, places, day)
+    ids = _in_sight(users, chosen[concerned[users.owner[places]]], day)
+    return _matched(users, ids.of(ids.last - ids.first >= SETTLED_DAYS), ids.of(ids.first >= SETTLED_DAYS), day)
+
+
+def _perhaps(users: Users, places: slice | I32, day: int) -> Bools:
+    """Accounts in which an id begins after another one has ended; no others need to be looked at."""
+    bits, owner, last_day = users.bits[places], users.owner[places], users.last_day[places]
+    first_day = day - SIGHT_DAYS + 1
+    early = last_days(bits, first_day + SETTLED_DAYS - 1, SETTLED_DAYS) != 0
+    newer = np.flatnonzero(~early & (last_day >= first_day))
+    near, far = last_days(bits[newer], day, 64), last_days(bits[newer], day - 64, _FAR)
+    begins = np.full(int(users.owner.max()) + 1, -1, dtype=np.int64)
+    seen = (near | far) != 0
+    np.maximum.at(begins, owner[newer[seen]], first_day + _first(near[seen], far[seen]))
+    # Who has been active since is left to be looked at.
+    ended = (last_day > day) | ((last_day <= day - GONE_MISSED) & (last_day <= begins[owner]))
+    found = np.zeros(len(begins), dtype=np.bool_)
+    found[owner[ended & (last_day >= first_day)]] = True
+    found &= begins >= 0
+    found[0] = False
+    return found
 
 
 def _matched(users: Users, former: _Ids, new: _Ids, day: int) -> Successions:
@@ -139,27 +156,47 @@ def _matched(users: Users, former: _Ids, new: _Ids, day: int) -> Successions:
         np.concatenate([getattr(former, name), getattr(new, other)])
         for name, other in (("place", "place"), ("owner", "owner"), ("last", "first"))
     )
-    count = len(former.place)
+    is_new = np.arange(len(place)) >= len(former.place)
     rate = np.concatenate([former.rate_before(), new.rate_since()])
-    hashes, is_new = users.hashes[place], np.arange(len(place)) >= count
     gone = np.append(former.missed() >= GONE_MISSED, np.ones(len(new.place), dtype=np.bool_))
-    order = np.lexsort((hashes, is_new, when, owner))
+    # By account and day; on one day the former ids come first.
+    events = _Events(owner, when, is_new, (owner * SIGHT_DAYS + when) * 2 + is_new, users.hashes[place])
     regular = rate >= REGULAR_RATE
-    first = _near(order[(regular & gone)[order]], owner, is_new, when)
-    taken = np.zeros(len(place), dtype=np.bool_)
-    taken[np.concatenate(first)] = True
+    first = events.pairs(regular & gone)
+    in_pairs = np.concatenate(first)
     lately = first[0][when[first[1]] >= SIGHT_DAYS - RHYTHM_DAYS]
     here = np.flatnonzero(regular & ~is_new & (when >= SIGHT_DAYS - RHYTHM_DAYS))
-    here = here[~np.isin(place[here], place[np.concatenate(first)])]
-    moving = _moving(owner, lately, here)
+    moving = _moving(owner, lately, here[~np.isin(place[here], place[in_pairs])])
     gone |= moving[owner] & (when < SIGHT_DAYS - 1)
-    second = _near(order[(gone & ~taken)[order]], owner, is_new, when)
+    gone[in_pairs] = False
+    second = events.pairs(gone)
     one, other = (np.concatenate(pair) for pair in zip(first, second, strict=True))
-    change = _changes(owner[one], when[one], when[other])
-    one = one[np.lexsort((hashes[one], rate[one], change, owner[one]))]
-    other = other[np.lexsort((hashes[other], rate[other], change, owner[other]))]
+    change = owner[one] * SIGHT_DAYS + _changes(owner[one], when[one], when[other])
+    one = one[np.lexsort((events.hashes[one], rate[one], change))]
+    other = other[np.lexsort((events.hashes[other], rate[other], change))]
     first_day = day - SIGHT_DAYS + 1
     return Successions(place[one], place[other], first_day + when[one], first_day + when[other], rate[one], rate[other])
+
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """Ends of former ids and beginnings of new ones."""
+
+    owner: I64
+    when: I64
+    is_new: Bools
+    order: I64
+    """Of the ends and beginnings of all accounts."""
+    hashes: U64
+
+    def pairs(self, chosen: Bools) -> tuple[I64, I64]:
+        """Pairs of the chosen ones: each new id, in order, takes the last of the former ones that is not taken."""
+        events = np.flatnonzero(chosen)
+        events = events[np.lexsort((self.hashes[events], self.order[events]))]
+        first, second = _brackets(self.owner[events], self.is_new[events])
+        one, other = events[first], events[second]
+        near = self.when[other] - self.when[one] <= MAX_GAP_DAYS
+        return one[near], other[near]
 
 
 def _moving(owner: I64, pairs: I64, others: I64) -> Bools:
@@ -167,14 +204,6 @@ def _moving(owner: I64, pairs: I64, others: I64) -> Bools:
     size = int(owner.max(initial=0)) + 1
     moved, stayed = (np.bincount(owner[chosen], minlength=size) for chosen in (pairs, others))
     return np.asarray((moved >= MIN_MOVING) & (moved >= MOVING_SHARE * (moved + stayed)))
-
-
-def _near(order: I64, owner: I64, is_new: Bools, when: I64) -> tuple[I64, I64]:
-    """Pairs of ids, given in order of days: each new one takes the last of the former ones that is not taken."""
-    first, second = _brackets(owner[order], is_new[order])
-    one, other = order[first], order[second]
-    near = when[other] - when[one] <= MAX_GAP_DAYS
-    return one[near], other[near]
 
 
 def _brackets(owner: I64, closing: Bools) -> tuple[I64, I64]:
@@ -189,11 +218,12 @@ def _brackets(owner: I64, closing: Bools) -> tuple[I64, I64]:
     below = (2 * len(owner) + 2) * number
     lowest = np.minimum(np.minimum.accumulate(depth - below) + below, 0)
     alone = closing & (lowest < np.where(starts, 0, np.append(0, lowest[:-1])))
-    level = depth - lowest + closing
-    order = np.lexsort((level, owner))
-    order = order[~alone[order]]
+    # Of one owner and depth an opening one is followed by its match.
+    level = depth - lowest + closing + number * (len(owner) + 1)
+    order = np.flatnonzero(~alone)
+    order = order[np.argsort(level[order], kind="stable")]
     one, other = order[:-1], order[1:]
-    match = ~closing[one] & closing[other] & (owner[one] == owner[other]) & (level[one] == level[other])
+    match = ~closing[one] & closing[other] & (level[one] == level[other])
     return one[match], other[match]
 
 
@@ -266,6 +296,13 @@ class People:
         found = self._changed[at] == places
         bits[found] = self._days[at[found]]
         return bits
+
+    def latest(self, place: int) -> int:
+        """The last of the ids that go on for each other, of which the first stands at a place."""
+        following = dict(zip(self.successions.former.tolist(), self.successions.new.tolist(), strict=True))
+        while place in following:
+            place = following[place]
+        return place
 
     def taken_over(self, places: I32) -> Bools:
         """Which of the ids at some places another one goes on for within a week, and does at least half as much."""

@@ -11,9 +11,10 @@ from pipeline.evidence.census import roles_of
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SETTLED_AGE
 from pipeline.evidence.power import power_of
 from pipeline.evidence.roles import declining
-from pipeline.state.members import Members, last_days
+from pipeline.evidence.successions import People
+from pipeline.state.members import last_days
 from pipeline.state.state import State
-from pipeline.terms.arrays import F64, I32
+from pipeline.terms.arrays import F64, I32, U64, Bools
 from pipeline.terms.kind import Kind, Sought
 
 MAX_CONTRIBUTORS = 5
@@ -35,36 +36,41 @@ def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iter
     whom, sign = sought
     members = state.features if whom == "features" else state.users
     places = members.of_one(row)
+    people = People(state.users, places, day) if whom in ("users", "power", "role") else None
+    bits = members.bits[places] if people is None else people.days(places)
+    chosen = np.ones(len(places), dtype=np.bool_)
     if whom == "power":
-        places = places[power_of(members.bits[places], day)]
+        chosen = power_of(bits, day)
     elif whom == "role":
-        places, role = _declining_role(state, places, day)
+        chosen, role = _declining_role(state, places, bits, day)
         if role is not None:
-            together = float(_weekly_change(members, places, day, age).sum())
+            together = float(_weekly_change(bits[chosen], day, age).sum())
             yield {"kind": "role", "ref": role, "change": round(together, 4)}
     elif whom not in ("users", "features"):
-        places = places[members.hashes[places] == getattr(state.accounts, whom)[row]]
-    change = sign * _weekly_change(members, places, day, age)
+        chosen = members.hashes[places] == getattr(state.accounts, whom)[row]
+    places = places[chosen]
+    change = sign * _weekly_change(bits[chosen], day, age)
     order = np.lexsort((members.hashes[places], -change))[:MAX_CONTRIBUTORS]
     for place in order[change[order] > 0].tolist():
-        ref = members.ids[places[place]].decode("utf-8", "replace")
+        own = int(places[place])
+        ref = members.ids[own if people is None else people.latest(own)].decode("utf-8", "replace")
         kind = "feature" if whom == "features" else "user"
         yield {"kind": kind, "ref": ref, "change": round(sign * float(change[place]), 4)}
 
 
-def _declining_role(state: State, places: I32, day: int) -> tuple[I32, str | None]:
-    """Of an account's users those of the role that surely does less, and its name if that is known."""
+def _declining_role(state: State, places: I32, bits: U64, day: int) -> tuple[Bools, str | None]:
+    """Which of an account's users have the role that surely does less, and its name if that is known."""
     roles = roles_of(state.users, places, day)
     owners = np.zeros(len(places), dtype=np.int32)
-    role = declining(state.users.bits[places], owners, roles, 1, day).role
-    return places[(roles == role[0]) & (roles != 0)], state.users.role_names.of(int(role[0]))
+    role = declining(bits, owners, roles, 1, day).role
+    return (roles == role[0]) & (roles != 0), state.users.role_names.of(int(role[0]))
 
 
-def _weekly_change(members: Members, places: I32, day: int, age: int) -> F64:
+def _weekly_change(bits: U64, day: int, age: int) -> F64:
     """Active days of the last week less those of a usual one; the usual ones are those of the expected level."""
-    bits, lag = members.bits[places], LAG_DAYS if age >= SETTLED_AGE else max(MIN_DAYS, age // 2)
+    lag = LAG_DAYS if age >= SETTLED_AGE else max(MIN_DAYS, age // 2)
     days = min(BASELINE_DAYS, age - lag)
     if days < MIN_DAYS:
-        return np.zeros(len(places))
+        return np.zeros(len(bits))
     week = np.bitwise_count(last_days(bits, day, 7)).astype(np.float64)
     return np.asarray(week - np.bitwise_count(last_days(bits, day - lag, days)) * (7.0 / days))
