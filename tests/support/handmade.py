@@ -14,6 +14,7 @@ from pipeline.config import EngineConfig
 from pipeline.detectors import DETECTORS
 from pipeline.detectors.levels import LevelDetector
 from pipeline.evidence.census import census, census_of
+from pipeline.evidence.successions import People
 from pipeline.evidence.view import View
 from pipeline.scorecards.bands import GREEN
 from pipeline.state.accounts import COUNTS, SUMMARIES
@@ -77,7 +78,9 @@ class World:
             counts = census_of(state.users, state.features, rows, day)
             return View(self.accounts, rows, day, state.days, config, counts)
         every = slice(1, self.accounts.size)
-        counts = census(state.users, state.features, self.accounts.size, day).part(every)
+        counts = census(
+            People(state.users, slice(1, state.users.size), day), state.features, self.accounts.size, day
+        ).part(every)
         return View(self.accounts, every, day, state.days, config, counts)
 
     def _mark(self, members: Members, row: int, day: int, names: Sequence[str], role: str = "") -> None:

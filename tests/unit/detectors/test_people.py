@@ -105,5 +105,5 @@ def test_the_summary_of_a_book_names_the_champion_by_the_users_key() -> None:
     world.accounts.book(row).contacts["bob"] = Contact(role="champion", present=True, as_of_ms=1)
     world.accounts.unsummarised.add(row)
     world.accounts.summarise()
-    rings = world.view().users_named(np.array([0]), world.accounts.champion[[row]])
+    rings, _ = world.view().ids_named(np.array([0]), world.accounts.champion[[row]])
     assert np.bitwise_count(rings).sum() == 2
