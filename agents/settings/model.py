@@ -90,6 +90,7 @@ class Settings(Section):
             shutdowns=tuple(planned_shutdown(text) for text in self.calendar.shutdowns),
             p1_sla_hours=self.detection.p1_sla_hours,
             stage_days=tuple(stage_length(text) for text in self.health.stage_days),
+            enabled_kinds=self.kinds.enabled,
             disabled_kinds=self.kinds.disabled,
             scorecards=self.scorecards,
             health_scorecards=self.health.scorecards,
@@ -99,7 +100,7 @@ class Settings(Section):
 
     def worker(self, *, embedded: bool = False, accept_epoch: bool = False) -> WorkerConfig:
         """Configuration of a worker process; `embedded`: its broker is the embedded one."""
-        from agents.settings.worker import DeadLetterLimits, TickSettings, WorkerConfig
+        from agents.settings.worker import TickSettings, WorkerConfig
 
         return WorkerConfig(
             bootstrap=self.kafka.bootstrap,
@@ -112,11 +113,7 @@ class Settings(Section):
             max_batch_bytes=self.checkpoint.batch_bytes,
             fetch_max_bytes=self.checkpoint.batch_bytes,
             ticks=TickSettings(self.time.idle_timeout_s, self.time.tick_interval_s, self.time.clock),
-            dead_letter_limits=DeadLetterLimits(
-                self.dead_letters.max_consecutive,
-                self.dead_letters.max_ratio,
-                self.dead_letters.window_records,
-            ),
+            dead_letter_limit=self.dead_letters.limit,
             embedded=embedded,
             accept_epoch=accept_epoch,
             security=self.kafka_security(),

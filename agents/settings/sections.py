@@ -148,6 +148,10 @@ class Limits(Section):
     record_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = Field(
         65_536, description="A longer record of an input topic is dead-lettered without being decoded."
     )
+    event_files_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
+        536_870_912,
+        description="Rows of event files in memory; more are sorted on disk (TMPDIR).",
+    )
     users_per_account: Positive = Field(500, description="Users remembered per account; the stalest is evicted.")
     features_per_account: Positive = Field(64, description="Features remembered per account, likewise.")
     book_entries: Positive = Field(
@@ -242,6 +246,9 @@ class Health(Section):
 class Kinds(Section):
     """Which kinds of alert are raised."""
 
+    enabled: Annotated[Names, AfterValidator(_known_kinds)] = Field(
+        (), description="Kinds that are off unless named here, such as advocacy_moment."
+    )
     disabled: Annotated[Names, AfterValidator(_known_kinds)] = Field(
         (), description="Kinds that are switched off; `foreshock rules list` prints all of them."
     )
@@ -274,13 +281,13 @@ class Checkpoint(Section):
 
 
 class DeadLetters(Section):
-    """When to stop the worker instead of draining a topic into the dead letters."""
+    """When to stop the worker instead of draining a topic into the dead letters: a producer's bad records never do."""
 
-    max_consecutive: Positive = Field(1_000, description="Dead letters in a row in one partition of a topic.")
-    max_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="Share of dead letters among the last `window_records` records."
+    limit: Positive = Field(
+        1_000,
+        description="Dead letters of a topic after which a release stops that has read none of its records, "
+        "as the one before did.",
     )
-    window_records: Positive = Field(10_000, description="Records over which the share is taken.")
 
 
 class Metrics(Section):

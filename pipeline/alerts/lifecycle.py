@@ -51,6 +51,14 @@ def worsen(episode: Episode, severity: str, figures: Figures, at_ms: int) -> Cha
     return update(episode, severity, figures, "worsened", at_ms)
 
 
+def follow(episode: Episode, severity: str, figures: Figures, at_ms: int) -> Change | None:
+    """Go on with another severity, higher or lower; nothing happens while it is the same."""
+    if severity == episode.severity:
+        return None
+    reason = "worsened" if severity_rises(episode.severity, severity) else "recovered"
+    return update(episode, severity, figures, reason, at_ms)
+
+
 def resolve(book: Book, episode: Episode, reason: str, at_ms: int, ends_at_ms: int | None = None) -> Change:
     """End an episode, at `ends_at_ms` or with the step itself."""
     return _leave(book, episode, Change("resolved", reason, at_ms, at_ms if ends_at_ms is None else ends_at_ms))
@@ -68,10 +76,10 @@ def expire(book: Book, episode: Episode, day: int, at_ms: int) -> Change | None:
     return resolve(book, episode, "expired", at_ms)
 
 
-def age(book: Book, episode: Episode, day: int, at_ms: int, *, clear: bool) -> Change | None:
+def age(book: Book, episode: Episode, day: int, at_ms: int, *, clear: bool, enough: int = CLEAR_DAYS) -> Change | None:
     """Count a closed day on which its kind was clear or was not; enough clear ones in a row end an episode."""
     episode.clear_days = episode.clear_days + 1 if clear else 0
-    if episode.clear_days >= CLEAR_DAYS:
+    if episode.clear_days >= enough:
         return resolve(book, episode, "recovered", at_ms)
     return expire(book, episode, day, at_ms)
 

@@ -29,7 +29,7 @@ def ended(book: Book, day: int, config: EngineConfig) -> Iterator[tuple[Episode,
     """Open episodes that end with the day whatever the detectors say, and why."""
     for episode in list(book.episodes):
         kind = KINDS[episode.kind]
-        if episode.kind in config.disabled_kinds:
+        if config.is_off(kind):
             yield episode, "config_change"
         elif kind.family == "expansion" and not kind.immediate and episode.starts_at_ms <= book.expanded_ms:
             yield episode, "realised"

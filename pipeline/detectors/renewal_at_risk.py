@@ -35,7 +35,8 @@ def evaluate(view: View) -> Finding:
     known = renewal_ms >= 0
     left = np.where(known, view.days.of(np.where(known, renewal_ms, 0)) - view.day, -1)
     raised = (left >= 0) & (left <= HORIZON_DAYS) & (view.band != GREEN)
-    evidence = np.where(view.band == GREY, 50.0, 100.0 - np.nan_to_num(view.accounts.score[view.rows]))
+    score = view.accounts.score[view.rows]
+    evidence = np.where((view.band == GREY) | np.isnan(score), 50.0, 100.0 - score)
     return Finding(raised, left.astype(np.float64), np.full(len(view), float(HORIZON_DAYS)), evidence)
 
 

@@ -11,6 +11,7 @@ from pipeline.evidence.census import roles_of
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SETTLED_AGE
 from pipeline.evidence.power import power_of
 from pipeline.evidence.roles import declining
+from pipeline.evidence.share import Reference, reference
 from pipeline.evidence.successions import People
 from pipeline.state.members import last_days
 from pipeline.state.state import State
@@ -40,9 +41,9 @@ def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iter
     bits = members.bits[places] if people is None else people.days(places)
     chosen = np.ones(len(places), dtype=np.bool_)
     if whom == "power":
-        chosen = power_of(bits, day)
+        chosen = power_of(bits, np.zeros(len(places), dtype=np.int32), _reference(state, row, day))
     elif whom == "role":
-        chosen, role = _declining_role(state, places, bits, day)
+        chosen, role = _declining_role(state, places, bits, _reference(state, row, day))
         if role is not None:
             together = float(_weekly_change(bits[chosen], day, age).sum())
             yield {"kind": "role", "ref": role, "change": round(together, 4)}
@@ -58,11 +59,15 @@ def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iter
         yield {"kind": kind, "ref": ref, "change": round(sign * float(change[place]), 4)}
 
 
-def _declining_role(state: State, places: I32, bits: U64, day: int) -> tuple[Bools, str | None]:
+def _reference(state: State, row: int, day: int) -> Reference:
+    return reference(state.accounts.first_usage_day[[row]], day)
+
+
+def _declining_role(state: State, places: I32, bits: U64, period: Reference) -> tuple[Bools, str | None]:
     """Which of an account's users have the role that surely does less, and its name if that is known."""
-    roles = roles_of(state.users, places, day)
     owners = np.zeros(len(places), dtype=np.int32)
-    role = declining(bits, owners, roles, 1, day).role
+    roles = roles_of(state.users, places, period.first_day, owners)
+    role = declining(bits, owners, roles, period).role
     return (roles == role[0]) & (roles != 0), state.users.role_names.of(int(role[0]))
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.evaluation import cells, people, renames, roles, steps, streams
+from tests.evaluation import cells, histories, people, renames, roles, steps, streams
 from tests.evaluation.budget import FalseAlerts
 from tests.evaluation.gates import Gate, gates, of_renames
 from tests.evaluation.renames import Declines, Renames
 from tests.evaluation.steps import Recall
 from tests.evaluation.streams import Streams
 
-PARTS = ("cells", "people", "roles", "steps", "streams", "renames")
+PARTS = ("cells", "people", "roles", "histories", "steps", "streams", "renames")
 _SEED = 1
 
 
@@ -59,6 +59,9 @@ def evaluate(size: Size, parts: Sequence[str], tell: Callable[[str], None]) -> E
     if "roles" in parts:
         result.false_alerts += roles.false_alerts(size.account_years, _SEED, tell)
         result.recalls += roles.recalls(size.accounts, _SEED, tell)
+    if "histories" in parts:
+        result.false_alerts += histories.false_alerts(size.account_years, _SEED, tell)
+        result.recalls += histories.recalls(size.accounts, _SEED, tell)
     if "steps" in parts:
         result.recalls += steps.recalls(size.accounts, _SEED, size.compared, tell)
     if "streams" in parts:

@@ -24,6 +24,7 @@ class Finding:
     expected: float
     evidence: float
     onset: tuple[int, int, int] | None = None
+    points: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,16 @@ class Opening:
     day: int
 
 
+def is_off(kind: str, config: OracleConfig) -> bool:
+    """Tell whether a kind is switched off, or waits for a setting."""
+    waits = {
+        "advocacy_moment": kind not in config.enabled_kinds,
+        "weekly_drop": config.basic_drop_pct == 0,
+        "stage_stalled": not config.stage_days,
+    }
+    return kind in config.disabled_kinds or waits.get(kind, False)
+
+
 class Alerts:
     """Opens, updates and ends episodes and writes down each revision."""
 
@@ -49,7 +60,7 @@ class Alerts:
 
     def open(self, account: Account, opening: Opening, finding: Finding) -> None:
         """Start an episode with revision 1, unless its kind is switched off."""
-        if opening.kind in self._config().disabled_kinds:
+        if is_off(opening.kind, self._config()):
             return
         name = f"{account.account_id}|{opening.kind}|{opening.dimension}|{opening.starts_at_ms}"
         episode = Episode(
@@ -65,6 +76,7 @@ class Alerts:
             expected=finding.expected,
             evidence=finding.evidence,
             onset=finding.onset,
+            points=dict(finding.points),
         )
         account.episodes[opening.kind, opening.dimension] = episode
         self._write(account, episode, "firing", "detected", opening.detected_at_ms, None)
@@ -76,6 +88,7 @@ class Alerts:
         episode.observed = finding.observed
         episode.expected = finding.expected
         episode.evidence = finding.evidence
+        episode.points = dict(finding.points)
         self._write(account, episode, "firing", reason, at_ms, None)
 
     def resolve(
@@ -117,6 +130,7 @@ class Alerts:
             "expected": episode.expected,
             "evidence": episode.evidence,
             "onset": episode.onset,
+            "points": dict(episode.points),
             "shadow": self._in_shadow(episode),
             "benchmark": self.benchmark,
         }

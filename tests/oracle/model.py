@@ -51,6 +51,7 @@ class OracleConfig:
     """First and last day, segment, country."""
     p1_sla_hours: int = 24
     stage_days: tuple[tuple[str, int], ...] = ()
+    enabled_kinds: tuple[str, ...] = ("advocacy_moment",)
     disabled_kinds: tuple[str, ...] = ()
     shadow_kinds: tuple[str, ...] = ()
     id_hash: Callable[[str], int] = blake_hash
@@ -77,6 +78,9 @@ class Subscription:
     seats: int | None = None
     last_type: str | None = None
     began_at_ms: int | None = None
+    currency: str = ""
+    fall: tuple[int, int] | None = None
+    """What revenue fell from and when, until it is back."""
 
 
 @dataclass
@@ -164,6 +168,8 @@ class Episode:
     revision: int = 1
     clear_days: int = 0
     onset: tuple[int, int, int] | None = None
+    points: dict[str, float] = field(default_factory=dict)
+    """Of a scorecard's alert: each criterion's part in the difference of two scores."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +183,8 @@ class HealthDay:
     dimensions: dict[str, float]
     version: int = 1
     previous_band: str = "grey"
+    capped_by: tuple[str, str] | None = None
+    """Kind and dimension of the alert that keeps the band from being the score's."""
     config_change: tuple[int, int, float | None, float | None] | None = None
     """Former and present version, score of the day by the former and by the present definition."""
 
@@ -188,9 +196,14 @@ class Standing:
     by: dict[str, Any]
     """The definition that it was judged by last."""
     band: str = "grey"
+    """By the score alone."""
+    told: str = "grey"
+    """What open alerts leave of it."""
     score: float | None = None
     candidate: str = "grey"
     candidate_days: int = 0
+    held: Any = None
+    """Dimensions and score of the last close on which the score, without hysteresis, called for the band."""
 
 
 def _counter() -> dict[int, int]:
@@ -224,6 +237,8 @@ class Account:
     untracked_features: int = 0
     first_usage_day: int | None = None
     first_day: int | None = None
+    heard_day: int = 0
+    """The day that was open when its last record was applied."""
     topics_seen: set[str] = field(default_factory=set)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)
@@ -249,6 +264,8 @@ class Account:
     connected: dict[str, bool] = field(default_factory=dict)
     references: list[int] = field(default_factory=list)
     """Time of the newest event about each."""
+    roles_had: set[str] = field(default_factory=set)
+    """Of sponsor and champion, what somebody was at any time."""
     context: dict[str, Any] = field(default_factory=dict)
     """The profile as of the last close."""
     shutdowns: dict[int, tuple[int, int]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
 from tests.oracle.fleet import ID_KINDS, PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
 from tests.oracle.identity import may_have_moved
-from tests.oracle.judge import EXPIRY_DAYS, Judge
+from tests.oracle.judge import EXPIRY_DAYS, HEALTH_KINDS, Judge
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
 from tests.oracle.view import View
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CLEAR_DAYS = 5
+REST_DAYS = 400
+DAILY = {each.kind for each in (*BEFORE_SCORE, *AFTER_SCORE)} | set(HEALTH_KINDS)
 
 
 class Oracle:
@@ -135,6 +137,7 @@ class Oracle:
             return "duplicate"
         self._applied_ids[identity] = max(self.open_day, event_day)
         account = self._account(record.event["account_id"])
+        account.heard_day = self.open_day
         self._books.apply(topic, account, record.event, record.occurred_at_ms, event_day)
         if event_day >= self.open_day:
             return "applied"
@@ -155,8 +158,10 @@ class Oracle:
         if tombstone:
             if event["account_id"] in self.accounts:
                 self.accounts[event["account_id"]].profile = None
+                self.accounts[event["account_id"]].heard_day = self.open_day
             return
         account = self._account(event["account_id"])
+        account.heard_day = self.open_day
         known = account.profile
         before_everything = -1
         if known is not None:
@@ -173,7 +178,8 @@ class Oracle:
     # Closing a day
 
     def _close(self, watermark_ms: int) -> bool:
-        if self.open_day == 0 or not self.accounts:
+        rested_yesterday = all(self._rests(account, self.open_day - 1) for account in self.accounts.values())
+        if self.open_day == 0 or rested_yesterday:
             self.open_day = self.days.of(watermark_ms)
             self.fleet.publish(self._number, self.open_day - 1, [], [])
             return True
@@ -203,9 +209,18 @@ class Oracle:
             if place >= most or max(table[each]) < self.open_day - 125:
                 del table[each]
 
+    def _rests(self, account: Account, day: int) -> bool:
+        return day - account.heard_day > REST_DAYS
+
     def _close_account(self, account: Account, day: int) -> None:
         self._reevaluate(account, day)
         view = self._view(account, day)
+        if self._rests(account, day):
+            self._log.benchmark = self.fleet.benchmark(view)
+            for episode in [each for each in account.episodes.values() if each.kind in DAILY]:
+                self._log.resolve(account, episode, "expired", view.end_ms)
+            self._log.benchmark = None
+            return
         self._log.benchmark = self.fleet.benchmark(view)
         self._books.rules.expire(account, day, view.end_ms)
         for detector in BEFORE_SCORE:
@@ -252,14 +267,19 @@ class Oracle:
                 self._open(view, detector.kind, detector.dimension, detector.family, finding)
             return
         episode.clear_days = episode.clear_days + 1 if detector.is_clear(view, episode) else 0
-        if episode.clear_days >= CLEAR_DAYS:
+        follows_health = detector.kind == "renewal_at_risk"
+        if episode.clear_days >= (1 if follows_health else CLEAR_DAYS):
             self._log.resolve(account, episode, "recovered", view.end_ms)
         elif day - episode.opened_day >= EXPIRY_DAYS:
             self._log.resolve(account, episode, "expired", view.end_ms)
         else:
             finding = detector.raises(view)
-            if finding and SEVERITIES.index(finding.severity) > SEVERITIES.index(episode.severity):
+            rise = SEVERITIES.index(finding.severity) - SEVERITIES.index(episode.severity) if finding else 0
+            if finding and rise > 0:
                 self._log.update(account, episode, finding, "worsened", view.end_ms)
+            elif finding and rise < 0 and follows_health:
+                episode.severity = finding.severity
+                self._log.update(account, episode, finding, "recovered", view.end_ms)
 
     def _open(self, view: View, kind: str, dimension: str, family: str, finding: Finding) -> None:
         starts_at_ms = self.days.start(view.day)
