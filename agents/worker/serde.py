@@ -138,6 +138,8 @@ def _fleet_record(day: FleetDay, source: str) -> dict[str, Any]:
             for segment, tally in day.tallies.items()
         ],
         "alarmed": np.array(day.alarmed, dtype="<u8").tobytes(),
+        "renamed": day.renamed,
+        "peopled": day.peopled,
     }
 
 
@@ -148,7 +150,8 @@ def _fleet_day(record: Mapping[str, Any]) -> FleetDay:
         for scope in record["scopes"]
     }
     alarmed = np.frombuffer(record["alarmed"], dtype="<u8").tolist()
-    return FleetDay(record["partition"], record["since"], record["day"], tallies, tuple(alarmed))
+    told = record["partition"], record["since"], record["day"]
+    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"])
 
 
 def _filled(counts: Sequence[int]) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from pipeline.close.new_members import count_new_members
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
 from pipeline.evidence.census import census
 from pipeline.evidence.dayfactors import day_factors
+from pipeline.evidence.successions import People
 from pipeline.evidence.view import View
 from pipeline.explain.explanation import Step, alert_records
 from pipeline.health.judging import JudgedView, judge, settle
@@ -40,11 +41,12 @@ def close_day(state: State, outcome: Outcome) -> None:
     fleet_update = FleetUpdate(state, day)
     if len(accounts):
         accounts.summarise()
-        count_new_members(state, day)
+        people = People(state.users, slice(1, state.users.size), day)
+        count_new_members(state, people, day)
         amend(state, day, held, outcome)
         accounts.summarise()
-        counts = census(state.users, state.features, accounts.first_usage_day[: accounts.size], day)
-        reach = Reach(state.users, state.features, accounts.size, day)
+        counts = census(people, state.features, accounts.first_usage_day[: accounts.size], day)
+        reach = Reach(people, state.features, accounts.size, day)
         factors = day_factors(state, day)
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))

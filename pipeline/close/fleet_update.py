@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.detectors.identity import MIN_PEOPLE, renamed
 from pipeline.evidence.level import SEASONAL_DAYS
 from pipeline.evidence.view import View
 from pipeline.kinds import KINDS
@@ -18,9 +19,12 @@ class FleetUpdate:
         self._state = state
         self._day = day
         self._count: DayCount | None = None
+        self._renamed = self._peopled = 0
 
     def add(self, view: View) -> None:
         """Count those accounts of a view whose day says something."""
+        self._renamed += int(renamed(view, view.moves.likely).sum())
+        self._peopled += int((view.users.active_28 >= MIN_PEOPLE).sum())
         belonging, level, day = self._state.accounts.belonging, view.level, self._day
         if self._count is None:
             self._count = DayCount(len(belonging.segments))
@@ -40,7 +44,7 @@ class FleetUpdate:
         state = self._state
         names = state.accounts.belonging.segments.names
         tallies = {} if self._count is None else self._count.tallies(names)
-        return FleetDay(state.number, self._day, self._day, tallies, self._alarmed())
+        return FleetDay(state.number, self._day, self._day, tallies, self._alarmed(), self._renamed, self._peopled)
 
     def _alarmed(self) -> tuple[int, ...]:
         accounts = self._state.accounts

@@ -14,6 +14,8 @@ def inhibitor(state: State, row: int, book: Book, kind: Kind) -> Inhibitor | Non
         wider = _wider(state, row)
         if wider is not None:
             return wider
+    if kind.by_id and state.fleet_alerts.renamed:
+        return "fleet"
     return "account" if any(episode.kind in kind.yields_to for episode in book.episodes) else None
 
 

@@ -13,6 +13,7 @@ from pipeline.detectors import (
     dormant,
     drops,
     growth,
+    identity,
     newcomers,
     people,
     power_users,
@@ -79,6 +80,7 @@ COMBINED = CombinedEvidence(_WEIGHED)
 BEFORE_SCORE: tuple[Detector, ...] = (
     *_WEIGHED,
     COMBINED,
+    identity.identity_changed,
     power_users.single_user_dependence,
     silence,
     dormant,

@@ -13,9 +13,12 @@ RAISE_SHARE, CLEAR_SHARE = 0.9, 0.8
 
 
 def _seats(view: View) -> Finding:
-    """From 90 % of the seats, four weeks after the first usage, where more may be offered."""
+    """From 90 % of the seats, four weeks after the first usage, where more may be offered.
+
+    Who came within the last week may be somebody else's new id, and is not counted yet.
+    """
     seats = view.accounts.seats[view.rows].astype(np.float64)
-    users = view.users.active_28.astype(np.float64)
+    users = view.users.settled_28.astype(np.float64)
     raised = (seats > 0) & (users >= RAISE_SHARE * seats) & (view.first_usage_day <= view.day - 27) & ripe(view)
     return Finding(raised, users, seats, np.where(seats > 0, users / np.maximum(seats, 1.0), 0.0))
 
@@ -44,6 +47,8 @@ seat_saturation = Condition(
         name="seat_saturation",
         dimension="seats",
         scope="other",
+        yields_to=("identity_changed",),
+        by_id=True,
         family="expansion",
         severity="info",
         level="basic",

@@ -43,7 +43,7 @@ def _judge(view: View, places: Places, bits: U64, owners: I32, log_number: F64) 
     np.maximum.at(people.gap, places[owners], gap)
     silent = np.flatnonzero((length >= MIN_DAYS) & (7 * days >= length) & (gap >= MIN_GAP_DAYS))
     if len(silent):
-        others, whose = view.users_of(places[owners[silent]])
+        others, whose = view.ids_of(places[owners[silent]])
         silent = silent[~renamed(others, whose, gap[silent], view.day)]
     if len(silent):
         concerned = places[owners[silent]]
@@ -76,9 +76,12 @@ class RoleSilence:
         """Raised when the user was active regularly and is silent for too long."""
         hashes = view.column(self.column)
         places = np.flatnonzero(hashes)
-        bits = view.users_named(places, hashes[places])
+        bits, taken_over = view.ids_named(places, hashes[places])
         owners = np.arange(len(places), dtype=np.int32)
-        return _finding(view, _judge(view, places, bits, owners, np.zeros(len(places))))
+        people = _judge(view, places, bits, owners, np.zeros(len(places)))
+        # Whether this is the same person under another id is not known.
+        people.evidence[places[taken_over]] = -np.inf
+        return _finding(view, people)
 
     def cleared(self, view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
         """Whether the user was active within a week, or nobody has the role."""

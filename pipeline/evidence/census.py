@@ -10,6 +10,7 @@ from pipeline.evidence.features import Features, abandoned
 from pipeline.evidence.power import PowerUsers, power_users
 from pipeline.evidence.roles import Roles, declining, role_then
 from pipeline.evidence.share import Owners, Reference, per_account, reference
+from pipeline.evidence.successions import Moves, People, moves
 from pipeline.state.members import Members, last_days
 from pipeline.state.users import Users
 from pipeline.terms.arrays import I32, I64, U64
@@ -21,6 +22,8 @@ class Activity:
 
     active_28: I64
     """Members active in the last 28 days."""
+    settled_28: I64
+    """Of these, those active before the last week, in the last 84 days."""
     active_before: I64
     """Members active in the 28 days before."""
     days_28: I64
@@ -46,6 +49,7 @@ def activity(bits: U64, owners: Owners, accounts: int, day: int) -> Activity:
     np.maximum.at(most_base, owners, np.bitwise_count(base).astype(np.int64))
     return Activity(
         per_account(owners, recent != 0, accounts),
+        per_account(owners, (recent != 0) & ((recent << np.uint64(43) | base) != 0), accounts),
         per_account(owners, (base >> np.uint64(28)) != 0, accounts),
         per_account(owners, np.bitwise_count(recent), accounts),
         per_account(owners, np.bitwise_count(base), accounts),
@@ -64,8 +68,9 @@ class Census:
     power: PowerUsers
     abandonment: Features
     roles: Roles
-    people: Users
-    """All users, for what is looked at of a few accounts only."""
+    moves: Moves
+    people: People
+    """All of them, for what is looked at of a few accounts only."""
 
     def part(self, rows: slice) -> Census:
         """The same for some of the accounts."""
@@ -76,30 +81,42 @@ class Census:
             self.power.part(rows),
             self.abandonment.part(rows),
             self.roles.part(rows),
+            self.moves.part(rows),
             self.people,
         )
 
 
-def census(users: Users, features: Members, first_usage_day: I32, day: int) -> Census:
+def census(people: People, features: Members, first_usage_day: I32, day: int) -> Census:
     """Count the members of all accounts of a partition, given the first day of use of each."""
-    named = slice(1, features.size)
+    users, named = people.users, slice(1, features.size)
     in_use = (features.bits[named], features.owner[named])
-    return _count(users, slice(1, users.size), users.owner[1 : users.size], in_use, reference(first_usage_day, day))
+    found = moves(people.successions, users.owner[people.successions.former], len(first_usage_day), day)
+    period = reference(first_usage_day, day)
+    return _count(people, slice(1, users.size), users.owner[1 : users.size], in_use, found, period)
 
 
 def census_of(users: Users, features: Members, rows: I32, first_usage_day: I32, day: int) -> Census:
     """Count the members of a few accounts, given the first day of use of each."""
     places, owners = users.of(rows)
     named, feature_owners = features.of(rows)
-    return _count(users, places, owners, (features.bits[named], feature_owners), reference(first_usage_day, day))
+    people = People(users, places, day)
+    order = np.argsort(places)
+    of_pairs = owners[order[np.searchsorted(places[order], people.successions.former)]]
+    in_use, found = (features.bits[named], feature_owners), moves(people.successions, of_pairs, len(rows), day)
+    return _count(people, places, owners, in_use, found, reference(first_usage_day, day))
 
 
 def _count(
-    people: Users, places: slice | I32, owners: Owners, features: tuple[U64, Owners], period: Reference
+    people: People,
+    places: slice | I32,
+    owners: Owners,
+    features: tuple[U64, Owners],
+    found: Moves,
+    period: Reference,
 ) -> Census:
     """Count users at some places and features given as day rings, both with the accounts that they belong to."""
     # Counting takes places of this width; it would widen them each time.
-    bits, owners = people.bits[places], owners.astype(np.int64)
+    bits, owners = people.days(places), owners.astype(np.int64)
     features = features[0], features[1].astype(np.int64)
     accounts, day = len(period.weeks), period.day
     return Census(
@@ -108,14 +125,15 @@ def _count(
         activity(*features, accounts, day),
         power_users(bits, owners, period),
         abandoned(*features, period),
-        declining(bits, owners, roles_of(people, places, period.first_day, owners), period),
+        declining(bits, owners, roles_of(people.users, places, period.first_day, owners), period),
+        found,
         people,
     )
 
 
-def roles_of(people: Users, places: slice | I32, first_day: I64, owners: Owners) -> U64:
+def roles_of(users: Users, places: slice | I32, first_day: I64, owners: Owners) -> U64:
     """Roles of users in the references of their accounts by the first days of these; 0 where none is known."""
-    role = people.role[places]
+    role = users.role[places]
     if not role.any():
         return role
-    return role_then(role, people.former_role[places], people.former_day[places], first_day[owners])
+    return role_then(role, users.former_role[places], users.former_day[places], first_day[owners])

@@ -95,6 +95,7 @@ class View:
         self.power = counts.power
         self.abandonment = counts.abandonment
         self.roles = counts.roles
+        self.moves = counts.moves
         self._people = counts.people
         self._findings: dict[str, Finding] = {}
         self.first_usage_day = accounts.first_usage_day[rows].astype(np.int64)
@@ -124,13 +125,23 @@ class View:
         return np.asarray(self.accounts.panes[name][days, self._rows_at(places)])
 
     def users_of(self, places: Places) -> tuple[U64, I32]:
-        """Day rings of the users of the accounts at some places, and to which of these each belongs."""
-        members, owners = self._people.of(self._rows_at(places))
-        return self._people.bits[members], owners
+        """Day rings of the people of the accounts at some places, and to which of these each belongs."""
+        members, owners = self._people.users.of(self._rows_at(places))
+        return self._people.days(members), owners
 
-    def users_named(self, places: Places, hashes: U64) -> U64:
-        """Day rings of one user of each of the accounts at some places; empty for those who are not known."""
-        return self._people.bits[self._people.named(self.accounts.hashes[self._rows_at(places)], hashes)]
+    def ids_of(self, places: Places) -> tuple[U64, I32]:
+        """Day rings of the user ids of the accounts at some places, and to which of these each belongs."""
+        members, owners = self._people.users.of(self._rows_at(places))
+        return self._people.users.bits[members], owners
+
+    def ids_named(self, places: Places, hashes: U64) -> tuple[U64, Bools]:
+        """Day rings of one user id of each of the accounts at some places, and whether another one took over.
+
+        Those that are not known have no active day.
+        """
+        users = self._people.users
+        members = users.named(self.accounts.hashes[self._rows_at(places)], hashes)
+        return users.bits[members], self._people.taken_over(members)
 
     def counted_gap(self, places: Places, gap: I64) -> F64:
         """Days of gaps of the accounts at some places, each counted by its factor; the oldest in full."""

@@ -44,10 +44,27 @@ FLEET_DIP = Kind(
     condition="all accounts, or all of a segment, use the product less at once",
     resolution="nine tenths of the expected are back",
 )
-FLEET_KINDS = (FEED_STOPPED, FLEET_DIP)
+FLEET_RENAMED = Kind(
+    name="fleet_identity_changed",
+    dimension="user_ids",
+    scope="fleet",
+    family="system",
+    severity="info",
+    level="intermediate",
+    unit="accounts",
+    direction="up",
+    method="fleet-share",
+    play=Play("id-check", "Look for a change of sign-on or of user ids that explains it", 5),
+    summary="{name}: in {observed:.0f} of {expected:.0f} accounts people go on under other user ids",
+    condition="in a tenth of the accounts people go on under other user ids at once",
+    resolution="it is less than a twentieth",
+)
+FLEET_KINDS = (FEED_STOPPED, FLEET_DIP, FLEET_RENAMED)
 _KIND_OF = {kind.name: kind for kind in FLEET_KINDS}
 STOPPED_SHARE, FLOWING_SHARE = 0.1, 0.5
 DIP_FACTOR, DEEP_FACTOR, OVER_FACTOR = 0.8, 0.5, 0.9
+RENAMED_SHARE, SETTLED_SHARE = 0.1, 0.05
+"""Of the accounts with enough people to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +95,11 @@ class FleetAlerts:
         """Whether a dip of the scope is open."""
         return self._open(scope, FLEET_DIP) is not None
 
+    @property
+    def renamed(self) -> bool:
+        """Whether people of the whole fleet are said to change their ids."""
+        return self._open(None, FLEET_RENAMED) is not None
+
     def open_by_kind(self) -> dict[str, int]:
         """How many are open of each kind."""
         kinds = [episode.kind for book in self.books.values() for episode in book.episodes]
@@ -101,6 +123,7 @@ class FleetAlerts:
         segments = {scope for scope in (*self.books, *merged.tallies) if scope is not None}
         for scope in sorted(segments):
             day.run(scope, FLEET_DIP, _dip(merged, fleet, scope), inhibited=self.stopped or self.dipped(None))
+        day.run(None, FLEET_RENAMED, _renamed(merged, fleet), inhibited=False)
         self.books = {scope: book for scope, book in self.books.items() if book.episodes}
         return day.records
 
@@ -121,6 +144,14 @@ def _dip(merged: MergedDay, fleet: Fleet, scope: str | None) -> Judgement:
     factor = ring.dips.get(merged.day, 1.0)
     severity = "error" if factor < DEEP_FACTOR else "warning"
     return Judgement(factor < DIP_FACTOR, factor >= OVER_FACTOR, severity, (factor, 1.0, float(tally.accounts)))
+
+
+def _renamed(merged: MergedDay, fleet: Fleet) -> Judgement:
+    renamed, peopled = merged.renamed, merged.peopled
+    if peopled < fleet.min_accounts:
+        return Judgement(False, True, "info", (0.0, 0.0, 0.0))
+    figures = (float(renamed), float(peopled), renamed / peopled)
+    return Judgement(renamed >= RENAMED_SHARE * peopled, renamed < SETTLED_SHARE * peopled, "info", figures)
 
 
 @dataclass(slots=True)

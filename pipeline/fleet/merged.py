@@ -62,6 +62,9 @@ class MergedDay:
     day: int
     tallies: dict[str | None, Tally]
     """Of scopes with enough accounts."""
+    renamed: int = 0
+    peopled: int = 0
+    """Accounts whose people go on under other ids, of so many that have enough people to tell."""
 
 
 class SavedRing(msgspec.Struct, array_like=True):
@@ -80,6 +83,7 @@ class SavedFleet(msgspec.Struct, array_like=True):
     rings: list[SavedRing] = []
     alarmed: list[int] = []
     weeks: list[tuple[str | None, list[int]]] = []
+    begun: bool = True
 
 
 class Fleet:
@@ -94,6 +98,8 @@ class Fleet:
         self.min_accounts = min_accounts
         self.through = -1
         """The last day merged."""
+        self.begun = False
+        """Whether anything was told of a day that is merged."""
         self.rings: dict[str | None, Ring] = {}
         self.alarmed: frozenset[int] = frozenset()
         """Hashes of the accounts with an open alert on their usage on the last day merged."""
@@ -116,11 +122,11 @@ class Fleet:
             for scope, ring in self.rings.items()
         ]
         weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
-        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks)
+        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun)
 
     def restore(self, saved: SavedFleet) -> None:
         """Go on from what was stored."""
-        self.through, self.alarmed = saved.through, frozenset(saved.alarmed)
+        self.through, self.begun, self.alarmed = saved.through, saved.begun, frozenset(saved.alarmed)
         self.weeks = {scope: tuple(counts) for scope, counts in saved.weeks}
         for ring in saved.rings:
             first = saved.through - len(ring.medians) + 1
@@ -139,7 +145,7 @@ class Fleet:
             return
         if record.day > final:
             self._final[number] = record.day
-            if record.tallies or record.alarmed:
+            if record.tallies or record.alarmed or record.peopled:
                 self._waiting.setdefault(record.day, {})[number] = record
             for ahead in self._ahead.pop(number, {}).values():
                 self.take(ahead)
@@ -150,8 +156,8 @@ class Fleet:
             return
         until = min(day, *self._final.values())
         while self.through < until:
-            if not self.rings:
-                # Nothing is known of the days before the next record, and nothing was told of them.
+            if not self.begun:
+                # Nothing is known of the days before the first record, and nothing was told of them.
                 silent_until = min(until, min(self._waiting, default=until + 1) - 1)
                 if silent_until > self.through:
                     self.through, self.alarmed, self.weeks = silent_until, frozenset(), {}
@@ -159,7 +165,7 @@ class Fleet:
             yield self._merge(self.through + 1)
 
     def _merge(self, day: int) -> MergedDay:
-        self.through = day
+        self.through, self.begun = day, True
         records = self._waiting.pop(day, {}).values()
         tallies = merged(records)
         enough = {scope: tally for scope, tally in tallies.items() if tally.accounts >= self.min_accounts}
@@ -171,7 +177,8 @@ class Fleet:
             if not ring.medians:
                 del self.rings[scope]
         self.alarmed = frozenset().union(*(record.alarmed for record in records))
-        return MergedDay(day, enough)
+        renamed, peopled = (sum(getattr(record, name) for record in records) for name in ("renamed", "peopled"))
+        return MergedDay(day, enough, renamed, peopled)
 
     def factor(self, scope: str | None, day: int) -> float:
         """What the fleet left of expected values on a day: the segment's own factor, else that of all accounts."""

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from pipeline.evidence.successions import People
 from pipeline.state.members import Members, last_days
 from pipeline.terms.arrays import I64
 from pipeline.terms.hashing import hash_text
@@ -17,17 +18,18 @@ ADOPTED_DAYS = 4
 class Reach:
     """Arrays with one entry per account row."""
 
-    def __init__(self, users: Members, features: Members, accounts: int, day: int) -> None:
-        self._users, self._features, self._accounts, self._day = users, features, accounts, day
+    def __init__(self, people: People, features: Members, accounts: int, day: int) -> None:
+        self._people, self._features, self._accounts, self._day = people, features, accounts, day
         self._days_used: dict[str, I64] = {}
 
     @cached_property
     def users_84(self) -> I64:
         """Users active in the last 84 days."""
-        bits = self._users.bits[1 : self._users.size]
+        users = self._people.users
+        bits = self._people.days(slice(1, users.size))
         # Twice the reach of one word.
         recent = last_days(bits, self._day, 64) | last_days(bits, self._day - 64, 20)
-        return self._count(self._users, recent != 0)
+        return self._count(users, recent != 0)
 
     @cached_property
     def features_adopted(self) -> I64:

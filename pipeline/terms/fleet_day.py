@@ -64,6 +64,9 @@ class FleetDay:
     """By segment; None for all accounts together."""
     alarmed: tuple[int, ...] = ()
     """Hashes of accounts with an open alert on their usage, ascending."""
+    renamed: int = 0
+    peopled: int = 0
+    """Accounts whose people go on under other ids, of so many that have enough people to tell."""
 
 
 def first_names(names: set[str | None]) -> list[str]:

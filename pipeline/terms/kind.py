@@ -48,6 +48,8 @@ class Kind:
     """Whether it is that wider alert for the accounts of which its own is the parent."""
     yields_to: tuple[str, ...] = ()
     """Kinds of the same account that, while open, keep this one from opening."""
+    by_id: bool = False
+    """Whether it counts ids of people, so that it does not open while these change in the whole fleet."""
     calm: bool = False
     """Whether it does not open while a risk of the account is open."""
     family: Family

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from pipeline.evidence.successions import People
 from pipeline.health.check import MAX_CARDS, problems, warnings
 from pipeline.health.dimensions import DIMENSIONS, FEATURE, dimension_of
 from pipeline.health.reach import Reach
@@ -35,7 +36,8 @@ def world() -> World:
 
 def sight(world: World, rows: np.ndarray[tuple[int], np.dtype[np.int32]] | None = None) -> Sight:
     state = world.state
-    reach = Reach(state.users, state.features, world.accounts.size, TODAY)
+    people = People(state.users, slice(1, state.users.size), TODAY)
+    reach = Reach(people, state.features, world.accounts.size, TODAY)
     return Sight(world.view(rows), Expected.of((Expectations(),)), reach)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.config import EngineConfig
 from pipeline.evidence.census import census, census_of
+from pipeline.evidence.successions import People
 from pipeline.evidence.view import View
 from pipeline.state.accounts import NEVER
 from pipeline.state.members import clear_day, mark_day
@@ -78,7 +79,8 @@ class Crowd:
     def views(self, arl_days: float) -> list[View]:
         """The current day as of its close, a block of accounts at a time."""
         state, size = self.state, self.state.accounts.size
-        counts = census(state.users, state.features, state.accounts.first_usage_day[:size], self.day)
+        people = People(state.users, slice(1, state.users.size), self.day)
+        counts = census(people, state.features, state.accounts.first_usage_day[:size], self.day)
         blocks = [slice(start, min(start + BLOCK, size)) for start in range(1, size, BLOCK)]
         return [
             View(state.accounts, rows, self.day, state.days, EngineConfig(arl_days=arl_days), counts.part(rows))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tests.evaluation.budget import FalseAlerts
 from tests.evaluation.histories import AGES, CELLS, HISTORIES, History
+from tests.evaluation.renames import Declines, Renames
 from tests.evaluation.steps import OURS, Recall
 from tests.evaluation.streams import Quiet
 
@@ -112,3 +113,26 @@ def _silences(quiet: Sequence[Quiet]) -> Iterator[Gate]:
             if row.kind in _SYSTEM:
                 yield Gate(f"{row.kind}: system alerts, one each", row.system_alerts, row.incidents, at_least=True)
                 yield Gate(f"{row.kind}: system alerts, no more", row.system_alerts, row.incidents, at_least=False)
+
+
+RENAMED_ALARMED, REPLACED_ALARMED = 0.05, 0.12
+"""Share of the accounts with an alert that other ids, or other people, have caused in four months."""
+KEPT = 0.9
+"""Share of the incidents found after a change of ids, of those found without it."""
+
+
+def of_renames(renames: Sequence[Renames], declines: Sequence[Declines]) -> Iterator[Gate]:
+    """What must hold where people get other ids."""
+    for row in renames:
+        limit = REPLACED_ALARMED if "replaced" in row.world else RENAMED_ALARMED
+        yield Gate(f"new ids of {row.world}: accounts alarmed", row.alarmed / row.accounts, limit, at_least=False)
+        yield Gate(f"new ids of {row.world}: told twice", row.twice, 0, at_least=False)
+        if "fleet" in row.world:
+            yield Gate(f"new ids of {row.world}: alerts of the fleet", row.of_fleet, 1, at_least=True)
+            yield Gate(f"new ids of {row.world}: alerts of the fleet, no more", row.of_fleet, 1, at_least=False)
+            yield Gate(
+                f"new ids of {row.world}: told of accounts besides", row.told / row.accounts, 0.02, at_least=False
+            )
+    if declines:
+        found, without = (sum(getattr(row, name) for row in declines) for name in ("found", "found_without"))
+        yield Gate("declines after new ids: found, of those without", found / without, KEPT, at_least=True)

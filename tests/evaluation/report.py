@@ -17,6 +17,7 @@ def markdown(document: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
     parts += _false_alerts(document["false_alerts"])
     parts += _recalls(document["recalls"])
     parts += _streams(document)
+    parts += _renames(document)
     return "\n\n".join(parts) + "\n"
 
 
@@ -119,6 +120,23 @@ def _streams(document: Mapping[str, Any]) -> list[str]:
         "### Accounts to which nothing was done",
         f"Risk alerts but for facts, per account-year, in {document['calm'][0]['account_years']:.0f} account-years.",
         table(["method", "a year", "ours by kind"], calm),
+    ]
+
+
+def _renames(document: Mapping[str, Any]) -> list[str]:
+    if not document["renames"]:
+        return []
+    rows = [
+        [row["world"], row["accounts"], row["alarmed"], _by_kind(row["by_kind"]), row["told"], row["of_fleet"]]
+        for row in document["renames"]
+    ]
+    declines = [[row["kind"], row["labels"], row["found_without"], row["found"]] for row in document["declines"]]
+    return [
+        "## People who get other ids",
+        "The same accounts with and without it, for four months from the change: what is told in the one case only.",
+        table(["new ids of", "accounts", "alarmed", "by what", "told", "of the fleet"], rows),
+        "Incidents after everybody has got another id.",
+        table(["incident", "labels", "found without new ids", "found"], declines),
     ]
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.evaluation import cells, histories, people, roles, steps, streams
+from tests.evaluation import cells, histories, people, renames, roles, steps, streams
 from tests.evaluation.budget import FalseAlerts
-from tests.evaluation.gates import Gate, gates
+from tests.evaluation.gates import Gate, gates, of_renames
+from tests.evaluation.renames import Declines, Renames
 from tests.evaluation.steps import Recall
 from tests.evaluation.streams import Streams
 
-PARTS = ("cells", "people", "roles", "histories", "steps", "streams")
+PARTS = ("cells", "people", "roles", "histories", "steps", "streams", "renames")
 _SEED = 1
 
 
@@ -27,10 +28,12 @@ class Size:
     compared: int
     """Accounts of each on which the other methods are measured."""
     streams: streams.Size
+    renamed: int
+    """Accounts of the streams in which people get other ids."""
 
 
-FULL = Size(2000.0, 2000, 250, streams.Size(3, 300, 250, 9))
-QUICK = Size(100.0, 400, 20, streams.Size(1, 120, 150, 3))
+FULL = Size(2000.0, 2000, 250, streams.Size(3, 300, 250, 9), 300)
+QUICK = Size(100.0, 400, 20, streams.Size(1, 120, 150, 3), 60)
 
 
 @dataclass(slots=True)
@@ -41,6 +44,8 @@ class Evaluation:
     false_alerts: list[FalseAlerts] = field(default_factory=list)
     recalls: list[Recall] = field(default_factory=list)
     streams: Streams = field(default_factory=Streams)
+    renames: list[Renames] = field(default_factory=list)
+    declines: list[Declines] = field(default_factory=list)
 
 
 def evaluate(size: Size, parts: Sequence[str], tell: Callable[[str], None]) -> Evaluation:
@@ -61,6 +66,9 @@ def evaluate(size: Size, parts: Sequence[str], tell: Callable[[str], None]) -> E
         result.recalls += steps.recalls(size.accounts, _SEED, size.compared, tell)
     if "streams" in parts:
         result.streams = streams.measure(size.streams, _SEED, tell)
+    if "renames" in parts:
+        result.renames += renames.measure(size.renamed, _SEED, renames.WORLDS, tell)
+        result.declines += renames.declines(size.renamed, _SEED, tell)
     return result
 
 
@@ -68,13 +76,20 @@ def as_document(evaluation: Evaluation) -> dict[str, Any]:
     """The figures, rounded, as JSON types."""
     return {
         "size": asdict(evaluation.size),
-        "gates": [_gate(gate) for gate in gates(evaluation.false_alerts, evaluation.recalls, evaluation.streams.quiet)],
+        "gates": [_gate(gate) for gate in _gates(evaluation)],
         "false_alerts": [_false_alerts(cell) for cell in evaluation.false_alerts],
         "recalls": [_rounded(asdict(recall)) for recall in evaluation.recalls],
         "found": [_rounded(asdict(row)) for row in evaluation.streams.found],
         "quiet": [asdict(row) for row in evaluation.streams.quiet],
         "calm": [_rounded(asdict(row)) for row in evaluation.streams.calm],
+        "renames": [asdict(row) for row in evaluation.renames],
+        "declines": [asdict(row) for row in evaluation.declines],
     }
+
+
+def _gates(evaluation: Evaluation) -> list[Gate]:
+    measured = gates(evaluation.false_alerts, evaluation.recalls, evaluation.streams.quiet)
+    return [*measured, *of_renames(evaluation.renames, evaluation.declines)]
 
 
 def _gate(gate: Gate) -> dict[str, Any]:

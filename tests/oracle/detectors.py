@@ -11,6 +11,7 @@ from tests.oracle import relationship
 from tests.oracle.alerts import Finding
 from tests.oracle.alive import dormant, is_used_again
 from tests.oracle.combined import WEIGHTS, combined_evidence, fewer_speak
+from tests.oracle.identity import identity_changed, identity_is_settled
 from tests.oracle.levels import (
     FALLING,
     GROWING,
@@ -68,8 +69,14 @@ class Detector:
     yields_to: tuple[str, ...] = ()
 
 
-def _while_it_holds(kind: str, dimension: str, family: str, raises: Callable[[View], Finding | None]) -> Detector:
-    return Detector(kind, dimension, family, raises, lambda view, episode: raises(view) is None)
+def _while_it_holds(
+    kind: str,
+    dimension: str,
+    family: str,
+    raises: Callable[[View], Finding | None],
+    yields_to: tuple[str, ...] = (),
+) -> Detector:
+    return Detector(kind, dimension, family, raises, lambda view, episode: raises(view) is None, yields_to)
 
 
 def silence(view: View) -> Finding | None:
@@ -143,14 +150,21 @@ def renewal_at_risk_is_clear(view: View, episode: Episode) -> bool:
 def seat_saturation(view: View) -> Finding | None:
     if view.seats <= 0 or not relationship.ripe(view) or not view.used_since(view.day - 27):
         return None
-    users = view.users_active(view.day - 27, view.day)
+    users = _seats_taken(view)
     if users < 0.9 * view.seats:
         return None
     return Finding("info", float(users), float(view.seats), users / view.seats)
 
 
 def seat_saturation_is_clear(view: View, episode: Episode) -> bool:
-    return view.users_active(view.day - 27, view.day) < 0.8 * view.seats
+    return _seats_taken(view) < 0.8 * view.seats
+
+
+def _seats_taken(view: View) -> int:
+    """Count who was active in four weeks and is not new within the last one."""
+    d = view.day
+    month, before = set(range(d - 27, d + 1)), set(range(d - 83, d - 6))
+    return sum(1 for active in view.people.values() if active & month and active & before)
 
 
 def _falling(plan: Plan) -> Detector:
@@ -194,7 +208,15 @@ BEFORE_SCORE = (
         ("usage_drop", "breadth_drop"),
     ),
     Detector("combined_evidence", "account", "risk", combined_evidence, fewer_speak, tuple(WEIGHTS)),
-    Detector("single_user_dependence", "top_user_share", "risk", single_user_dependence, dependence_is_over),
+    Detector("identity_changed", "user_ids", "data_quality", identity_changed, identity_is_settled),
+    Detector(
+        "single_user_dependence",
+        "top_user_share",
+        "risk",
+        single_user_dependence,
+        dependence_is_over,
+        ("identity_changed",),
+    ),
     Detector("silence", "activity", "risk", silence, silence_is_clear),
     Detector("dormant", "weekly_activity", "risk", dormant, is_used_again, ("silence", "usage_drop")),
     Detector(
@@ -211,7 +233,7 @@ BEFORE_SCORE = (
         "risk",
         stickiness_drop,
         users_are_back,
-        ("usage_drop", "users_drop", "silence", "seat_utilisation_drop"),
+        ("usage_drop", "users_drop", "silence", "seat_utilisation_drop", "identity_changed"),
     ),
     Detector(
         "power_user_attendance",
@@ -256,12 +278,12 @@ BEFORE_SCORE = (
 )
 AFTER_SCORE = (
     Detector("renewal_at_risk", "renewal", "risk", renewal_at_risk, renewal_at_risk_is_clear),
-    Detector("seat_saturation", "seats", "expansion", seat_saturation, seat_saturation_is_clear),
+    Detector("seat_saturation", "seats", "expansion", seat_saturation, seat_saturation_is_clear, ("identity_changed",)),
     *(_growing(plan) for plan in GROWING),
     Detector("quota_burn", "quota", "expansion", relationship.quota_burn, relationship.quota_burn_is_clear),
-    _while_it_holds("new_team", "teams", "expansion", relationship.new_team),
+    _while_it_holds("new_team", "teams", "expansion", relationship.new_team, ("identity_changed",)),
     _while_it_holds("premium_probing", "features", "expansion", relationship.premium_probing),
-    _while_it_holds("new_power_users", "power_users", "expansion", relationship.new_power_users),
+    _while_it_holds("new_power_users", "power_users", "expansion", relationship.new_power_users, ("identity_changed",)),
     _while_it_holds("advocate_ready", "advocacy", "advocacy", relationship.advocate_ready),
     Detector(
         "advocacy_moment",
@@ -284,4 +306,5 @@ REEVALUATED: dict[str, Callable[[View], Finding | None]] = {
     "power_user_attendance": power_user_attendance,
     "power_user_silent": power_user_silent,
     "weekly_drop": weekly_drop,
+    "identity_changed": identity_changed,
 }

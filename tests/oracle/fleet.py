@@ -23,7 +23,11 @@ PART_KINDS = (
     "role_decline", "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
     "champion_silent", "sponsor_silent", "power_user_silent", "dormant", "weekly_drop", "sentiment_gap",
 )  # fmt: skip
+ID_KINDS = (
+    "identity_changed", "stickiness_drop", "single_user_dependence", "seat_saturation", "new_team", "new_power_users",
+)  # fmt: skip
 FEED, DIP = ("usage_feed_stopped", "total_usage"), ("fleet_dip", "total_usage")
+IDS = ("fleet_identity_changed", "user_ids")
 
 
 @dataclass(frozen=True)
@@ -87,16 +91,28 @@ class FleetLog:
         self._final = dict.fromkeys(range(partitions), -1)
         self._seen: dict[int, list[Observation]] = defaultdict(list)
         self._alarmed: dict[int, set[str]] = defaultdict(set)
+        self._moved: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self._medians: dict[tuple[str | None, int], int] = {}
         self._dips: dict[tuple[str | None, int], float] = {}
         self._accounts: dict[str | None, Account] = {}
         self._settled: int | None = None
 
-    def publish(self, partition: int, day: int, seen: Iterable[Observation], alarmed: Iterable[str]) -> None:
-        """Take one partition's closed day; all before it are closed too."""
+    def publish(
+        self,
+        partition: int,
+        day: int,
+        seen: Iterable[Observation],
+        alarmed: Iterable[str],
+        moved: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Take one partition's closed day; all before it are closed too.
+
+        `moved`: accounts whose people may have other ids, of so many with people enough.
+        """
         self._final[partition] = day
         self._seen[day] += seen
         self._alarmed[day] |= set(alarmed)
+        self._moved[day].append(moved)
         self._settle_through(min(self._final.values()))
 
     def covered(self, day: int) -> bool:
@@ -180,6 +196,10 @@ class FleetLog:
         parent = account.context.get("parent_account_id")
         return "parent" if parent and parent in self._alarmed.get(day - 1, set()) else None
 
+    def ids_change(self) -> bool:
+        """Tell whether the whole fleet changes its ids."""
+        return self._episode(ALL, IDS) is not None
+
     # Alerts of the fleet
 
     def _episode(self, scope: str | None, key: tuple[str, str]) -> Episode | None:
@@ -199,6 +219,16 @@ class FleetLog:
             self._inhibit(day, [scope for scope in self._accounts if scope is not ALL])
         for scope in sorted({*scopes, *(known for known in self._accounts if known is not ALL)}):
             self._dip(scope, day, inhibited=bool(self._episode(ALL, FEED) or self._episode(ALL, DIP)))
+        self._ids(day)
+
+    def _ids(self, day: int) -> None:
+        moved, peopled = (sum(figures) for figures in zip(*self._moved.get(day, [(0, 0)]), strict=True))
+        if peopled < self._config.fleet_min_accounts:
+            says, moved, peopled, share = (False, True), 0, 0, 0.0
+        else:
+            says, share = (moved >= 0.1 * peopled, moved < 0.05 * peopled), moved / peopled
+        finding = Finding("info", float(moved), float(peopled), share)
+        self._live(ALL, IDS, day, says, finding, inhibited=False)
 
     def _feed(self, day: int) -> None:
         seen = self._of(ALL, day)

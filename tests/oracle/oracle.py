@@ -9,7 +9,8 @@ from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.books import Books
 from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
-from tests.oracle.fleet import PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
+from tests.oracle.fleet import ID_KINDS, PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
+from tests.oracle.identity import may_have_moved
 from tests.oracle.judge import EXPIRY_DAYS, HEALTH_KINDS, Judge
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
 from tests.oracle.view import View
@@ -184,14 +185,17 @@ class Oracle:
             return True
         if not self.fleet.covered(self.open_day - 1):
             return False
-        seen = observed(self._view(account, self.open_day) for account in self.accounts.values())
+        views = [self._view(account, self.open_day) for account in self.accounts.values()]
+        seen = observed(views)
+        peopled = [view for view in views if view.users_active(self.open_day - 27, self.open_day) >= 3]
+        renamed = sum(may_have_moved(view) for view in views)
         for account in self.accounts.values():
             self._close_account(account, self.open_day)
             account.context = dict(account.profile or {})
             self._forget(account.users, self.config.max_users)
             self._forget(account.features, self.config.max_features)
             account.roles = {user: told for user, told in account.roles.items() if user in account.users}
-        self.fleet.publish(self._number, self.open_day, seen, alarmed(self.accounts.values()))
+        self.fleet.publish(self._number, self.open_day, seen, alarmed(self.accounts.values()), (renamed, len(peopled)))
         self.open_day += 1
         return True
 
@@ -253,6 +257,8 @@ class Oracle:
                 return
             usage = detector.kind in USAGE_KINDS or detector.kind in PART_KINDS
             by = self.fleet.inhibitor(account, day) if usage else None
+            if by is None and detector.kind in ID_KINDS and self.fleet.ids_change():
+                by = "fleet"
             if by is None and any(kind in detector.yields_to for kind, _ in account.episodes):
                 by = "account"
             if by is not None:

@@ -18,13 +18,13 @@ def _gap(view: View, active: set[int]) -> int:
     return view.day - max(days) if days else 0
 
 
-def _silent(view: View, severity: str, people: list[set[int]]) -> Finding | None:
+def _silent(view: View, severity: str, people: list[tuple[str, set[int]]]) -> Finding | None:
     """Find the person whose silence is the surest."""
     found = []
-    for active in people:
+    for name, active in people:
         n, k = len(view.window), sum(1 for x in active if x in view.window)
         gap = _gap(view, active)
-        if gap < 17 or n < 35 or k < n / 7 or _all_are_new(view, view.day - gap):
+        if gap < 17 or n < 35 or k < n / 7 or _renamed(view, name, view.day - gap):
             continue
         p = 0.9 * (k + 1) / (n + 2)
         counted = sum(view.factor(view.day - back) for back in range(gap))
@@ -35,16 +35,23 @@ def _silent(view: View, severity: str, people: list[set[int]]) -> Finding | None
     return Finding(severity, float(gap), usual, evidence)
 
 
-def _all_are_new(view: View, last: int) -> bool:
-    """Tell whether of those active in the last week nobody was in the 28 days until then."""
-    active = [days for days in view.account.users.values() if any(view.day - 6 <= x <= view.day for x in days)]
-    return bool(active) and not any(last - 27 <= x <= last for days in active for x in days)
+def _renamed(view: View, name: str, last: int) -> bool:
+    """Tell whether ids have changed since then, so that nobody knows who is silent."""
+    if any(pair.former.name == name and pair.at_once and pair.alike for pair in view.successions):
+        return True
+    users = view.account.users
+    there = {user for user, days in users.items() if any(last - 27 <= x <= last for x in days)}
+    here = {user for user, days in users.items() if any(view.day - 6 <= x <= view.day for x in days)}
+    return bool(here) and not here & there
 
 
-def _holder(view: View, role: str) -> list[set[int]]:
-    """The days of the user who is the contact with the role."""
+def _holder(view: View, role: str) -> list[tuple[str, set[int]]]:
+    """The user who is the contact with the role, and the days of that id."""
     known = [(c.as_of_ms, name) for name, c in view.account.contacts.items() if c.there and c.role == role and name]
-    return [view.account.users.get(max(known)[1], set())] if known else []
+    if not known:
+        return []
+    name = max(known)[1]
+    return [(name, view.account.users.get(name, set()))]
 
 
 def champion_silent(view: View) -> Finding | None:
@@ -52,7 +59,7 @@ def champion_silent(view: View) -> Finding | None:
 
 
 def champion_is_back(view: View, episode: Episode) -> bool:
-    return all(_gap(view, active) < 7 for active in _holder(view, "champion"))
+    return all(_gap(view, active) < 7 for _, active in _holder(view, "champion"))
 
 
 def sponsor_silent(view: View) -> Finding | None:
@@ -60,11 +67,11 @@ def sponsor_silent(view: View) -> Finding | None:
 
 
 def sponsor_is_back(view: View, episode: Episode) -> bool:
-    return all(_gap(view, active) < 7 for active in _holder(view, "sponsor"))
+    return all(_gap(view, active) < 7 for _, active in _holder(view, "sponsor"))
 
 
-def _power_users(view: View) -> list[set[int]]:
-    return [view.account.users[user] for user in view.power_users]
+def _power_users(view: View) -> list[tuple[str, set[int]]]:
+    return [("", view.people[user]) for user in view.power_users]
 
 
 def power_user_silent(view: View) -> Finding | None:
@@ -76,4 +83,4 @@ def power_user_silent(view: View) -> Finding | None:
 
 def power_users_are_active(view: View, episode: Episode) -> bool:
     people = _power_users(view)
-    return bool(people) and all(_gap(view, active) < 7 for active in people)
+    return bool(people) and all(_gap(view, active) < 7 for _, active in people)

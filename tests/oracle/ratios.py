@@ -117,7 +117,7 @@ def power_user_attendance(view: View) -> Finding | None:
 
 def knows_somebody(view: View) -> bool:
     """Tell whether anybody who was active in the reference was so in the last week."""
-    d, known = view.day, [view.account.users[user] for user in view.known_users]
+    d, known = view.day, [view.people[user] for user in view.known_users]
     return any(d - 6 <= x <= d for active in known for x in active)
 
 

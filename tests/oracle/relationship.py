@@ -138,19 +138,23 @@ def _new(active: set[int], day: int) -> bool:
     return any(day - 27 <= x <= day for x in active) and not any(day - 111 <= x <= day - 28 for x in active)
 
 
+def _domain(user: str) -> bytes | None:
+    cut = user.encode()[:40]
+    return cut.split(b"@")[-1] if b"@" in cut else None
+
+
 def new_team(view: View) -> Finding | None:
     if not view.used_since(view.day - 83) or not ripe(view):
         return None
     crowd: dict[bytes, int] = {}
     old: set[bytes] = set()
     for user, active in view.account.users.items():
-        cut = user.encode()[:40]
-        if b"@" not in cut:
-            continue
-        domain = cut.split(b"@")[-1]
-        if any(view.day - 111 <= x <= view.day - 28 for x in active):
+        domain = _domain(user)
+        if domain is not None and any(view.day - 111 <= x <= view.day - 28 for x in active):
             old.add(domain)
-        elif _new(active, view.day):
+    for user, active in view.people.items():
+        domain = _domain(user)
+        if domain is not None and _new(active, view.day):
             crowd[domain] = crowd.get(domain, 0) + 1
     teams = [users for domain, users in crowd.items() if users >= 3 and domain not in old]
     return Finding("info", float(len(teams)), 0.0, float(sum(teams))) if old and teams else None
@@ -173,7 +177,7 @@ def new_power_users(view: View) -> Finding | None:
     if not view.used_since(view.day - 111) or not ripe(view):
         return None
     now = 0
-    for active in view.account.users.values():
+    for active in view.people.values():
         days = [x for x in range(view.day - 55, view.day + 1) if x in active]
         now += len(days) >= 16 and len({(view.day - x) // 7 for x in days}) >= 6
     before = len(view.power_users)

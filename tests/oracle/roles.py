@@ -42,7 +42,7 @@ def _roles(view: View) -> tuple[int, list[_Role]]:
     """Count the roles that can be judged, and judge those that do less."""
     d, n = view.day, max(view.weeks, 1)
     by_role: dict[str, list[set[int]]] = defaultdict(list)
-    for user, active in view.account.users.items():
+    for user, active in view.people.items():
         role = _role_of(view, user)
         if role is not None:
             by_role[role].append(active)

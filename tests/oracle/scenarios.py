@@ -11,7 +11,7 @@ from tests.oracle.model import BILLING, DAY_MS, HOUR_MS, PROFILES, SIGNALS, TICK
 OUTAGE_DAY = 65
 CHANGES = (
     "drop", "handover", "rollout", "abandonment", "growth", "silence", "recovering drop", "departure", "dormancy",
-    "desertion", "none",
+    "desertion", "renaming", "none",
 )  # fmt: skip
 
 
@@ -24,7 +24,9 @@ class AccountPlan:
     quantity: float
     first_day: int
     change: str
-    """One of CHANGES; in a handover power users leave and others come, in a desertion the editors leave for 25 days."""
+    """One of CHANGES; in a handover power users leave and others come, in a desertion the editors leave for 25 days,
+    in a renaming users get other ids, one in three each week.
+    """
     change_day: int
     outage_hours: int
     """How long the account's records are kept back, from OUTAGE_DAY on."""
@@ -191,6 +193,9 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
         users += [(f"o{i}", 0.8) for i in range(plan.other_users)]
     if changed and plan.change == "departure" and day < plan.change_day + 40:
         users = [(user, share) for user, share in users if user not in ("p1", "p4")]
+    if plan.change == "renaming":
+        weeks = (day - plan.change_day) // 7
+        users = [(_renamed(user) if int(user[1:]) % 3 <= weeks else user, share) for user, share in users]
     if changed and plan.joiners:
         users += [(f"j{i}@{plan.joiners}", 0.9) for i in range(4)]
     features = ["home", "export", "share", "api"]
@@ -214,6 +219,10 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
                 duration_ms=70,
                 role=role,
             )
+
+
+def _renamed(user: str) -> str:
+    return f"{user[0]}{100 + int(user[1:])}"
 
 
 def _role(player: _Player, plan: AccountPlan, user: str, *, changed: bool) -> str | None:

@@ -72,7 +72,7 @@ def _kept(view: View) -> float:
     reference = set(view.reference)
     for first in view.reference[::7]:
         week = set(range(first, first + 7))
-        for active in view.account.users.values():
+        for active in view.people.values():
             others = (active & reference) - week
             if view.are_often(others, n - 1):
                 left += len(active & week)
@@ -164,7 +164,7 @@ def features_are_back(view: View, episode: Episode) -> bool:
 def _of_top_user(view: View, first: int, last: int) -> tuple[int, int]:
     """Days of the most active user, and all user-days."""
     days = set(range(first, last + 1))
-    most = max((len(active & days) for active in view.account.users.values()), default=0)
+    most = max((len(active & days) for active in view.people.values()), default=0)
     return most, view.user_days(days)
 
 

@@ -12,6 +12,7 @@ import holidays
 
 from tests.oracle.days import EPOCH
 from tests.oracle.level import Level, base_days, learn, weekday
+from tests.oracle.successions import Succession, people, successions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -143,14 +144,24 @@ class View:
         left_out = self.left_out if of_usage else None
         return learn(value, self.day, first, prior, left_out)
 
+    @cached_property
+    def successions(self) -> list[Succession]:
+        """Ids that go on for others."""
+        return successions(self.account.users, self.day, self.config.id_hash)
+
+    @cached_property
+    def people(self) -> dict[str, set[int]]:
+        """The users, under the first of ids that go on for each other."""
+        return people(self.account.users, self.successions)
+
     def user_days(self, days: Iterable[int]) -> int:
         """Count pairs of a user and one of the days on which the user was active."""
         wanted = set(days)
-        return sum(len(active & wanted) for active in self.account.users.values())
+        return sum(len(active & wanted) for active in self.people.values())
 
     def users_active(self, first: int, last: int) -> int:
         """Count users active between the two days, both included."""
-        return _active(self.account.users, first, last)
+        return _active(self.people, first, last)
 
     def features_used(self, first: int, last: int) -> int:
         """Count features used between the two days, both included."""
@@ -186,20 +197,20 @@ class View:
     def power_users(self) -> set[str]:
         """Users who were active in the reference often enough."""
         reference = set(self.reference)
-        users = self.account.users.items()
+        users = self.people.items()
         return {user for user, active in users if self.weeks and self.are_often(active & reference, self.weeks)}
 
     @cached_property
     def known_users(self) -> set[str]:
         """Users active in the reference."""
         reference = set(self.reference)
-        return {user for user, active in self.account.users.items() if active & reference}
+        return {user for user, active in self.people.items() if active & reference}
 
     def share(self, first: int, last: int) -> Share:
         """Count the user-days of power users, of known ones and of all between two days, both included."""
         wanted = set(range(first, last + 1))
-        power = sum(len(self.account.users[user] & wanted) for user in self.power_users)
-        known = sum(len(self.account.users[user] & wanted) for user in self.known_users)
+        power = sum(len(self.people[user] & wanted) for user in self.power_users)
+        known = sum(len(self.people[user] & wanted) for user in self.known_users)
         return Share(power, known, self.user_days(wanted))
 
     @cached_property

@@ -14,6 +14,7 @@ from pipeline.config import EngineConfig
 from pipeline.detectors import DETECTORS
 from pipeline.detectors.levels import LevelDetector
 from pipeline.evidence.census import census, census_of
+from pipeline.evidence.successions import People
 from pipeline.evidence.view import View
 from pipeline.scorecards.bands import GREEN
 from pipeline.state.accounts import COUNTS, SUMMARIES
@@ -78,7 +79,8 @@ class World:
             counts = census_of(state.users, state.features, rows, begun[rows], day)
             return View(self.accounts, rows, day, state.days, config, counts)
         every = slice(1, self.accounts.size)
-        counts = census(state.users, state.features, begun, day).part(every)
+        people = People(state.users, slice(1, state.users.size), day)
+        counts = census(people, state.features, begun, day).part(every)
         return View(self.accounts, every, day, state.days, config, counts)
 
     def _mark(self, members: Members, row: int, day: int, names: Sequence[str], role: str = "") -> None:
@@ -142,8 +144,12 @@ def varied_world() -> World:
     world.use(handed_over, last(21), 50.0, ["u0", "o1", "o2", "o3"])
     rolled_out = world.account("rolled-out", TODAY - 140)
     world.use(rolled_out, range(TODAY - 119, TODAY - 20), 50.0, team[:5])
+    world.use(rolled_out, [TODAY - 105], 50.0, [f"n{n}" for n in range(9)])
     world.use(rolled_out, range(TODAY - 118, TODAY - 20, 7), 50.0, ["o1", "o2", "o3"])
     world.use(rolled_out, last(21), 50.0, [team[0], "o1", "o2", "o3", *(f"n{n}" for n in range(9))])
+    renamed = world.account("renamed", TODAY - 140)
+    world.use(renamed, range(TODAY - 119, TODAY - 7), 50.0, team[:5])
+    world.use(renamed, last(8), 50.0, [team[0], *(f"{name}@new" for name in team[1:5])])
     abandoning = world.account("abandoning", TODAY - 140, seats=5)
     world.use(abandoning, range(TODAY - 119, TODAY - 27), 50.0, ["only", "ann", "bob"])
     world.use(abandoning, last(28), 50.0, ["only"])

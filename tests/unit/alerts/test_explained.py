@@ -25,10 +25,11 @@ def named(world: World, kind: str, row: int = 1, day: int = TODAY) -> list[tuple
 
 
 def waning() -> World:
-    """Ann is gone and bob comes every other day; nobody exports any more; guests come."""
+    """Ann is gone and bob comes every other day; nobody exports any more; a guest comes who was there long ago."""
     world = World()
     row = world.account("acme", MONTHS.start)
     world.use(row, LONG_AGO, 0.0, TEAM)
+    world.use(row, [TODAY - 109], 0.0, ["guest"])
     world.use(row, BEFORE, 100.0, TEAM)
     world.use(row, last(7), 40.0, TEAM[2:])
     world.use(row, last(4), 0.0, ["bob", "guest"])

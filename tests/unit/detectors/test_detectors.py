@@ -154,14 +154,26 @@ def handover(remaining: int, newcomers: int, helpers: int = 0, history: int = 12
     return world
 
 
+def tried_before(world: World, *newcomers: str) -> World:
+    """The same, where the newcomers are nobody's new ids: each was there once, months ago."""
+    world.use(1, [TODAY - 105], 0.0, newcomers)
+    return world
+
+
 def test_power_users_who_leave_while_others_do_more_are_a_decline() -> None:
     raised, observed, expected, _ = result(power_user_decline, handover(1, 0, helpers=3))
     assert (raised, observed) == (True, 0.25)
     assert expected == pytest.approx(28 / 31)
 
 
-def test_power_users_of_whom_none_is_left_among_those_known_are_a_decline_although_others_came_in_their_place() -> None:
-    assert result(power_user_decline, handover(0, 4))[:2] == (True, 0.0)
+def test_power_users_in_whose_place_others_came_are_no_decline() -> None:
+    assert not result(power_user_decline, handover(0, 4))[0]
+    assert not result(power_user_decline, handover(1, 3))[0]
+
+
+def test_power_users_of_whom_none_is_left_are_a_decline_although_others_who_are_no_newcomers_make_up_for_them() -> None:
+    newcomers = [f"n{number}" for number in range(4)]
+    assert result(power_user_decline, tried_before(handover(0, 4), *newcomers))[:2] == (True, 0.0)
 
 
 @pytest.mark.parametrize(("history", "raised"), [(36, False), (37, True), (42, True), (43, True), (60, True)])
@@ -183,7 +195,7 @@ def test_power_users_do_not_decline_when(remaining: int, newcomers: int, helpers
 
 
 def test_power_users_who_do_less_while_many_join_are_a_shift_and_no_decline() -> None:
-    world = handover(1, 6, helpers=3)
+    world = tried_before(handover(1, 6, helpers=3), *(f"n{number}" for number in range(6)))
     assert result(user_mix_shift, world)[0]
     assert not result(power_user_decline, world)[0]
 
@@ -222,6 +234,7 @@ def test_a_share_of_people_who_come_together_says_less(days_together: int) -> No
     def evidence(together: bool) -> float:
         world = World()
         row = world.account("acme", TODAY - 120)
+        world.use(row, [TODAY - 105], 10.0, [f"o{number}" for number in range(40)])
         for day in range(TODAY - 119, TODAY + 1):
             others = [f"o{4 * (day % 10) + number}" for number in range(4)]
             turn = day // days_together % 2
@@ -393,13 +406,22 @@ def test_an_account_without_a_renewal_date_is_not_at_risk() -> None:
     assert not result(renewal_at_risk, world)[0]
 
 
-def seated(users: int, seats: int, first: int = MONTHS.start, band: int = GREEN) -> World:
+def seated(users: int, seats: int, first: int = MONTHS.start, band: int = GREEN, known: int = 10) -> World:
     world = World()
     row = world.account("acme", seats=seats)
     world.use(row, [first])
-    world.use(row, [TODAY], 1.0, [f"u{n}" for n in range(users)])
+    world.use(row, [TODAY - known, TODAY], 1.0, [f"u{n}" for n in range(users)])
     world.accounts.band[row] = band
     return world
+
+
+def test_who_came_this_week_takes_no_seat_yet() -> None:
+    assert [result(seat_saturation, seated(9, 10, known=days))[0] for days in (6, 7, 83, 84)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_nine_of_ten_seats_are_saturated() -> None:

@@ -83,8 +83,18 @@ def test_a_champion_whose_colleagues_all_have_new_ids_was_renamed_with_them(gap:
     world.use(row, range(BEFORE, TODAY - gap + 1), 10.0, ["ann", "bob"])
     world.use(row, last(gap), 10.0, ["ann-2", "bob-2"])
     assert not champion_silent.evaluate(world.view()).raised.any()
-    world.use(row, [TODAY], 10.0, ["ann"])
-    assert champion_silent.evaluate(world.view()).raised.all()
+
+
+@pytest.mark.parametrize(("begins", "share", "raised"), [(7, 1, False), (8, 1, True), (7, 2, False), (7, 4, True)])
+def test_a_champion_for_whom_another_goes_on_within_a_week_and_half_as_often_is_not_silent(
+    begins: int, share: int, raised: bool
+) -> None:
+    world = World()
+    row = world.account("acme", BEFORE, champion=hash_text("bob"))
+    world.use(row, range(BEFORE, TODAY + 1), 10.0, ["ann"])
+    world.use(row, range(BEFORE, TODAY - 29), 10.0, ["bob"])
+    world.use(row, range(TODAY - 30 + begins, TODAY + 1, share), 10.0, ["bob-2"])
+    assert champion_silent.evaluate(world.view()).raised.all() == raised
 
 
 def test_power_users_are_back_when_all_of_them_are() -> None:
@@ -114,5 +124,5 @@ def test_the_summary_of_a_book_names_the_champion_by_the_users_key() -> None:
     world.accounts.book(row).contacts["bob"] = Contact(role="champion", present=True, as_of_ms=1)
     world.accounts.unsummarised.add(row)
     world.accounts.summarise()
-    rings = world.view().users_named(np.array([0]), world.accounts.champion[[row]])
+    rings, _ = world.view().ids_named(np.array([0]), world.accounts.champion[[row]])
     assert np.bitwise_count(rings).sum() == 2

@@ -14,6 +14,7 @@ from pipeline.detectors import silence
 from pipeline.detectors.drops import usage_drop
 from pipeline.evidence.census import census
 from pipeline.evidence.dayfactors import day_factors
+from pipeline.evidence.successions import People
 from pipeline.evidence.view import View
 from pipeline.terms.calendar import PlannedShutdown, country_code, public_holidays
 from pipeline.terms.days import Days, weekday
@@ -28,7 +29,8 @@ def view_of(world: World, day: int = TODAY) -> View:
     state, accounts = world.state, world.accounts
     accounts.belonging.put(list(accounts.books), [book.context for book in accounts.books.values()])
     every = slice(1, accounts.size)
-    counts = census(state.users, state.features, accounts.first_usage_day[: accounts.size], day).part(every)
+    people = People(state.users, slice(1, state.users.size), day)
+    counts = census(people, state.features, accounts.first_usage_day[: accounts.size], day).part(every)
     return View(accounts, every, day, state.days, EngineConfig(arl_days=2800.0), counts, day_factors(state, day))
 
 

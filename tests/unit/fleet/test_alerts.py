@@ -57,9 +57,9 @@ def test_open_alerts_are_counted_by_kind() -> None:
     low: dict[str | None, Tally] = {"smb": tally(20), "large": tally(20), None: tally(USUAL)}
     stopped: dict[str | None, Tally] = {None: tally(0, 0.01)}
     assert [lived(days)[0].open_by_kind() for days in ([USUAL_DAY], [low], [low, stopped])] == [
-        {"usage_feed_stopped": 0, "fleet_dip": 0},
-        {"usage_feed_stopped": 0, "fleet_dip": 2},
-        {"usage_feed_stopped": 1, "fleet_dip": 0},
+        {"usage_feed_stopped": 0, "fleet_dip": 0, "fleet_identity_changed": 0},
+        {"usage_feed_stopped": 0, "fleet_dip": 2, "fleet_identity_changed": 0},
+        {"usage_feed_stopped": 1, "fleet_dip": 0, "fleet_identity_changed": 0},
     ]
 
 
@@ -105,3 +105,26 @@ def test_one_large_account_that_stops_is_no_matter_of_the_fleet() -> None:
 def test_an_alert_of_the_fleet_ends_when_too_few_accounts_are_left_to_tell() -> None:
     _, records = lived([USUAL_DAY, {None: tally(20)}, *[{}] * 5])
     assert steps(records)[-1] == ("fleet", "fleet_dip", "resolved", "recovered")
+
+
+def told_of_ids(days: list[tuple[int, int]]) -> tuple[FleetAlerts, list[tuple[Any, ...]]]:
+    """Steps of days of which one partition tells so many renamed accounts of so many with people."""
+    fleet, alerts = Fleet(1, 20), FleetAlerts(Alerting(EngineConfig()), Days("UTC"))
+    fleet.take(FleetDay(0, 0, 9))
+    for day, (renamed, peopled) in enumerate(days, 10):
+        fleet.take(FleetDay(0, day, day, renamed=renamed, peopled=peopled))
+    records = [record for merged in fleet.merge_through(10 + len(days)) for record in alerts.advance(merged, fleet)]
+    return alerts, steps(records)
+
+
+def test_other_ids_in_a_tenth_of_the_accounts_are_one_alert_until_they_are_a_twentieth() -> None:
+    opened = ("fleet", "fleet_identity_changed", "firing", "detected")
+    assert told_of_ids([(9, 100)] * 3)[1] == []
+    alerts, records = told_of_ids([(10, 100), *[(5, 100)] * 6])
+    assert (alerts.renamed, records) == (True, [opened])
+    alerts, records = told_of_ids([(10, 100), *[(4, 100)] * 5])
+    assert (alerts.renamed, records) == (False, [opened, ("fleet", "fleet_identity_changed", "resolved", "recovered")])
+
+
+def test_too_few_accounts_with_people_tell_nothing_of_ids() -> None:
+    assert told_of_ids([(19, 19)] * 3)[1] == []
