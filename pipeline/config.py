@@ -56,6 +56,8 @@ class EngineConfig:
     """How long a P1 ticket may be open."""
     stage_days: tuple[tuple[str, int], ...] = ()
     """Lifecycle stages, and the days that each is expected to last at most."""
+    test_accounts: bool = False
+    """Whether accounts for tests (`status` of the profile: test, internal) are judged and counted like any other."""
     disabled_kinds: tuple[str, ...] = ()
     """Kinds of alert that are not raised; open ones end at the next close."""
     shadow_kinds: tuple[str, ...] = ()

@@ -41,7 +41,7 @@ def portfolio(
     from agents.eventfiles.files import EventFileError, read_events
     from agents.portfolio import document_of, portfolio_of, write_portfolio
 
-    zone = settings(config).app.timezone
+    known = settings(config)
     with err.status(f"reading {events}"):
         files = read_events(events)
     unread = [str(one) for one in files.rejected if not one.row]
@@ -50,7 +50,8 @@ def portfolio(
     if files.rejected:
         err.print(f"{len({(one.file, one.row) for one in files.rejected})} bad rows are left out", highlight=False)
     with err.status("computing"):
-        found = portfolio_of(files, zone, gross_margin=gross_margin)
+        tests = known.detection.test_accounts
+        found = portfolio_of(files, known.app.timezone, gross_margin=gross_margin, tests=tests)
     if to is not None:
         to.mkdir(parents=True, exist_ok=True)
         write_portfolio(found, to)

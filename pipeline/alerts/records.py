@@ -63,7 +63,7 @@ class Alerting:
     ) -> dict[str, Any]:
         """The alert record of one change of an episode of the kind, as in schemas/alert.avsc."""
         context = book.context
-        summary = _summary(kind, account_id, context, episode)
+        summary = self._summary(kind, account_id, context, episode)
         return {
             "alert_id": str(alert_id(account_id, kind.name, episode.dimension, episode.starts_at_ms)),
             "revision": episode.revision,
@@ -89,6 +89,7 @@ class Alerting:
             "health": explanation.health,
             "context": context_record(context, change.at_ms, at_risk=kind.family == "risk"),
             "owner": context.owner,
+            "due_at": episode.due_ms,
             "play": {
                 "id": kind.play.id,
                 "title": kind.play.title,
@@ -106,6 +107,16 @@ class Alerting:
             return None
         estimate, low, high = (self._days.start_ms(day) for day in episode.onset)
         return {"estimate": estimate, "low": low, "high": high}
+
+    def _summary(self, kind: Kind, account_id: str, context: Context, episode: Episode) -> str:
+        return kind.summary.format(
+            name=context.name or account_id,
+            observed=episode.observed,
+            expected=episode.expected,
+            dimension=episode.dimension or "the account",
+            band="red" if episode.severity == "error" else "yellow",
+            due="" if episode.due_ms is None else f" as of {self._days.date_of(episode.due_ms)}",
+        )
 
     def _in_shadow(self, kind: Kind, episode: Episode) -> bool:
         card = episode.dimension if kind.of_card else ""
@@ -138,16 +149,6 @@ def _signal(kind: Kind, episode: Episode, explanation: Explanation) -> dict[str,
         "window_start": explanation.window_start_ms,
         "window_end": explanation.window_end_ms,
     }
-
-
-def _summary(kind: Kind, account_id: str, context: Context, episode: Episode) -> str:
-    return kind.summary.format(
-        name=context.name or account_id,
-        observed=episode.observed,
-        expected=episode.expected,
-        dimension=episode.dimension or "the account",
-        band="red" if episode.severity == "error" else "yellow",
-    )
 
 
 def context_record(context: Context, at_ms: int, *, at_risk: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.alerts.lifecycle import expire, update
 from pipeline.books.book import Episode
 from pipeline.close.account import ClosingAccount
+from pipeline.close.inhibition import speaks_for_use
 from pipeline.health.judging import Verdict
 from pipeline.health.kinds import HEALTH_CHANGED, HEALTH_UNKNOWN
 from pipeline.kinds import KINDS
@@ -63,7 +64,7 @@ def _follow_move(account: ClosingAccount, verdict: Verdict) -> None:
         return
     if band == bands.GREY:
         account.open(HEALTH_UNKNOWN, card, HEALTH_UNKNOWN.severity, figures)
-    elif changed is None and band < before:
+    elif changed is None and band < before and not speaks_for_use(account.book):
         account.open(HEALTH_CHANGED, card, _SEVERITY_OF_BAND[band], figures)
 
 

@@ -10,6 +10,7 @@ from pipeline.close.account import ClosingAccount
 from pipeline.close.amend import amend
 from pipeline.close.episodes import close_account
 from pipeline.close.fleet_update import FleetUpdate
+from pipeline.close.life import end_subscriptions, follow_life
 from pipeline.close.new_members import count_new_members
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS
 from pipeline.evidence.census import census
@@ -20,6 +21,7 @@ from pipeline.health.judging import JudgedView, judge
 from pipeline.health.reach import Reach
 from pipeline.health.records import publish_health
 from pipeline.health.relationship import OVERDUE_MS
+from pipeline.state.life import unjudged
 from pipeline.state.state import State
 from pipeline.terms.arrays import Bools
 from pipeline.terms.records import Outcome
@@ -35,6 +37,7 @@ def close_day(state: State, outcome: Outcome) -> None:
     fleet_update = FleetUpdate(state, day)
     if len(accounts):
         accounts.summarise()
+        end_subscriptions(state, day, held)
         count_new_members(state, day)
         amend(state, day, held, outcome)
         accounts.summarise()
@@ -44,8 +47,10 @@ def close_day(state: State, outcome: Outcome) -> None:
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))
             view = View(accounts, rows, day, state.days, state.config, counts.part(rows), factors)
+            live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
+            follow_life(state, view, rows, live)
             fleet_update.add(view)
-            _close_block(state, view, reach, rows, held, outcome)
+            _close_block(state, view, reach, rows, live, outcome)
         _age(state, day, held)
     outcome.fleet_days.append(fleet_update.finish())
     _refresh_books(state, day, held)
@@ -107,10 +112,9 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
         rows.intersection_update([row for row in rows if held is not None and held[row]])
 
 
-def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bools | None, outcome: Outcome) -> None:
+def _close_block(state: State, view: View, reach: Reach, rows: slice, live: Bools, outcome: Outcome) -> None:
     accounts = state.accounts
     findings = {detector.KIND.name: view.finding(detector) for detector in BEFORE_SCORE}
-    live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
     previous_primary = accounts.primary[rows].copy()
     judged = JudgedView(view, findings, judge(state, view, rows, live, reach), previous_primary)
     view.band = accounts.band[rows]
@@ -122,9 +126,11 @@ def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bool
 def _advance(state: State, judged: JudgedView, rows: slice, live: Bools, outcome: Outcome) -> list[Step]:
     """Advance the episodes of the accounts of which there is anything to say."""
     accounts, end_ms = state.accounts, judged.view.end_ms
-    raised = np.stack([judged.findings[detector.KIND.name].raised for detector in DETECTORS], axis=1)
+    judgeable = ~unjudged(judged.view.life)
+    raised = np.stack([judged.findings[detector.KIND.name].raised & judgeable for detector in DETECTORS], axis=1)
     news = np.logical_or.reduce([verdict.moved for verdict in judged.judgement.verdicts])
     late = (accounts.first_due_ms[rows] + OVERDUE_MS <= end_ms) | (accounts.next_goal_ms[rows] <= end_ms)
+    late &= judgeable
     concerned = np.flatnonzero(live & ((accounts.open_episodes[rows] > 0) | raised.any(axis=1) | news | late))
     steps: list[Step] = []
     among, which = np.nonzero(raised[concerned])

@@ -9,9 +9,10 @@ from pipeline.books.book import Episode
 from pipeline.close.account import ClosingAccount
 from pipeline.close.bands import follow_bands
 from pipeline.close.deadlines import ended, overdue
-from pipeline.close.inhibition import inhibitor
+from pipeline.close.inhibition import inhibitor, spoken_for
 from pipeline.detectors import BEFORE_SCORE, DETECTORS, Dated, Detector, Graded
 from pipeline.kinds import KINDS
+from pipeline.state.life import is_quiet
 from pipeline.terms.kind import Kind
 from pipeline.terms.records import Outcome
 
@@ -30,15 +31,19 @@ def close_account(
     moved, `is_late` whether a date has passed.
     """
     book = account.book
-    for episode, reason in ended(book, account.judged.view.day, account.state.config):
+    view = account.judged.view
+    for episode, reason in ended(book, account.life, view.day, view.days, account.state.config):
         account.resolve(episode, reason)
     _advance_all(account, _BEFORE, raised, outcome)
+    for episode in spoken_for(book):
+        account.resolve(episode, "inhibited")
     if is_late:
         _open_overdue(account)
     if has_news or any(KINDS[episode.kind].of_card for episode in book.episodes):
         follow_bands(account)
     _advance_all(account, _AFTER, raised, outcome)
     account.state.accounts.open_episodes[account.row] = len(book.episodes)
+    account.state.accounts.quiet[account.row] = is_quiet(book)
 
 
 def _advance_all(account: ClosingAccount, numbers: range, raised: Sequence[int], outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.evidence.level import SEASONAL_DAYS
 from pipeline.evidence.view import View
 from pipeline.kinds import KINDS
+from pipeline.state.life import unjudged
 from pipeline.state.state import State
 from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, smallest
 
@@ -29,6 +30,7 @@ class FleetUpdate:
         counted = level.defined & (level.days >= SEASONAL_DAYS) & (expected >= MIN_INFORMATION * level.dispersion)
         if left_out is not None:
             counted &= ~left_out[0]
+        counted &= ~unjudged(view.life)
         chosen = np.flatnonzero(counted)
         actions = view.pane("actions", day, day)[0].astype(np.int64)
         week = level.means(day - 6, day).sum(axis=0)[chosen]

@@ -18,6 +18,7 @@ KIND = Kind(
     dimension="weekly_activity",
     scope="usage",
     yields_to=("silence", "usage_drop"),
+    alone=True,
     family="risk",
     severity="warning",
     level="intermediate",

@@ -16,6 +16,7 @@ KIND = Kind(
     dimension="activity",
     scope="usage",
     covers_children=True,
+    alone=True,
     family="risk",
     severity="error",
     level="basic",

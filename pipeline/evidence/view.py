@@ -15,9 +15,10 @@ from pipeline.evidence.dayfactors import SPAN, DayFactors, shut_days
 from pipeline.evidence.gaps import bit_length
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level, expected_level
 from pipeline.state.accounts import Accounts
+from pipeline.state.life import decide
 from pipeline.state.members import last_days
 from pipeline.state.panes import RING, SCALES, USAGE_PANES
-from pipeline.terms.arrays import F64, I32, I64, U64, Bools, Places, Rows
+from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools, Places, Rows
 from pipeline.terms.days import Days
 from pipeline.terms.kind import Kind
 
@@ -99,6 +100,8 @@ class View:
         self.first_usage_day = accounts.first_usage_day[rows].astype(np.int64)
         self.band = accounts.band[rows]
         """The band of the previous close, until the score of this one is known."""
+        self.former_life = accounts.life[rows].copy()
+        """What each account was as of the previous close."""
 
     def __len__(self) -> int:
         return len(self.first_usage_day)
@@ -172,6 +175,11 @@ class View:
         if detector.KIND.name not in self._findings:
             self._findings[detector.KIND.name] = detector.evaluate(self)
         return self._findings[detector.KIND.name]
+
+    @cached_property
+    def life(self) -> U8:
+        """What each account is as of the day."""
+        return decide(self.column, self.end_ms, tests=self.config.test_accounts)
 
     @cached_property
     def level(self) -> Level:

@@ -14,6 +14,7 @@ from pipeline.health.reading import Expected, Sight
 from pipeline.health.score import Reader, Score
 from pipeline.scorecards import bands
 from pipeline.scorecards.card import Scorecard
+from pipeline.state.life import GONE_QUIET, pinned, unjudged
 from pipeline.state.state import State
 from pipeline.terms.arrays import F64, U8, U64, Bools
 
@@ -93,12 +94,14 @@ def _verdict(state: State, rows: slice, live: Bools, slot: int, score: Score, fo
     last = standings.content[slot, rows].copy()
     switched = live & applies & (last != 0) & (last != content)
     previous_band, previous_score = standings.band[slot, rows].copy(), standings.score[slot, rows].copy()
+    held = np.where(former.view.former_life == GONE_QUIET, bands.YELLOW, previous_band)
     before = bands.BandState(
-        np.where(switched, bands.GREY, previous_band).astype(np.uint8),
+        np.where(switched, bands.GREY, held).astype(np.uint8),
         standings.candidate[slot, rows],
         standings.candidate_days[slot, rows],
     )
-    after = bands.move(before, score.score, score.coverage, score.card.bands)
+    life = former.view.life
+    after = bands.move(before, score.score, score.coverage, score.card.bands, pinned(life, before.band))
     band = np.where(applies, after.band, bands.GREY).astype(np.uint8)
     turned = band != previous_band
     since_day = np.where(turned, former.view.day, standings.since_day[slot, rows])
@@ -108,7 +111,7 @@ def _verdict(state: State, rows: slice, live: Bools, slot: int, score: Score, fo
         "candidate": np.where(applies, after.candidate, bands.GREY),
         "candidate_days": np.where(applies, after.candidate_days, 0),
         "since_day": np.where(applies, since_day, -1),
-        "score": np.where(applies, score.score, np.nan),
+        "score": np.where(applies & ~unjudged(life), score.score, np.nan),
     }
     _store(state, rows, slot, live, values)
     return Verdict(
@@ -118,7 +121,7 @@ def _verdict(state: State, rows: slice, live: Bools, slot: int, score: Score, fo
         applies,
         ended=live & ~applies & (last != 0),
         fresh=live & (turned | (last != np.where(applies, content, 0))),
-        moved=live & applies & ~switched & turned,
+        moved=live & applies & ~switched & turned & ~unjudged(life),
         previous_band=previous_band,
         previous_score=previous_score,
         switches={

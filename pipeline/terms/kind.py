@@ -48,6 +48,8 @@ class Kind:
     """Whether it is that wider alert for the accounts of which its own is the parent."""
     yields_to: tuple[str, ...] = ()
     """Kinds of the same account that, while open, keep this one from opening."""
+    alone: bool = False
+    """Whether, while open, it stands for all kinds of use: none of them opens, and those that are open end."""
     calm: bool = False
     """Whether it does not open while a risk of the account is open."""
     family: Family
@@ -86,6 +88,11 @@ class Kind:
     """What raises it, in a customer success manager's words."""
     resolution: str
     """What ends it."""
+
+    @property
+    def of_use(self) -> bool:
+        """Whether it judges use, whose members it names, or follows from it."""
+        return self.scope == "usage" or bool(self.contributors)
 
     def score(self, severity: str, evidence: float) -> float:
         """How sure an alert is, 0…20, on one scale for all kinds: about the log evidence against chance.

@@ -24,6 +24,7 @@ class Finding:
     expected: float
     evidence: float
     onset: tuple[int, int, int] | None = None
+    due_at_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Alerts:
             expected=finding.expected,
             evidence=finding.evidence,
             onset=finding.onset,
+            due_at_ms=finding.due_at_ms,
         )
         account.episodes[opening.kind, opening.dimension] = episode
         self._write(account, episode, "firing", "detected", opening.detected_at_ms, None)
@@ -117,6 +119,7 @@ class Alerts:
             "expected": episode.expected,
             "evidence": episode.evidence,
             "onset": episode.onset,
+            "due_at": episode.due_at_ms,
             "shadow": self._in_shadow(episode),
             "benchmark": self.benchmark,
         }

@@ -22,6 +22,7 @@ from tests.oracle.levels import (
     rises,
     rises_if_ripe,
 )
+from tests.oracle.life import NOBODYS
 from tests.oracle.model import HOUR_MS, Episode
 from tests.oracle.people import (
     champion_is_back,
@@ -153,6 +154,11 @@ def seat_saturation_is_clear(view: View, episode: Episode) -> bool:
     return view.users_active(view.day - 27, view.day) < 0.8 * view.seats
 
 
+def won_back(view: View) -> Finding | None:
+    back = view.account.former_life == "ended" and view.account.life not in NOBODYS
+    return Finding("info", 1.0, 0.0, 1.0) if back else None
+
+
 def _falling(plan: Plan) -> Detector:
     raises, clear = partial(falls, plan=plan), partial(_is_clear, has_risen_back, plan)
     return Detector(plan.kind, plan.dimension, plan.family, raises, clear, plan.yields_to)
@@ -270,6 +276,7 @@ AFTER_SCORE = (
         relationship.advocacy_moment_when_calm,
         lambda view, episode: relationship.advocacy_moment(view) is None,
     ),
+    _while_it_holds("won_back", "return", "expansion", won_back),
 )
 REEVALUATED: dict[str, Callable[[View], Finding | None]] = {
     **{plan.kind: partial(falls, plan=plan) for plan in FALLING},

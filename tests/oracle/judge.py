@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.oracle.alerts import Alerts, Finding, Opening
+from tests.oracle.life import NOBODYS, speaks_alone
 from tests.oracle.model import HealthDay, OracleConfig, Standing
 from tests.oracle.score import candidate_band, definition, move_band, profile_of, total
 from tests.oracle.view import View
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 EXPIRY_DAYS = 84
 HEALTH_KINDS = ("health_changed", "health_unknown")
+PINNED = {"gone_quiet": "red", "paused": None, "ended": "grey", "test": "grey"}
+"""Bands that do not follow the score; none: the present one."""
 
 
 class Judge:
@@ -46,20 +49,25 @@ class Judge:
         standing = view.account.standings.setdefault(name, Standing(by))
         found = total(view, by)
         band_before, score_before, change = standing.band, standing.score or 0.0, None
-        if standing.by == by:
-            moved = move_band(standing, candidate_band(standing.band, found, by["bands"]))
-        else:
-            change = (standing.by["version"], by["version"], total(view, standing.by).score, found.score)
-            moved = False
+        life = view.account.life
+        score = None if life in NOBODYS else found.score
+        if view.account.former_life == "gone_quiet":
+            standing.band = "yellow"
+        if standing.by != by:
+            change = (standing.by["version"], by["version"], total(view, standing.by).score, score)
             standing.by, standing.band, standing.candidate_days = by, "grey", 0
-            move_band(standing, candidate_band("grey", found, by["bands"]))
-        standing.score = found.score
+        if life in PINNED:
+            standing.band, standing.candidate_days = PINNED[life] or standing.band, 0
+        else:
+            move_band(standing, candidate_band(standing.band, found, by["bands"]))
+        moved = change is None and life not in NOBODYS and standing.band != band_before
+        standing.score = score
         if change:
             self._follow_switch(view, name, standing.band)
         else:
             self._follow_band(view, name, moved, band_before, score_before)
         return HealthDay(
-            view.day, found.score, standing.band, found.coverage, found.dimensions, by["version"], band_before, change
+            view.day, score, standing.band, found.coverage, found.dimensions, by["version"], band_before, change
         )
 
     def _follow_switch(self, view: View, name: str, band: str) -> None:
@@ -100,7 +108,7 @@ class Judge:
             return
         if band == "grey":
             self._open(view, "health_unknown", name, "data_quality", finding)
-        elif worse and not changed:
+        elif worse and not changed and not speaks_alone(account):
             self._open(view, "health_changed", name, "risk", finding)
 
     def _open(self, view: View, kind: str, dimension: str, family: str, finding: Finding) -> None:

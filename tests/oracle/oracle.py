@@ -11,6 +11,7 @@ from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
 from tests.oracle.fleet import PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
 from tests.oracle.judge import EXPIRY_DAYS, Judge
+from tests.oracle.life import ALONE, NOBODYS, OF_USE, life_of, speaks_alone, status_of
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
 from tests.oracle.view import View
 
@@ -39,6 +40,8 @@ class Oracle:
         self._books = Books(self.config, self._log)
         self._judge = Judge(lambda: self.config, self._log)
         self.health, self.verdicts = self._judge.health, self._judge.verdicts
+        self.lives: dict[tuple[str, int], str] = {}
+        """By account and day."""
         self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in TOPICS}
         self._newest_ms: dict[str, int | None] = dict.fromkeys(TOPICS)
         self._applied_ids: dict[tuple[str, str, str], int] = {}
@@ -167,7 +170,14 @@ class Oracle:
         since = event.get("updated_at") if event.get("lifecycle_stage") is not None else None
         if known is not None and known.get("lifecycle_stage") == event.get("lifecycle_stage"):
             since = known["stage_since"]
-        account.profile = event | {"stage_since": since}
+        account.profile, former = event | {"stage_since": since}, status_of(account)
+        account.profile["status_since"] = event.get("updated_at")
+        if known is not None and status_of(account) == former:
+            account.profile["status_since"] = known["status_since"]
+        elif former == "paused" and known is not None:
+            paused, until = known["status_since"], event.get("updated_at")
+            if paused is not None and until is not None:
+                account.shutdowns[paused] = (until, until)
 
     # Closing a day
 
@@ -178,7 +188,10 @@ class Oracle:
             return True
         if not self.fleet.covered(self.open_day - 1):
             return False
-        seen = observed(self._view(account, self.open_day) for account in self.accounts.values())
+        for account in self.accounts.values():
+            self._live(account, self.open_day)
+        judged = [account for account in self.accounts.values() if account.life not in NOBODYS]
+        seen = observed(self._view(account, self.open_day) for account in judged)
         for account in self.accounts.values():
             self._close_account(account, self.open_day)
             account.context = dict(account.profile or {})
@@ -199,13 +212,33 @@ class Oracle:
             if place >= most or max(table[each]) < self.open_day - 125:
                 del table[each]
 
-    def _close_account(self, account: Account, day: int) -> None:
+    def _live(self, account: Account, day: int) -> None:
+        """Let subscriptions end, judge amended days again, and decide what the account is."""
+        end_ms = self.days.end(day)
+        for each in account.subscriptions.values():
+            if each.stops_at_ms is not None and each.stops_at_ms <= end_ms:
+                each.active = False
         self._reevaluate(account, day)
+        account.former_life = account.life
+        account.life = life_of(account, end_ms, self.config)
+        if account.former_life in NOBODYS and account.life not in NOBODYS:
+            account.back_ms = end_ms
+        self.lives[account.account_id, day] = account.life
+
+    def _close_account(self, account: Account, day: int) -> None:
         view = self._view(account, day)
         self._log.benchmark = self.fleet.benchmark(view)
         self._books.rules.expire(account, day, view.end_ms)
+        if account.life in NOBODYS:
+            self._judge.judge(view)
+            self._log.benchmark = None
+            return
         for detector in BEFORE_SCORE:
             self._evaluate(view, detector)
+        if speaks_alone(account):
+            for episode in list(account.episodes.values()):
+                if episode.kind in OF_USE and episode.kind not in ALONE:
+                    self._log.resolve(account, episode, "inhibited", view.end_ms)
         self._raise_overdue(view)
         self._books.relations.overdue(account, day, view.end_ms)
         self._judge.judge(view)
@@ -238,6 +271,8 @@ class Oracle:
                 return
             usage = detector.kind in USAGE_KINDS or detector.kind in PART_KINDS
             by = self.fleet.inhibitor(account, day) if usage else None
+            if by is None and detector.kind in OF_USE and (account.life == "paused" or speaks_alone(account)):
+                by = "account"
             if by is None and any(kind in detector.yields_to for kind, _ in account.episodes):
                 by = "account"
             if by is not None:
@@ -269,7 +304,7 @@ class Oracle:
             if ("invoice_overdue", key) in account.episodes:
                 continue
             paid_at = invoice.paid_at_ms
-            starts_at = due_at if paid_at is None else max(due_at, paid_at + 1)
+            starts_at = max(account.back_ms, due_at if paid_at is None else max(due_at, paid_at + 1))
             amount = float(invoice.left_minor())
             finding = Finding("error", amount, 0.0, (view.end_ms - due_at) / DAY_MS)
             opening = Opening("invoice_overdue", key, "risk", starts_at, view.end_ms, view.day)

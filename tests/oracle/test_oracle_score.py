@@ -40,7 +40,8 @@ def test_a_band_moves_on_the_third_day_of_the_same_candidate() -> None:
     story.signal(0, "csat", score=5.0)
     story.close(0)
     assert story.account.band == "green"
-    story.bill(1, "subscription_cancelled")
+    story.bill(1, "payment_failed")
+    story.bill(1, "invoice_overdue")
     story.close(3)
     bands = [entry.band for entry in story.oracle.health[ACCOUNT]]
     assert bands == ["green", "green", "green", "yellow"]

@@ -12,6 +12,7 @@ import holidays
 
 from tests.oracle.days import EPOCH
 from tests.oracle.level import Level, base_days, learn, weekday
+from tests.oracle.life import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -81,6 +82,10 @@ class View:
 
     def is_shut(self, day: int) -> bool:
         """Tell whether nothing is expected on the day."""
+        if status_of(self.account) == "paused" and self.account.profile is not None:
+            since = self.account.profile["status_since"]
+            if since is not None and self.days.of(since) <= day:
+                return True
         for start_ms, (end_ms, _) in self.account.shutdowns.items():
             if start_ms < end_ms and self.days.of(start_ms) <= day <= self.days.of(end_ms - 1):
                 return True

@@ -24,13 +24,13 @@ def upgrade() -> None:
     _create_alert_commands()
     _create_portfolio()
     _create_sink_positions()
-    for name, select in _VIEWS.items():
-        op.execute(f"CREATE VIEW {name} AS {_dated(select)}")
+    for name, select in VIEWS.items():
+        op.execute(f"CREATE VIEW {name} AS {dated(select)}")
 
 
 def downgrade() -> None:
     """Drop everything."""
-    for name in reversed(_VIEWS):
+    for name in reversed(VIEWS):
         op.execute(f"DROP VIEW {name}")
     for name in _TABLES:
         op.drop_table(name)
@@ -50,7 +50,7 @@ _TABLES = (
 )
 
 # `{at:name}` stands for column `name_ms` as a timestamp, by the name `name`.
-_VIEWS = {
+VIEWS = {
     "v_portfolio_metrics": """
         SELECT period, starts_on, ends_on, NULLIF(segment, '') AS segment, metric,
                NULLIF(dimension, '') AS dimension, value, n, low, high, currency, {at:as_of}
@@ -178,7 +178,7 @@ _ROLLED_UP = """
 """
 
 
-def _dated(select: str) -> str:
+def dated(select: str) -> str:
     if op.get_bind().dialect.name == "sqlite":
         stamp, date = (
             "strftime('%Y-%m-%dT%H:%M:%fZ', {0}_ms / 1000.0, 'unixepoch') AS {0}",

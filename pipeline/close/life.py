@@ -1,0 +1,39 @@
+"""What becomes of accounts with the day, before anything else is judged: subscriptions end, lives go on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.books.billing import end_due
+from pipeline.evidence.view import View
+from pipeline.state.life import unjudged
+from pipeline.state.state import State
+from pipeline.terms.arrays import Bools
+
+
+def end_subscriptions(state: State, day: int, held: Bools | None) -> None:
+    """End the subscriptions whose announced end has come by the end of the day."""
+    accounts, end_ms = state.accounts, state.days.end_ms(day)
+    due = accounts.next_end_ms[: accounts.size] <= end_ms
+    if held is not None:
+        due &= ~held
+    for row in np.flatnonzero(due).tolist():
+        end_due(accounts.books[row], end_ms)
+        accounts.unsummarised.add(row)
+        state.stale_context.add(row)
+        accounts.dirty[row] = True
+    accounts.summarise()
+
+
+def follow_life(state: State, view: View, rows: slice, live: Bools) -> None:
+    """Note what accounts have become in their books; of those that closed this day already, nothing is new."""
+    accounts = state.accounts
+    view.life = np.where(live, view.life, view.former_life)
+    accounts.life[rows] = view.life
+    back = unjudged(view.former_life) & ~unjudged(view.life)
+    for place in np.flatnonzero(view.life != view.former_life).tolist():
+        book = accounts.book(rows.start + place)
+        book.life = int(view.life[place])
+        if back[place]:
+            book.back_ms = view.end_ms
+        accounts.dirty[rows.start + place] = True
