@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.alerts.lifecycle import age, worsen
+from pipeline.alerts.lifecycle import Figures, age, go_on
 from pipeline.books.book import Episode
 from pipeline.close.account import ClosingAccount
 from pipeline.close.bands import follow_bands
 from pipeline.close.deadlines import ended, overdue
 from pipeline.close.inhibition import inhibitor, spoken_for
 from pipeline.detectors import BEFORE_SCORE, DETECTORS, Dated, Detector, Graded
+from pipeline.evidence.gaps import OUT_OF_SIGHT
+from pipeline.evidence.view import Finding, View
 from pipeline.kinds import KINDS
 from pipeline.state.life import is_quiet
 from pipeline.terms.kind import Kind
@@ -61,14 +63,23 @@ def _advance_all(account: ClosingAccount, numbers: range, raised: Sequence[int],
 
 def _go_on(account: ClosingAccount, detector: Detector, episode: Episode) -> None:
     view, finding, place = account.judged.view, account.judged.findings[detector.KIND.name], account.place
-    clear_days = episode.clear_days
+    clear_days, raised = episode.clear_days, bool(finding.raised[place])
     clear = detector.cleared(view, finding, place, episode.expected)
-    change = age(account.book, episode, view.day, view.end_ms, clear=clear)
-    if change is None and finding.raised[place]:
-        change = worsen(episode, _severity(account, detector.KIND), finding.values_at(place), view.end_ms)
+    change = age(account.book, detector.KIND, episode, view.day, view.end_ms, clear=clear, raised=raised)
+    if change is None and (raised or (detector.KIND.lasting and not clear)):
+        figures = finding.values_at(place) if raised else _still(view, place, finding, episode)
+        change = go_on(detector.KIND, episode, _severity(account, detector.KIND), figures, view.end_ms)
     if episode.clear_days != clear_days:
         account.state.accounts.dirty[account.row] = True
     account.take(episode, change)
+
+
+def _still(view: View, place: int, finding: Finding, episode: Episode) -> Figures:
+    """What holds of an open episode whose kind is neither raised nor clear: its reference is that of the opening."""
+    observed = float(finding.observed[place])
+    if episode.onset is not None and observed >= OUT_OF_SIGHT:
+        observed = float(view.day - episode.onset[0] + 1)
+    return observed, episode.expected, episode.evidence
 
 
 def _open_detected(account: ClosingAccount, detector: Detector, outcome: Outcome) -> None:

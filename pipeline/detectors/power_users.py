@@ -114,6 +114,7 @@ single_user_dependence = Condition(
         name="single_user_dependence",
         dimension="top_user_share",
         scope="other",
+        lasting=True,
         family="risk",
         severity="info",
         level="intermediate",

@@ -31,6 +31,7 @@ LONGEST = {
     "expected": 2_345_678.9,
     "dimension": "INV-2024-000123",
     "band": "yellow",
+    "due": " as of 2026-12-31",
 }
 
 

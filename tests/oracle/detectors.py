@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.oracle import relationship
 from tests.oracle.alerts import Finding
-from tests.oracle.alive import dormant, is_used_again
+from tests.oracle.alive import dormant, is_used_again, silent_severity
 from tests.oracle.combined import WEIGHTS, combined_evidence, fewer_speak
 from tests.oracle.levels import (
     FALLING,
@@ -86,7 +86,7 @@ def silence(view: View) -> Finding | None:
     evidence = -counted * math.log(1 - p)
     if counted < 7 - 1e-9 or evidence < view.log_arl:
         return None
-    return Finding("error", float(gap), 1 / p, evidence)
+    return Finding(silent_severity(view, "error"), float(gap), 1 / p, evidence, onset=(view.day - gap + 1,) * 3)
 
 
 def silence_is_clear(view: View, episode: Episode) -> bool:
@@ -124,14 +124,12 @@ def p1_open_is_clear(view: View, episode: Episode) -> bool:
 
 
 def renewal_at_risk(view: View) -> Finding | None:
-    renewal_at = (view.account.profile or {}).get("renewal_at")
-    band = view.account.band
-    if renewal_at is None or band == "green":
-        return None
-    left = view.days.of(renewal_at) - view.day
-    if not 0 <= left <= 90:
+    left, band = view.days_to_renewal, view.account.band
+    if left is None or left > 90 or band == "green":
         return None
     severity = {"red": "critical", "yellow": "error", "grey": "warning"}[band]
+    if left <= 30:
+        severity = {"warning": "error"}.get(severity, "critical")
     score = view.account.score
     evidence = 50.0 if band == "grey" or score is None else 100 - score
     return Finding(severity, float(left), 90.0, evidence)
@@ -151,7 +149,8 @@ def seat_saturation(view: View) -> Finding | None:
 
 
 def seat_saturation_is_clear(view: View, episode: Episode) -> bool:
-    return view.users_active(view.day - 27, view.day) < 0.8 * view.seats
+    users = view.users_active(view.day - 27, view.day)
+    return users < 0.8 * view.seats and users <= view.seats - 2
 
 
 def won_back(view: View) -> Finding | None:

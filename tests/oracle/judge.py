@@ -13,7 +13,6 @@ from tests.oracle.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXPIRY_DAYS = 84
 HEALTH_KINDS = ("health_changed", "health_unknown")
 PINNED = {"gone_quiet": "red", "paused": None, "ended": "grey", "test": "grey"}
 """Bands that do not follow the score; none: the present one."""
@@ -84,9 +83,6 @@ class Judge:
         changed = account.episodes.get(("health_changed", name))
         unknown = account.episodes.get(("health_unknown", name))
         if not moved:
-            for episode in (changed, unknown):
-                if episode and view.day - episode.opened_day >= EXPIRY_DAYS:
-                    log.resolve(account, episode, "expired", at_ms)
             return
         order = ("red", "yellow", "green")
         band = standing.band

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tests.oracle.ageing import steps, still_silent
 from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.books import Books
 from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
 from tests.oracle.fleet import PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
-from tests.oracle.judge import EXPIRY_DAYS, Judge
+from tests.oracle.judge import Judge
 from tests.oracle.life import ALONE, NOBODYS, OF_USE, life_of, speaks_alone, status_of
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
 from tests.oracle.view import View
@@ -18,7 +20,9 @@ from tests.oracle.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-CLEAR_DAYS = 5
+CLEAR_DAYS, EXPIRY_DAYS = 5, 84
+LASTING = {"silence": 5, "dormant": 5, "single_user_dependence": 5, "seat_saturation": 28, "quota_burn": 5}
+"""Kinds that end when they are clear only, after so many days."""
 
 
 class Oracle:
@@ -260,7 +264,7 @@ class Oracle:
             if finding is None:
                 self._log.retract(account, episode, at_ms)
             elif _differs(finding, episode):
-                self._log.update(account, episode, finding, "late_data", at_ms)
+                self._log.update(account, episode, replace(finding, severity=episode.severity), "late_data", at_ms)
 
     def _evaluate(self, view: View, detector: Detector) -> None:
         account, day = view.account, view.day
@@ -280,15 +284,20 @@ class Oracle:
             else:
                 self._open(view, detector.kind, detector.dimension, detector.family, finding)
             return
-        episode.clear_days = episode.clear_days + 1 if detector.is_clear(view, episode) else 0
-        if episode.clear_days >= CLEAR_DAYS:
-            self._log.resolve(account, episode, "recovered", view.end_ms)
-        elif day - episode.opened_day >= EXPIRY_DAYS:
-            self._log.resolve(account, episode, "expired", view.end_ms)
-        else:
-            finding = detector.raises(view)
-            if finding and SEVERITIES.index(finding.severity) > SEVERITIES.index(episode.severity):
-                self._log.update(account, episode, finding, "worsened", view.end_ms)
+        finding, clear = detector.raises(view), detector.is_clear(view, episode)
+        fades = detector.kind not in LASTING and day - episode.opened_day >= EXPIRY_DAYS
+        episode.clear_days = episode.clear_days + 1 if clear or (fades and finding is None) else 0
+        if episode.clear_days >= LASTING.get(detector.kind, CLEAR_DAYS):
+            self._log.resolve(account, episode, "recovered" if clear else "expired", view.end_ms)
+            return
+        if finding is None and detector.kind in ALONE and not clear:
+            finding = still_silent(view, episode)
+        if finding is None:
+            return
+        if SEVERITIES.index(finding.severity) > SEVERITIES.index(episode.severity):
+            self._log.update(account, episode, finding, "worsened", view.end_ms)
+        elif steps(detector.kind, finding.observed) != steps(detector.kind, episode.observed):
+            self._log.update(account, episode, finding, "detected", view.end_ms)
 
     def _open(self, view: View, kind: str, dimension: str, family: str, finding: Finding) -> None:
         starts_at_ms = self.days.start(view.day)

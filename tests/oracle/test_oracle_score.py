@@ -48,7 +48,7 @@ def test_a_band_moves_on_the_third_day_of_the_same_candidate() -> None:
     (moved,) = story.alerts("health_changed")
     # (4 + 0 + 3 + 2/3) / 14 = 54.8 since day 1, so the score of the day before is the same.
     assert (moved["severity"], moved["observed"], moved["expected"]) == ("warning", 54.8, 54.8)
-    story.bill(4, "subscription_reactivated")
+    story.bill(4, "invoice_paid")
     story.close(6)
     assert [(a["status"], a["severity"], a["transition_reason"]) for a in story.alerts("health_changed")] == [
         ("firing", "warning", "detected"),

@@ -128,6 +128,13 @@ class View:
         return factor
 
     @property
+    def days_to_renewal(self) -> int | None:
+        """Days until the renewal, if it is to come."""
+        renewal_at = (self.account.profile or {}).get("renewal_at")
+        left = -1 if renewal_at is None else self.days.of(renewal_at) - self.day
+        return left if left >= 0 else None
+
+    @property
     def prior_daily_actions(self) -> float:
         """What to expect of an account of its touch model before anything is known."""
         models = (None, "digital", "high_touch", "strategic")
