@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.books.billing import end_due
+from pipeline.close.inhibition import inhibitor
+from pipeline.detectors import dormant, silence
 from pipeline.evidence.view import View
-from pipeline.state.life import unjudged
+from pipeline.state.life import ACTIVE, GONE_QUIET, ONBOARDING, unjudged
 from pipeline.state.state import State
 from pipeline.terms.arrays import Bools
 
@@ -37,3 +39,20 @@ def follow_life(state: State, view: View, rows: slice, live: Bools) -> None:
         if back[place]:
             book.back_ms = view.end_ms
         accounts.dirty[rows.start + place] = True
+    for place in np.flatnonzero(live & _going_quiet(state, view, rows)).tolist():
+        accounts.book(rows.start + place).life = GONE_QUIET
+        accounts.dirty[rows.start + place] = True
+        view.life[place] = accounts.life[rows.start + place] = GONE_QUIET
+
+
+def _going_quiet(state: State, view: View, rows: slice) -> Bools:
+    """Of whom an alert opens today that says so: it is raised, and nothing that is open holds it back."""
+    found = np.zeros(len(view), dtype=np.bool_)
+    others = (view.life == ACTIVE) | (view.life == ONBOARDING)
+    for detector in (silence, dormant):
+        if detector.KIND.name in state.config.disabled_kinds:
+            continue
+        for place in np.flatnonzero(view.finding(detector).raised & others).tolist():
+            row = rows.start + place
+            found[place] |= inhibitor(state, row, state.accounts.book(row), detector.KIND) is None
+    return found

@@ -57,7 +57,7 @@ def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Par
     found = {of.KIND.name: Held(of, row, PATTERNS[request.param]) for row, of in enumerate(DETECTORS, 1)}
     for name, table in (("BEFORE_SCORE", BEFORE_SCORE), ("AFTER_SCORE", AFTER_SCORE), ("DETECTORS", DETECTORS)):
         monkeypatch.setattr(close_of_a_day, name, tuple(found[of.KIND.name] for of in table))
-    for name, value in (("DETECTORS", close_of_a_day.DETECTORS), ("_DATED", {}), ("_GRADED", {})):
+    for name, value in (("DETECTORS", tuple(found.values())), ("_DATED", {}), ("_GRADED", {})):
         monkeypatch.setattr(episodes, name, value)
     monkeypatch.setattr(View, "finding", lambda view, of: found[of.KIND.name].evaluate(view))
     partition = Partition(EngineConfig())
@@ -93,13 +93,9 @@ def test_what_a_record_tells_is_one_alert() -> None:
 
 def test_a_band_that_lasts_is_one_alert() -> None:
     stage = Stage()
-    for topic, events in {
-        "billing.events": [{"type": "subscription_started", "subscription_id": "s"}],
-        "ticket.events": [{"type": "commented", "ticket_id": "t"}],
-        "customer.signals": [{"type": "pulse", "score": 5.0}],
-    }.items():
-        for event in events:
-            stage.send(topic, event)
+    stage.send("billing.events", {"type": "subscription_started", "subscription_id": "s"})
+    stage.send("ticket.events", {"type": "commented", "ticket_id": "t"})
+    stage.send("customer.signals", {"type": "pulse", "score": 5.0})
     stage.pass_days(2)
     for kind in ("payment_failed", "invoice_overdue"):
         stage.send("billing.events", {"type": kind, "invoice_id": "i"})

@@ -225,9 +225,23 @@ class Oracle:
         self._reevaluate(account, day)
         account.former_life = account.life
         account.life = life_of(account, end_ms, self.config)
+        if account.life in {"active", "onboarding"} and self._goes_quiet(account, day):
+            account.life = "gone_quiet"
         if account.former_life in NOBODYS and account.life not in NOBODYS:
             account.back_ms = end_ms
         self.lives[account.account_id, day] = account.life
+
+    def _goes_quiet(self, account: Account, day: int) -> bool:
+        """Tell whether an alert that says so opens today, by what is open before."""
+        if self.fleet.inhibitor(account, day) is not None:
+            return False
+        for detector in BEFORE_SCORE:
+            if detector.kind not in ALONE or detector.kind in self.config.disabled_kinds:
+                continue
+            held_back = any(kind in detector.yields_to for kind, _ in account.episodes)
+            if not held_back and detector.raises(self._view(account, day)) is not None:
+                return True
+        return False
 
     def _close_account(self, account: Account, day: int) -> None:
         view = self._view(account, day)

@@ -212,7 +212,7 @@ def test_an_account_that_has_gone_quiet_is_red_with_one_alert_until_it_is_used_a
     paying.send(SIGNALS, {"type": "milestone_reached", "subject": "phase 2"})
     while "silence" not in paying.open:
         paying.pass_days(1)
-    assert paying.open == {"silence": "error"}
+    assert (paying.open, paying.life, paying.health["band"]) == ({"silence": "error"}, "gone_quiet", "red")
     for _ in range(200):
         paying.pass_days(1)
         assert "silence" in paying.open
