@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.health.records import PUBLISH_POINTS
+from pipeline.terms.money import money
 from schemas.topics import DAY_MS
 from sinks.database.account import read_account
 
@@ -21,28 +22,6 @@ _SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "inf
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _NONE = "–"
 _WORST = 5
-# ISO 4217 currencies whose minor unit is not a hundredth.
-_WHOLE = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-_THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
 
 def explain(url: str, account_id: str) -> dict[str, Any]:
@@ -64,7 +43,7 @@ def render(explanation: Mapping[str, Any]) -> RenderableType:
     for health in explanation["health"]:
         rows = [row for row in explanation["history"] if row["scorecard"] == health["scorecard"]]
         parts += [
-            _verdict(health),
+            _verdict(health, explanation["last_closed_day"]),
             _dimensions(health["dimensions"]),
             _monitorability(health),
             _history(rows),
@@ -95,8 +74,10 @@ def _stage(name: str | None, since_ms: int | None) -> str | None:
     return name if name is None or since_ms is None else f"{name} since {_date(since_ms)}"
 
 
-def _verdict(health: Mapping[str, Any]) -> RenderableType:
-    band = health["band"]
+def _verdict(health: Mapping[str, Any], last_closed_day: int) -> RenderableType:
+    band, day, since = health["band"], _day(health["day"]), ""
+    if last_closed_day > health["day"]:
+        since = f" (until {_day(last_closed_day)} in this band, and moved less than {PUBLISH_POINTS:.0f} points)"
     text = Text.assemble(
         ("Score ", "bold"),
         (_number(health.get("score")), "bold"),
@@ -104,7 +85,8 @@ def _verdict(health: Mapping[str, Any]) -> RenderableType:
         (band, _COLOURS.get(band, "")),
         _since(health["band_since"]),
         f" (before: {health['previous_band']})" if health.get("previous_band") not in {None, band} else "",
-        f"  as of the close of {_day(health['day'])} (moved less than {PUBLISH_POINTS:.0f} points since),",
+        _cap(health.get("band_reason")),
+        f"  as of the close of {day}{since},",
         f" scorecard {health['scorecard']} {health['version']},",
         f" {health['coverage']:.0%} of the weight known",
     )
@@ -134,14 +116,23 @@ def _since(at_ms: int | None) -> str:
     return " since the beginning" if at_ms is None else f" since {_date(at_ms)}"
 
 
+def _cap(reason: Mapping[str, Any] | None) -> str:
+    """The open alert that bounds the band."""
+    if reason is None:
+        return ""
+    about = f" of {reason['dimension']}" if reason["dimension"] else ""
+    by_score = f"by its score it is {reason['band_by_score']}"
+    return f", because the {reason['severity']} alert {reason['kind']}{about} is open ({by_score}),"
+
+
 def _family(rolled_up: Mapping[str, Any]) -> RenderableType:
     """The accounts below this one by one scorecard."""
     counts = ", ".join(f"{rolled_up[band]} {band}" for band in _COLOURS if rolled_up[band])
     text = Text.assemble((f"{rolled_up['accounts']} accounts below", "bold"), f" by {rolled_up['scorecard']}: {counts}")
     text.append(f"; mean score {_number(rolled_up['mean_score'])}, worst {_number(rolled_up['worst_score'])}")
     if rolled_up["arr_weighted_score"] is not None:
-        money = _money(rolled_up["red_arr_minor"], rolled_up["currency"])
-        text.append(f", by ARR {_number(rolled_up['arr_weighted_score'])}; {money} in red")
+        at_stake = _money(rolled_up["red_arr_minor"], rolled_up["currency"])
+        text.append(f", by ARR {_number(rolled_up['arr_weighted_score'])}; {at_stake} in red")
     worst = ", ".join(f"{child['account_id']} {_number(child['score'])}" for child in rolled_up["worst"][:_WORST])
     return Text(f"{text.plain}; worst: {worst}" if worst else text.plain)
 
@@ -264,10 +255,7 @@ def _number(value: float | None) -> str:
 
 
 def _money(minor: int | None, currency: str | None) -> str:
-    if minor is None:
-        return _NONE
-    units = 1 if currency in _WHOLE else 1000 if currency in _THOUSANDTHS else 100
-    return f"{minor / units:,.0f} {currency or ''}".rstrip()
+    return _NONE if minor is None else money(minor, currency)
 
 
 def _date(at_ms: int | None) -> str:

@@ -44,7 +44,7 @@ def run_worker(settings: Settings, *, embedded: bool = False, accept_epoch: bool
         accept_epoch: start although positions do not fit the topics any more.
     """
     metrics = Metrics(version=version("foreshock"))
-    metrics.rules_enabled(enabled_by_level(settings.kinds.disabled))
+    metrics.rules_enabled(enabled_by_level(settings.engine()))
     worker = Worker(
         settings.worker(embedded=embedded, accept_epoch=accept_epoch),
         topics=INPUT_TOPICS,

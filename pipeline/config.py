@@ -8,6 +8,7 @@ from hashlib import sha256
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
 from pipeline.terms.calendar import PlannedShutdown
+from pipeline.terms.kind import Kind
 from schemas.topics import DAY_MS
 
 MAX_LATENESS_DAYS = 7
@@ -56,6 +57,8 @@ class EngineConfig:
     """How long a P1 ticket may be open."""
     stage_days: tuple[tuple[str, int], ...] = ()
     """Lifecycle stages, and the days that each is expected to last at most."""
+    enabled_kinds: tuple[str, ...] = ()
+    """Kinds that are raised, although they are off unless named."""
     test_accounts: bool = False
     """Whether accounts for tests (`status` of the profile: test, internal) are judged and counted like any other."""
     disabled_kinds: tuple[str, ...] = ()
@@ -104,6 +107,16 @@ class EngineConfig:
     def allowed_lateness_ms(self) -> int:
         """How long after its end a day may still be amended."""
         return self.allowed_lateness_days * DAY_MS
+
+    def is_off(self, kind: Kind) -> bool:
+        """Whether a kind is switched off, or on only with a setting that is not made."""
+        made = {
+            "": True,
+            "kinds.enabled": kind.name in self.enabled_kinds,
+            "detection.basic_drop_pct": self.basic_drop_pct > 0,
+            "health.stage_days": bool(self.stage_days),
+        }
+        return kind.name in self.disabled_kinds or not made[kind.setting]
 
     @property
     def config_hash(self) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import get_args
 
+from pipeline.config import EngineConfig
 from pipeline.detectors import DETECTORS
 from pipeline.fleet.alerts import FLEET_KINDS
 from pipeline.health.kinds import HEALTH_KINDS
@@ -20,9 +21,9 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 """How demanding a kind is, in rising order."""
 
 
-def enabled_by_level(disabled: Collection[str]) -> dict[str, int]:
-    """Number of kinds of each level that are not switched off."""
-    levels = [kind.level for name, kind in KINDS.items() if name not in disabled]
+def enabled_by_level(config: EngineConfig) -> dict[str, int]:
+    """Number of kinds of each level that are not off."""
+    levels = [kind.level for kind in KINDS.values() if not config.is_off(kind)]
     return {level: levels.count(level) for level in LEVELS}
 
 

@@ -183,6 +183,11 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("foreshock_state_accounts", "gauge", "Accounts held in memory by partition.", (_PARTITION,)),
     MetricSpec("foreshock_state_bytes", "gauge", "Memory of the columnar state by partition.", (_PARTITION,)),
     MetricSpec(
+        "foreshock_unknown_countries_total",
+        "counter",
+        "Names of countries in profiles that are none with known holidays.",
+    ),
+    MetricSpec(
         "foreshock_state_evictions_total",
         "counter",
         "Users and features that an account had too many of, and ids forgotten before their time.",

@@ -153,6 +153,10 @@ class Metrics:
         """Users or features were dropped from accounts that had too many."""
         self._counter("foreshock_state_evictions_total", of).inc(count)
 
+    def unknown_country(self) -> None:
+        """A profile named a country that is none."""
+        self._counter("foreshock_unknown_countries_total").inc()
+
     def fleet_alerts(self, partition: int, counts: Mapping[str, int]) -> None:
         """As a partition knows it, so many alerts of the fleet and of segments are open, by kind."""
         for kind, count in counts.items():

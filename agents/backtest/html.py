@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from agents.backtest.charts import lead_time_chart, reliability_chart, series_chart
 from agents.backtest.run import Alert, told
 from pipeline.kinds import KINDS
+from pipeline.terms.money import money
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 960, 220, 40, 20
 _SHOWN_ALERTS = 500
@@ -72,6 +73,7 @@ def render(document: Mapping[str, Any], alerts: Sequence[Alert], *, title: str) 
     )
     environment.filters["day"] = _day
     environment.filters["day_before"] = lambda at_ms: _day(at_ms - 1)
+    environment.filters["money"] = money
     environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", " ")
     openings = [alert for alert in told(alerts) if alert["revision"] == 1]
     return environment.get_template("backtest.html.j2").render(

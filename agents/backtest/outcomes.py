@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from agents.backtest.run import in_order_of_detection, told
 from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
+from pipeline.portfolio.facts import leading_currency
 from pipeline.portfolio.subscriptions import changes_of, places
 from pipeline.scoring.judged import Alert, Outcome, Warned
 from pipeline.scoring.labels import Label
@@ -57,7 +58,7 @@ def outcomes_of(labels: Sequence[Label], files: EventFiles) -> list[Outcome]:
     found = [label for label in labels if label.kind in (*LOSSES, *GAINS)]
     worth = _Worth(files, {label.account_id for label in found})
     return [
-        Outcome(label.account_id, label.kind, label.at_ms, worth.before(label.account_id, label.at_ms))
+        Outcome(label.account_id, label.kind, label.at_ms, worth.before(label.account_id, label.at_ms), worth.currency)
         for label in found
     ]
 
@@ -108,23 +109,28 @@ def _false_alarm(warned: Warned) -> dict[str, Any]:
 
 
 class _Worth:
-    """Annual recurring revenue of some accounts at a time: from billing, else from the latest profile."""
+    """Annual recurring revenue of some accounts at a time: from billing, else from the latest profile.
+
+    Of the currency that most of their billing events, else profiles, name: amounts of others are no share of its sum.
+    """
 
     def __init__(self, files: EventFiles, accounts: set[str]) -> None:
         self._place = {account_id: place for place, account_id in enumerate(sorted(accounts))}
         wanted = pa.array(sorted(accounts), pa.string())
         billing = files.billing.filter(pc.is_in(files.billing.column("account_id"), wanted))
-        changes = changes_of(billing, places(self._place))
+        profiles = files.profiles.filter(pc.is_in(files.profiles.column("account_id"), wanted))
+        named = billing if billing.num_rows else profiles
+        self.currency = leading_currency(filter(None, named.column("currency").to_pylist()))
+        changes = changes_of(billing, places(self._place), self.currency)
         self._steps: dict[int, list[tuple[int, int]]] = {}
         for at_ms, place, delta in zip(
             changes.at_ms.tolist(), changes.account.tolist(), changes.mrr_minor.tolist(), strict=True
         ):
             self._steps.setdefault(place, []).append((at_ms, delta))
-        profiles = files.profiles.filter(pc.is_in(files.profiles.column("account_id"), wanted))
         self._profile = {
             row["account_id"]: row["arr_minor"]
-            for row in profiles.select(["account_id", "arr_minor"]).to_pylist()
-            if row["arr_minor"] is not None
+            for row in profiles.select(["account_id", "arr_minor", "currency"]).to_pylist()
+            if row["arr_minor"] is not None and (row["currency"] or "").upper() in {"", self.currency}
         }
 
     def before(self, account_id: str, at_ms: int) -> int | None:

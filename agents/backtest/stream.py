@@ -13,13 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.eventfiles.files import EventFiles
-from agents.replay.arrivals import Share, arrivals_of, day_ends, tick_times
+from agents.replay.arrivals import Share, arrivals_of, day_ends, tick_times, windows
 from pipeline.config import EngineConfig
 from pipeline.terms.arrays import I64
 from schemas.codec.batch import Batch, RecordKind
-
-_WINDOW_ROWS = 100_000
-_WINDOW_DAYS = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,47 +30,14 @@ class Window:
     """Time of the last tick."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Lane:
-    """One partition of one topic."""
-
-    topic: str
-    share: Share
-
-    def batch(self, first: int, last: int, ticks_ms: I64, seen_at_ms: int) -> Batch:
-        """The rows of days `first` to `last`, excluding `last`, with the tick of each."""
-        bounds = self.share.bounds
-        low, high = int(bounds[first]), int(bounds[last])
-        count = high - low + last - first
-        ticks = bounds[first + 1 : last + 1] - low + np.arange(last - first)
-        kind = np.full(count, RecordKind.EVENT, dtype=np.uint8)
-        kind[ticks] = RecordKind.TICK
-        occurred_at_ms = np.empty(count, dtype=np.int64)
-        occurred_at_ms[kind == RecordKind.EVENT] = self.share.occurred_at_ms[low:high]
-        occurred_at_ms[ticks] = ticks_ms[first:last]
-        begin = low + first
-        return Batch(
-            topic=self.topic,
-            begin=begin,
-            end=begin + count,
-            offsets=np.arange(begin, begin + count, dtype=np.int64),
-            seen_at_ms=np.full(count, seen_at_ms, dtype=np.int64),
-            kind=kind,
-            occurred_at_ms=occurred_at_ms,
-            events=self.share.events.slice(low, high - low),
-        )
-
-
 class Stream:
     """The whole input, window by window."""
 
     def __init__(self, files: EventFiles, config: EngineConfig, partitions: int, seen_at_ms: int) -> None:
         """`seen_at_ms` is the arrival time of all records, against which a future date is judged."""
-        topics = arrivals_of(files)
-        self._ticks_ms = tick_times(topics, day_ends(config))
-        self._lanes = [
-            _Lane(topic.topic, share) for topic in topics for share in topic.shares(partitions, self._ticks_ms)
-        ]
+        self._topics = arrivals_of(files)
+        self._partitions = partitions
+        self._ticks_ms = tick_times(self._topics, day_ends(config))
         self._seen_at_ms = seen_at_ms
 
     @property
@@ -83,17 +47,31 @@ class Stream:
 
     def windows(self) -> Iterator[Window]:
         """All windows in order."""
-        first = 0
-        ends = np.sum([lane.share.bounds for lane in self._lanes], axis=0)
-        while first < self.days:
-            full = int(np.searchsorted(ends, ends[first] + _WINDOW_ROWS))
-            last = min(self.days, first + _WINDOW_DAYS, max(first + 1, full))
+        for first, last, shares in windows(self._topics, self._partitions, self._ticks_ms):
+            ticks_ms = self._ticks_ms[first:last]
             yield Window(
-                tuple(
-                    (lane.share.number, lane.batch(first, last, self._ticks_ms, self._seen_at_ms))
-                    for lane in self._lanes
-                ),
-                int(ends[last] - ends[first]),
-                int(self._ticks_ms[last - 1]),
+                tuple((share.number, self._batch(share, first, ticks_ms)) for share in shares),
+                sum(share.events.num_rows for share in shares),
+                int(ticks_ms[-1]),
             )
-            first = last
+
+    def _batch(self, share: Share, first: int, ticks_ms: I64) -> Batch:
+        """The rows of days from `first` on, with the tick of each."""
+        count = share.events.num_rows + len(ticks_ms)
+        ticks = share.bounds[1:] + np.arange(len(ticks_ms))
+        kind = np.full(count, RecordKind.EVENT, dtype=np.uint8)
+        kind[ticks] = RecordKind.TICK
+        occurred_at_ms = np.empty(count, dtype=np.int64)
+        occurred_at_ms[kind == RecordKind.EVENT] = share.occurred_at_ms
+        occurred_at_ms[ticks] = ticks_ms
+        begin = share.begin + first
+        return Batch(
+            topic=share.topic,
+            begin=begin,
+            end=begin + count,
+            offsets=np.arange(begin, begin + count, dtype=np.int64),
+            seen_at_ms=np.full(count, self._seen_at_ms, dtype=np.int64),
+            kind=kind,
+            occurred_at_ms=occurred_at_ms,
+            events=share.events,
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,14 +11,14 @@ import typer
 
 from agents.cli.console import err, out, print_json, print_table, progress
 from agents.cli.failures import USAGE
-from agents.cli.inputs import files_document, show_files, warn_of_files
-from agents.cli.options import ConfigFile, Json, TimeUnit, UtcOffset, settings, times_as
+from agents.cli.inputs import counted, files_document, read_files, show_files, warn_of_files
+from agents.cli.options import ConfigFile, Json, TimeUnit, UtcOffset, settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agents.backtest.run import Replayed
-    from agents.eventfiles.files import EventFiles, TimesAs
+    from agents.eventfiles.files import EventFiles
     from pipeline.config import EngineConfig
     from pipeline.scoring.labels import Label
 
@@ -67,8 +66,9 @@ def backtest(
     from agents.eventfiles.files import read_labels
     from agents.portfolio import portfolio_of, write_portfolio
 
-    engine = settings(config).engine()
-    files = _read(events, times_as(time_unit, utc_offset), time.time_ns() // 1_000_000 + engine.max_skew_ms)
+    chosen = settings(config)
+    engine = chosen.engine()
+    files = read_files(events, chosen, time_unit, utc_offset)
     known = read_labels(labels) if labels is not None else None
     to.mkdir(parents=True, exist_ok=True)
     warn_of_files(files)
@@ -91,13 +91,6 @@ def backtest(
         print_json({**summary_of(document), "files": files_document(files)})
     else:
         _show(document, to)
-
-
-def _read(events: Path, written: TimesAs, latest_ms: int) -> EventFiles:
-    from agents.eventfiles.files import read_events
-
-    with err.status(f"reading {events}"):
-        return read_events(events, times_as=written, latest_ms=latest_ms)
 
 
 def _replay(files: EventFiles, engine: EngineConfig, partitions: int) -> Replayed:
@@ -157,8 +150,8 @@ def _write_json(document: dict[str, Any], target: Path) -> None:
 def _show(document: dict[str, Any], to: Path) -> None:
     found, alerts, speed = document["input"], document["alerts"], document["speed"]
     out.print(
-        f"{found['events']:,} events of {document['accounts']['total']:,} accounts, "
-        f"{found['days_closed']:,} days in {speed['elapsed_s']:.1f} s ({speed['events_per_s']:,} events/s)",
+        f"{counted(found['events'], 'event')} of {counted(document['accounts']['total'], 'account')}, "
+        f"{counted(found['days_closed'], 'day')} in {speed['elapsed_s']:.1f} s ({speed['events_per_s']:,} events/s)",
         highlight=False,
     )
     for letter in found["dead_letters"]:

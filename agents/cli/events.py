@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,8 +10,8 @@ import typer
 
 from agents.cli.console import err, out, print_json, print_table, progress
 from agents.cli.failures import USAGE
-from agents.cli.inputs import days_of, files_document, show_files, warn_of_files
-from agents.cli.options import ConfigFile, EventFolder, Json, TimeUnit, UtcOffset, settings, times_as
+from agents.cli.inputs import counted, days_of, files_document, read_files, show_files, warn_of_files
+from agents.cli.options import ConfigFile, EventFolder, Json, TimeUnit, UtcOffset, settings
 from schemas.errors import UsageError
 
 if TYPE_CHECKING:
@@ -106,17 +105,10 @@ def emit(
 
     Example: foreshock emit sample --max-lag 20000
     """
-    from agents.eventfiles.files import read_events
     from agents.replay.emit import Emitted
 
     chosen = settings(config)
-    with err.status(f"reading {events}"):
-        files = read_events(
-            events,
-            times_as=times_as(time_unit, utc_offset),
-            latest_ms=time.time_ns() // 1_000_000 + chosen.engine().max_skew_ms,
-            record_bytes=chosen.limits.record_bytes,
-        )
+    files = read_files(events, chosen, time_unit, utc_offset)
     warn_of_files(files)
     if not json:
         show_files(files, chosen.engine(), "produce")
@@ -139,7 +131,10 @@ def emit(
     if json:
         return
     if dry_run:
-        out.print(f"{files.rows} good rows, {len(files.rejected)} rejects, nothing produced", highlight=False)
+        out.print(
+            f"{counted(files.rows, 'good row')}, {counted(len(files.rejected), 'reject')}, nothing produced",
+            highlight=False,
+        )
         return
     print_table(["topic", "records"], emitted.by_topic.items())
     out.print(f"{emitted.events} events and {emitted.ticks} ticks acknowledged", highlight=False)
@@ -157,7 +152,7 @@ def _report_rejects(events: Path, to: Path | None, files: EventFiles, *, ignore:
         err.print(str(reject), markup=False, highlight=False, soft_wrap=True)
     more = len(files.rejected) - _SHOWN_REJECTS
     others = f"and {more} more; " if more > 0 else ""
-    err.print(f"{others}{len(files.rejected)} rejects are in {target}", markup=False, highlight=False)
+    err.print(f"{others}{counted(len(files.rejected), 'reject')} in {target}", markup=False, highlight=False)
     if not ignore:
         err.print("nothing was produced; mend the rows, or leave them out with --skip-bad", markup=False)
     return not ignore

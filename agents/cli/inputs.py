@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from agents.cli.console import err, out, print_table
+from agents.cli.options import times_as
 
 if TYPE_CHECKING:
     from agents.eventfiles.files import EventFiles
+    from agents.settings import Settings
     from pipeline.config import EngineConfig
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def read_files(events: Path, chosen: Settings, unit: Literal["s", "ms", "us"], utc_offset: str) -> EventFiles:
+    """Event files as the workers would take them now. Raises EventFileError, UsageError."""
+    from agents.eventfiles.files import read_events
+
+    with err.status(f"reading {events}"):
+        return read_events(
+            events,
+            times_as=times_as(unit, utc_offset),
+            latest_ms=time.time_ns() // 1_000_000 + chosen.engine().max_skew_ms,
+            record_bytes=chosen.limits.record_bytes,
+            memory_bytes=chosen.limits.event_files_bytes,
+        )
 
 
 def files_document(files: EventFiles) -> list[dict[str, Any]]:
@@ -40,7 +58,7 @@ def days_of(files: EventFiles, engine: EngineConfig) -> int:
     """How many days the events end, which is how many ticks each partition of each topic gets."""
     from agents.replay.arrivals import arrivals_of, day_ends, tick_times
 
-    return len(tick_times(arrivals_of(files), day_ends(engine)))
+    return files.rows and len(tick_times(arrivals_of(files), day_ends(engine)))
 
 
 def show_files(files: EventFiles, engine: EngineConfig, verb: str) -> None:
@@ -54,13 +72,19 @@ def show_files(files: EventFiles, engine: EngineConfig, verb: str) -> None:
     accounts = set().union(*(one.accounts for one in files.summaries))
     duplicates = sum(one.duplicates for one in files.summaries)
     out.print(
-        f"to {verb}: {files.rows} events of {len(accounts)} accounts over {days_of(files, engine)} days"
+        f"to {verb}: {counted(files.rows, 'event')} of {counted(len(accounts), 'account')} "
+        f"over {counted(days_of(files, engine), 'day')}"
         + (f"; {duplicates} of them are duplicates, which count once" if duplicates else ""),
         highlight=False,
     )
     if len(documents) > 1:
         alone = ", ".join(f"{one['file']} {one['accounts_in_no_other']} of {one['accounts']}" for one in documents)
         out.print(f"accounts in no other file: {alone}", markup=False, highlight=False, soft_wrap=True)
+
+
+def counted(number: int, thing: str) -> str:
+    """So many things."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def warn_of_files(files: EventFiles) -> None:
@@ -70,7 +94,7 @@ def warn_of_files(files: EventFiles) -> None:
 
 
 def _warnings(files: EventFiles) -> Iterator[str]:
-    from agents.eventfiles.summary import doubtful_accounts
+    from agents.eventfiles.summary import doubtful_accounts, unknown_countries
 
     yield from files.notes
     for one in files.summaries:
@@ -80,6 +104,7 @@ def _warnings(files: EventFiles) -> Iterator[str]:
         if more:
             yield f"{one.file}: {more} more rows stand in an earlier row too"
     yield from doubtful_accounts(account for one in files.summaries for account in one.accounts)
+    yield from unknown_countries(files)
 
 
 def _instant(at_ms: int | None) -> str | None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.cli.console import err, out, print_json, print_table
-from agents.cli.options import ConfigFile, Json, settings
+from agents.cli.inputs import counted, read_files, warn_of_files
+from agents.cli.options import ConfigFile, Json, TimeUnit, UtcOffset, settings
+from pipeline.terms.money import money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,8 @@ def portfolio(
     gross_margin: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of revenue, for the lifetime value.")
     ] = 0.8,
+    time_unit: TimeUnit = "ms",
+    utc_offset: UtcOffset = "+00:00",
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
@@ -38,20 +42,22 @@ def portfolio(
 
     Example: foreshock portfolio --events sample --out result
     """
-    from agents.eventfiles.files import EventFileError, read_events
+    from agents.eventfiles.files import EventFileError
     from agents.portfolio import document_of, portfolio_of, write_portfolio
 
-    known = settings(config)
-    with err.status(f"reading {events}"):
-        files = read_events(events)
+    chosen = settings(config)
+    files = read_files(events, chosen, time_unit, utc_offset)
+    warn_of_files(files)
     unread = [str(one) for one in files.rejected if not one.row]
     if unread:
         raise EventFileError(unread)
     if files.rejected:
-        err.print(f"{len({(one.file, one.row) for one in files.rejected})} bad rows are left out", highlight=False)
+        err.print(
+            f"{counted(len({(one.file, one.row) for one in files.rejected}), 'bad row')} left out", highlight=False
+        )
     with err.status("computing"):
-        tests = known.detection.test_accounts
-        found = portfolio_of(files, known.app.timezone, gross_margin=gross_margin, tests=tests)
+        tests = chosen.detection.test_accounts
+        found = portfolio_of(files, chosen.app.timezone, gross_margin=gross_margin, tests=tests)
     if to is not None:
         to.mkdir(parents=True, exist_ok=True)
         write_portfolio(found, to)
@@ -69,14 +75,14 @@ def _show(found: Portfolio) -> None:
     rows = [
         (
             metric if dimension is None else f"{metric} ({dimension})",
-            *(_value(values.get((period, metric, dimension))) for period, _, _ in periods),
+            *(_value(values.get((period, metric, dimension)), found.currency) for period, _, _ in periods),
         )
         for metric, dimension in metrics
     ]
     print_table(["metric", *(f"{starts} to {ends}" for _, starts, ends in periods)], rows)
     if found.currency is not None:
         others = found.accounts_in_other_currencies
-        out.print(f"revenue in minor units of {found.currency}; {others} accounts pay in others", highlight=False)
+        out.print(f"revenue in {found.currency}; in others: {counted(others, 'account')}", highlight=False)
 
 
 def _latest(figures: Sequence[Figure]) -> list[Figure]:
@@ -87,8 +93,10 @@ def _latest(figures: Sequence[Figure]) -> list[Figure]:
     return [each for each in figures if each.segment is None and each.ends_on == last[each.period]]
 
 
-def _value(figure: Figure | None) -> str:
+def _value(figure: Figure | None, currency: str | None) -> str:
     if figure is None or figure.value is None:
         return "-"
+    if figure.metric.endswith("_minor"):
+        return money(figure.value, currency)
     interval = "" if figure.low is None or figure.high is None else f" ({figure.low:.3g} to {figure.high:.3g})"
     return f"{figure.value:,.4g}{interval}"

@@ -37,14 +37,14 @@ def print_rules(
         typer.echo(kinds_page(KINDS.values()))
         return
 
-    disabled = settings(config).kinds.disabled
+    engine = settings(config).engine()
     rows = [
         {
             "kind": name,
             "family": kind.family,
             "level": kind.level,
             "severity": kind.severity,
-            "enabled": name not in disabled,
+            "enabled": not engine.is_off(kind),
             "immediate": kind.immediate,
             "condition": kind.condition,
             "resolution": kind.resolution,
@@ -53,7 +53,7 @@ def print_rules(
         for name, kind in KINDS.items()
     ]
     if json:
-        print_json({"kinds": rows, "enabled": enabled_by_level(disabled)})
+        print_json({"kinds": rows, "enabled": enabled_by_level(engine)})
         return
     columns = ("kind", "family", "level", "severity", "enabled", "condition", "resolution")
     cells = [
@@ -61,7 +61,7 @@ def print_rules(
         for row, kind in zip(rows, KINDS.values(), strict=True)
     ]
     print_table(["kind", "family", "level", "severity", "on", "raised when", "ends when", "next step"], cells)
-    levels = ", ".join(f"{count} {level}" for level, count in enabled_by_level(disabled).items())
+    levels = ", ".join(f"{count} {level}" for level, count in enabled_by_level(engine).items())
     out.print(f"enabled: {levels}", highlight=False)
 
 

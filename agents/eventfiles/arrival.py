@@ -13,6 +13,9 @@ from schemas.validation import EVENT_TIME
 ARRIVED_AT = "arrived_at"
 """A column that only files have: when a row reached its topic. No event has it."""
 
+EXPORT, FILE, ROW = "#export", "#file", "#row"
+"""Columns that only rows have which are being read: numbers of what was exported at once, of the file, and in it."""
+
 _BEFORE_ALL = np.iinfo(np.int64).min
 
 
@@ -21,15 +24,15 @@ def file_schema(schema_name: str) -> pa.Schema:
     return arrow_schema(schema_name).append(pa.field(ARRIVED_AT, pa.int64()))
 
 
-def in_order_of_arrival(table: pa.Table, schema_name: str) -> pa.Table:
-    """The rows by `arrived_at`, or by event time where that is null, without that column.
+def rows_schema(schema_name: str) -> pa.Schema:
+    """Columns of good rows, with the places from which they come."""
+    return pa.schema([*file_schema(schema_name), *(pa.field(name, pa.int64()) for name in (EXPORT, FILE, ROW))])
 
-    Rows without any time come first; rows of the same time keep their order.
-    """
+
+def with_times_of_arrival(table: pa.Table, schema_name: str) -> pa.Table:
+    """The table with an `arrived_at` wherever there is an event time."""
     arrived_at = pc.coalesce(table.column(ARRIVED_AT), table.column(EVENT_TIME[schema_name]))
-    table = table.drop_columns(ARRIVED_AT)
-    times = _numbers(arrived_at, _BEFORE_ALL)
-    return table if _rises(times) else table.take(pa.array(np.argsort(times, kind="stable")))
+    return table.set_column(table.schema.get_field_index(ARRIVED_AT), ARRIVED_AT, arrived_at)
 
 
 def with_arrival(table: pa.Table, schema_name: str) -> pa.Table:

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _LONGEST_FIELD = 2**31 - 1
+_LONGEST_ROW = 1 << 20
+"""So far the end of a quote is looked for beyond a piece of a file."""
 # The limit is the module's; the size of a row is judged as a record, like that of every other.
 csv.field_size_limit(_LONGEST_FIELD)
 
-_QUOTE = ord('"')
+_QUOTE, _LF, _CR = map(ord, '"\n\r')
 _BEFORE = np.frombuffer(b',\r\n"', dtype=np.uint8)
 """What an opening quote stands after and a closing one before, if not at an end; a doubled quote closes and opens."""
 
@@ -43,9 +45,48 @@ class CsvTable(NamedTuple):
     """Line of each row, if that has been looked at."""
 
 
-def header(text: bytes) -> list[str]:
-    """The names of the columns; none in an empty file."""
-    return next(filter(None, csv.reader(io.StringIO(text.decode(), newline=""))), [])
+class Header(NamedTuple):
+    """The first row that is not empty."""
+
+    names: list[str]
+    """Of the columns; none in an empty file."""
+    text: bytes
+    """Up to the end of its line."""
+    lines: int
+
+
+def header(text: bytes) -> Header:
+    """The header of a text."""
+    reader = csv.reader(io.StringIO(text.decode(), newline=""))
+    names = next(filter(None, reader), [])
+    lines = io.StringIO(text.decode(), newline="")
+    return Header(names, "".join(next(lines, "") for _ in range(reader.line_num)).encode(), reader.line_num)
+
+
+def row_end(text: bytes) -> int:
+    """Where the last whole row ends; 0 if none does.
+
+    That is behind the last line end outside of quotes, or behind the last at all where a quote seems not to be closed.
+    """
+    found = np.frombuffer(text, dtype=np.uint8)
+    after = np.append(found[1:], _LF)
+    ends = np.flatnonzero((found == _LF) | ((found == _CR) & (after != _LF)))
+    quotes = np.searchsorted(np.flatnonzero(found == _QUOTE), ends)
+    outside = ends[quotes % 2 == 0]
+    if len(outside):
+        return int(outside[-1]) + 1
+    return int(ends[-1]) + 1 if len(ends) and len(text) > _LONGEST_ROW else 0
+
+
+def lines_of(table: CsvTable, text: bytes) -> Sequence[int]:
+    """The line of each row, as an editor counts."""
+    if table.lines is not None:
+        return table.lines
+    ends = text.count(b"\n") or text.count(b"\r")
+    plain = b"\n" not in text or text.count(b"\r") == text.count(b"\r\n")
+    if plain and ends + (text[-1:] not in b"\r\n") == table.rows + 1:
+        return range(2, table.rows + 2)
+    return [row.line for row in csv_rows(text)][1:]
 
 
 def read_csv(text: bytes, names: Sequence[str], wanted: Sequence[str]) -> CsvTable:

@@ -11,10 +11,11 @@ import pyarrow as pa
 from agents.eventfiles.arrival import file_schema
 from agents.eventfiles.convert import AS_WRITTEN, TimesAs
 from agents.eventfiles.labels import read_labels
-from agents.eventfiles.read import SUFFIXES, UnreadableError, read_columns
+from agents.eventfiles.read import SUFFIXES, UnreadableError, read_blocks
 from agents.eventfiles.rejects import REJECTS_SUFFIX
-from agents.eventfiles.rows import CheckedFile, check_rows
-from agents.eventfiles.summary import join
+from agents.eventfiles.rows import Checking
+from agents.eventfiles.runs import Scratch
+from agents.eventfiles.topic import Joined, Joining
 from agents.eventfiles.types import TOPIC_OF, EventFileError, EventFiles, EventTables, Rejected, topic_name
 from agents.eventfiles.write import LABELS_FILE, Format, write_events
 from pipeline.simulate.tables import arrow_schema
@@ -36,11 +37,16 @@ __all__ = [
 ]
 
 
+MEMORY_BYTES = 1 << 29
+_PIECES = 16
+"""Of a file in memory, while one of them is taken apart and converted."""
+
+
 class _Found(NamedTuple):
     """What is in a folder."""
 
-    files: dict[str, list[Path]]
-    """By the name of their topic."""
+    files: dict[str, list[tuple[int, Path]]]
+    """By the name of their topic, each with a number of what was exported at once."""
     notes: list[str]
     """Why others are no event files."""
     unusable: list[Rejected]
@@ -53,6 +59,7 @@ def read_events(
     times_as: TimesAs = AS_WRITTEN,
     latest_ms: int | None = None,
     record_bytes: int = MAX_RECORD_BYTES,
+    memory_bytes: int = MEMORY_BYTES,
 ) -> EventFiles:
     """Read a folder of event files, or one of them; bad rows are left out and reported in `rejected`.
 
@@ -65,6 +72,7 @@ def read_events(
         times_as: how times are written that do not say it themselves.
         latest_ms: rows of a later event time are bad, because they lie in the future; None: whatever lies there.
         record_bytes: the largest record that the workers take.
+        memory_bytes: of rows; more are sorted in runs on disk, and the tables are mapped from there.
 
     Raises:
         EventFileError: no event file is there, or none can be used.
@@ -72,23 +80,31 @@ def read_events(
     root = Path(path)
     found = _find(root)
     notes, rejected = list(found.notes), list(found.unusable)
-    read: dict[str, list[tuple[str, CheckedFile]]] = {}
-    for name, file in ((name, file) for name, files in found.files.items() for file in files):
-        schema_name = TOPICS[TOPIC_OF[name]].schema
-        shown = _shown(file, root)
-        try:
-            raw = read_columns(file, file_schema(schema_name))
-            checked = check_rows(
-                raw, schema_name, shown, times_as=times_as, latest_ms=latest_ms, record_bytes=record_bytes
-            )
-        except UnreadableError as error:
-            rejected.append(_whole(shown, str(error)))
-            continue
-        read.setdefault(name, []).append((shown, checked))
-        notes += checked.notes
-    if not read:
+    joined: dict[str, Joined] = {}
+    with Scratch(memory_bytes) as scratch:
+        for name, exports in found.files.items():
+            joining = Joining(TOPIC_OF[name], scratch)
+            used = False
+            for export, file in exports:
+                checking = Checking(
+                    TOPICS[TOPIC_OF[name]].schema,
+                    _shown(file, root),
+                    times_as=times_as,
+                    latest_ms=latest_ms,
+                    record_bytes=record_bytes,
+                )
+                try:
+                    _read(file, _shown(file, root), export, checking, joining, memory_bytes // _PIECES)
+                except UnreadableError as error:
+                    joining.drop()
+                    rejected.append(_whole(_shown(file, root), str(error)))
+                else:
+                    used = True
+                    notes += checking.notes()
+            if used:
+                joined[name] = joining.result()
+    if not joined:
         raise EventFileError([*map(str, rejected), *([] if rejected else [_nothing_in(root), *notes])])
-    joined = {name: join(TOPIC_OF[name], files) for name, files in read.items()}
     summaries = tuple(summary for one in joined.values() for summary in one.summaries)
     return EventFiles(
         **{name: joined[name].table if name in joined else _empty(name) for name in TOPIC_OF},
@@ -99,13 +115,25 @@ def read_events(
     )
 
 
+def _read(file: Path, shown: str, export: int, checking: Checking, joining: Joining, block_bytes: int) -> None:
+    """Read a file piece by piece."""
+    joining.begin(shown)
+    for raw in read_blocks(file, file_schema(checking.schema_name), block_bytes):
+        checked = checking.check(raw)
+        if not file.name.lower().removesuffix(".gz").endswith(".jsonl"):
+            # Every piece has the same columns.
+            checking.require_columns()
+        joining.add(checked, export)
+    checking.require_columns()
+
+
 def _find(path: Path) -> _Found:
     """The event files at a path."""
     if not path.exists():
         raise EventFileError([f"{path} does not exist"])
     found = _Found({name: [] for name in TOPIC_OF}, [], [])
     is_one = path.is_file() or (_is_known(path) and topic_name(path) is not None)
-    for each in [path] if is_one else sorted(path.iterdir()):
+    for export, each in enumerate([path] if is_one else sorted(path.iterdir())):
         name = topic_name(each)
         if each.name.startswith((".", "_")) or each.name == LABELS_FILE:
             continue
@@ -114,7 +142,7 @@ def _find(path: Path) -> _Found:
             continue
         for part in _parts(each):
             if _is_known(part):
-                found.files[name].append(part)
+                found.files[name].append((export, part))
             else:
                 reason = f"unknown kind of file; known are {', '.join(SUFFIXES)}"
                 found.unusable.append(_whole(_shown(part, path), reason))
@@ -144,7 +172,10 @@ def _nameless(file: Path) -> str:
     if file.name.endswith(REJECTS_SUFFIX):
         return "a list of rejected rows"
     near = get_close_matches(file.name.lower().partition(".")[0], TOPIC_OF, n=1)
-    return f"its name begins with none of {', '.join(TOPIC_OF)}" + "".join(f"; did you mean {each}?" for each in near)
+    hint = "; a folder is read where its name does, or where it is named itself" if file.is_dir() else ""
+    return f"its name begins with none of {', '.join(TOPIC_OF)}{hint}" + "".join(
+        f"; did you mean {each}?" for each in near
+    )
 
 
 def _nothing_in(path: Path) -> str:

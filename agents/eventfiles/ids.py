@@ -10,14 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from agents.eventfiles.arrival import ARRIVED_AT
+from agents.eventfiles.arrival import ARRIVED_AT, EXPORT, FILE, ROW
 from pipeline.terms.arrays import I64, Bools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ID_BYTES = 12
-_NO_CONTENT = ("event_id", ARRIVED_AT)
+ID_CHARACTERS = 2 * _ID_BYTES
+_NO_CONTENT = ("event_id", ARRIVED_AT, EXPORT, FILE, ROW)
 
 
 class Repeats(NamedTuple):
@@ -29,36 +30,40 @@ class Repeats(NamedTuple):
     """With other content, so that one of the two would be lost."""
 
 
-def fill_event_ids(columns: Mapping[str, pa.Array]) -> pa.Array:
-    """`event_id` with nulls replaced by a hash of the row's converted values and of how many equal rows stand before.
+def with_event_ids(table: pa.Table) -> pa.Table:
+    """The table with nulls in `event_id` replaced by a hash of what the row says and how many equal ones come before.
 
-    So equal rows of one file are several events, and the same rows in another file are the same events.
+    Those count that stand in the same export. So its equal rows are several events, and the same rows of another one
+    are the same events. All rows of one time must be in the table, in their order.
     """
-    given = columns["event_id"]
+    given = table.column("event_id")
     if given.null_count == 0:
-        return given
-    if given.null_count < len(given):
-        rows = pc.indices_nonzero(given.is_null())
-        columns = {name: values.take(rows) for name, values in columns.items()}
+        return table
+    columns = _taken(table, np.flatnonzero(given.is_null().to_numpy()))
     content = _content(columns)
-    seen = _seen_before(content.dictionary_encode().indices.to_numpy())
+    seen = _seen_before(_codes(content) * (pc.max(columns[EXPORT]).as_py() + 1) + columns[EXPORT].to_numpy())
     derived = [
         blake2b(text, digest_size=_ID_BYTES, salt=before.to_bytes(8, "little")).hexdigest()
         for text, before in zip(content.cast(pa.binary()).to_pylist(), seen.tolist(), strict=True)
     ]
-    return pc.replace_with_mask(given, given.is_null(), pa.array(derived, pa.string()))
+    filled = pc.replace_with_mask(
+        given.combine_chunks(), given.is_null().combine_chunks(), pa.array(derived, pa.string())
+    )
+    return table.set_column(table.schema.get_field_index("event_id"), table.schema.field("event_id"), filled)
 
 
 def repeats_of(table: pa.Table) -> Repeats:
-    """Which rows of a topic's table repeat an event; the first row of an event does not."""
+    """Which rows of a topic's table repeat an event; the first row of an event, as the files have them, does not."""
     same, other = np.zeros((2, table.num_rows), dtype=bool)
+    order = np.lexsort((table.column(ROW).to_numpy(), table.column(FILE).to_numpy()))
+    table = table.take(pa.array(order))
     codes = _codes(table.column("event_id").combine_chunks())
     _ids, first = np.unique(codes, return_index=True)
     again = np.setdiff1d(np.arange(len(codes)), first, assume_unique=True)
     if len(again):
         as_first = pc.equal(_content(_taken(table, again)), _content(_taken(table, first[codes[again]])))
-        same[again] = as_first.to_numpy(zero_copy_only=False)
-        other[again] = ~same[again]
+        same[order[again]] = as_first.to_numpy(zero_copy_only=False)
+        other[order[again]] = ~same[order[again]]
     return Repeats(same, other)
 
 

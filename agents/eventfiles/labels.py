@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from agents.eventfiles.convert import ID, TIME, convert
-from agents.eventfiles.read import RawColumns, UnreadableError, read_columns
+from agents.eventfiles.read import WHOLE, RawColumns, UnreadableError, read_blocks
+from agents.eventfiles.rows import without_markers
 from agents.eventfiles.types import EventFileError
 from pipeline.scoring.labels import LABEL_RULES, Label
 from pipeline.simulate.tables import LABELS
@@ -28,7 +29,7 @@ def read_labels(path: Path | str) -> list[Label]:
     """
     file = Path(path)
     try:
-        raw = read_columns(file, LABELS)
+        (raw,) = read_blocks(file, LABELS, WHOLE)
     except UnreadableError as error:
         raise EventFileError([f"{file.name}: {error}"]) from error
     lacking = [name for name in _REQUIRED if name not in raw.columns]
@@ -37,7 +38,8 @@ def read_labels(path: Path | str) -> list[Label]:
     columns: dict[str, list[Any]] = {name: [None] * raw.rows for name in LABELS.names}
     problems = [f"{file.name} line {bad.row}: {bad.reason}" for bad in raw.malformed]
     numbers = raw.row_numbers()
-    for name, values in raw.columns.items():
+    for name, found in raw.columns.items():
+        values, _markers = without_markers(found)
         converted, bad = convert(values, TIME if name in _TIMES else ID if name == "account_id" else pa.string())
         columns[name] = converted.to_pylist()
         problems += [
@@ -56,7 +58,7 @@ def read_labels(path: Path | str) -> list[Label]:
 def _problems(file: str, raw: RawColumns, columns: dict[str, list[Any]], numbers: Sequence[int]) -> Iterator[str]:
     for row in range(raw.rows):
         for name in _REQUIRED:
-            if not raw.columns[name][row].is_valid:
+            if not without_markers(raw.columns[name][row : row + 1])[0].is_valid()[0].as_py():
                 yield f"{file} line {numbers[row]}: {name} is missing"
         kind = columns["kind"][row]
         if kind is not None and kind not in LABEL_RULES:

@@ -7,14 +7,15 @@ import json
 import re
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 import pyarrow as pa
 import pyarrow.json
 import pyarrow.parquet
 
-from agents.eventfiles.csvfile import csv_rows, header, joined, read_csv
+from agents.eventfiles.csvfile import CsvTable, Header, header, joined, lines_of, read_csv, row_end
 from schemas.errors import ForeshockError
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 TEXT_SUFFIXES = (".csv", ".jsonl")
 SUFFIXES = (*TEXT_SUFFIXES, *(f"{suffix}.gz" for suffix in TEXT_SUFFIXES), ".parquet")
+WHOLE = -1
+"""The size of a piece that is the whole file."""
+_LEAST_ROWS = 1024
+_ESCAPED_KEY = re.compile(rb'\\u[0-9a-fA-F]{4}[^"]*"\s*:')
+"""A key that may be the same as one that looks different."""
 
 
 class UnreadableError(ForeshockError):
@@ -35,11 +41,12 @@ class Malformed(NamedTuple):
     row: int
     reason: str
     value: str
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawColumns:
-    """Known columns of a file, as found."""
+    """Known columns of a file, or of a piece of it, as found."""
 
     columns: dict[str, pa.Array]
     rows: int
@@ -52,8 +59,8 @@ class RawColumns:
     """Number of each row as a person counts: lines of a text file (a header is line 1), else rows from 1."""
 
 
-def read_columns(path: Path, known: pa.Schema) -> RawColumns:
-    """Read the known columns of a file; what it holds follows from the end of its name.
+def read_blocks(path: Path, known: pa.Schema, block_bytes: int) -> Iterator[RawColumns]:
+    """Read the known columns of a file, in pieces of about a size; what it holds follows from the end of its name.
 
     Raises:
         UnreadableError: the file cannot be opened, is damaged, is not UTF-8 or is not of the kind its name
@@ -62,28 +69,63 @@ def read_columns(path: Path, known: pa.Schema) -> RawColumns:
     try:
         name = path.name.lower()
         if name.endswith(".parquet"):
-            return _parquet(path, known)
-        data = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
-        read = _csv if name.removesuffix(".gz").endswith(".csv") else _jsonl
-        return read(data, known)
+            yield from _parquet(path, known, block_bytes)
+            return
+        stream: IO[bytes]
+        with cast("IO[bytes]", gzip.open(path)) if name.endswith(".gz") else path.open("rb") as stream:
+            read = _csv if name.removesuffix(".gz").endswith(".csv") else _jsonl
+            yield from read(stream, known, block_bytes)
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         raise UnreadableError(_first_line(error)) from error
+
+
+def _text_blocks(stream: IO[bytes], block_bytes: int, end_of: Callable[[bytes], int]) -> Iterator[tuple[bytes, int]]:
+    """Pieces of a text that end with a row, and how many lines come before each."""
+    lines, rest, piece = 0, b"", stream.read(block_bytes).removeprefix(b"\xef\xbb\xbf")
+    while True:
+        following = stream.read(block_bytes) if piece else b""
+        rest += piece
+        end = end_of(rest) if following else len(rest)
+        if end or not following:
+            block, rest = rest[:end], rest[end:]
+            _require_utf8(block, lines)
+            yield block, lines
+            lines += _line_ends(block)
+        if not following:
+            return
+        piece = following
+
+
+def _line_ends(text: bytes) -> int:
+    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
 
 
 def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _parquet(path: Path, known: pa.Schema) -> RawColumns:
+def _parquet(path: Path, known: pa.Schema, block_bytes: int) -> Iterator[RawColumns]:
     # Times of the old kind of 96 bits reach further than nanoseconds do.
     file = pyarrow.parquet.ParquetFile(path, coerce_int96_timestamp_unit="us")
     names = file.schema_arrow.names
     _refuse_twice(names)
-    table = file.read(columns=[name for name in names if name in known.names])
-    rows = file.metadata.num_rows
-    return RawColumns(
-        columns=_arrays(table), rows=rows, ignored=_others(names, known), row_numbers=lambda: range(1, rows + 1)
-    )
+    wanted = [name for name in names if name in known.names]
+    count = file.metadata.num_rows
+    size = sum(file.metadata.row_group(place).total_byte_size for place in range(file.metadata.num_row_groups))
+    rows_at_once = count + 1 if block_bytes == WHOLE else max(_LEAST_ROWS, block_bytes * count // max(size, 1))
+    tables = (pa.Table.from_batches([batch]) for batch in file.iter_batches(rows_at_once, columns=wanted))
+    first = 1
+    for table in tables if count and wanted else [file.read(columns=wanted)]:
+        rows = count if not wanted else table.num_rows
+        numbers = range(first, first + rows)
+        yield RawColumns(
+            columns=_arrays(table), rows=rows, ignored=_others(names, known), row_numbers=partial(_same, numbers)
+        )
+        first += rows
+
+
+def _same(numbers: Sequence[int]) -> Sequence[int]:
+    return numbers
 
 
 def _arrays(table: pa.Table) -> dict[str, pa.Array]:
@@ -101,42 +143,67 @@ def _refuse_twice(names: Sequence[str]) -> None:
         raise UnreadableError(msg)
 
 
-def _csv(data: bytes, known: pa.Schema) -> RawColumns:
-    text = data.removeprefix(b"\xef\xbb\xbf")
-    _require_utf8(text)
-    names = header(text)
-    if not names:
+def _csv(stream: IO[bytes], known: pa.Schema, block_bytes: int) -> Iterator[RawColumns]:
+    head = Header([], b"", 0)
+    found: list[str] = []
+    for block, before in _text_blocks(stream, block_bytes, row_end):
+        text, skipped = block, 0
+        if head.names:
+            text, skipped = head.text + block, before - head.lines
+        else:
+            head = header(block)
+            if not head.names:
+                break
+            found = _known_columns(head.names, known)
+        table = read_csv(text, head.names, found)
+        yield RawColumns(
+            columns=table.columns,
+            rows=table.rows,
+            ignored=_others(head.names, known),
+            malformed=tuple(Malformed(row.line + skipped, row.wrong, ",".join(row.fields)) for row in table.malformed),
+            blank=table.blank,
+            row_numbers=partial(_shifted, table, text, skipped),
+        )
+    if not head.names:
         msg = "the file is empty: a header line is needed"
         raise UnreadableError(msg)
+
+
+def _shifted(table: CsvTable, text: bytes, lines: int) -> Sequence[int]:
+    return [line + lines for line in lines_of(table, text)]
+
+
+def _known_columns(names: Sequence[str], known: pa.Schema) -> list[str]:
     _refuse_twice(names)
     found = [name for name in names if name in known.names]
     if not found:
         msg = f"no known column in the header line ({', '.join(names)[:200]}); columns are separated by commas"
         raise UnreadableError(msg)
-    table = read_csv(text, names, found)
-    return RawColumns(
-        columns=table.columns,
-        rows=table.rows,
-        ignored=_others(names, known),
-        malformed=tuple(Malformed(row.line, row.wrong, ",".join(row.fields)) for row in table.malformed),
-        blank=table.blank,
-        row_numbers=lambda: [row.line for row in csv_rows(text)][1:] if table.lines is None else table.lines,
-    )
+    return found
 
 
-def _require_utf8(text: bytes) -> None:
+def _require_utf8(text: bytes, lines: int) -> None:
     try:
         text.decode()
     except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
+        line = lines + text.count(b"\n", 0, error.start) + 1
         msg = f"line {line} is not UTF-8; save the file as UTF-8"
         raise UnreadableError(msg) from error
 
 
-def _jsonl(data: bytes, known: pa.Schema) -> RawColumns:
-    text = data.removeprefix(b"\xef\xbb\xbf")
-    _require_utf8(text)
+def _jsonl(stream: IO[bytes], known: pa.Schema, block_bytes: int) -> Iterator[RawColumns]:
+    for text, before in _text_blocks(stream, block_bytes, _line_end):
+        yield _json_columns(text, known, before)
+
+
+def _line_end(text: bytes) -> int:
+    return (text.rfind(b"\n") + 1) or (text.rfind(b"\r", 0, -1) + 1)
+
+
+def _json_columns(text: bytes, known: pa.Schema, before: int) -> RawColumns:
     texts = [field for field in known if field.type == pa.string()]
+    if _ESCAPED_KEY.search(text):
+        return _jsonl_by_line(text, known, before)
     try:
         table = _json_table(text, texts)
         # Only the text of a time says whether it has an offset.
@@ -147,16 +214,16 @@ def _jsonl(data: bytes, known: pa.Schema) -> RawColumns:
             table = _json_table(text, [*texts, *(pa.field(name, pa.string()) for name in times)])
     except pa.ArrowInvalid:
         # Something is malformed, or a field has values of two types.
-        return _jsonl_by_line(text, known)
+        return _jsonl_by_line(text, known, before)
     names = table.column_names
     columns = _arrays(table.select([name for name in names if name in known.names]))
     if not all(_is_faithful(text, name, values) for name, values in columns.items()):
-        return _jsonl_by_line(text, known)
+        return _jsonl_by_line(text, known, before)
     return RawColumns(
         columns=columns,
         rows=table.num_rows,
         ignored=_others(names, known),
-        row_numbers=lambda: [line for line, _ in _json_lines(text)],
+        row_numbers=lambda: [line + before for line, _ in _json_lines(text)],
     )
 
 
@@ -188,22 +255,28 @@ def _json_lines(text: bytes) -> Iterator[tuple[int, bytes]]:
             yield number, stripped
 
 
-def _jsonl_by_line(text: bytes, known: pa.Schema) -> RawColumns:
+def _jsonl_by_line(text: bytes, known: pa.Schema, before: int) -> RawColumns:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     keys = [f'"{name}"'.encode() for name in known.names]
+    texts = [field.name for field in known if field.type == pa.string()]
     records: list[dict[str, Any]] = []
     numbers: list[int] = []
     malformed: list[Malformed] = []
-    for number, line in _json_lines(text):
+    for at, line in _json_lines(text):
+        number = at + before
         try:
             record = decode(line)
-            if any(line.count(key) > 1 for key in keys):
+            if any(line.count(key) > 1 for key in keys) or _ESCAPED_KEY.search(line):
                 json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             malformed.append(Malformed(number, f"not a JSON object: {error}", line.decode()))
-        else:
-            records.append(record)
-            numbers.append(number)
+            continue
+        wrong = next((name for name in texts if isinstance(record.get(name), bool | list | dict)), None)
+        if wrong is not None:
+            malformed.append(Malformed(number, "not a text", _as_text(record[wrong]) or "", wrong))
+            continue
+        records.append(record)
+        numbers.append(number)
     names = dict.fromkeys(name for record in records for name in record)
     columns = {
         field.name: _any_array([record.get(field.name) for record in records], as_text=pa.types.is_map(field.type))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 from difflib import get_close_matches
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from agents.eventfiles.arrival import ARRIVED_AT, file_schema
 from agents.eventfiles.convert import ID, TIME, TimesAs, convert, is_text, time_fields
-from agents.eventfiles.ids import fill_event_ids
+from agents.eventfiles.ids import ID_CHARACTERS
 from agents.eventfiles.read import RawColumns, UnreadableError
 from agents.eventfiles.types import Rejected
 from pipeline.simulate.tables import arrow_schema
@@ -38,90 +38,122 @@ _NOTHING = pa.array(
 """What other programs write for nothing. NA is not among them: it is Namibia."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedFile:
-    """Good rows of a file in its order, and what was wrong with the others."""
+class Checked(NamedTuple):
+    """Good rows of a piece of a file in its order, and what was wrong with the others."""
 
     table: pa.Table
-    rejected: list[Rejected]
-    notes: list[str]
-    """What was left out although no row was, a line each."""
+    numbers: I64
+    """Number of each good row as a person counts."""
     rows: int
     """Good and bad."""
-    numbers: Callable[[], I64]
-    """Number of each good row as a person counts."""
+    rejected: list[Rejected]
 
 
-def check_rows(
-    raw: RawColumns,
-    schema_name: str,
-    file: str,
-    *,
-    times_as: TimesAs,
-    latest_ms: int | None,
-    record_bytes: int,
-) -> CheckedFile:
-    """Convert the columns of a file that holds records of a schema, and hold its rules against them.
+class Checking:
+    """Converts the columns of a file that holds records of a schema, and holds its rules against them."""
 
-    Args:
-        raw: the columns as found.
-        schema_name: a name in `schemas.validation.RULES`.
-        file: its name.
-        times_as: how its times are written.
-        latest_ms: event times beyond are in the future; None: there is no future.
-        record_bytes: a row that would be a longer record is bad.
+    def __init__(
+        self, schema_name: str, file: str, *, times_as: TimesAs, latest_ms: int | None, record_bytes: int
+    ) -> None:
+        """Begin a file.
 
-    Raises:
-        UnreadableError: a required column is missing.
-    """
-    _require_columns(raw, schema_name)
-    rejects, times = _Rejects(raw, file), {*time_fields(schema_name), ARRIVED_AT}
-    notes = [f"{file}: {note}" for note in _ignored(raw, schema_name)]
-    columns: dict[str, pa.Array] = {}
-    for field in file_schema(schema_name):
-        found = raw.columns.get(field.name)
-        if found is not None:
-            found, markers = _without_markers(found)
-            notes += [f"{file}: {field.name}: {count} times {marker}, taken for nothing" for marker, count in markers]
-        columns[field.name] = _column(field, found, raw.rows, rejects, times_as if field.name in times else None)
-    if "event_id" in columns:
-        columns["event_id"] = fill_event_ids(columns)
-    rows = pa.RecordBatch.from_arrays(list(columns.values()), schema=file_schema(schema_name))
-    named: dict[str, Bools] = {}
-    for broken in broken_rules(schema_name, rows, latest_ms):
-        before = named.get(broken.field, np.zeros(raw.rows, dtype=bool))
-        named[broken.field] = before | broken.rows
-        rejects.add(broken.rows & ~before, broken.field, partial(broken.rule.wrong_at, rows.column(broken.field)))
-    sizes = record_sizes(schema_name, rows.drop_columns([ARRIVED_AT]))
-    rejects.add(sizes > record_bytes, "", f"more than {record_bytes:,} bytes as a record")
-    if not rejects.kept.all():
-        rows = rows.filter(pa.array(rejects.kept))
-    return CheckedFile(
-        pa.Table.from_batches([rows]),
-        rejects.all(),
-        notes,
-        raw.rows + len(raw.malformed),
-        _numbers_of_kept(raw.row_numbers, rejects.kept),
-    )
+        Args:
+            schema_name: a name in `schemas.validation.RULES`.
+            file: its name.
+            times_as: how its times are written.
+            latest_ms: event times beyond are in the future; None: there is no future.
+            record_bytes: a row that would be a longer record is bad.
+        """
+        self.schema_name = schema_name
+        self._file = file
+        self._times_as = times_as
+        self._latest_ms = latest_ms
+        self._record_bytes = record_bytes
+        self._times = {*time_fields(schema_name), ARRIVED_AT}
+        self._found: dict[str, None] = {}
+        self._ignored: dict[str, int] = {}
+        self._markers: dict[tuple[str, str], int] = {}
+        self._blank = self._rows = 0
 
+    def check(self, raw: RawColumns) -> Checked:
+        """Take a piece of the file."""
+        schema = file_schema(self.schema_name)
+        self._found |= dict.fromkeys(raw.columns)
+        self._ignored |= Counter(raw.ignored)
+        self._blank += raw.blank
+        self._rows += raw.rows
+        rejects = _Rejects(raw, self._file)
+        columns = {field.name: self._column(field, raw, rejects) for field in schema}
+        rows = pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
+        named: dict[str, Bools] = {}
+        for broken in broken_rules(self.schema_name, rows, self._latest_ms):
+            before = named.get(broken.field, np.zeros(raw.rows, dtype=bool))
+            named[broken.field] = before | broken.rows
+            rejects.add(broken.rows & ~before, broken.field, partial(broken.rule.wrong_at, rows.column(broken.field)))
+        sizes = record_sizes(self.schema_name, _with_ids(rows.drop_columns([ARRIVED_AT])))
+        rejects.add(sizes > self._record_bytes, "", f"more than {self._record_bytes:,} bytes as a record")
+        numbers = np.array(raw.row_numbers(), dtype=np.int64)
+        if not rejects.kept.all():
+            rows = rows.filter(pa.array(rejects.kept))
+        return Checked(
+            pa.Table.from_batches([rows]), numbers[rejects.kept], raw.rows + len(raw.malformed), rejects.all(numbers)
+        )
 
-def _numbers_of_kept(number_all: Callable[[], Sequence[int]], kept: Bools) -> Callable[[], I64]:
-    # The raw columns are not kept alive.
-    return lambda: np.array(number_all(), dtype=np.int64)[kept]
+    def require_columns(self) -> None:
+        """Raise UnreadableError if no piece had a column that is required."""
+        lacking = [
+            field.name
+            for field in arrow_schema(self.schema_name)
+            if not field.nullable and field.name not in (*self._found, *DEFAULTS, "event_id")
+        ]
+        # An empty JSON lines file has no columns at all.
+        if lacking and (self._rows or self._found):
+            meant = {name: near for near in self._ignored for name in _nearest(near, lacking)}
+            wanted = ", ".join(
+                f"{name} (did you mean it by {meant[name]}?)" if name in meant else name for name in lacking
+            )
+            msg = f"required columns are missing: {wanted}; found {', '.join(self._found) or 'none'}"
+            raise UnreadableError(msg)
 
+    def notes(self) -> list[str]:
+        """What was left out although no row was, a line each."""
+        return [f"{self._file}: {note}" for note in self._noted()]
 
-def _require_columns(raw: RawColumns, schema_name: str) -> None:
-    lacking = [
-        field.name
-        for field in arrow_schema(schema_name)
-        if not field.nullable and field.name not in (*raw.columns, *DEFAULTS, "event_id")
-    ]
-    # An empty JSON lines file has no columns at all.
-    if lacking and (raw.rows or raw.columns):
-        meant = {name: near for near in raw.ignored for name in _nearest(near, lacking)}
-        wanted = ", ".join(f"{name} (did you mean it by {meant[name]}?)" if name in meant else name for name in lacking)
-        msg = f"required columns are missing: {wanted}; found {', '.join(raw.columns) or 'none'}"
-        raise UnreadableError(msg)
+    def _noted(self) -> Iterator[str]:
+        free = [name for name in arrow_schema(self.schema_name).names if name not in self._found]
+        unnamed = sum(count for name, count in self._ignored.items() if not name.strip())
+        if unnamed:
+            yield f"{unnamed} columns without a name are left out"
+        if self._blank:
+            yield f"{self._blank} blank rows are skipped"
+        for name in filter(str.strip, self._ignored):
+            hint = "".join(f"; did you mean {near}?" for near in _nearest(name, free))
+            yield f"column {name} is not known and is left out{hint}"
+        for (name, marker), count in self._markers.items():
+            yield f"{name}: {count} times {marker}, taken for nothing"
+
+    def _column(self, field: pa.Field, raw: RawColumns, rejects: _Rejects) -> pa.Array:
+        """A column as an event has it."""
+        default, found = DEFAULTS.get(field.name), raw.columns.get(field.name)
+        required = not field.nullable and field.name != "event_id"
+        if found is None:
+            if default is None and required:
+                rejects.add(np.ones(raw.rows, dtype=bool), field.name, "missing")
+            return pa.nulls(raw.rows, field.type) if default is None else pa.repeat(default, raw.rows)
+        found, markers = without_markers(found)
+        for marker, count in markers:
+            self._markers[field.name, marker] = self._markers.get((field.name, marker), 0) + count
+        if field.name in self._times:
+            values, bad = convert(found, TIME, self._times_as)
+            rejects.add(bad, field.name, lambda row: _no_time(found[row]))
+        else:
+            values, bad = convert(found, ID if field.name.endswith("_id") else field.type)
+            rejects.add(bad, field.name, _expected(field))
+        if default is not None:
+            return values.fill_null(default)
+        if required:
+            rejects.add(_missing(values) & ~bad, field.name, "missing")
+        return values
 
 
 def _nearest(name: str, known: Sequence[str]) -> list[str]:
@@ -134,19 +166,7 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.lower()))
 
 
-def _ignored(raw: RawColumns, schema_name: str) -> Iterator[str]:
-    free = [name for name in arrow_schema(schema_name).names if name not in raw.columns]
-    unnamed = sum(not name.strip() for name in raw.ignored)
-    if unnamed:
-        yield f"{unnamed} columns without a name are left out"
-    if raw.blank:
-        yield f"{raw.blank} blank rows are skipped"
-    for name in filter(str.strip, raw.ignored):
-        hint = "".join(f"; did you mean {near}?" for near in _nearest(name, free))
-        yield f"column {name} is not known and is left out{hint}"
-
-
-def _without_markers(values: pa.Array) -> tuple[pa.Array, list[tuple[str, int]]]:
+def without_markers(values: pa.Array) -> tuple[pa.Array, list[tuple[str, int]]]:
     """A column with null where text stands for nothing, and how often which text did."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
@@ -177,14 +197,13 @@ class _Rejects:
             of = reason if callable(reason) else lambda _row: reason
             self._found += [(row, field, of(row)) for row in np.flatnonzero(rows).tolist()]
 
-    def all(self) -> list[Rejected]:
+    def all(self, numbers: I64) -> list[Rejected]:
         """In the order of the rows."""
-        out = [Rejected(self._file, bad.row, "", bad.reason, _shown(bad.value)) for bad in self._raw.malformed]
-        numbers = self._raw.row_numbers() if self._found else ()
+        out = [Rejected(self._file, bad.row, bad.field, bad.reason, _shown(bad.value)) for bad in self._raw.malformed]
         for row, field, reason in self._found:
             column = self._raw.columns.get(field)
             value = "" if column is None else _found(column[row])
-            out.append(Rejected(self._file, numbers[row], field, reason, value))
+            out.append(Rejected(self._file, int(numbers[row]), field, reason, value))
         places = {name: place for place, name in enumerate(self._raw.columns)}
         return sorted(out, key=lambda reject: (reject.row, places.get(reject.field, -1)))
 
@@ -205,24 +224,12 @@ def _missing(values: pa.Array) -> Bools:
     return rows
 
 
-def _column(
-    field: pa.Field, found: pa.Array | None, rows: int, rejects: _Rejects, times_as: TimesAs | None
-) -> pa.Array:
-    """A column as an event has it; `times_as` if it is a time."""
-    default = DEFAULTS.get(field.name)
-    if found is None:
-        return pa.nulls(rows, field.type) if default is None else pa.repeat(default, rows)
-    if times_as is not None:
-        values, bad = convert(found, TIME, times_as)
-        rejects.add(bad, field.name, lambda row: _no_time(found[row]))
-    else:
-        values, bad = convert(found, ID if field.name.endswith("_id") else field.type)
-        rejects.add(bad, field.name, _expected(field))
-    if default is not None:
-        return values.fill_null(default)
-    if not field.nullable and field.name != "event_id":
-        rejects.add(_missing(values) & ~bad, field.name, "missing")
-    return values
+def _with_ids(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with ids of the length of those that are made for them later."""
+    if "event_id" not in rows.schema.names:
+        return rows
+    place = rows.schema.get_field_index("event_id")
+    return rows.set_column(place, rows.schema.field(place), rows.column(place).fill_null("0" * ID_CHARACTERS))
 
 
 def _no_time(found: pa.Scalar) -> str:

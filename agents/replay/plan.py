@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from agents.replay.arrivals import Clock, Share, arrivals_of, tick_times
+from agents.replay.arrivals import Arrivals, Clock, Share, arrivals_of, tick_times, windows
 from pipeline.terms.arrays import I64
 from schemas.codec.batch import Batch, RecordKind
 
@@ -22,27 +22,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lane:
-    """One partition of one topic."""
-
-    topic: str
-    share: Share
-    nothing: pa.RecordBatch
-    """No rows: what most steps of a quiet topic have."""
-    bounds: list[int]
-
-    def rows_of(self, step: int) -> Rows:
-        low, high = self.bounds[step], self.bounds[step + 1]
-        return Rows(self, low, high - low, low + step)
-
-
-@dataclass(frozen=True, slots=True)
 class Rows:
     """The records of one step in one partition of one topic: the rows, then one tick."""
 
-    lane: _Lane
+    share: Share
     first: int
-    """Rows of the partition in earlier steps."""
+    """Rows of the share in earlier steps."""
     count: int
     begin: int
     """Offset of the first record when the plan is all that the partition holds; ticks take offsets too."""
@@ -53,27 +38,27 @@ class Rows:
     @property
     def topic(self) -> str:
         """Name of the topic."""
-        return self.lane.topic
+        return self.share.topic
 
     @property
     def partition(self) -> int:
         """Number of the partition."""
-        return self.lane.share.number
+        return self.share.number
 
     @property
     def table(self) -> pa.Table:
         """All columns, maps included, in order of arrival."""
-        return self.lane.share.table.slice(self.first, self.count)
+        return self.share.table.slice(self.first, self.count)
 
     @property
     def events(self) -> pa.RecordBatch:
         """The same rows with the columns that the decoder makes."""
-        return self.lane.share.events.slice(self.first, self.count) if self.count else self.lane.nothing
+        return self.share.events.slice(self.first, self.count)
 
     @property
     def occurred_at_ms(self) -> I64:
         """Event times of the rows; 0 for profiles without `updated_at`."""
-        return self.lane.share.occurred_at_ms[self.first : self.first + self.count]
+        return self.share.occurred_at_ms[self.first : self.first + self.count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +83,26 @@ class ReplayPlan:
     tick_times_ms: tuple[int, ...]
     """Of each step; rising, but for a last one that may equal the one before."""
     events: int
-    _lanes: tuple[_Lane, ...]
+    _topics: tuple[Arrivals, ...]
+    _partitions: int
 
     def __len__(self) -> int:
         return len(self.tick_times_ms)
 
     def __iter__(self) -> Iterator[Step]:
-        for index, tick_at_ms in enumerate(self.tick_times_ms):
-            yield Step(index, tick_at_ms, tuple(lane.rows_of(index) for lane in self._lanes))
+        ticks_ms = np.array(self.tick_times_ms, dtype=np.int64)
+        for window in windows(self._topics, self._partitions, ticks_ms):
+            bounds = [(share, share.bounds.tolist()) for share in window.shares]
+            for index in range(window.first, window.last):
+                at = index - window.first
+                yield Step(
+                    index,
+                    self.tick_times_ms[index],
+                    tuple(
+                        Rows(share, its[at], its[at + 1] - its[at], share.begin + its[at] + index)
+                        for share, its in bounds
+                    ),
+                )
 
 
 def plan(files: EventFiles, partitions: int, clock: Clock, *, final_tick_ms: int | None = None) -> ReplayPlan:
@@ -123,14 +120,9 @@ def plan(files: EventFiles, partitions: int, clock: Clock, *, final_tick_ms: int
         clock: when ticks stand between the events.
         final_tick_ms: a later time for the last tick, such as the end of a day that is known to be complete.
     """
-    arrivals = arrivals_of(files)
+    arrivals = tuple(arrivals_of(files))
     ticks_ms = tick_times(arrivals, clock, final_tick_ms)
-    lanes = [
-        _Lane(topic.topic, share, share.events.slice(0, 0), share.bounds.tolist())
-        for topic in arrivals
-        for share in topic.shares(partitions, ticks_ms)
-    ]
-    return ReplayPlan(tuple(ticks_ms.tolist()), files.rows, tuple(lanes))
+    return ReplayPlan(tuple(ticks_ms.tolist()), files.rows, arrivals, partitions)
 
 
 def to_batches(step: Step, seen_at_ms: int) -> list[Batch]:

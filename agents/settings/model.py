@@ -91,6 +91,7 @@ class Settings(Section):
             p1_sla_hours=self.detection.p1_sla_hours,
             test_accounts=self.detection.test_accounts,
             stage_days=tuple(stage_length(text) for text in self.health.stage_days),
+            enabled_kinds=self.kinds.enabled,
             disabled_kinds=self.kinds.disabled,
             scorecards=self.scorecards,
             health_scorecards=self.health.scorecards,

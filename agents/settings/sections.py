@@ -148,6 +148,10 @@ class Limits(Section):
     record_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = Field(
         65_536, description="A longer record of an input topic is dead-lettered without being decoded."
     )
+    event_files_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
+        536_870_912,
+        description="Rows of event files in memory; more are sorted on disk (TMPDIR).",
+    )
     users_per_account: Positive = Field(500, description="Users remembered per account; the stalest is evicted.")
     features_per_account: Positive = Field(64, description="Features remembered per account, likewise.")
     book_entries: Positive = Field(
@@ -245,6 +249,9 @@ class Health(Section):
 class Kinds(Section):
     """Which kinds of alert are raised."""
 
+    enabled: Annotated[Names, AfterValidator(_known_kinds)] = Field(
+        (), description="Kinds that are off unless named here, such as advocacy_moment."
+    )
     disabled: Annotated[Names, AfterValidator(_known_kinds)] = Field(
         (), description="Kinds that are switched off; `foreshock rules list` prints all of them."
     )

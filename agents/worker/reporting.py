@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,8 @@ from pipeline.intake.feed import Feed
 from pipeline.scorecards.bands import NAMES
 from pipeline.terms.records import Outcome
 from sinks.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 _COUNT_SHARE = 50
 """Counting the accounts by band takes at most this fraction of the time."""
@@ -50,6 +53,7 @@ class Reporter:
         self._metrics = metrics
         self._announced: list[Announced] = []
         self._evictions: Counter[tuple[int, str]] = Counter()
+        self._unknown_countries: set[str] = set()
         self._closed_ms: dict[int, int] = {}
         self._counts: dict[int, _Count] = {}
 
@@ -110,6 +114,13 @@ class Reporter:
             self._report_state(partition)
         self._report_bands(partition for partition, _, _ in parts)
 
+    def unknown_countries(self, names: Iterable[str]) -> None:
+        """Warn of names of countries in profiles, once each."""
+        for name in sorted(set(names) - self._unknown_countries):
+            self._unknown_countries.add(name)
+            self._metrics.unknown_country()
+            logger.warning("%r in profiles is no country with known holidays; it is taken to have none", name)
+
     def _report_state(self, partition: Partition) -> None:
         """Report what a partition holds and how far it is."""
         for topic, at_ms in partition.feed.watermarks().items():
@@ -118,6 +129,7 @@ class Reporter:
         state = partition.feed.state
         self._metrics.state(partition.number, len(state.accounts), state.nbytes)
         self._metrics.fleet_alerts(partition.number, state.fleet_alerts.open_by_kind())
+        self.unknown_countries(state.accounts.belonging.unknown_countries)
         evictions = {
             "users": state.users.evicted,
             "features": state.features.evicted,

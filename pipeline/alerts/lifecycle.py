@@ -52,6 +52,14 @@ def worsen(episode: Episode, severity: str, figures: Figures, at_ms: int) -> Cha
     return update(episode, severity, figures, "worsened", at_ms)
 
 
+def follow(episode: Episode, severity: str, figures: Figures, at_ms: int) -> Change | None:
+    """Go on with another severity, higher or lower; nothing happens while it is the same."""
+    if severity == episode.severity:
+        return None
+    reason = "worsened" if severity_rises(episode.severity, severity) else "recovered"
+    return update(episode, severity, figures, reason, at_ms)
+
+
 def resolve(book: Book, episode: Episode, reason: str, at_ms: int, ends_at_ms: int | None = None) -> Change:
     """End an episode, at `ends_at_ms` or with the step itself."""
     return _leave(book, episode, Change("resolved", reason, at_ms, at_ms if ends_at_ms is None else ends_at_ms))
@@ -75,8 +83,11 @@ def age(book: Book, kind: Kind, episode: Episode, day: int, at_ms: int, *, clear
 
 
 def go_on(kind: Kind, episode: Episode, severity: str, figures: Figures, at_ms: int) -> Change | None:
-    """Go on with a higher severity, or when the number of days that is told has reached another step."""
-    change = worsen(episode, severity, figures, at_ms)
+    """Go on with a higher severity, or when the number of days that is told has reached another step.
+
+    What follows from other kinds is as bad as they are, for better too.
+    """
+    change = (follow if kind.consequence else worsen)(episode, severity, figures, at_ms)
     if change is None and _steps(kind, figures[0]) != _steps(kind, episode.observed):
         change = update(episode, episode.severity, figures, "detected", at_ms)
     return change

@@ -17,10 +17,14 @@ from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
 from pipeline.terms.days import Days
 from pipeline.terms.kind import Kind
+from pipeline.terms.money import MINOR_UNITS, money
 from schemas.topics import DAY_MS
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
 MAX_SUMMARY = 140
+TIME = "days"
+"""The unit of kinds whose figures are spans of time: no percentage of them says anything."""
+MAX_CAUSES = 3
 
 
 def alert_id(account_id: str, kind: str, dimension: str, starts_at_ms: int) -> UUID:
@@ -63,7 +67,7 @@ class Alerting:
     ) -> dict[str, Any]:
         """The alert record of one change of an episode of the kind, as in schemas/alert.avsc."""
         context = book.context
-        summary = self._summary(kind, account_id, context, episode)
+        summary = _summary(kind, account_id, book, episode, self._due(episode))
         return {
             "alert_id": str(alert_id(account_id, kind.name, episode.dimension, episode.starts_at_ms)),
             "revision": episode.revision,
@@ -100,6 +104,7 @@ class Alerting:
             "config_hash": self._hash,
             "shadow": self._in_shadow(kind, episode),
             "benchmark": explanation.benchmark,
+            "points": [{"criterion": name, "points": points} for name, points in episode.points or ()],
         }
 
     def _onset(self, episode: Episode) -> dict[str, int] | None:
@@ -108,15 +113,8 @@ class Alerting:
         estimate, low, high = (self._days.start_ms(day) for day in episode.onset)
         return {"estimate": estimate, "low": low, "high": high}
 
-    def _summary(self, kind: Kind, account_id: str, context: Context, episode: Episode) -> str:
-        return kind.summary.format(
-            name=context.name or account_id,
-            observed=episode.observed,
-            expected=episode.expected,
-            dimension=episode.dimension or "the account",
-            band="red" if episode.severity == "error" else "yellow",
-            due="" if episode.due_ms is None else f" as of {self._days.date_of(episode.due_ms)}",
-        )
+    def _due(self, episode: Episode) -> str:
+        return "" if episode.due_ms is None else f" as of {self._days.date_of(episode.due_ms)}"
 
     def _in_shadow(self, kind: Kind, episode: Episode) -> bool:
         card = episode.dimension if kind.of_card else ""
@@ -145,10 +143,46 @@ def _signal(kind: Kind, episode: Episode, explanation: Explanation) -> dict[str,
         "direction": kind.direction,
         "observed": _plain(episode.observed),
         "expected": _plain(episode.expected),
-        "change_pct": change_pct(episode.observed, episode.expected),
+        "change_pct": None if kind.unit == TIME else change_pct(episode.observed, episode.expected),
         "window_start": explanation.window_start_ms,
         "window_end": explanation.window_end_ms,
     }
+
+
+def causes(episode: Episode) -> str:
+    """What moved a score, the first three in whole points; all else is "other", so that they add up."""
+    if not episode.points:
+        return ""
+    left = round(episode.observed) - round(episode.expected)
+    sign, parts = (-1 if left < 0 else 1), []
+    for criterion, points in episode.points[:MAX_CAUSES]:
+        whole = round(points)
+        if sign * whole > 0:
+            parts.append(f"{_in_words(criterion)} {whole:+d}")
+            left -= whole
+    if left and parts:
+        parts.append(f"other {left:+d}")
+    return f": {', '.join(parts)}" if parts else ""
+
+
+def _in_words(criterion: str) -> str:
+    return criterion.rpartition(":")[2].replace("_", " ")
+
+
+def _summary(kind: Kind, account_id: str, book: Book, episode: Episode, due: str) -> str:
+    figures: dict[str, float | str] = {"observed": episode.observed, "expected": episode.expected}
+    if kind.unit == MINOR_UNITS:
+        subscription = book.subscriptions.get(episode.dimension)
+        currency = subscription.currency if subscription is not None else None
+        figures = {name: money(float(figure), currency) for name, figure in figures.items()}
+    return kind.summary.format(
+        name=book.context.name or account_id,
+        **figures,
+        dimension=episode.dimension or "the account",
+        moved="fell" if episode.observed < episode.expected else "rose",
+        causes=causes(episode),
+        due=due,
+    )
 
 
 def context_record(context: Context, at_ms: int, *, at_risk: bool) -> dict[str, Any]:

@@ -32,6 +32,8 @@ ALIVE = frozenset({"active", "trial", "paused"})
 REPLACED_MS = DAY_MS
 """A plan change is often a cancellation and a new subscription, at most so far apart."""
 PAYMENT_TROUBLES = frozenset({"payment_failed", "invoice_overdue"})
+FALLEN_DAYS = 84
+"""For so long a fall of revenue is compared with what was before."""
 MAX_PAID_INVOICES = 24
 """Paid invoices are remembered only to ignore older events about them."""
 
@@ -60,8 +62,9 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> lis
     if _place(_RANK[kind], at_ms) < _place(subscription.rank, subscription.as_of_ms):
         return []
     at_ms = max(at_ms, subscription.as_of_ms)
-    named = event["mrr_minor_before"]
-    before = subscription.mrr_minor if named is None else named
+    before, currency = event["mrr_minor_before"], (event["currency"] or "").upper()
+    if before is None and (kind in ENDING or currency == subscription.currency):
+        before = subscription.mrr_minor
     subscription.as_of_ms, subscription.rank = at_ms, _RANK[kind]
     due_ms = event["due_at"] if kind == "subscription_cancelled" else None
     announced = due_ms is not None and due_ms > at_ms
@@ -71,8 +74,10 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> lis
         return _end(book, kind, key, at_ms, before, due_ms if announced else None)
     subscription.ends_ms = None
     if event["mrr_minor_after"] is not None:
+        if currency != subscription.currency:
+            subscription.fell_from_minor = None
         subscription.mrr_minor = event["mrr_minor_after"]
-        subscription.currency = (event["currency"] or "").upper()
+        subscription.currency = currency
     if event["seats_after"] is not None:
         subscription.seats = event["seats_after"]
     facts = [Fact("subscription_active", key, at_ms)]
@@ -80,6 +85,7 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> lis
         subscription.since_ms = at_ms
         facts += _replaces(book, key, at_ms)
     facts += _revenue(key, at_ms, before, event["mrr_minor_after"])
+    _remember_fall(subscription, at_ms, before, event["mrr_minor_after"])
     if any(fact.name == "mrr_grew" for fact in facts):
         book.expanded_ms = max(book.expanded_ms, at_ms)
     return facts
@@ -174,6 +180,19 @@ def _revenue(key: str, at_ms: int, before: int | None, after: int | None) -> lis
         name = "mrr_fell" if after < before else "mrr_grew"
         facts.append(Fact(name, key, at_ms, float(after), float(before), abs(after - before) / before))
     return facts
+
+
+def _remember_fall(subscription: Subscription, at_ms: int, before: int | None, after: int | None) -> None:
+    """Keep what revenue has fallen from, of falls that follow each other the highest; until it is back."""
+    if after is None:
+        return
+    known = subscription.fell_from_minor
+    if before is not None and after < before:
+        lately = known is not None and at_ms - subscription.fell_ms < FALLEN_DAYS * DAY_MS
+        subscription.fell_from_minor = max(before, known or 0) if lately else before
+        subscription.fell_ms = at_ms
+    elif known is not None and after >= known:
+        subscription.fell_from_minor = None
 
 
 def _invoice_key(event: Mapping[str, Any]) -> str:

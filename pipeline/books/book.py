@@ -22,6 +22,9 @@ class Subscription(msgspec.Struct, array_like=True):
     """When it last began."""
     currency: str = ""
     """In capitals; empty if no event said it."""
+    fell_from_minor: int | None = None
+    """Its recurring revenue before it fell; nothing when that is back."""
+    fell_ms: int = -1
     ends_ms: int | None = None
     """When it ends or has ended, if it was cancelled."""
 
@@ -193,6 +196,8 @@ class Episode(msgspec.Struct, array_like=True):
     clear_days: int = 0
     onset: tuple[int, int, int] | None = None
     """Day on which the change most likely began, and the first and last on which it may have."""
+    points: list[tuple[str, float]] | None = None
+    """Of a scorecard's alert: each criterion's part in the difference of observed and expected, what moved it first."""
     due_ms: int | None = None
     """When what it announces takes effect."""
 
@@ -236,6 +241,8 @@ class Book(msgspec.Struct, array_like=True):
     quality: Reading | None = None
     """The last review of the quality of support."""
     next_quality: Reading | None = None
+    held_roles: list[str] = []
+    """Of sponsor and champion, those that somebody had at any time."""
     life: int = 0
     """What the account is as of the last closed day: a code of `pipeline.state.life`."""
     back_ms: int = -1

@@ -79,8 +79,12 @@ def _staffing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
     for role in (SPONSOR, CHAMPION):
         if contact.present and contact.role == role:
             facts.append(Fact(f"{role}_named", role, at_ms))
+            if role not in book.held_roles:
+                book.held_roles.append(role)
         elif (before == role or LEAVING.get(kind) == role) and not has_role(book, role):
             facts.append(Fact(f"{role}_lost", role, at_ms))
+            if role not in book.held_roles:
+                book.held_roles.append(role)
     return facts
 
 

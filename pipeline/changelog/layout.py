@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.changelog.records import LAYOUT_PREFIX, Entry, SnapshotError
 from pipeline.state.accounts import SCALARS
 from pipeline.state.panes import PANES, RING
-from pipeline.state.standings import STANDING
+from pipeline.state.standings import STORED
 
 TAGGED = 3
 """Format of a value that names its layout; the newest that is read. Of older ones the format is the layout."""
@@ -98,7 +98,7 @@ def present(topics: Iterable[str], *, roles: bool) -> Layout:
         topics=tuple(topics),
         panes={name: f"({RING},){_stored(dtype)}" for name, dtype in PANES.items()},
         scalars={name: _stored(dtype) for name, (dtype, _) in SCALARS.items()},
-        standings={name: STANDING[name].str for name in STANDING.names or ()},
+        standings=STORED,
         users=MEMBER | ROLES if roles else MEMBER,
         features=MEMBER,
     )

@@ -44,14 +44,17 @@ class ClosingAccount:
         *,
         starts_at_ms: int | None = None,
         onset: tuple[int, int, int] | None = None,
+        points: list[tuple[str, float]] | None = None,
     ) -> None:
-        """Open an episode, which begins with the day unless told otherwise; nothing happens if the kind is disabled."""
-        if kind.name in self.state.config.disabled_kinds:
+        """Open an episode, which begins with the day unless told otherwise; nothing happens if the kind is off."""
+        if self.state.config.is_off(kind):
             return
         view = self.judged.view
         if starts_at_ms is None:
             starts_at_ms = self.state.days.start_ms(view.day)
-        episode = Episode(kind.name, dimension, view.day, starts_at_ms, view.end_ms, severity, *figures, onset=onset)
+        episode = Episode(
+            kind.name, dimension, view.day, starts_at_ms, view.end_ms, severity, *figures, onset=onset, points=points
+        )
         self.take(episode, begin(self.book, episode))
 
     def resolve(self, episode: Episode, reason: str) -> None:

@@ -50,7 +50,7 @@ def _opened_on(state: State, row: int, day: int) -> list[Episode]:
 
 
 def _judge_again(state: State, rows: I32, opened: int, day: int, outcome: Outcome) -> None:
-    counts = census_of(state.users, state.features, rows, opened)
+    counts = census_of(state.users, state.features, rows, state.accounts.first_usage_day[rows], opened)
     factors = day_factors(state, opened)
     view = View(state.accounts, rows, opened, state.days, state.config, counts, factors, gone_by=True)
     changed: list[tuple[int, Episode, Change]] = []

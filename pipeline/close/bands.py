@@ -1,4 +1,4 @@
-"""Alerts on the band of a scorecard: a move for the worse opens or worsens, one for the better eases or resolves."""
+"""Alerts on a band by score: a move for the worse opens or worsens, one for the better eases or resolves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def follow_bands(account: ClosingAccount) -> None:
 
 def _end_by_switch(account: ClosingAccount, verdict: Verdict) -> None:
     """Another definition of a scorecard opens nothing; it ends what it does not confirm."""
-    band, _ = verdict.bands_at(account.state, account.row, account.place)
+    band, _ = verdict.scored_at(account.state, account.row, account.place)
     changed, unknown = _open_of(account, verdict)
     if changed is not None and band in (bands.GREEN, bands.GREY):
         account.resolve(changed, "config_change")
@@ -40,7 +40,7 @@ def _end_by_switch(account: ClosingAccount, verdict: Verdict) -> None:
 
 def _follow_move(account: ClosingAccount, verdict: Verdict) -> None:
     card = verdict.card.id
-    band, before = verdict.bands_at(account.state, account.row, account.place)
+    band, before = verdict.scored_at(account.state, account.row, account.place)
     figures = verdict.scores_at(account.state, account.row, account.place)
     changed, unknown = _open_of(account, verdict)
     if unknown is not None:
@@ -50,13 +50,15 @@ def _follow_move(account: ClosingAccount, verdict: Verdict) -> None:
     elif changed is not None:
         reason = "worsened" if band < before else "recovered"
         end_ms = account.judged.view.end_ms
+        changed.points = verdict.points_at(account.place)
         account.take(changed, update(changed, _SEVERITY_OF_BAND[band], figures, reason, end_ms))
     if before == bands.GREY:
         return
     if band == bands.GREY:
         account.open(HEALTH_UNKNOWN, card, HEALTH_UNKNOWN.severity, figures)
     elif changed is None and band < before and not speaks_for_use(account.book):
-        account.open(HEALTH_CHANGED, card, _SEVERITY_OF_BAND[band], figures)
+        points = verdict.points_at(account.place)
+        account.open(HEALTH_CHANGED, card, _SEVERITY_OF_BAND[band], figures, points=points)
 
 
 def _open_of(account: ClosingAccount, verdict: Verdict) -> tuple[Episode | None, Episode | None]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from pipeline.books.endings import forget, remembers
 from pipeline.books.signals import context_of, promote_readings, same_context
 from pipeline.close.account import ClosingAccount
 from pipeline.close.amend import amend
-from pipeline.close.episodes import close_account
+from pipeline.close.cap import cap_of
+from pipeline.close.episodes import follow_score, go_before_score
 from pipeline.close.fleet_update import FleetUpdate
 from pipeline.close.life import end_subscriptions, follow_life
 from pipeline.close.new_members import count_new_members
-from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS
+from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
 from pipeline.evidence.census import census
 from pipeline.evidence.dayfactors import day_factors
 from pipeline.evidence.view import View
 from pipeline.explain.explanation import Step, alert_records
-from pipeline.health.judging import JudgedView, judge
+from pipeline.health.judging import JudgedView, judge, settle
 from pipeline.health.reach import Reach
 from pipeline.health.records import publish_health
 from pipeline.health.relationship import OVERDUE_MS
@@ -41,7 +45,7 @@ def close_day(state: State, outcome: Outcome) -> None:
         count_new_members(state, day)
         amend(state, day, held, outcome)
         accounts.summarise()
-        counts = census(state.users, state.features, accounts.size, day)
+        counts = census(state.users, state.features, accounts.first_usage_day[: accounts.size], day)
         reach = Reach(state.users, state.features, accounts.size, day)
         factors = day_factors(state, day)
         for start in range(1, accounts.size, BLOCK):
@@ -117,29 +121,54 @@ def _close_block(state: State, view: View, reach: Reach, rows: slice, live: Bool
     findings = {detector.KIND.name: view.finding(detector) for detector in BEFORE_SCORE}
     previous_primary = accounts.primary[rows].copy()
     judged = JudgedView(view, findings, judge(state, view, rows, live, reach), previous_primary)
+    closing = _Closing(state, judged, rows, live)
+    closing.before_score(outcome)
+    settle(state, judged.judgement, rows, live, view.day, judged.caps)
     view.band = accounts.band[rows]
     findings |= {detector.KIND.name: detector.evaluate(view) for detector in AFTER_SCORE}
-    outcome.alerts += alert_records(state, judged, _advance(state, judged, rows, live, outcome))
+    closing.after_score(outcome)
+    outcome.alerts += alert_records(state, judged, sorted(closing.steps, key=lambda step: step.place))
     outcome.health += publish_health(state, judged, rows, live)
 
 
-def _advance(state: State, judged: JudgedView, rows: slice, live: Bools, outcome: Outcome) -> list[Step]:
-    """Advance the episodes of the accounts of which there is anything to say."""
-    accounts, end_ms = state.accounts, judged.view.end_ms
-    judgeable = ~unjudged(judged.view.life)
-    raised = np.stack([judged.findings[detector.KIND.name].raised & judgeable for detector in DETECTORS], axis=1)
-    news = np.logical_or.reduce([verdict.moved for verdict in judged.judgement.verdicts])
-    late = (accounts.first_due_ms[rows] + OVERDUE_MS <= end_ms) | (accounts.next_goal_ms[rows] <= end_ms)
-    late &= judgeable
-    concerned = np.flatnonzero(live & ((accounts.open_episodes[rows] > 0) | raised.any(axis=1) | news | late))
-    steps: list[Step] = []
-    among, which = np.nonzero(raised[concerned])
-    bounds = np.searchsorted(among, np.arange(len(concerned) + 1)).tolist()
-    kinds_raised = which.tolist()
-    for number, (place, has_news, is_late) in enumerate(
-        zip(concerned.tolist(), news[concerned].tolist(), late[concerned].tolist(), strict=True)
-    ):
-        kinds = kinds_raised[bounds[number] : bounds[number + 1]]
-        account = ClosingAccount(state, judged, rows.start + place, place, steps)
-        close_account(account, kinds, outcome, has_news=has_news, is_late=is_late)
-    return steps
+@dataclass(slots=True)
+class _Closing:
+    """Advances the episodes of those accounts of a block of which there is anything to say."""
+
+    state: State
+    judged: JudgedView
+    rows: slice
+    live: Bools
+    steps: list[Step] = field(default_factory=list)
+
+    def before_score(self, outcome: Outcome) -> None:
+        """What does not hang on bands; then what caps them is known."""
+        accounts, end_ms = self.state.accounts, self.judged.view.end_ms
+        late = (accounts.first_due_ms[self.rows] + OVERDUE_MS <= end_ms) | (accounts.next_goal_ms[self.rows] <= end_ms)
+        late &= ~unjudged(self.judged.view.life)
+        for account, kinds in self._concerned(BEFORE_SCORE, late):
+            go_before_score(account, kinds, outcome, is_late=bool(late[account.place]))
+            cap = cap_of(account)
+            if cap is not None:
+                self.judged.caps[account.place] = cap
+
+    def after_score(self, outcome: Outcome) -> None:
+        """What follows from the bands."""
+        news = np.logical_or.reduce([verdict.moved for verdict in self.judged.judgement.verdicts])
+        for account, kinds in self._concerned(AFTER_SCORE, news):
+            follow_score(account, kinds, outcome, has_news=bool(news[account.place]))
+
+    def _concerned(
+        self, detectors: Sequence[Detector], beside: Bools
+    ) -> Iterator[tuple[ClosingAccount, Sequence[Detector]]]:
+        """Accounts with an open episode, a kind that is raised, or something beside; each with what is raised."""
+        raised = np.stack([self.judged.findings[detector.KIND.name].raised for detector in detectors], axis=1)
+        raised &= ~unjudged(self.judged.view.life)[:, None]
+        is_open = self.state.accounts.open_episodes[self.rows] > 0
+        concerned = np.flatnonzero(self.live & (is_open | raised.any(axis=1) | beside))
+        among, which = np.nonzero(raised[concerned])
+        bounds = np.searchsorted(among, np.arange(len(concerned) + 1)).tolist()
+        found = [detectors[number] for number in which.tolist()]
+        for number, place in enumerate(concerned.tolist()):
+            account = ClosingAccount(self.state, self.judged, self.rows.start + place, place, self.steps)
+            yield account, found[bounds[number] : bounds[number + 1]]

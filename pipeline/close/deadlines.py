@@ -33,7 +33,7 @@ def ended(book: Book, life: int, day: int, days: Days, config: EngineConfig) -> 
         kind = KINDS[episode.kind]
         if life in (ENDED, TEST):
             yield episode, "ended"
-        elif episode.kind in config.disabled_kinds:
+        elif config.is_off(kind):
             yield episode, "config_change"
         elif kind.family == "expansion" and not kind.immediate and episode.starts_at_ms <= book.expanded_ms:
             yield episode, "realised"

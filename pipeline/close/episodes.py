@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.alerts.lifecycle import Figures, age, go_on
 from pipeline.books.book import Episode
@@ -10,7 +10,7 @@ from pipeline.close.account import ClosingAccount
 from pipeline.close.bands import follow_bands
 from pipeline.close.deadlines import ended, overdue
 from pipeline.close.inhibition import inhibitor, spoken_for
-from pipeline.detectors import BEFORE_SCORE, DETECTORS, Dated, Detector, Graded
+from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS, Dated, Detector, Graded
 from pipeline.evidence.gaps import OUT_OF_SIGHT
 from pipeline.evidence.view import Finding, View
 from pipeline.kinds import KINDS
@@ -18,22 +18,18 @@ from pipeline.state.life import is_quiet
 from pipeline.terms.kind import Kind
 from pipeline.terms.records import Outcome
 
-_NUMBER = {detector.KIND.name: number for number, detector in enumerate(DETECTORS)}
+_PLACE = {detector.KIND.name: place for place, detector in enumerate(DETECTORS)}
+_BEFORE, _AFTER = ({each.KIND.name: each for each in group} for group in (BEFORE_SCORE, AFTER_SCORE))
 _DATED = {detector.KIND.name: detector for detector in DETECTORS if isinstance(detector, Dated)}
 _GRADED = {detector.KIND.name: detector for detector in DETECTORS if isinstance(detector, Graded)}
-_BEFORE, _AFTER = range(len(BEFORE_SCORE)), range(len(BEFORE_SCORE), len(DETECTORS))
 
 
-def close_account(
-    account: ClosingAccount, raised: Sequence[int], outcome: Outcome, *, has_news: bool, is_late: bool
-) -> None:
-    """Advance every kind that is raised or open, in the order of the detector tables.
+def go_before_score(account: ClosingAccount, raised: Sequence[Detector], outcome: Outcome, *, is_late: bool) -> None:
+    """End what ends with the day, advance the kinds of the first group that are raised or open, and what is overdue.
 
-    `raised` are the numbers in `DETECTORS` of the kinds that are raised; `has_news` tells whether a scorecard has
-    moved, `is_late` whether a date has passed.
+    `is_late` tells whether a date has passed.
     """
-    book = account.book
-    view = account.judged.view
+    book, view = account.book, account.judged.view
     for episode, reason in ended(book, account.life, view.day, view.days, account.state.config):
         account.resolve(episode, reason)
     _advance_all(account, _BEFORE, raised, outcome)
@@ -41,6 +37,15 @@ def close_account(
         account.resolve(episode, "inhibited")
     if is_late:
         _open_overdue(account)
+    account.state.accounts.open_episodes[account.row] = len(account.book.episodes)
+
+
+def follow_score(account: ClosingAccount, raised: Sequence[Detector], outcome: Outcome, *, has_news: bool) -> None:
+    """Follow the bands by score, and advance the kinds of the second group that are raised or open.
+
+    `has_news` tells whether a scorecard has moved.
+    """
+    book = account.book
     if has_news or any(KINDS[episode.kind].of_card for episode in book.episodes):
         follow_bands(account)
     _advance_all(account, _AFTER, raised, outcome)
@@ -48,27 +53,29 @@ def close_account(
     account.state.accounts.quiet[account.row] = is_quiet(book)
 
 
-def _advance_all(account: ClosingAccount, numbers: range, raised: Sequence[int], outcome: Outcome) -> None:
-    """Advance the kinds that are raised or open, of these."""
-    opened = {_NUMBER[episode.kind] for episode in account.book.episodes if episode.kind in _NUMBER}
-    for number in sorted(opened.union(raised)) if opened else raised:
-        if number in numbers:
-            detector = DETECTORS[number]
-            episode = account.book.episode(detector.KIND.name, detector.KIND.dimension)
-            if episode is not None:
-                _go_on(account, detector, episode)
-            else:
-                _open_detected(account, detector, outcome)
+def _advance_all(
+    account: ClosingAccount, group: Mapping[str, Detector], raised: Sequence[Detector], outcome: Outcome
+) -> None:
+    """Advance the kinds of a group that are raised or open, in the order of the table."""
+    opened = [group[episode.kind] for episode in account.book.episodes if episode.kind in group]
+    found = {detector.KIND.name: detector for detector in (*opened, *raised)}
+    for name in sorted(found, key=_PLACE.__getitem__):
+        detector = found[name]
+        episode = account.book.episode(name, detector.KIND.dimension)
+        if episode is not None:
+            _go_on(account, detector, episode)
+        else:
+            _open_detected(account, detector, outcome)
 
 
 def _go_on(account: ClosingAccount, detector: Detector, episode: Episode) -> None:
-    view, finding, place = account.judged.view, account.judged.findings[detector.KIND.name], account.place
-    clear_days, raised = episode.clear_days, bool(finding.raised[place])
-    clear = detector.cleared(view, finding, place, episode.expected)
-    change = age(account.book, detector.KIND, episode, view.day, view.end_ms, clear=clear, raised=raised)
-    if change is None and (raised or (detector.KIND.lasting and not clear)):
+    kind, view, place = detector.KIND, account.judged.view, account.place
+    finding, clear_days = account.judged.findings[kind.name], episode.clear_days
+    clear, raised = detector.cleared(view, finding, place, episode.expected), bool(finding.raised[place])
+    change = age(account.book, kind, episode, view.day, view.end_ms, clear=clear, raised=raised)
+    if change is None and (raised or (kind.lasting and not clear)):
         figures = finding.values_at(place) if raised else _still(view, place, finding, episode)
-        change = go_on(detector.KIND, episode, _severity(account, detector.KIND), figures, view.end_ms)
+        change = go_on(kind, episode, _severity(account, kind), figures, view.end_ms)
     if episode.clear_days != clear_days:
         account.state.accounts.dirty[account.row] = True
     account.take(episode, change)

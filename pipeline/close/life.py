@@ -50,7 +50,7 @@ def _going_quiet(state: State, view: View, rows: slice) -> Bools:
     found = np.zeros(len(view), dtype=np.bool_)
     others = (view.life == ACTIVE) | (view.life == ONBOARDING)
     for detector in (silence, dormant):
-        if detector.KIND.name in state.config.disabled_kinds:
+        if state.config.is_off(detector.KIND):
             continue
         for place in np.flatnonzero(view.finding(detector).raised & others).tolist():
             row = rows.start + place

@@ -10,17 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evidence.gaps import renamed, silent_days
-from pipeline.evidence.level import WINDOW_DAYS
 from pipeline.evidence.power import MIN_POWER_USERS, power_of
-from pipeline.evidence.share import REFERENCE_DAYS
 from pipeline.evidence.view import Finding, View
 from pipeline.state.members import last_days
 from pipeline.terms.arrays import F64, I32, I64, U64, Places
 from pipeline.terms.kind import CHAMPION_DOWN, POWER_USERS_DOWN, SPONSOR_DOWN, Kind, Play
 
 MIN_GAP_DAYS = 17
-MIN_ACTIVE_DAYS = 8
-"""Of the 56 days of the baseline, for a rhythm to be known."""
+MIN_DAYS = 35
+"""Of use in the baseline, for a rhythm to be known; a person must have been active on a seventh of them."""
 BACK_DAYS = 7
 """Who was active so lately is back."""
 BASELINE_DAYS, LAG_DAYS = 56, 28
@@ -39,12 +37,11 @@ def _judge(view: View, places: Places, bits: U64, owners: I32, log_number: F64) 
     """Judge users given as day rings, of the accounts at some places; `log_number` of people judged in each."""
     people = _People(np.zeros(len(view), dtype=np.int64), np.zeros(len(view)), np.full(len(view), -np.inf))
     days = np.bitwise_count(last_days(bits, view.day - LAG_DAYS, BASELINE_DAYS)).astype(np.int64)
-    rate = 0.9 * (days + 1) / (BASELINE_DAYS + 2)
+    length = np.clip(view.day - LAG_DAYS + 1 - view.first_usage_day[places[owners]], 0, BASELINE_DAYS)
+    rate = 0.9 * (days + 1) / (length + 2)
     gap = silent_days(bits, view.day)
     np.maximum.at(people.gap, places[owners], gap)
-    known = days >= MIN_ACTIVE_DAYS
-    known &= (gap >= MIN_GAP_DAYS) & (view.first_usage_day[places[owners]] <= view.day - WINDOW_DAYS + 1)
-    silent = np.flatnonzero(known)
+    silent = np.flatnonzero((length >= MIN_DAYS) & (7 * days >= length) & (gap >= MIN_GAP_DAYS))
     if len(silent):
         others, whose = view.users_of(places[owners[silent]])
         silent = silent[~renamed(others, whose, gap[silent], view.day)]
@@ -98,9 +95,9 @@ class PowerUserSilence:
         """Raised when one of them is silent for too long."""
         power = view.power
         few = (power.count > 0) & (power.count < MIN_POWER_USERS) & (power.quiet > 0)
-        places = np.flatnonzero(few & (view.first_usage_day <= power.reference_start - REFERENCE_DAYS))
+        places = np.flatnonzero(few)
         bits, owners = view.users_of(places)
-        chosen = power_of(bits, view.day)
+        chosen = power_of(bits, owners, view.reference.part(places))
         log_number = np.log(power.count[places].astype(np.float64))
         return _finding(view, _judge(view, places, bits[chosen], owners[chosen], log_number))
 

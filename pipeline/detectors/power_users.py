@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.detectors.condition import Condition
-from pipeline.evidence.share import REFERENCE_DAYS
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.arrays import Bools
 from pipeline.terms.kind import POWER_USERS_DOWN, USERS_UP, Kind, Play
@@ -31,9 +30,7 @@ def _share_fallen(view: View, where: Bools) -> Finding:
     """Findings of accounts whose power users' share has fallen, raised at some of them."""
     power = view.power
     observed = power.week / np.maximum(power.known_week, 1)
-    known = view.first_usage_day <= power.reference_start - REFERENCE_DAYS
-    evidence = np.where(known, power.evidence, -np.inf)
-    return Finding((evidence >= view.threshold) & where, observed, power.share, evidence)
+    return Finding((power.evidence >= view.threshold) & where, observed, power.share, power.evidence)
 
 
 def _share_back(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.evidence import betting, esr
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS
 from pipeline.evidence.power import MIN_POWER_USERS, power_of
-from pipeline.evidence.share import REFERENCE_DAYS, by_day, per_account
+from pipeline.evidence.share import by_day, per_account
 from pipeline.evidence.view import Finding, View
 from pipeline.state.members import last_days
 from pipeline.terms.arrays import F64, I64, U64, Bools, Places
@@ -126,18 +126,18 @@ def _unpacked(words: U64, days: int) -> I64:
 
 def _week_of_power_users(view: View) -> tuple[F64, Bools]:
     power = view.power
-    known = (power.count >= MIN_POWER_USERS) & (view.first_usage_day <= power.reference_start - REFERENCE_DAYS)
+    known = power.count >= MIN_POWER_USERS
     # When none of the reference's users is left, they were renamed or moved, and nothing is known of them.
     known &= power.known_week > 0
     # A total that holds or rises is the matter of `power_user_decline` and `user_mix_shift`.
     known &= ~power.flat & ~power.rising
-    low = power.week * (REFERENCE_DAYS // 7) < MATERIAL * power.days
+    low = power.week * view.reference.weeks < MATERIAL * power.days
     return power.week / np.maximum(7 * power.count, 1), known & low
 
 
 def _attendance(view: View, places: Places) -> F64:
     bits, owners = view.users_of(places)
-    power = power_of(bits, view.day)
+    power = power_of(bits, owners, view.reference.part(places))
     bits, owners, count = bits[power], owners[power], view.power.count[places]
     before = by_day(last_days(bits, view.day - LAG_DAYS, BASELINE_DAYS), owners, len(places), BASELINE_DAYS)
     after = by_day(last_days(bits, view.day, LAG_DAYS), owners, len(places), LAG_DAYS)

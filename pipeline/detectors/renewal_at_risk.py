@@ -19,6 +19,8 @@ KIND = Kind(
     direction="down",
     method="limit",
     consequence=True,
+    lasting=True,
+    clear_days=1,
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("renewal-plan", "Agree on a renewal plan with the sponsor", 7),
     summary="{name}: renewal in {observed:.0f} days and health is not green",
@@ -39,7 +41,8 @@ def evaluate(view: View) -> Finding:
     """Raised by the band of this close."""
     left = view.days_to_renewal
     raised = (left >= 0) & (left <= HORIZON_DAYS) & (view.band != GREEN)
-    evidence = np.where(view.band == GREY, 50.0, 100.0 - np.nan_to_num(view.accounts.score[view.rows]))
+    score = view.accounts.score[view.rows]
+    evidence = np.where((view.band == GREY) | np.isnan(score), 50.0, 100.0 - score)
     return Finding(raised, left.astype(np.float64), np.full(len(view), float(HORIZON_DAYS)), evidence)
 
 

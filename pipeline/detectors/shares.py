@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.detectors.condition import Condition
-from pipeline.evidence.share import REFERENCE_DAYS
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.kind import FEATURES_DOWN, ROLE_DOWN, Kind, Play
 
@@ -13,12 +12,10 @@ from pipeline.terms.kind import FEATURES_DOWN, ROLE_DOWN, Kind, Play
 def _roles(view: View) -> Finding:
     """The mean evidence of the account's roles exceeds the threshold and the total is flat or rises."""
     roles = view.roles
-    known = view.first_usage_day <= roles.reference_start - REFERENCE_DAYS
-    evidence = np.where(known, roles.evidence, -np.inf)
-    raised = evidence >= view.threshold
+    raised = roles.evidence >= view.threshold
     if raised.any():
         raised &= view.power.flat | view.power.rising
-    return Finding(raised, roles.observed, roles.expected, evidence)
+    return Finding(raised, roles.observed, roles.expected, roles.evidence)
 
 
 def _roles_back(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
@@ -29,10 +26,8 @@ def _roles_back(view: View, finding: Finding, place: int, expected_at_opening: f
 def _features(view: View) -> Finding:
     """The mean evidence of the account's features exceeds the threshold."""
     features = view.abandonment
-    known = view.first_usage_day <= features.reference_start - REFERENCE_DAYS
-    evidence = np.where(known, features.evidence, -np.inf)
     observed, expected = features.abandoned.astype(np.float64), features.judged.astype(np.float64)
-    return Finding(evidence >= view.threshold, observed, expected, evidence)
+    return Finding(features.evidence >= view.threshold, observed, expected, features.evidence)
 
 
 def _features_back(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.evidence.features import Features, abandoned
 from pipeline.evidence.power import PowerUsers, power_users
 from pipeline.evidence.roles import Roles, declining, role_then
-from pipeline.evidence.share import Owners, per_account
+from pipeline.evidence.share import Owners, Reference, per_account, reference
 from pipeline.state.members import Members, last_days
 from pipeline.state.users import Users
 from pipeline.terms.arrays import I32, I64, U64
@@ -58,6 +58,7 @@ def activity(bits: U64, owners: Owners, accounts: int, day: int) -> Activity:
 class Census:
     """Member counts of a set of accounts as of one day."""
 
+    reference: Reference
     users: Activity
     features: Activity
     power: PowerUsers
@@ -69,6 +70,7 @@ class Census:
     def part(self, rows: slice) -> Census:
         """The same for some of the accounts."""
         return Census(
+            self.reference.part(rows),
             self.users.part(rows),
             self.features.part(rows),
             self.power.part(rows),
@@ -78,40 +80,42 @@ class Census:
         )
 
 
-def census(users: Users, features: Members, accounts: int, day: int) -> Census:
-    """Count the members of all accounts of a partition."""
+def census(users: Users, features: Members, first_usage_day: I32, day: int) -> Census:
+    """Count the members of all accounts of a partition, given the first day of use of each."""
     named = slice(1, features.size)
     in_use = (features.bits[named], features.owner[named])
-    return _count(users, slice(1, users.size), users.owner[1 : users.size], in_use, accounts, day)
+    return _count(users, slice(1, users.size), users.owner[1 : users.size], in_use, reference(first_usage_day, day))
 
 
-def census_of(users: Users, features: Members, rows: I32, day: int) -> Census:
-    """Count the members of a few accounts."""
+def census_of(users: Users, features: Members, rows: I32, first_usage_day: I32, day: int) -> Census:
+    """Count the members of a few accounts, given the first day of use of each."""
     places, owners = users.of(rows)
     named, feature_owners = features.of(rows)
-    return _count(users, places, owners, (features.bits[named], feature_owners), len(rows), day)
+    return _count(users, places, owners, (features.bits[named], feature_owners), reference(first_usage_day, day))
 
 
 def _count(
-    people: Users, places: slice | I32, owners: Owners, features: tuple[U64, Owners], accounts: int, day: int
+    people: Users, places: slice | I32, owners: Owners, features: tuple[U64, Owners], period: Reference
 ) -> Census:
     """Count users at some places and features given as day rings, both with the accounts that they belong to."""
     # Counting takes places of this width; it would widen them each time.
     bits, owners = people.bits[places], owners.astype(np.int64)
     features = features[0], features[1].astype(np.int64)
+    accounts, day = len(period.weeks), period.day
     return Census(
+        period,
         activity(bits, owners, accounts, day),
         activity(*features, accounts, day),
-        power_users(bits, owners, accounts, day),
-        abandoned(*features, accounts, day),
-        declining(bits, owners, roles_of(people, places, day), accounts, day),
+        power_users(bits, owners, period),
+        abandoned(*features, period),
+        declining(bits, owners, roles_of(people, places, period.first_day, owners), period),
         people,
     )
 
 
-def roles_of(people: Users, places: slice | I32, day: int) -> U64:
-    """Roles of users in the reference of a day; 0 where none is known."""
+def roles_of(people: Users, places: slice | I32, first_day: I64, owners: Owners) -> U64:
+    """Roles of users in the references of their accounts by the first days of these; 0 where none is known."""
     role = people.role[places]
     if not role.any():
         return role
-    return role_then(role, people.former_role[places], people.former_day[places], day)
+    return role_then(role, people.former_role[places], people.former_day[places], first_day[owners])

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evidence import share
-from pipeline.state.members import last_days
 from pipeline.terms.arrays import F64, I64, U64
 
 MIN_REFERENCE_DAYS = 12
-"""Days of the reference's 84 on which a feature must have been used to be judged."""
+"""Days of the reference on which a feature must have been used to be judged."""
 MATERIAL_SHARE = 0.5
 ALIVE_WEEK = 0.7
 """What the last 7 days' feature-days must reach against the usual ones: else all usage falls."""
@@ -24,7 +23,6 @@ MAX_SHARE = 0.98
 class Features:
     """One entry per account."""
 
-    reference_start: int
     judged: I64
     """Features that the reference knows well enough."""
     abandoned: I64
@@ -34,21 +32,20 @@ class Features:
 
     def part(self, rows: slice) -> Features:
         """The same for some of the accounts."""
-        return Features(self.reference_start, self.judged[rows], self.abandoned[rows], self.evidence[rows])
+        return Features(self.judged[rows], self.abandoned[rows], self.evidence[rows])
 
 
-def abandoned(bits: U64, owners: share.Owners, accounts: int, day: int) -> Features:
+def abandoned(bits: U64, owners: share.Owners, reference: share.Reference) -> Features:
     """Judge on which of its account's days each feature is used, against the reference period."""
-    start = share.reference_start(day)
-    early, late = share.reference_of(bits, day)
+    accounts = len(reference.weeks)
+    early, late, recent = reference.words(bits, owners)
     days = (np.bitwise_count(early) + np.bitwise_count(late)).astype(np.int64)
-    recent = last_days(bits, day, share.DAYS)
     lately = np.bitwise_count(recent >> np.uint64(7)).astype(np.int64)
     all_days, all_lately = share.per_account(owners, days, accounts), share.per_account(owners, lately, accounts)
     week = share.per_account(owners, np.bitwise_count(recent >> np.uint64(14)), accounts)
     known = days >= MIN_REFERENCE_DAYS
     judged = np.bincount(owners[known], minlength=accounts)
-    alive = (judged >= 2) & (week >= ALIVE_WEEK * all_days / 12.0)
+    alive = (judged >= 2) & (week >= ALIVE_WEEK * all_days / reference.usual_weeks)
     low = known & alive[owners] & (lately * all_days[owners] <= MATERIAL_SHARE * days * all_lately[owners])
     places = np.flatnonzero(low)
     evidence = np.full(accounts, -np.inf)
@@ -62,10 +59,10 @@ def abandoned(bits: U64, owners: share.Owners, accounts: int, day: int) -> Featu
         part = (recent[places] >> np.arange(share.DAYS, dtype=np.uint64)[:, None] & np.uint64(1)).astype(np.int64)
         used = _days_used(early[theirs], owner, len(concerned)) + _days_used(late[theirs], owner, len(concerned))
         usual = np.minimum(MAX_SHARE, days[places] / used[among])
-        sums = np.exp(share.fallen(part, whole, usual, DISPERSION))
+        sums = np.exp(share.fallen(part, whole, usual, DISPERSION, reference.days[concerned][among]))
         total = np.bincount(among, weights=sums, minlength=len(concerned))
         evidence[concerned] = np.log(total / judged[concerned])
-    return Features(start, judged, np.bincount(owners[places], minlength=accounts), evidence)
+    return Features(judged, np.bincount(owners[places], minlength=accounts), evidence)
 
 
 def _days_used(words: U64, owners: share.Owners, accounts: int) -> I64:

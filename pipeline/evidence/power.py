@@ -1,8 +1,9 @@
 """Power users: who they are, what they do since, and whether their share of all user-days has fallen.
 
-A power user was active in at least 8 of the reference's 12 weeks and on at least 24 days. The choice is older than
-what is judged, so that regression to the mean does not look like a decline. The share is that of the user-days of
-those who were there in the reference: where users are renamed, all of them fade alike.
+A power user was active in at least two thirds of the reference's weeks and on twice as many days as it has weeks. The
+choice is older than what is judged, and what the chosen owe to their luck then is left out of what is expected of them:
+those whom the other weeks choose show it in each week. So regression to the mean does not look like a decline. The
+share is that of the user-days of those who were there in the reference: where users are renamed, all fade alike.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evidence import share
-from pipeline.state.members import count_weeks, last_days
-from pipeline.terms.arrays import F64, I64, U64, Bools
+from pipeline.state.members import count_weeks
+from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools
 
 MIN_POWER_USERS = 3
-MIN_WEEKS, MIN_DAYS = 8, 24
+MIN_DAYS = 2
+"""For each week of the reference."""
 FLAT_RATIO, FLAT_POINT = 1.5, 0.2
 """The total is flat when it is within this ratio with 90 % confidence both ways, and its log ratio is within a
 fifth (or its own noise)."""
@@ -28,18 +30,18 @@ FLAT_WEEK = 0.7
 class PowerUsers:
     """One entry per account; user-days."""
 
-    reference_start: int
+    reference: share.Reference
     count: I64
     days: I64
     all_days: I64
-    """Of power users and of all users in the 84 days of the reference."""
+    """Of power users and of all users in the reference."""
     week: I64
     all_week: I64
     fortnight: I64
     known_week: I64
     """Of the last 7 days, by users who were active in the reference."""
     all_window: I64
-    """Of all users in the 21 days that are judged."""
+    """Of all users in the days that are judged."""
     quiet: I64
     """Power users who were not active in the last 7 days."""
     concerned: Bools
@@ -49,8 +51,8 @@ class PowerUsers:
 
     def part(self, rows: slice) -> PowerUsers:
         """The same for some of the accounts."""
-        names = [name for name in self.__dataclass_fields__ if name != "reference_start"]
-        return PowerUsers(self.reference_start, **{name: getattr(self, name)[rows] for name in names})
+        names = [name for name in self.__dataclass_fields__ if name != "reference"]
+        return PowerUsers(self.reference.part(rows), **{name: getattr(self, name)[rows] for name in names})
 
     @property
     def share(self) -> F64:
@@ -59,9 +61,10 @@ class PowerUsers:
 
     @property
     def total_change(self) -> tuple[F64, F64]:
-        """Log ratio of the last three weeks' user-days to the reference's, and its standard error."""
+        """Log ratio of the user-days that are judged to the reference's, and its standard error."""
         now, then = np.maximum(self.all_window, 1), np.maximum(self.all_days, 1)
-        return np.log(4.0 * now / then), np.sqrt(1.0 / now + 1.0 / then)
+        periods = self.reference.usual_weeks / (self.reference.days // 7)
+        return np.log(periods * now / then), np.sqrt(1.0 / now + 1.0 / then)
 
     @property
     def flat(self) -> Bools:
@@ -69,7 +72,8 @@ class PowerUsers:
         change, error = self.total_change
         equivalent = np.abs(change) + Z_90 * error < np.log(FLAT_RATIO)
         near = np.abs(change) <= np.maximum(FLAT_POINT, Z_95 * error)
-        return np.asarray(equivalent & near & (self.all_week >= FLAT_WEEK * self.all_days / 12.0))
+        usual = self.all_days / self.reference.usual_weeks
+        return np.asarray(equivalent & near & (self.all_week >= FLAT_WEEK * usual))
 
     @property
     def rising(self) -> Bools:
@@ -79,27 +83,26 @@ class PowerUsers:
 
 @dataclass(frozen=True, slots=True)
 class _Users:
-    """Users, one entry each: the days of the reference and those since."""
+    """Users, one entry each: the days of the reference and those since, and of how many weeks it is."""
 
     early: U64
     late: U64
     recent: U64
     owners: share.Owners
     power: Bools
+    weeks: U8
 
     def of(self, chosen: Bools) -> _Users:
         """Some of them."""
-        return _Users(
-            self.early[chosen], self.late[chosen], self.recent[chosen], self.owners[chosen], self.power[chosen]
-        )
+        return _Users(**{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
 
 
-def power_users(bits: U64, owners: share.Owners, accounts: int, day: int) -> PowerUsers:
+def power_users(bits: U64, owners: share.Owners, reference: share.Reference) -> PowerUsers:
     """Choose each account's power users in the reference period and judge their days since."""
-    early, late = share.reference_of(bits, day)
+    accounts, weeks = len(reference.weeks), reference.weeks.astype(np.uint8)[owners]
+    early, late, recent = reference.words(bits, owners)
     days = np.bitwise_count(early) + np.bitwise_count(late)
-    power = _is_power(early, late)
-    recent = last_days(bits, day, share.DAYS)
+    power = _is_power(early, late, weeks)
     chosen, week = owners[power], np.bitwise_count(recent >> np.uint64(14))
     count = np.bincount(chosen, minlength=accounts)
     own, all_days = share.per_account(chosen, days[power], accounts), share.per_account(owners, days, accounts)
@@ -107,9 +110,11 @@ def power_users(bits: U64, owners: share.Owners, accounts: int, day: int) -> Pow
     fortnight = share.per_account(chosen, np.bitwise_count(recent[power] >> np.uint64(7)), accounts)
     known = days > 0
     known_week = share.per_account(owners, np.where(known, week, 0), accounts)
-    concerned = (count >= MIN_POWER_USERS) & share.is_less(share.Pace(own, own_week, fortnight), all_days, known_week)
+    pace = share.Pace(own, own_week, fortnight)
+    concerned = (count >= MIN_POWER_USERS) & share.is_less(pace, all_days, known_week, reference.usual_weeks)
+    users = _Users(early, late, recent, owners, power, weeks).of(concerned[owners] & known)
     return PowerUsers(
-        share.reference_start(day),
+        reference,
         count,
         own,
         all_days,
@@ -120,21 +125,27 @@ def power_users(bits: U64, owners: share.Owners, accounts: int, day: int) -> Pow
         share.per_account(owners, np.bitwise_count(recent), accounts),
         np.bincount(chosen[week[power] == 0], minlength=accounts),
         concerned,
-        _evidence(_Users(early, late, recent, owners, power).of(concerned[owners] & known), concerned),
+        _evidence(users, reference, concerned),
     )
 
 
-def power_of(bits: U64, day: int) -> Bools:
-    """Which of the users were power users in the reference period."""
-    return _is_power(*share.reference_of(bits, day))
+def power_of(bits: U64, owners: share.Owners, reference: share.Reference) -> Bools:
+    """Which of the users were power users in the reference period of their accounts."""
+    early, late, _recent = reference.words(bits, owners)
+    return _is_power(early, late, reference.weeks.astype(np.uint8)[owners])
 
 
-def _is_power(early: U64, late: U64) -> Bools:
-    often = np.bitwise_count(early) + np.bitwise_count(late) >= MIN_DAYS
-    return np.asarray((count_weeks(early, 4) + count_weeks(late, 8) >= MIN_WEEKS) & often)
+def _is_power(early: U64, late: U64, weeks: U8) -> Bools:
+    days = np.bitwise_count(early) + np.bitwise_count(late)
+    return _is_often(days, count_weeks(early, 4) + count_weeks(late, 8), weeks) & (days > 0)
 
 
-def _evidence(users: _Users, concerned: Bools) -> F64:
+def _is_often(days: U8, active_weeks: U8, weeks: U8) -> Bools:
+    """Whether so many days in so many different weeks make a power user of a period."""
+    return np.asarray((days >= MIN_DAYS * weeks) & (3 * active_weeks >= 2 * weeks))
+
+
+def _evidence(users: _Users, reference: share.Reference, concerned: Bools) -> F64:
     """Log evidence of the accounts concerned, whose users these are; −∞ elsewhere."""
     evidence = np.full(len(concerned), -np.inf)
     places = np.flatnonzero(concerned)
@@ -143,12 +154,29 @@ def _evidence(users: _Users, concerned: Bools) -> F64:
     number = np.zeros(len(concerned), dtype=np.int32)
     number[places] = np.arange(len(places))
     among, few = number[users.owners], len(places)
-    own, own_among = users.of(users.power), among[users.power]
+    own, own_among, reference = users.of(users.power), among[users.power], reference.part(places)
     safe, dispersion = share.usual(
         share.reference_by_day(own.early, own.late, own_among, few),
         share.reference_by_day(users.early, users.late, among, few),
+        reference.weeks,
+        _kept(users, among, few),
     )
     part = share.by_day(own.recent, own_among, few, share.DAYS)
     whole = share.by_day(users.recent, among, few, share.DAYS)
-    evidence[places] = share.fallen_since(part, whole, safe, dispersion)
+    evidence[places] = share.fallen_since(part, whole, safe, dispersion, reference.days)
     return evidence
+
+
+def _kept(users: _Users, among: I32, few: int) -> F64:
+    """What is left in a week of the pace of those whom the reference's other weeks choose, by account, at most all."""
+    days = np.bitwise_count(users.early) + np.bitwise_count(users.late)
+    active_weeks = count_weeks(users.early, 4) + count_weeks(users.late, 8)
+    left, usual = np.zeros(few), np.zeros(few)
+    for back in range(1, share.REFERENCE_WEEKS + 1):
+        word, number = (users.late, 8 - back) if back <= 8 else (users.early, 12 - back)
+        week = np.bitwise_count((word >> np.uint64(7 * number)) & np.uint64(127))
+        chosen = users.weeks >= back
+        chosen &= _is_often(days - week, active_weeks - (week > 0), users.weeks - 1)
+        left += share.per_account(among[chosen], week[chosen], few)
+        usual += np.bincount(among[chosen], (days - week)[chosen] / (users.weeks - 1)[chosen], few)
+    return np.minimum(1.0, left / usual)

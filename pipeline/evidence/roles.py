@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.evidence import share
-from pipeline.state.members import last_days
 from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools, Places
 
 MIN_USERS = 3
@@ -31,7 +30,6 @@ _DENSE = 4
 class Roles:
     """One entry per account."""
 
-    reference_start: int
     low: I64
     """Roles that do materially less than they use to."""
     role: U64
@@ -44,14 +42,12 @@ class Roles:
 
     def part(self, rows: slice) -> Roles:
         """The same for some of the accounts."""
-        names = [name for name in self.__dataclass_fields__ if name != "reference_start"]
-        return Roles(self.reference_start, **{name: getattr(self, name)[rows] for name in names})
+        return Roles(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
 
-def role_then(role: U64, former_role: U64, former_day: I32, day: int) -> U64:
-    """Each user's role in the reference of a day: the former one if it was told then or since."""
-    first = share.reference_start(day) - share.REFERENCE_DAYS
-    return np.where(former_day >= first, former_role, role)
+def role_then(role: U64, former_role: U64, former_day: I32, first_day: I64) -> U64:
+    """Each user's role in a reference by its first day: the former one if it was told then or since."""
+    return np.where(former_day >= first_day, former_role, role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +97,10 @@ class _Pairs:
         return (self.users >= MIN_USERS) & (self.pace.days >= few) & (self.pace.days <= most)
 
 
-def declining(bits: U64, owners: share.Owners, roles: U64, accounts: int, day: int) -> Roles:
+def declining(bits: U64, owners: share.Owners, roles: U64, reference: share.Reference) -> Roles:
     """Judge the roles of each account; `roles` are those of the reference, 0 where none is known."""
+    accounts = len(reference.weeks)
     found = Roles(
-        share.reference_start(day),
         np.zeros(accounts, dtype=np.int64),
         np.zeros(accounts, dtype=np.uint64),
         np.zeros(accounts),
@@ -117,22 +113,23 @@ def declining(bits: U64, owners: share.Owners, roles: U64, accounts: int, day: i
     if len(told) < len(roles):
         bits, owners, roles = bits[told], owners[told], roles[told]
     own, account, role = _pairs(owners, roles, accounts)
-    early, late = share.reference_of(bits, day)
-    users = _Users(owners, own, early, late, last_days(bits, day, share.DAYS), (early | late) != 0)
-    users = users.of(_perhaps_low(users, account, accounts)[owners])
+    early, late, recent = reference.words(bits, owners)
+    users = _Users(owners, own, early, late, recent, (early | late) != 0)
+    weeks = reference.usual_weeks[account]
+    users = users.of(_perhaps_low(users, account, accounts, weeks)[owners])
     pairs = _count(users, account, role, accounts)
-    low = np.flatnonzero(pairs.judged & share.is_less(pairs.pace, pairs.all_days, pairs.all_week))
+    low = np.flatnonzero(pairs.judged & share.is_less(pairs.pace, pairs.all_days, pairs.all_week, weeks))
     if len(low):
-        _judge(found, users, pairs, low)
+        _judge(found, users, pairs, low, reference)
     return found
 
 
-def _perhaps_low(users: _Users, account: I64, accounts: int) -> Bools:
+def _perhaps_low(users: _Users, account: I64, accounts: int, weeks: I64) -> Bools:
     """Accounts with a role whose last week is below its own usual one; no other has a role that is low."""
     usual = share.per_account(users.pairs, users.days, len(account))
     week = share.per_account(users.pairs, users.week, len(account))
     found = np.zeros(accounts, dtype=np.bool_)
-    found[account[(usual > 0) & (week <= share.MATERIAL_WEEK * usual / 12.0)]] = True
+    found[account[(usual > 0) & (week <= share.MATERIAL_WEEK * usual / weeks)]] = True
     return found
 
 
@@ -155,10 +152,10 @@ def _count(users: _Users, account: I64, role: U64, accounts: int) -> _Pairs:
     )
 
 
-def _judge(found: Roles, users: _Users, pairs: _Pairs, low: Places) -> None:
+def _judge(found: Roles, users: _Users, pairs: _Pairs, low: Places, reference: share.Reference) -> None:
     """Note what is found of the roles that are low."""
     accounts, account, role = len(found.low), pairs.account[low], pairs.role[low]
-    evidence = _evidence(users, low, account, accounts)
+    evidence = _evidence(users, low, account, reference)
     found.low[:] = np.bincount(account, minlength=accounts)
     judged = np.bincount(pairs.account[pairs.judged], minlength=accounts)
     mean = np.bincount(account, weights=np.exp(evidence), minlength=accounts) / np.maximum(judged, 1)
@@ -185,10 +182,10 @@ def _pairs(owners: share.Owners, roles: U64, accounts: int) -> tuple[I64, I64, U
     return pairs, every // len(names), names[every % len(names)]
 
 
-def _evidence(users: _Users, low: Places, account: I64, accounts: int) -> F64:
+def _evidence(users: _Users, low: Places, account: I64, reference: share.Reference) -> F64:
     """Log evidence of pairs, whose accounts these are, that their share has fallen."""
     concerned, among = np.unique(account, return_inverse=True)
-    number = np.full(accounts, -1, dtype=np.int32)
+    number = np.full(len(reference.weeks), -1, dtype=np.int32)
     number[concerned] = np.arange(len(concerned))
     users = users.of(number[users.owners] >= 0)
     owners, known, few = number[users.owners], users.known, len(concerned)
@@ -200,9 +197,10 @@ def _evidence(users: _Users, low: Places, account: I64, accounts: int) -> F64:
     safe, dispersion = share.usual(
         share.reference_by_day(own.early, own.late, pairs, len(low)),
         share.reference_by_day(users.early, users.late, owners, few)[:, among],
+        reference.weeks[account],
     )
     part = share.by_day(own.recent, pairs, len(low), share.DAYS)
     whole = share.by_day(users.recent[known], owners[known], few, share.DAYS)[:, among]
     new = ~own.known
     whole += share.by_day(own.recent[new], pairs[new], len(low), share.DAYS)
-    return share.fallen_since(part, whole, safe, dispersion)
+    return share.fallen_since(part, whole, safe, dispersion, reference.days[account])

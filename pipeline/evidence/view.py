@@ -90,6 +90,7 @@ class View:
         self.gone_by = gone_by
         self.threshold = float(np.log(config.run_length_days))
         self.config = config
+        self.reference = counts.reference
         self.users = counts.users
         self.features = counts.features
         self.power = counts.power

@@ -11,6 +11,7 @@ from pipeline.evidence.census import roles_of
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SETTLED_AGE
 from pipeline.evidence.power import power_of
 from pipeline.evidence.roles import declining
+from pipeline.evidence.share import Reference, reference
 from pipeline.state.members import Members, last_days
 from pipeline.state.state import State
 from pipeline.terms.arrays import F64, I32
@@ -36,9 +37,10 @@ def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iter
     members = state.features if whom == "features" else state.users
     places = members.of_one(row)
     if whom == "power":
-        places = places[power_of(members.bits[places], day)]
+        owners = np.zeros(len(places), dtype=np.int32)
+        places = places[power_of(members.bits[places], owners, _reference(state, row, day))]
     elif whom == "role":
-        places, role = _declining_role(state, places, day)
+        places, role = _declining_role(state, places, _reference(state, row, day))
         if role is not None:
             together = float(_weekly_change(members, places, day, age).sum())
             yield {"kind": "role", "ref": role, "change": round(together, 4)}
@@ -52,11 +54,15 @@ def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iter
         yield {"kind": kind, "ref": ref, "change": round(sign * float(change[place]), 4)}
 
 
-def _declining_role(state: State, places: I32, day: int) -> tuple[I32, str | None]:
+def _reference(state: State, row: int, day: int) -> Reference:
+    return reference(state.accounts.first_usage_day[[row]], day)
+
+
+def _declining_role(state: State, places: I32, period: Reference) -> tuple[I32, str | None]:
     """Of an account's users those of the role that surely does less, and its name if that is known."""
-    roles = roles_of(state.users, places, day)
     owners = np.zeros(len(places), dtype=np.int32)
-    role = declining(state.users.bits[places], owners, roles, 1, day).role
+    roles = roles_of(state.users, places, period.first_day, owners)
+    role = declining(state.users.bits[places], owners, roles, period).role
     return places[(roles == role[0]) & (roles != 0)], state.users.role_names.of(int(role[0]))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.alerts.lifecycle import Change
-from pipeline.alerts.records import Explanation, change_pct, optional, state_of
+from pipeline.alerts.records import TIME, Explanation, change_pct, optional, state_of
 from pipeline.books.book import Episode
 from pipeline.detectors import COMBINED, DETECTORS
 from pipeline.detectors.combined_evidence import SPEAKING
@@ -172,13 +172,17 @@ def _tested(kind: Kind, finding: Finding, places: Places, evidence: F64) -> Iter
         # Told as the features that are still used, like every dimension of which less is worse.
         observed = expected - observed
     for seen, usual, surety in zip(observed.tolist(), expected.tolist(), evidence.tolist(), strict=True):
+        state = state_of(seen, usual)
+        if kind.unit == TIME:
+            # Days without activity: more of them is less of it.
+            state = {"up": "down", "down": "flat"}.get(state, state)
         yield {
             "name": kind.dimension,
             "observed": optional(seen),
             "expected": optional(usual),
-            "change_pct": change_pct(seen, usual),
+            "change_pct": None if kind.unit == TIME else change_pct(seen, usual),
             "evidence": optional(surety),
             "weight": kind.weight,
             "contribution_pct": None,
-            "state": state_of(seen, usual),
+            "state": state,
         }

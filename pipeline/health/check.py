@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.config import EngineConfig
 from pipeline.health.dimensions import DIMENSIONS, FEATURE, dimension_of
-from pipeline.scorecards.card import NESTED, Scorecard
+from pipeline.scorecards.card import MAX_CRITERIA, NESTED, Scorecard
 from pipeline.scorecards.plan import catalogue
 from pipeline.scorecards.profiles import HealthProfile
 from schemas.errors import UsageError
@@ -16,7 +16,6 @@ from schemas.errors import UsageError
 MAX_CARDS = 8
 """Scorecards in force at once."""
 MAX_PROFILES = 64
-MAX_CRITERIA = 32
 MIN_DIMENSIONS = 3
 MIN_SOURCES = 2
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")

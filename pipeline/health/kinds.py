@@ -18,7 +18,7 @@ HEALTH_CHANGED = Kind(
     consequence=True,
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("account-review", "Review the dimensions that moved the score", 5),
-    summary="{name}: health fell to {band}; the score is {observed:.0f}",
+    summary="{name}: health {moved} from {expected:.0f} to {observed:.0f}{causes}",
     condition="the band of a scorecard got worse",
     resolution="the band is green again",
 )

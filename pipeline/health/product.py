@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.evidence.power import MIN_POWER_USERS
 from pipeline.health.reach import ADOPTED_DAYS
 from pipeline.health.reading import Reading, Sight, trend
 
@@ -34,13 +35,24 @@ def active_users(sight: Sight) -> Reading:
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
 
 
+def power_users(sight: Sight) -> Reading:
+    """User-days of the power users in two weeks against those of their reference."""
+    view, power = sight.view, sight.view.power
+    fortnight = np.asarray(view.factors(view.day - 13, view.day).sum(axis=0))
+    present = power.reference.known & (power.count >= MIN_POWER_USERS) & (fortnight >= MIN_DAYS)
+    observed = power.fortnight.astype(np.float64)
+    expected = fortnight * power.days / (7 * power.reference.usual_weeks)
+    return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
+
+
 def seat_utilisation(sight: Sight) -> Reading:
     """Users of four weeks against the share of the seats that is expected to be in use."""
     view = sight.view
     seats = view.accounts.seats[view.rows].astype(np.float64)
     users = view.users.active_28.astype(np.float64)
     wanted = sight.expected.seat_share * np.maximum(seats, 1.0)
-    value = np.where(seats > 0, np.clip(users / wanted, 0.0, 1.0), np.nan)
+    present = (seats > 0) & (sight.reach.users_84[view.rows] > 0) & (view.first_usage_day <= view.day - MIN_DAYS + 1)
+    value = np.where(present, np.clip(users / wanted, 0.0, 1.0), np.nan)
     return Reading(value, users, seats)
 
 
@@ -64,7 +76,7 @@ def seats_activated(sight: Sight) -> Reading:
     """Users of twelve weeks against the seats."""
     seats = sight.view.accounts.seats[sight.view.rows].astype(np.float64)
     users = sight.reach.users_84[sight.view.rows].astype(np.float64)
-    value = np.where(seats > 0, np.clip(users / np.maximum(seats, 1.0), 0.0, 1.0), np.nan)
+    value = np.where((seats > 0) & (users > 0), np.clip(users / np.maximum(seats, 1.0), 0.0, 1.0), np.nan)
     return Reading(value, users, seats)
 
 
@@ -72,9 +84,9 @@ def feature_adoption(sight: Sight) -> Reading:
     """Adopted features against those the account is entitled to, or those it has used in twelve weeks."""
     rows = sight.view.rows
     adopted = sight.reach.features_adopted[rows].astype(np.float64)
-    entitled = sight.view.accounts.entitled[rows]
-    wanted = np.where(entitled > 0, entitled, sight.reach.features_84[rows]).astype(np.float64)
-    value = np.where(wanted > 0, np.clip(adopted / np.maximum(wanted, 1.0), 0.0, 1.0), np.nan)
+    entitled, used = sight.view.accounts.entitled[rows], sight.reach.features_84[rows]
+    wanted = np.where(entitled > 0, entitled, used).astype(np.float64)
+    value = np.where(used > 0, np.clip(adopted / np.maximum(wanted, 1.0), 0.0, 1.0), np.nan)
     return Reading(value, adopted, wanted)
 
 

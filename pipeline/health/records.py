@@ -10,7 +10,7 @@ from pipeline.alerts.records import context_record
 from pipeline.books.book import Book, Context
 from pipeline.evidence.esr import smallest_visible_drops
 from pipeline.health.dimensions import dimension_of
-from pipeline.health.judging import JudgedView, Verdict
+from pipeline.health.judging import Cap, JudgedView, Verdict
 from pipeline.health.score import Score
 from pipeline.scorecards.bands import NAMES
 from pipeline.state.accounts import until_ms
@@ -21,6 +21,8 @@ from pipeline.terms.arrays import F64, Bools, Places
 Record = dict[str, Any]
 PUBLISH_POINTS = 3.0
 """A score that has moved by so much is published again."""
+PUBLISH_DAYS = 14
+"""No record is older when a day has closed; each day has its share of the accounts."""
 NO_CONTEXT = Context()
 
 
@@ -32,6 +34,10 @@ def publish_health(state: State, judged: JudgedView, rows: slice, live: Bools) -
     for verdict in judged.judgement.verdicts:
         score, shown = standings.score[verdict.slot, rows], standings.published_score[verdict.slot, rows]
         due |= verdict.fresh | (np.abs(score - shown) >= PUBLISH_POINTS) | (np.isnan(score) != np.isnan(shown))
+    hashes = accounts.hashes[rows]
+    due |= (hashes + np.uint64(judged.view.day)) % np.uint64(PUBLISH_DAYS) == 0
+    # One account tells of every close, so that readers know how far days are closed.
+    due |= hashes == accounts.hashes[1 : accounts.size].min()
     places = np.flatnonzero(due & live)
     if not len(places):
         return []
@@ -97,8 +103,8 @@ def _card_records(
     scores, coverage = cells(standings.score[slot, rows], 1), cells(verdict.score.coverage[places], 4)
     groups = _group_columns(verdict.score, places)
     figures = zip(
-        verdict.applies[places].tolist(), standings.band[slot, rows].tolist(), verdict.previous_band[places].tolist(),
-        standings.since_day[slot, rows].tolist(), scores, coverage, strict=True,
+        verdict.applies[places].tolist(), standings.band[slot, rows].tolist(), standings.scored[slot, rows].tolist(),
+        verdict.previous_band[places].tolist(), standings.since_day[slot, rows].tolist(), scores, coverage, strict=True,
     )  # fmt: skip
     return [
         {
@@ -113,17 +119,25 @@ def _card_records(
             "groups": [
                 {"name": name, "score": column[number]} for name, column in groups.items() if column[number] is not None
             ],
-            "dimensions": [
-                named | {name: column[number] for name, column in columns.items()}
-                for named, columns in dimensions
-                if columns["value"][number] is not None
-            ],
+            "dimensions": [column[number] for column in dimensions if column[number] is not None],
             "config_change": _config_change(verdict, int(places[number]), score),
+            "band_reason": _band_reason(judged.caps[int(places[number])], scored) if scored != band else None,
         }
         if applies
         else None
-        for number, (applies, band, previous, since_day, score, covered) in enumerate(figures)
+        for number, (applies, band, scored, previous, since_day, score, covered) in enumerate(figures)
     ]
+
+
+def _band_reason(cap: Cap, scored: int) -> Record:
+    """The open alert that keeps the band from being the score's."""
+    return {
+        "kind": cap.kind,
+        "dimension": cap.dimension,
+        "severity": cap.severity,
+        "alert_id": str(cap.alert_id),
+        "band_by_score": NAMES[scored],
+    }
 
 
 def _config_change(verdict: Verdict, place: int, score: float | None) -> Record | None:
@@ -155,20 +169,28 @@ def _group_columns(score: Score, places: Places) -> dict[str, list[float | None]
     }
 
 
-def _dimension_columns(score: Score, places: Places) -> list[tuple[Record, dict[str, list[float | None]]]]:
+def _dimension_columns(score: Score, places: Places) -> list[list[Record | None]]:
+    """What each criterion says of the accounts; nothing where it is missing."""
     weights = score.weights[places]
     columns = []
     for criterion, reading in zip(score.card.criteria, score.readings, strict=True):
         value = reading.value[places]
         missing = np.isnan(value)
-        figures = {
-            "value": cells(value, 6),
-            "observed": cells(np.where(missing, np.nan, reading.observed[places]), 6),
-            "expected": cells(np.where(missing, np.nan, reading.expected[places]), 6),
-            "contribution": cells(100.0 * criterion.weight * value / np.where(missing, 1.0, weights), 4),
-        }
-        group = criterion.group or dimension_of(criterion.dimension).group
-        columns.append(({"name": criterion.dimension, "group": group, "weight": criterion.weight}, figures))
+        name, weight = criterion.dimension, criterion.weight
+        group = criterion.group or dimension_of(name).group
+        figures = zip(
+            cells(value, 6),
+            cells(reading.observed[places], 6),
+            cells(reading.expected[places], 6),
+            cells(100.0 * weight * value / np.where(missing, 1.0, weights), 4),
+            strict=True,
+        )
+        columns.append([
+            None if known is None else
+            {"name": name, "group": group, "weight": weight, "value": known,
+             "observed": observed, "expected": expected, "contribution": contribution}
+            for known, observed, expected, contribution in figures
+        ])  # fmt: skip
     return columns
 
 

@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.health.reading import Reading, Sight
+from pipeline.books.billing import FALLEN_DAYS
+from pipeline.books.plans import overdue_goals
+from pipeline.health.reading import Reading, Sight, trend
+from schemas.topics import DAY_MS
 
-REFERENCE_MS = 365 * 86_400_000
+REFERENCE_MS = 365 * DAY_MS
 """How long a reference counts."""
-OVERDUE_MS = 3 * 86_400_000
+OVERDUE_MS = 3 * DAY_MS
 """An unpaid invoice counts as overdue this long after it was due."""
 
 
@@ -30,6 +33,26 @@ def billing(sight: Sight) -> Reading:
     overdue = accounts.overdue_flagged[rows] | (accounts.first_due_ms[rows] + OVERDUE_MS <= sight.view.end_ms)
     value = np.where(accounts.cancelled[rows], 0.0, 1.0 - 0.5 * failed - 0.5 * overdue)
     return Reading(np.where(accounts.billing_seen[rows], value, np.nan), failed + overdue, np.zeros(len(sight)))
+
+
+def contract(sight: Sight) -> Reading:
+    """Recurring revenue against what it fell from lately."""
+    accounts, rows = sight.view.accounts, sight.view.rows
+    lately = accounts.revenue_fell_ms[rows] > sight.view.end_ms - FALLEN_DAYS * DAY_MS
+    kept = accounts.revenue_kept[rows]
+    kept = np.where(lately | np.isnan(kept), kept, 1.0)
+    return Reading(trend(kept, ~np.isnan(kept)), kept, np.ones(len(sight)))
+
+
+def commitments(sight: Sight) -> Reading:
+    """Milestones and outcomes that are reached, of those and the ones that are overdue."""
+    view = sight.view
+    reached, overdue = view.column("goals_reached").astype(np.float64), np.zeros(len(view))
+    rows = np.arange(len(view.accounts) + 1)[view.rows]
+    for place in np.flatnonzero(view.column("next_goal_ms") <= view.end_ms).tolist():
+        overdue[place] = sum(1 for _ in overdue_goals(view.accounts.books[int(rows[place])], view.end_ms))
+    due = reached + overdue
+    return Reading(np.where(due > 0, reached / np.maximum(due, 1.0), np.nan), reached, due)
 
 
 def pulse(sight: Sight) -> Reading:
@@ -65,7 +88,8 @@ def engagement(sight: Sight) -> Reading:
     """Meetings of twelve weeks against those expected."""
     view, wanted = sight.view, sight.expected.touches
     touches = view.total("touches", view.day - 83, view.day).astype(np.float64)
-    value = np.where(view.accounts.signals_seen[view.rows], np.clip(touches / wanted, 0.0, 1.0), np.nan)
+    known = ~np.isnan(view.accounts.attendance[view.rows])
+    value = np.where(known, np.clip(touches / wanted, 0.0, 1.0), np.nan)
     return Reading(value, touches, np.broadcast_to(wanted, (len(view),)))
 
 
@@ -84,4 +108,4 @@ def reference(sight: Sight) -> Reading:
     accounts, rows, end_ms = sight.view.accounts, sight.view.rows, sight.view.end_ms
     given = accounts.reference_ms[rows]
     recent = ((given >= 0) & (given + REFERENCE_MS > end_ms)).astype(np.float64)
-    return Reading(np.where(accounts.signals_seen[rows], recent, np.nan), recent, np.ones(len(sight)))
+    return Reading(np.where(given >= 0, recent, np.nan), recent, np.ones(len(sight)))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.health.dimensions import dimension_of
+from pipeline.health.dimensions import USAGE, dimension_of
 from pipeline.health.reading import Reading, Sight
 from pipeline.scorecards.card import NESTED, Scorecard
-from pipeline.terms.arrays import F64
+from pipeline.terms.arrays import F64, Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,13 @@ class Score:
     coverage: F64
     readings: tuple[Reading, ...]
     """One per criterion."""
+    usage: Bools | None
+    """Where something is known of usage; none when no criterion is about it."""
+
+    @property
+    def for_band(self) -> F64:
+        """The score that a band may follow from: what is not known of usage, nothing else makes up for."""
+        return self.score if self.usage is None else np.where(self.usage, self.score, np.nan)
 
     @property
     def weights(self) -> F64:
@@ -54,7 +61,8 @@ class Reader:
             weights += criterion.weight * present
         known = weights > 0
         exact = np.where(known, 100.0 * points / np.where(known, weights, 1.0), np.nan)
-        return Score(card, np.rint(10.0 * exact) / 10.0, weights / card.total_weight, readings)
+        usage = _usage(card, readings, others)
+        return Score(card, np.rint(10.0 * exact) / 10.0, weights / card.total_weight, readings, usage)
 
     def _read(self, name: str, others: Mapping[str, Score]) -> Reading:
         if name.startswith(NESTED):
@@ -65,3 +73,16 @@ class Reader:
         if reading is None:
             reading = self._readings[name] = dimension_of(name).read(self.sight)
         return reading
+
+
+def _usage(card: Scorecard, readings: Iterable[Reading], others: Mapping[str, Score]) -> Bools | None:
+    known = []
+    for criterion, reading in zip(card.criteria, readings, strict=True):
+        present = ~np.isnan(reading.value)
+        if criterion.dimension.startswith(NESTED):
+            inner = others[criterion.dimension.removeprefix(NESTED)].usage
+            if inner is not None:
+                known.append(inner & present)
+        elif dimension_of(criterion.dimension).source == USAGE:
+            known.append(present)
+    return np.logical_or.reduce(known) if known else None

@@ -50,7 +50,7 @@ class Feed:
         kinds of alert that it names.
         """
         require(config)
-        require_known((*config.disabled_kinds, *config.shadow_kinds))
+        require_known((*config.enabled_kinds, *config.disabled_kinds, *config.shadow_kinds))
         self.config = config
         self.number = number
         self.state = State(config, number if partitions else 0, partitions or 1)

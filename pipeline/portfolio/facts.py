@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline.books.book import is_for_tests
 from pipeline.portfolio.answers import Answer, answers_of
-from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES, Changes, changes_of, places, superseded
+from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES, Changes, changes_of, paying_abroad, places, superseded
 from pipeline.portfolio.usage import Usage
 from pipeline.terms.arrays import I64, Bools
 from pipeline.terms.days import Days
@@ -107,6 +107,8 @@ class Facts:
     """The one that most accounts pay in; revenue is of it alone."""
     counted: Bools
     """Accounts that pay in it."""
+    elsewhere: int
+    """Accounts with revenue in others."""
     changes: Changes
     trials: Trials
     answers: list[Answer]
@@ -173,7 +175,8 @@ def facts_of(events: Events, days: Days) -> Facts | None:
         segment=segment,
         currency=currency,
         counted=counted,
-        changes=changes_of(events.billing, place_of),
+        elsewhere=len(paying_abroad(events.billing, currency)),
+        changes=changes_of(events.billing, place_of, currency),
         trials=Trials.of(events.billing, place_of, last_ms),
         answers=answers_of(_once(surveys), _once(csat), known),
         referrals=Moments.of(events.signals, "reference_given", place_of),
@@ -218,17 +221,18 @@ def _segments(profiles: pa.Table, place_of: dict[str, int]) -> tuple[list[str], 
 
 
 def _currency(billing: pa.Table, place_of: dict[str, int]) -> tuple[str | None, Bools]:
-    latest: dict[str, str] = dict(
-        zip(billing.column("account_id").to_pylist(), billing.column("currency").to_pylist(), strict=True)
-    )
+    latest = dict(zip(billing.column("account_id").to_pylist(), billing.column("currency").to_pylist(), strict=True))
     counted = np.zeros(len(place_of), dtype=np.bool_)
-    used = sorted(latest.values())
-    if not used:
-        return None, counted
-    most = max(sorted(set(used)), key=used.count)
+    most = leading_currency(latest.values())
     for account_id, name in latest.items():
-        counted[place_of[account_id]] = name == most
+        counted[place_of[account_id]] = name.upper() == most
     return most, counted
+
+
+def leading_currency(currencies: Iterable[str]) -> str | None:
+    """The one that comes most often, in capitals; of equally many the first in the alphabet."""
+    used = [name.upper() for name in currencies]
+    return max(sorted(set(used)), key=used.count, default=None)
 
 
 def group_names(segments: Sequence[str]) -> list[str | None]:

@@ -84,7 +84,7 @@ def measure(
     first_day = known_day if first_day is None else max(first_day, known_day)
     if open_day is None:
         open_day = days.of_one(facts.last_ms)
-    found = Portfolio(facts.currency, len(facts.account_ids), _elsewhere(facts))
+    found = Portfolio(facts.currency, len(facts.account_ids), facts.elsewhere)
     measuring = _Measuring(facts, days, gross_margin)
     for period in periods_of(first_day, open_day):
         measuring.add(period, found)
@@ -217,12 +217,6 @@ class _Measuring:
 def _tiered(standing: Standing, facts: Facts) -> list[float]:
     revenue: list[float] = (standing.mrr_minor * facts.counted).tolist()
     return revenue
-
-
-def _elsewhere(facts: Facts) -> int:
-    paying = np.zeros(len(facts.account_ids), dtype=np.bool_)
-    paying[facts.changes.account] = True
-    return int((paying & ~facts.counted).sum())
 
 
 def _add_bands(found: Portfolio, facts: Facts, bands: Mapping[str, str], days: Days, open_day: int) -> None:

@@ -90,15 +90,18 @@ def places(account_ids: Iterable[str]) -> pl.DataFrame:
     )
 
 
-def changes_of(billing: pa.Table, place_of: pl.DataFrame) -> Changes:
-    """The changes that billing events make.
+def changes_of(billing: pa.Table, place_of: pl.DataFrame, currency: str | None) -> Changes:
+    """The changes that billing events make; what is paid in another currency is no revenue.
 
     Args:
         billing: with `BILLING_COLUMNS`.
         place_of: of `places`.
+        currency: of revenue, in capitals.
     """
     of = _SUBSCRIPTION
-    frame = _staged(pl.DataFrame(pl.from_arrow(billing.select(BILLING_COLUMNS))))
+    frame = _staged(pl.DataFrame(pl.from_arrow(billing.select(BILLING_COLUMNS)))).with_columns(
+        pl.when(_in(currency) | pl.col("mrr_minor_after").is_null()).then("mrr_minor_after").otherwise(0)
+    )
     for name, after in (("mrr_minor", "mrr_minor_after"), ("seats", "seats_after")):
         known = pl.when(pl.col("stage") != _ENDED).then(after).forward_fill().over(of).fill_null(0)
         frame = frame.with_columns((known * pl.col("paying")).alias(name))
@@ -114,6 +117,16 @@ def changes_of(billing: pa.Table, place_of: pl.DataFrame) -> Changes:
     )
     names = ("occurred_at", "place", "mrr_minor", "seats", "paying")
     return Changes(*(frame[name].to_numpy().astype(np.int64) for name in names))
+
+
+def paying_abroad(billing: pa.Table, currency: str | None) -> set[str]:
+    """Accounts with revenue in other currencies than this one."""
+    frame = pl.DataFrame(pl.from_arrow(billing.select(BILLING_COLUMNS)))
+    return set(frame.filter(~_in(currency) & (pl.col("mrr_minor_after") > 0))["account_id"])
+
+
+def _in(currency: str | None) -> pl.Expr:
+    return pl.col("currency").str.to_uppercase() == pl.lit(currency)
 
 
 def superseded(billing: pa.Table, before_ms: int) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.rules.rule import BILLING, Rule
 from pipeline.terms.kind import Play
+from pipeline.terms.money import MINOR_UNITS
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -34,7 +35,7 @@ RULES: tuple[Rule, ...] = (
         resolution="the invoice is paid",
         play=Play("payment-contact", "Contact the billing owner about the overdue invoice", 2),
         summary="{name}: invoice {dimension} is overdue",
-        unit="minor units",
+        unit=MINOR_UNITS,
         days=None,
         remembered=False,
     ),
@@ -48,8 +49,8 @@ RULES: tuple[Rule, ...] = (
         ended_by=("mrr_set",),
         resolution="the recurring revenue is back, or 84 days pass",
         play=Play("downgrade-review", "Ask what was given up and why", 3),
-        summary="{name}: recurring revenue fell from {expected:.0f} to {observed:.0f} minor units a month",
-        unit="minor units",
+        summary="{name}: recurring revenue fell from {expected} to {observed} a month",
+        unit=MINOR_UNITS,
         direction="down",
         repeats=True,
         regained=True,
@@ -65,7 +66,7 @@ RULES: tuple[Rule, ...] = (
         resolution="the subscription is active again, or 84 days pass",
         play=Play("win-back", "Call the sponsor about the cancellation", 1),
         summary="{name}: the subscription was cancelled{due}",
-        unit="minor units",
+        unit=MINOR_UNITS,
         direction="down",
     ),
     Rule(
@@ -90,9 +91,9 @@ RULES: tuple[Rule, ...] = (
         ended_by=(),
         resolution="28 days pass",
         play=Play("expansion-thanks", "Thank the sponsor and agree on what the growth is for", 7),
-        summary="{name}: recurring revenue grew from {expected:.0f} to {observed:.0f} minor units a month",
+        summary="{name}: recurring revenue grew from {expected} to {observed} a month",
         family="expansion",
-        unit="minor units",
+        unit=MINOR_UNITS,
         days=28,
         repeats=True,
     ),

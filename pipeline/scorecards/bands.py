@@ -26,6 +26,8 @@ class BandRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A move counts when its candidate has been the same for so many closed days."""
     min_coverage: float = 0.4
     """Grey below."""
+    cap: bool = True
+    """Whether an open alert of a risk bounds the band: error at yellow; critical makes it red."""
 
 
 BAND_RULE = BandRule()
@@ -65,6 +67,16 @@ def move(
     days = np.where(moved | same, 0, streak).astype(np.uint8)
     candidate = np.where(moved | same, band, target).astype(np.uint8)
     return BandState(band, candidate, days)
+
+
+def plain(score: F64, coverage: F64, rule: BandRule) -> U8:
+    """The bands that scores call for by themselves, without hysteresis."""
+    return target_of(np.full(len(score), GREY, dtype=np.uint8), score, coverage, rule)
+
+
+def under(band: U8, cap: U8) -> U8:
+    """The worse of bands and caps; a cap of green is none, and grey is no better than any other."""
+    return np.where((band == GREY) & (cap < GREEN), cap, np.minimum(band, cap)).astype(np.uint8)
 
 
 def target_of(band: U8, score: F64, coverage: F64, rule: BandRule) -> U8:

@@ -7,17 +7,25 @@ from pipeline.scorecards.card import Criterion, Scorecard
 
 DEFAULT = Scorecard(
     "default",
-    1,
+    2,
     (
         Criterion("usage_trend", 5),
         Criterion("active_users", 4),
         Criterion("seat_utilisation", 3),
         Criterion("feature_breadth", 3),
+        Criterion("power_users", 4),
         Criterion("support", 4),
         Criterion("billing", 5),
+        Criterion("contract", 3),
         Criterion("sentiment", 3),
         Criterion("engagement", 2),
+        Criterion("attendance", 1),
+        Criterion("commitments", 2),
+        Criterion("sponsor", 2),
+        Criterion("champion", 1),
     ),
+    # Usage alone has to be enough: all else is more than most customers tell of.
+    BandRule(min_coverage=0.25),
 )
 
 ONBOARDING = Scorecard(

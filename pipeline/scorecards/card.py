@@ -8,6 +8,8 @@ from pipeline.scorecards.bands import BandRule
 
 NESTED = "scorecard:"
 """A criterion named so is the total of another scorecard."""
+MAX_CRITERIA = 32
+"""Of one scorecard; so many values a standing remembers."""
 
 
 class Criterion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -40,7 +40,8 @@ class Outcome:
     kind: str
     at_ms: int
     worth_minor: int | None = None
-    """Annual recurring revenue before it happened."""
+    """Annual recurring revenue before it happened; None where it is in another currency than that of most."""
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

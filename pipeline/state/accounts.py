@@ -110,8 +110,12 @@ class Accounts:
     milestones: F64
     outcomes: F64
     sponsor: F64
+    champion_there: F64
     attendance: F64
     integrations: F64
+    goals_reached: I32
+    revenue_kept: F64
+    revenue_fell_ms: I64
     reference_ms: I64
     champion: U64
     sponsor_user: U64

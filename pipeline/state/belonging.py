@@ -11,6 +11,7 @@ from pipeline.terms.arrays import I32, I64, U64
 from pipeline.terms.calendar import country_code
 from pipeline.terms.hashing import hash_text
 
+_MAX_UNKNOWN = 100
 _COLUMNS = ("segment", "country", "parent", "stage", "stage_since_ms")
 
 
@@ -39,6 +40,8 @@ class Belonging:
     def __init__(self, capacity: int) -> None:
         self.segments = Names()
         self.countries = Names()
+        self.unknown_countries: set[str] = set()
+        """Names of countries that are none, the first so many."""
         self.stages = Names()
         self.segment: I32 = np.zeros(capacity, dtype=np.int32)
         self.country: I32 = np.zeros(capacity, dtype=np.int32)
@@ -66,7 +69,10 @@ class Belonging:
         for row, context in zip(rows, contexts, strict=True):
             parent = context.parent_account_id
             self.segment[row] = self.segments.number(context.segment)
-            self.country[row] = self.countries.number(country_code(context.country))
+            code = country_code(context.country)
+            if code is None and context.country and len(self.unknown_countries) < _MAX_UNKNOWN:
+                self.unknown_countries.add(context.country)
+            self.country[row] = self.countries.number(code)
             self.parent[row] = hash_text(parent) if parent else 0
             self.stage[row] = self.stages.number(context.lifecycle_stage)
             self.stage_since_ms[row] = -1 if context.stage_since_ms is None else context.stage_since_ms

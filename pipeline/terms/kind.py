@@ -90,7 +90,8 @@ class Kind:
     """The setting without which it is off."""
     play: Play
     summary: str
-    """Formatted with `name`, `observed`, `expected`, `dimension` and `band`."""
+    """Formatted with `name`, `observed`, `expected`, `dimension`, and of a scorecard `moved` and `causes`; figures that
+    are money are texts."""
     condition: str
     """What raises it, in a customer success manager's words."""
     resolution: str

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
+from pipeline.health.records import PUBLISH_DAYS
 from schemas.accounts import of_fleet
 from sinks.database import tables
 from sinks.database.engine import open_engine
@@ -25,9 +26,10 @@ _CANDIDATES = 20_000
 
 
 def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]:
-    """Return profile, health per scorecard, open alerts, commands and the last `days` days, newest first.
+    """Return profile, health per scorecard, open alerts, commands and the last `days` closed days, newest first.
 
-    Health and alerts are the records as they were delivered; everything is plain JSON.
+    Health and alerts are the records as they were delivered; everything is plain JSON. A day on which no record was
+    published has the figures of the one before; `last_closed_day` is that of all accounts.
 
     Raises:
         UnknownAccountError: the database has nothing about it; names similar ids.
@@ -39,13 +41,15 @@ def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]
             profile = _profile(connection, account_id)
             if profile is None:
                 raise UnknownAccountError(account_id, _near(connection, account_id))
+            last_closed_day = connection.scalar(select(func.max(tables.accounts.c.day)))
             return {
                 "account": profile,
+                "last_closed_day": last_closed_day,
                 "family": _family(connection, account_id),
                 "health": _health(connection, account_id),
                 "open_alerts": _open_alerts(connection, account_id),
                 "commands": _commands(connection, account_id),
-                "history": _history(connection, account_id, days),
+                "history": _history(connection, account_id, last_closed_day or 0, days),
             }
     finally:
         engine.dispose()
@@ -107,17 +111,19 @@ def _commands(connection: Connection, account_id: str) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _history(connection: Connection, account_id: str, days: int) -> list[dict[str, Any]]:
+def _history(connection: Connection, account_id: str, last: int, days: int) -> list[dict[str, Any]]:
     history = tables.health_history
-    of_account = history.c.account_id == account_id
-    newest = select(func.max(history.c.day)).where(of_account).scalar_subquery()
-    query = (
-        select(history)
-        .where(of_account, history.c.day > newest - days)
-        .order_by(history.c.scorecard, history.c.day.desc())
-    )
-    rows = [dict(row) for row in connection.execute(query).mappings()]
-    return [row | {"dimension_values": json.loads(row["dimension_values"])} for row in rows]
+    recent = history.c.day > last - days - PUBLISH_DAYS
+    query = select(history).where(history.c.account_id == account_id, recent).order_by(history.c.scorecard)
+    published: dict[int, list[dict[str, Any]]] = {}
+    for row in connection.execute(query).mappings():
+        known = dict(row) | {"dimension_values": json.loads(row["dimension_values"])}
+        published.setdefault(row["day"], []).append(known)
+    found = []
+    for day in range(last, last - days, -1):
+        stands = max((each for each in published if each <= day), default=None)
+        found += [] if stands is None else [row | {"day": day} for row in published[stands]]
+    return sorted(found, key=lambda row: (row["scorecard"], -row["day"]))
 
 
 def _near(connection: Connection, account_id: str) -> list[str]:

@@ -201,7 +201,7 @@ def _evidence(record: Record, dimension: Record) -> Row:
 
 
 def _health(record: Record, payload: str) -> Row:
-    monitorability = record.get("monitorability") or {}
+    monitorability, reason = record.get("monitorability") or {}, record.get("band_reason") or {}
     return {
         "account_id": record["account_id"],
         "scorecard": record["scorecard"],
@@ -217,6 +217,8 @@ def _health(record: Record, payload: str) -> Row:
         "min_drop_7d": monitorability.get("min_drop_7d"),
         "min_drop_14d": monitorability.get("min_drop_14d"),
         "min_drop_28d": monitorability.get("min_drop_28d"),
+        "band_by_score": reason.get("band_by_score"),
+        "capped_by": reason.get("kind"),
         "shadow": bool(record.get("shadow", False)),
         "payload": payload,
     }

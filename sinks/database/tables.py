@@ -68,6 +68,8 @@ account_health = Table(
     Column("is_primary", Boolean, nullable=False),
     Column("shadow", Boolean, nullable=False),
     Column("payload", Text, nullable=False),
+    Column("band_by_score", Text),
+    Column("capped_by", Text),
     Index("ix_account_health_band_score", "band", "score"),
 )
 

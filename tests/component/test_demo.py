@@ -16,9 +16,13 @@ from typing import Any
 
 import pytest
 
+from agents.backtest.run import replay
 from agents.demo.folder import sample_settings
 from agents.demo.result import stored_alerts
-from pipeline.simulate import SimulationSettings
+from agents.eventfiles.files import EventFiles
+from pipeline.config import EngineConfig
+from pipeline.simulate import SimulationSettings, simulate
+from schemas.topics import DAY_MS
 from sinks.database.rows import canonical
 from tests.support.commands import FORESHOCK, foreshock
 from tests.support.patience import ended, patience, wait_until
@@ -95,6 +99,17 @@ def test_incidents_are_told_with_what_found_them(result: dict[str, Any]) -> None
     incidents = result["incidents"]
     assert incidents["total"] == len(incidents["findings"]) > 0
     assert incidents["found"] / incidents["total"] > 0.7
+
+
+def test_power_users_of_the_sample_are_found_within_a_week() -> None:
+    sample = simulate(sample_settings(7, 200, 120))
+    began = {
+        label["account_id"]: label["at"] for label in sample.labels.to_pylist() if label["kind"] == "power_user_decline"
+    }
+    alerts = replay(EventFiles.of(sample), EngineConfig(), seen_at_ms=1_800_000_000_000).alerts
+    found = {alert["account_id"]: alert["detected_at"] for alert in alerts if alert["kind"] == "power_user_decline"}
+    assert len(began) >= 4
+    assert all(0 < found[account_id] - at <= 7 * DAY_MS for account_id, at in began.items())
 
 
 def test_progress_is_told_in_lines_when_nobody_watches(demo: subprocess.CompletedProcess[str]) -> None:

@@ -244,6 +244,50 @@ def test_the_portfolio_of_a_day_counts_bands_and_money_by_segment(sink: Database
     assert found == [("mid_market", 2, 1, 1, 9_600_000, 4_800_000), ("smb", 1, 1, 0, 100, 100)]
 
 
+def test_every_account_counts_on_every_day_until_its_next_record(sink: DatabaseSink, url: str) -> None:
+    large = alert()["context"] | {"segment": "large", "arr_minor": 700}
+    trial = health("a")["dimensions"], {"scorecard": "trial", "version": 1, "shadow": True, "score": 50.0}
+    other = trial[1] | {"band": "yellow", "previous_band": "grey", "band_since": None, "coverage": 1.0}
+    values = [
+        health("a", other_scorecards=[other | {"dimensions": trial[0], "groups": [], "config_change": None}]),
+        health("b", band="green", score=80.0),
+        health("b", 102, band="yellow", score=60.0),
+        health("a", 103, context=large, band="grey", score=None),
+        health("b", 104, band="yellow", score=58.0),
+    ]
+    sink.write(batch(*values, topic=HEALTH))
+    columns = "day, segment, accounts, green, yellow, red, grey, mean_score, arr_minor, red_arr_minor"
+    query = f"SELECT {columns} FROM v_portfolio_daily WHERE scorecard = 'default' ORDER BY day, segment DESC"
+    arr = alert()["context"]["arr_minor"]
+    assert [tuple(row.values()) for row in rows(url, query)] == [
+        (100, "mid_market", 2, 1, 0, 1, 0, 59.25, 2 * arr, arr),
+        (102, "mid_market", 2, 0, 1, 1, 0, 49.25, 2 * arr, arr),
+        (103, "mid_market", 1, 0, 1, 0, 0, 60.0, arr, 0),
+        (103, "large", 1, 0, 0, 0, 1, None, 700, 0),
+        (104, "mid_market", 1, 0, 1, 0, 0, 58.0, arr, 0),
+        (104, "large", 1, 0, 0, 0, 1, None, 700, 0),
+    ]
+    # Since its record of day 103 the account is not judged by it any more.
+    trials = rows(url, "SELECT day, yellow FROM v_portfolio_daily WHERE scorecard = 'trial' ORDER BY day")
+    assert [tuple(row.values()) for row in trials] == [(100, 1), (102, 1)]
+
+
+def test_days_in_band_run_until_the_last_closed_day_of_all_accounts(sink: DatabaseSink, url: str) -> None:
+    reason = {"kind": "risk_opened", "dimension": "", "severity": "critical", "alert_id": "x", "band_by_score": "green"}
+    values = [
+        health("told-long-ago", 100, band_since=100 * DAY_MS),
+        health("told-lately", 109, band_since=104 * DAY_MS, band_reason=reason),
+    ]
+    sink.write(batch(*values, topic=HEALTH))
+    found = rows(url, "SELECT account_id, days_in_band, is_new FROM v_red_accounts ORDER BY account_id")
+    assert [(row["account_id"], row["days_in_band"], bool(row["is_new"])) for row in found] == [
+        ("told-lately", 6, True),
+        ("told-long-ago", 10, False),
+    ]
+    caps = rows(url, "SELECT account_id, band_by_score, capped_by FROM v_scorecards ORDER BY account_id")
+    assert [tuple(row.values())[1:] for row in caps] == [("green", "risk_opened"), (None, None)]
+
+
 def test_accounts_that_are_not_judged_are_known_and_in_no_list(sink: DatabaseSink, url: str) -> None:
     lives = {"a": "active", "b": "gone_quiet", "c": "ended", "d": "test"}
     sink.write(batch(*(health(name, life=life) for name, life in lives.items()), topic=HEALTH))

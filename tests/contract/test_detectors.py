@@ -30,7 +30,10 @@ LONGEST = {
     "observed": 1_234_567.0,
     "expected": 2_345_678.9,
     "dimension": "INV-2024-000123",
-    "band": "yellow",
+    "now": "1,234,567.89 EUR",
+    "before": "2,345,678.90 EUR",
+    "moved": "fell",
+    "causes": ": seat utilisation -64, power users -10, feature breadth -10, other -10",
     "due": " as of 2026-12-31",
 }
 

@@ -15,6 +15,7 @@ from pipeline.config import EngineConfig
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS, Detector
 from pipeline.evidence.view import Finding, View
 from pipeline.rules import RULES
+from pipeline.scorecards.card import Criterion, Scorecard
 from pipeline.terms.kind import Kind
 from tests.contract.test_rules import SCENES
 from tests.oracle.model import DAY_MS, HOUR_MS, PROFILES
@@ -23,6 +24,9 @@ from tests.support.wire import blank, smallest
 
 DAYS = 400
 FIRST_DAY = MIDNIGHT_MS // DAY_MS
+CONFIG = EngineConfig(basic_drop_pct=50.0, stage_days=(("adoption", 90),), enabled_kinds=("advocacy_moment",))
+"""With every kind switched on."""
+SERVED = Scorecard("served", 1, (Criterion("support", 4), Criterion("billing", 5)))
 PATTERNS: dict[str, Callable[[int], bool]] = {
     "on all days": lambda _: True,
     "on every other day": lambda day: day % 2 == 0,
@@ -55,12 +59,14 @@ class Held:
 def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Partition:
     """As many accounts as there are daily kinds, one for each."""
     found = {of.KIND.name: Held(of, row, PATTERNS[request.param]) for row, of in enumerate(DETECTORS, 1)}
-    for name, table in (("BEFORE_SCORE", BEFORE_SCORE), ("AFTER_SCORE", AFTER_SCORE), ("DETECTORS", DETECTORS)):
-        monkeypatch.setattr(close_of_a_day, name, tuple(found[of.KIND.name] for of in table))
-    for name, value in (("DETECTORS", tuple(found.values())), ("_DATED", {}), ("_GRADED", {})):
-        monkeypatch.setattr(episodes, name, value)
+    for name, part, table in (("BEFORE_SCORE", "_BEFORE", BEFORE_SCORE), ("AFTER_SCORE", "_AFTER", AFTER_SCORE)):
+        held = {of.KIND.name: found[of.KIND.name] for of in table}
+        monkeypatch.setattr(close_of_a_day, name, tuple(held.values()))
+        monkeypatch.setattr(episodes, part, held)
+    for name in ("_DATED", "_GRADED"):
+        monkeypatch.setattr(episodes, name, {})
     monkeypatch.setattr(View, "finding", lambda view, of: found[of.KIND.name].evaluate(view))
-    partition = Partition(EngineConfig())
+    partition = Partition(CONFIG)
     profile = blank(PROFILES) | smallest(PROFILES) | {"updated_at": MIDNIGHT_MS}
     partition.take(PROFILES, [profile | {"account_id": name} for name in found], MIDNIGHT_MS)
     for number in range(DAYS + 1):
@@ -92,10 +98,9 @@ def test_what_a_record_tells_is_one_alert() -> None:
 
 
 def test_a_band_that_lasts_is_one_alert() -> None:
-    stage = Stage()
+    stage = Stage(EngineConfig(scorecards=(SERVED,), health_scorecards=("served",)))
     stage.send("billing.events", {"type": "subscription_started", "subscription_id": "s"})
     stage.send("ticket.events", {"type": "commented", "ticket_id": "t"})
-    stage.send("customer.signals", {"type": "pulse", "score": 5.0})
     stage.pass_days(2)
     for kind in ("payment_failed", "invoice_overdue"):
         stage.send("billing.events", {"type": kind, "invoice_id": "i"})

@@ -104,6 +104,7 @@ def advocate_ready(stage: Stage) -> None:
 
 
 def advocacy_moment(stage: Stage) -> None:
+    stage.restart(EngineConfig(enabled_kinds=("advocacy_moment",)))
     signal(stage, "csat", score=5.0)
     signal(stage, "risk_raised")
     stage.pass_days(1)

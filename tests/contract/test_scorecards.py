@@ -119,7 +119,7 @@ def test_any_change_that_decides_a_score_is_another_definition() -> None:
     card, expects = BUILTIN["default"], Expectations()
     changes = [
         Definition((card,), expects),
-        Definition((msgspec.structs.replace(card, version=2),), expects),
+        Definition((msgspec.structs.replace(card, version=card.version + 1),), expects),
         Definition((msgspec.structs.replace(card, criteria=card.criteria[1:]),), expects),
         Definition((msgspec.structs.replace(card, bands=msgspec.structs.replace(card.bands, hold_days=4)),), expects),
         Definition((BUILTIN["adoption"], card), expects),

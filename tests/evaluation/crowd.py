@@ -78,7 +78,7 @@ class Crowd:
     def views(self, arl_days: float) -> list[View]:
         """The current day as of its close, a block of accounts at a time."""
         state, size = self.state, self.state.accounts.size
-        counts = census(state.users, state.features, size, self.day)
+        counts = census(state.users, state.features, state.accounts.first_usage_day[:size], self.day)
         blocks = [slice(start, min(start + BLOCK, size)) for start in range(1, size, BLOCK)]
         return [
             View(state.accounts, rows, self.day, state.days, EngineConfig(arl_days=arl_days), counts.part(rows))
@@ -88,7 +88,7 @@ class Crowd:
     def view_of(self, rows: I32, arl_days: float) -> View:
         """The current day of a few accounts."""
         state = self.state
-        counts = census_of(state.users, state.features, rows, self.day)
+        counts = census_of(state.users, state.features, rows, state.accounts.first_usage_day[rows], self.day)
         return View(state.accounts, rows, self.day, state.days, EngineConfig(arl_days=arl_days), counts)
 
     def pass_midnight(self) -> None:

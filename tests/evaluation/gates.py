@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.evaluation.budget import FalseAlerts
+from tests.evaluation.histories import AGES, CELLS, HISTORIES, History
 from tests.evaluation.steps import OURS, Recall
 from tests.evaluation.streams import Quiet
 
@@ -46,6 +47,15 @@ def _median(recall: Recall) -> float:
     return NEVER_DAYS if recall.median_days is None else recall.median_days
 
 
+def _by_history(history: History) -> Iterator[Promise]:
+    """What must hold where power users do less after so many days of history."""
+    where = History.NAME, history.effect, history.user_days / 7.0
+    yield Promise("found within 7 days", *where, lambda r: r.found, history.at_once, True, 1.0)
+    yield Promise("found within 14 days", *where, lambda r: r.found_14, history.later, True, 1.0)
+
+
+_BY_AGE = {cell.history(age) for cell in CELLS for age in AGES}
+
 _SYSTEM = ("feed_outage", "release_dip")
 """Incidents of everybody that one alert tells of."""
 
@@ -63,6 +73,7 @@ PROMISES = (
     Promise("alarmed", "holiday", "everything −50 % for 10 days", 10.0, lambda r: r.found, 0.01, False, 1.5),
     Promise("median delay in days", "step", "−60 %", 10.0, _median, 10.0, False, 2.0),
     Promise("found within 16 weeks", "slow decline", "−4 % a week", 10.0, lambda r: r.found, 0.55, True, 2.0),
+    *(promise for history in HISTORIES for promise in _by_history(history)),
 )
 
 
@@ -77,6 +88,9 @@ def _budgets(false_alerts: Sequence[FalseAlerts]) -> Iterator[Gate]:
             where = f"{cell.volume:.3g} a day, dispersion {cell.dispersion:g}, {cell.history}, A = {cell.arl_days:.0f}"
             name = f"{cell.kind}: false alerts per account-year ({where})"
             yield Gate(name, cell.per_year, cell.budget_per_year, at_least=False)
+            if cell.history in _BY_AGE:
+                name = f"{cell.kind}: upper bound of false alerts per account-year ({where})"
+                yield Gate(name, cell.upper_per_year, cell.budget_per_year, at_least=False)
 
 
 def _promises(recalls: Sequence[Recall]) -> Iterator[Gate]:

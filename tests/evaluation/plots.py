@@ -77,12 +77,14 @@ def _steady_rate(cells: Sequence[Row], method: str, volume: float) -> float | No
 
 
 def _budget(cells: Sequence[Row], target: Path) -> Path:
-    """The worst cell of each kind and history against its budget."""
+    """The worst cell of each kind and history against its budget, where every budget was measured."""
     from matplotlib import pyplot
 
     ours = [cell for cell in cells if cell["arl_days"] is not None]
-    groups = list(dict.fromkeys((cell["kind"], cell["history"]) for cell in ours))
     lengths = sorted({cell["arl_days"] for cell in ours})
+    measured = {(cell["kind"], cell["history"], cell["arl_days"]) for cell in ours}
+    of_all = dict.fromkeys((cell["kind"], cell["history"]) for cell in ours)
+    groups = [group for group in of_all if all((*group, length) in measured for length in lengths)]
     figure, panel = pyplot.subplots(figsize=(9, 0.45 * len(groups) + 1.8))
     for shift, length in enumerate(lengths):
         worst = [

@@ -86,7 +86,7 @@ def _recalls(recalls: Sequence[Row]) -> list[str]:
     parts = [
         "## Found, and how soon",
         "Share of the accounts found within the days given, and the median delay over all of them (– when most are "
-        "missed). What should not be found is marked ✗: there less is better. A = 2800.",
+        "missed). What should not be found is marked ✗: there less is better. A = 2800, and the default's by history.",
     ]
     for harmful, mark in ((True, ""), (False, "✗ ")):
         own = [row for row in recalls if row["harmful"] is harmful]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.evaluation import cells, people, roles, steps, streams
+from tests.evaluation import cells, histories, people, roles, steps, streams
 from tests.evaluation.budget import FalseAlerts
 from tests.evaluation.gates import Gate, gates
 from tests.evaluation.steps import Recall
 from tests.evaluation.streams import Streams
 
-PARTS = ("cells", "people", "roles", "steps", "streams")
+PARTS = ("cells", "people", "roles", "histories", "steps", "streams")
 _SEED = 1
 
 
@@ -54,6 +54,9 @@ def evaluate(size: Size, parts: Sequence[str], tell: Callable[[str], None]) -> E
     if "roles" in parts:
         result.false_alerts += roles.false_alerts(size.account_years, _SEED, tell)
         result.recalls += roles.recalls(size.accounts, _SEED, tell)
+    if "histories" in parts:
+        result.false_alerts += histories.false_alerts(size.account_years, _SEED, tell)
+        result.recalls += histories.recalls(size.accounts, _SEED, tell)
     if "steps" in parts:
         result.recalls += steps.recalls(size.accounts, _SEED, size.compared, tell)
     if "streams" in parts:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.kinds import KINDS
-from tests.evaluation import cells, people, roles, steps
+from tests.evaluation import cells, histories, people, roles, steps
 from tests.evaluation.__main__ import GOLDEN
 from tests.evaluation.budget import arl_days, at_most
 from tests.evaluation.draws import counts, levels
@@ -56,6 +56,13 @@ def measured(promise: Promise) -> Recall:
         if (change.name, change.effect, change.user_days / 7) == (promise.scenario, promise.effect, promise.volume):
             measure = people.measure if change in people.CHANGES else roles.measure
             return measure(change, ACCOUNTS, 1.0, rng)
+    for history in histories.HISTORIES:
+        if (histories.History.NAME, history.effect, history.user_days / 7) == (
+            promise.scenario,
+            promise.effect,
+            promise.volume,
+        ):
+            return histories.measure(history, ACCOUNTS, rng)
     [scenario] = [
         one
         for one in steps.SCENARIOS
@@ -80,6 +87,13 @@ def test_bursts_do_not_spend_more_than_the_budget(volume: float, dispersion: flo
     for cell in cells.measure(steady, volume, dispersion, drawn):
         allowed = (cell.budget_per_year or 0.0) * cell.account_years
         assert cell.alerts == 0 or at_most(cell.alerts - 1, allowed) < 0.999, (cell.kind, cell.arl_days)
+
+
+@pytest.mark.parametrize("cell", histories.CELLS, ids=lambda cell: f"{cell.kinds[0]}{cell.name}")
+def test_young_accounts_do_not_spend_more_than_the_budget(cell: histories.Cell) -> None:
+    for fortnight in histories.by_age(cell, ACCOUNTS, np.random.default_rng(8)):
+        allowed = (fortnight.budget_per_year or 0.0) * fortnight.account_years
+        assert fortnight.alerts == 0 or at_most(fortnight.alerts - 1, allowed) < 0.999, fortnight.history
 
 
 def test_a_stricter_budget_is_a_longer_run() -> None:

@@ -64,6 +64,7 @@ def lines_of(config: OracleConfig) -> str:
         "[health]",
         f"scorecards = {json.dumps(config.health_cards)}",
         "[kinds]",
+        f"enabled = {json.dumps(config.enabled_kinds)}",
         f"disabled = {json.dumps(config.disabled_kinds)}",
         f"shadow = {json.dumps(config.shadow_kinds)}",
         "[calendar]",

@@ -25,6 +25,7 @@ class Finding:
     evidence: float
     onset: tuple[int, int, int] | None = None
     due_at_ms: int | None = None
+    points: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ class Opening:
     day: int
 
 
+def is_off(kind: str, config: OracleConfig) -> bool:
+    """Tell whether a kind is switched off, or waits for a setting."""
+    waits = {
+        "advocacy_moment": kind not in config.enabled_kinds,
+        "weekly_drop": config.basic_drop_pct == 0,
+        "stage_stalled": not config.stage_days,
+    }
+    return kind in config.disabled_kinds or waits.get(kind, False)
+
+
 class Alerts:
     """Opens, updates and ends episodes and writes down each revision."""
 
@@ -50,7 +61,7 @@ class Alerts:
 
     def open(self, account: Account, opening: Opening, finding: Finding) -> None:
         """Start an episode with revision 1, unless its kind is switched off."""
-        if opening.kind in self._config().disabled_kinds:
+        if is_off(opening.kind, self._config()):
             return
         name = f"{account.account_id}|{opening.kind}|{opening.dimension}|{opening.starts_at_ms}"
         episode = Episode(
@@ -67,6 +78,7 @@ class Alerts:
             evidence=finding.evidence,
             onset=finding.onset,
             due_at_ms=finding.due_at_ms,
+            points=dict(finding.points),
         )
         account.episodes[opening.kind, opening.dimension] = episode
         self._write(account, episode, "firing", "detected", opening.detected_at_ms, None)
@@ -78,6 +90,7 @@ class Alerts:
         episode.observed = finding.observed
         episode.expected = finding.expected
         episode.evidence = finding.evidence
+        episode.points = dict(finding.points)
         self._write(account, episode, "firing", reason, at_ms, None)
 
     def resolve(
@@ -120,6 +133,7 @@ class Alerts:
             "evidence": episode.evidence,
             "onset": episode.onset,
             "due_at": episode.due_at_ms,
+            "points": dict(episode.points),
             "shadow": self._in_shadow(episode),
             "benchmark": self.benchmark,
         }

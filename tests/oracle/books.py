@@ -177,7 +177,11 @@ class Books:
         if kind in {"subscription_started", "subscription_reactivated", "trial_converted"}:
             known.began_at_ms = at_ms
         if event.get("mrr_minor_after") is not None:
-            known.mrr_minor = event["mrr_minor_after"]
+            named, currency = event.get("mrr_minor_before"), (event.get("currency") or "").upper()
+            if currency != known.currency:
+                known.mrr_minor, known.fall = None, None
+            _fall(known, known.mrr_minor if named is None else named, event["mrr_minor_after"], at_ms)
+            known.mrr_minor, known.currency = event["mrr_minor_after"], currency
         if event.get("seats_after") is not None:
             known.seats = event["seats_after"]
 
@@ -212,6 +216,15 @@ class Books:
             ticket.priority = priority or ticket.priority
         elif ticket and kind == "escalated":
             ticket.escalated = True
+
+
+def _fall(known: Subscription, before: int | None, after: int, at_ms: int) -> None:
+    """Remember what revenue fell from; a fall within 84 days of another one is compared with the higher."""
+    if before is not None and after < before:
+        earlier = known.fall[0] if known.fall and at_ms < known.fall[1] + 84 * DAY_MS else 0
+        known.fall = (max(before, earlier), at_ms)
+    elif known.fall and after >= known.fall[0]:
+        known.fall = None
 
 
 def _mark(table: dict[str, set[int]], identifier: str, day: int, most: int) -> tuple[int, int]:

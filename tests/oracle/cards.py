@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _RULES: tuple[dict[str, float], ...] = (
     {},
     {"hold_days": 1, "min_coverage": 0.0},
+    {"hold_days": 1, "min_coverage": 0.1, "cap": False},
     {"hold_days": 2, "min_coverage": 0.2, "red_below": 20, "red_until": 20, "green_until": 80, "green_from": 90},
 )
 

@@ -6,16 +6,42 @@ from typing import TYPE_CHECKING, Any
 
 from tests.oracle.alerts import Alerts, Finding, Opening
 from tests.oracle.life import NOBODYS, speaks_alone
-from tests.oracle.model import HealthDay, OracleConfig, Standing
-from tests.oracle.score import candidate_band, definition, move_band, profile_of, total
+from tests.oracle.model import Account, Episode, HealthDay, OracleConfig, Standing
+from tests.oracle.score import Total, candidate_band, definition, move_band, parts_of_change, profile_of, total
 from tests.oracle.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FOLLOW_HEALTH = {"health_changed", "health_unknown", "renewal_at_risk"}
 HEALTH_KINDS = ("health_changed", "health_unknown")
 PINNED = {"gone_quiet": "red", "paused": None, "ended": "grey", "test": "grey"}
 """Bands that do not follow the score; none: the present one."""
+
+
+def worst_risk(account: Account, config: OracleConfig) -> Episode | None:
+    """Return the open alert that bounds the bands: critical before error, then the oldest."""
+    for severity in ("critical", "error"):
+        found = [
+            each
+            for each in account.episodes.values()
+            if each.family == "risk"
+            and each.severity == severity
+            and each.kind not in FOLLOW_HEALTH
+            and each.kind not in config.shadow_kinds
+        ]
+        if found:
+            return min(found, key=lambda each: (each.starts_at_ms, each.kind, each.dimension))
+    return None
+
+
+def capped(band: str, alert: Episode | None) -> str:
+    """Return what an open alert leaves of a band."""
+    if alert is None:
+        return band
+    if alert.severity == "critical":
+        return "red"
+    return "red" if band == "red" else "yellow"
 
 
 class Judge:
@@ -47,7 +73,7 @@ class Judge:
     def _judge_by(self, view: View, name: str, by: dict[str, Any]) -> HealthDay:
         standing = view.account.standings.setdefault(name, Standing(by))
         found = total(view, by)
-        band_before, score_before, change = standing.band, standing.score or 0.0, None
+        band_before, held_before, change = standing.band, standing.held, None
         life = view.account.life
         score = None if life in NOBODYS else found.score
         if view.account.former_life == "gone_quiet":
@@ -61,12 +87,24 @@ class Judge:
             move_band(standing, candidate_band(standing.band, found, by["bands"]))
         moved = change is None and life not in NOBODYS and standing.band != band_before
         standing.score = score
+        if standing.band == candidate_band("grey", found, by["bands"]):
+            standing.held = found
+        told_before, alert = standing.told, worst_risk(view.account, self._config()) if by["bands"]["cap"] else None
+        standing.told = capped(standing.band, alert)
         if change:
             self._follow_switch(view, name, standing.band)
         else:
-            self._follow_band(view, name, moved, band_before, score_before)
+            self._follow_band(view, name, moved, band_before, (held_before, found))
         return HealthDay(
-            view.day, score, standing.band, found.coverage, found.dimensions, by["version"], band_before, change
+            day=view.day,
+            score=score,
+            band=standing.told,
+            coverage=found.coverage,
+            dimensions=found.dimensions,
+            version=by["version"],
+            previous_band=told_before,
+            capped_by=(alert.kind, alert.dimension) if alert and standing.told != standing.band else None,
+            config_change=change,
         )
 
     def _follow_switch(self, view: View, name: str, band: str) -> None:
@@ -77,7 +115,9 @@ class Judge:
         if unknown and band != "grey":
             self._log.resolve(view.account, unknown, "config_change", view.end_ms)
 
-    def _follow_band(self, view: View, name: str, moved: bool, band_before: str, score_before: float) -> None:
+    def _follow_band(
+        self, view: View, name: str, moved: bool, band_before: str, scores: tuple[Total | None, Total]
+    ) -> None:
         account, log, at_ms = view.account, self._log, view.end_ms
         standing = account.standings[name]
         changed = account.episodes.get(("health_changed", name))
@@ -87,9 +127,11 @@ class Judge:
         order = ("red", "yellow", "green")
         band = standing.band
         worse = band in order and band_before in order and order.index(band) < order.index(band_before)
-        score = standing.score or 0.0
+        held, found = scores
+        score, score_held = found.score or 0.0, (held.score if held else None) or 0.0
         severity = {"red": "error", "yellow": "warning"}.get(band, "info")
-        finding = Finding(severity, score, score_before, score - score_before)
+        points = parts_of_change(held, found, standing.by["criteria"]) if band != "grey" and held else ()
+        finding = Finding(severity, score, score_held, score - score_held, points=points)
         if unknown:
             log.resolve(account, unknown, "recovered", at_ms)
         if changed:

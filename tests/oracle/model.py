@@ -52,6 +52,7 @@ class OracleConfig:
     p1_sla_hours: int = 24
     stage_days: tuple[tuple[str, int], ...] = ()
     test_accounts: bool = False
+    enabled_kinds: tuple[str, ...] = ("advocacy_moment",)
     disabled_kinds: tuple[str, ...] = ()
     shadow_kinds: tuple[str, ...] = ()
     id_hash: Callable[[str], int] = blake_hash
@@ -80,6 +81,9 @@ class Subscription:
     began_at_ms: int | None = None
     stops_at_ms: int | None = None
     """When it is over, once it was cancelled or has expired."""
+    currency: str = ""
+    fall: tuple[int, int] | None = None
+    """What revenue fell from and when, until it is back."""
 
 
 @dataclass
@@ -168,6 +172,8 @@ class Episode:
     clear_days: int = 0
     onset: tuple[int, int, int] | None = None
     due_at_ms: int | None = None
+    points: dict[str, float] = field(default_factory=dict)
+    """Of a scorecard's alert: each criterion's part in the difference of two scores."""
 
 
 @dataclass(frozen=True)
@@ -181,6 +187,8 @@ class HealthDay:
     dimensions: dict[str, float]
     version: int = 1
     previous_band: str = "grey"
+    capped_by: tuple[str, str] | None = None
+    """Kind and dimension of the alert that keeps the band from being the score's."""
     config_change: tuple[int, int, float | None, float | None] | None = None
     """Former and present version, score of the day by the former and by the present definition."""
 
@@ -192,9 +200,14 @@ class Standing:
     by: dict[str, Any]
     """The definition that it was judged by last."""
     band: str = "grey"
+    """By the score alone."""
+    told: str = "grey"
+    """What open alerts leave of it."""
     score: float | None = None
     candidate: str = "grey"
     candidate_days: int = 0
+    held: Any = None
+    """Dimensions and score of the last close on which the score, without hysteresis, called for the band."""
 
 
 def _counter() -> dict[int, int]:
@@ -253,6 +266,8 @@ class Account:
     connected: dict[str, bool] = field(default_factory=dict)
     references: list[int] = field(default_factory=list)
     """Time of the newest event about each."""
+    roles_had: set[str] = field(default_factory=set)
+    """Of sponsor and champion, what somebody was at any time."""
     context: dict[str, Any] = field(default_factory=dict)
     """The profile as of the last close."""
     shutdowns: dict[int, tuple[int, int]] = field(default_factory=dict)

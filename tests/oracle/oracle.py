@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CLEAR_DAYS, EXPIRY_DAYS = 5, 84
-LASTING = {"silence": 5, "dormant": 5, "single_user_dependence": 5, "seat_saturation": 28, "quota_burn": 5}
+LASTING = {
+    "silence": 5,
+    "dormant": 5,
+    "single_user_dependence": 5,
+    "seat_saturation": 28,
+    "quota_burn": 5,
+    "renewal_at_risk": 1,
+}
 """Kinds that end when they are clear only, after so many days."""
 
 
@@ -301,6 +308,7 @@ class Oracle:
         finding, clear = detector.raises(view), detector.is_clear(view, episode)
         fades = detector.kind not in LASTING and day - episode.opened_day >= EXPIRY_DAYS
         episode.clear_days = episode.clear_days + 1 if clear or (fades and finding is None) else 0
+        follows_health = detector.kind == "renewal_at_risk"
         if episode.clear_days >= LASTING.get(detector.kind, CLEAR_DAYS):
             self._log.resolve(account, episode, "recovered" if clear else "expired", view.end_ms)
             return
@@ -308,8 +316,12 @@ class Oracle:
             finding = still_silent(view, episode)
         if finding is None:
             return
-        if SEVERITIES.index(finding.severity) > SEVERITIES.index(episode.severity):
+        rise = SEVERITIES.index(finding.severity) - SEVERITIES.index(episode.severity)
+        if rise > 0:
             self._log.update(account, episode, finding, "worsened", view.end_ms)
+        elif rise < 0 and follows_health:
+            episode.severity = finding.severity
+            self._log.update(account, episode, finding, "recovered", view.end_ms)
         elif steps(detector.kind, finding.observed) != steps(detector.kind, episode.observed):
             self._log.update(account, episode, finding, "detected", view.end_ms)
 

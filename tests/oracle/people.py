@@ -22,11 +22,11 @@ def _silent(view: View, severity: str, people: list[set[int]]) -> Finding | None
     """Find the person whose silence is the surest."""
     found = []
     for active in people:
-        k = sum(1 for x in active if view.day - 83 <= x <= view.day - 28)
+        n, k = len(view.window), sum(1 for x in active if x in view.window)
         gap = _gap(view, active)
-        if gap < 17 or k < 8 or not view.used_since(view.day - 83) or _all_are_new(view, view.day - gap):
+        if gap < 17 or n < 35 or k < n / 7 or _all_are_new(view, view.day - gap):
             continue
-        p = 0.9 * (k + 1) / 58
+        p = 0.9 * (k + 1) / (n + 2)
         counted = sum(view.factor(view.day - back) for back in range(gap))
         found.append((-counted * math.log(1 - p) - math.log(len(people)), gap, 1 / p))
     if not found or max(found)[0] < view.log_arl:
@@ -69,7 +69,7 @@ def _power_users(view: View) -> list[set[int]]:
 
 def power_user_silent(view: View) -> Finding | None:
     people = _power_users(view)
-    if len(people) > 2 or not view.used_since(view.reference_start):
+    if len(people) > 2:
         return None
     return _silent(view, "warning", people)
 

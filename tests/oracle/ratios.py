@@ -103,21 +103,21 @@ def _week_of_power_users(view: View) -> float:
 
 
 def power_user_attendance(view: View) -> Finding | None:
-    d, first, count = view.day, view.reference_start, len(view.power_users)
-    if count < 3 or not view.used_since(first) or not knows_somebody(view):
+    d, count = view.day, len(view.power_users)
+    if count < 3 or not knows_somebody(view):
         return None
     change, flat = total_change(view)
     if flat or change > 0:
         return None
-    if 12 * view.share(d - 6, d).power >= 0.85 * view.share(first, first + 83).power:
+    then = view.share(view.reference[0], view.reference[-1]).power
+    if view.weeks * view.share(d - 6, d).power >= 0.85 * then:
         return None
     return _fallen(view, "error", _week_of_power_users(view), lambda x: view.share(x, x).power / count)
 
 
 def knows_somebody(view: View) -> bool:
     """Tell whether anybody who was active in the reference was so in the last week."""
-    d, first = view.day, view.reference_start
-    known = [active for active in view.account.users.values() if any(first <= x < first + 84 for x in active)]
+    d, known = view.day, [view.account.users[user] for user in view.known_users]
     return any(d - 6 <= x <= d for active in known for x in active)
 
 

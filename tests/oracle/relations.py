@@ -68,6 +68,8 @@ class Relations:
             ("champion", "champion_left", "error"),
         ):
             still_there = [each for each in account.contacts.values() if each.there and each.role == role]
+            if contact in still_there or role in (was, ROLE_OF_TYPE.get(kind)):
+                account.roles_had.add(role)
             if contact in still_there:
                 self._rules.end(account, alert, role, at_ms)
             elif not still_there and role in (was, ROLE_OF_TYPE.get(kind)):

@@ -31,7 +31,7 @@ def _role_of(view: View, user: str) -> str | None:
     names = sorted(told, key=lambda name: (told[name], view.config.id_hash(name)))[-2:]
     if not names:
         return None
-    return names[0] if told[names[0]] >= view.reference_start else names[-1]
+    return names[0] if told[names[0]] >= view.reference.start else names[-1]
 
 
 def _count(users: list[set[int]], first: int, last: int) -> int:
@@ -40,7 +40,7 @@ def _count(users: list[set[int]], first: int, last: int) -> int:
 
 def _roles(view: View) -> tuple[int, list[_Role]]:
     """Count the roles that can be judged, and judge those that do less."""
-    d, first = view.day, view.reference_start
+    d, n = view.day, max(view.weeks, 1)
     by_role: dict[str, list[set[int]]] = defaultdict(list)
     for user, active in view.account.users.items():
         role = _role_of(view, user)
@@ -48,33 +48,33 @@ def _roles(view: View) -> tuple[int, list[_Role]]:
             by_role[role].append(active)
 
     def was_there(active: set[int]) -> bool:
-        return any(first <= x < first + 84 for x in active)
+        return not active.isdisjoint(view.reference)
 
     everyone = [active for users in by_role.values() for active in users]
-    before = _count(everyone, first, first + 83)
+    before = _count(everyone, view.reference.start, view.reference.stop - 1)
     judged, low = 0, []
     for role, users in by_role.items():
         old, new = [each for each in users if was_there(each)], [each for each in users if not was_there(each)]
         whole = [each for each in everyone if was_there(each)] + new
-        then = _count(old, first, first + 83)
+        then = _count(old, view.reference.start, view.reference.stop - 1)
         if len(old) < 3 or then < 0.05 * before or then > 0.95 * before:
             continue
         judged += 1
         week, fortnight, all_week = _count(users, d - 6, d), _count(users, d - 13, d), _count(whole, d - 6, d)
-        if week > 0.75 * then / 12 or fortnight > 0.8 * then / 6:
+        if week > 0.75 * then / n or fortnight > 0.8 * then / (n / 2):
             continue
         if all_week == 0 or week * before > 0.75 * then * all_week:
             continue
-        reference = [(_count(users, x, x), _count(everyone, x, x)) for x in range(first, first + 84)]
+        reference = [(_count(users, x, x), _count(everyone, x, x)) for x in view.reference]
         q, phi = safe_share(reference)
-        lately = [(_count(users, x, x), _count(whole, x, x)) for x in range(d - 20, d + 1)]
+        lately = [(_count(users, x, x), _count(whole, x, x)) for x in view.judged_days]
         evidence = fallen(lately, q, phi) if q > 0.05 else 0.0
         low.append(_Role(week / all_week, then / before, evidence, view.config.id_hash(role)))
     return judged, low
 
 
 def role_decline(view: View) -> Finding | None:
-    if not view.used_since(view.reference_start):
+    if not view.weeks:
         return None
     judged, low = _roles(view)
     evidence = log(math.fsum(role.evidence for role in low) / judged) if low else -math.inf

@@ -100,7 +100,8 @@ class Rules:
         """React to a subscription event; `known` is the subscription as it was before."""
         key = event.get("subscription_id") or ""
         before = event.get("mrr_minor_before")
-        if before is None:
+        ends = event["type"] in {"subscription_cancelled", "trial_expired"}
+        if before is None and (ends or str(known.currency).lower() == event["currency"].lower()):
             before = known.mrr_minor
         others = [(name, each) for name, each in sorted(account.subscriptions.items()) if name != key]
         if event["type"] == "subscription_cancelled":

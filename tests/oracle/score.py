@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.oracle.model import BILLING, DAY_MS, SIGNALS, TICKETS, Account, Opinion, OracleConfig, Standing
+from tests.oracle.model import BILLING, DAY_MS, TICKETS, Account, Opinion, OracleConfig, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,18 +14,29 @@ if TYPE_CHECKING:
 
 DEFAULT = {
     "id": "default",
-    "version": 1,
+    "version": 2,
     "criteria": {
         "usage_trend": 5,
         "active_users": 4,
         "seat_utilisation": 3,
         "feature_breadth": 3,
+        "power_users": 4,
         "support": 4,
         "billing": 5,
+        "contract": 3,
         "sentiment": 3,
         "engagement": 2,
+        "attendance": 1,
+        "commitments": 2,
+        "sponsor": 2,
+        "champion": 1,
     },
+    "bands": {"min_coverage": 0.25},
 }
+ON_USAGE = {
+    "usage_trend", "active_users", "seat_utilisation", "feature_breadth", "power_users", "first_use",
+    "seats_activated", "feature_adoption", "feature:home",
+}  # fmt: skip
 BANDS = {
     "red_below": 40,
     "red_until": 50,
@@ -33,6 +44,7 @@ BANDS = {
     "green_until": 65,
     "hold_days": 3,
     "min_coverage": 0.4,
+    "cap": True,
 }
 EXPECTS = {"seat_share": 0.8, "touches": 3, "daily_actions": 0}
 NESTED = "scorecard:"
@@ -46,6 +58,8 @@ class Total:
     dimensions: dict[str, float]
     coverage: float
     score: float | None
+    knows_usage: bool = True
+    """Whether a criterion on usage is present, if there is any."""
 
 
 def clip(x: float) -> float:
@@ -82,19 +96,25 @@ def profile_of(account: Account, config: OracleConfig) -> tuple[list[str], dict[
 
 def total(view: View, by: dict[str, Any]) -> Total:
     """Score an account as of a day."""
-    values = {}
+    values, knows_usage = {}, False
     for name in by["criteria"]:
-        value = _total_of(view, by["nested"][name.removeprefix(NESTED)]) if name.startswith(NESTED) else None
-        if not name.startswith(NESTED):
-            value = DIMENSIONS[name](view, by["expects"])
+        inner = by["nested"].get(name.removeprefix(NESTED))
+        value = _total_of(view, inner) if inner else DIMENSIONS[name](view, by["expects"])
         if value is not None:
             values[name] = value
+            asks = asks_for_usage(inner) and total(view, inner).knows_usage if inner else name in ON_USAGE
+            knows_usage = knows_usage or asks
     weight = sum(by["criteria"][name] for name in values)
     score = None
     if weight:
         exact = 100 * sum(by["criteria"][name] * value for name, value in values.items()) / weight
         score = round(10 * exact) / 10
-    return Total(values, weight / sum(by["criteria"].values()), score)
+    return Total(values, weight / sum(by["criteria"].values()), score, knows_usage or not asks_for_usage(by))
+
+
+def asks_for_usage(by: dict[str, Any]) -> bool:
+    """Tell whether a criterion is about usage, in a nested scorecard too."""
+    return any(name in ON_USAGE for name in by["criteria"]) or any(map(asks_for_usage, by["nested"].values()))
 
 
 def _total_of(view: View, by: dict[str, Any]) -> float | None:
@@ -133,7 +153,7 @@ def _active_users(view: View, expects: Expects) -> float | None:
 
 
 def _seat_utilisation(view: View, expects: Expects) -> float | None:
-    if view.seats <= 0:
+    if view.seats <= 0 or view.users_active(view.day - 83, view.day) == 0 or not view.used_since(view.day - 6):
         return None
     return clip(view.users_active(view.day - 27, view.day) / (expects["seat_share"] * view.seats))
 
@@ -199,7 +219,7 @@ def _last_before(opinions: list[Opinion], end_ms: int) -> Opinion | None:
 
 
 def _engagement(view: View, expects: Expects) -> float | None:
-    if SIGNALS not in view.account.topics_seen:
+    if not view.account.meetings:
         return None
     touches = sum(view.account.touches.get(x, 0) for x in range(view.day - 83, view.day + 1))
     return clip(touches / expects["touches"])
@@ -210,15 +230,16 @@ def _first_use(view: View, expects: Expects) -> float | None:
 
 
 def _seats_activated(view: View, expects: Expects) -> float | None:
-    return clip(view.users_active(view.day - 83, view.day) / view.seats) if view.seats > 0 else None
+    users = view.users_active(view.day - 83, view.day)
+    return clip(users / view.seats) if view.seats > 0 and users else None
 
 
 def _feature_adoption(view: View, expects: Expects) -> float | None:
     four_weeks = set(range(view.day - 27, view.day + 1))
     adopted = sum(1 for days in view.account.features.values() if len(days & four_weeks) >= 4)
     entitled = len((view.account.profile or {}).get("entitled_features") or ())
-    wanted = entitled or view.features_used(view.day - 83, view.day)
-    return clip(adopted / wanted) if wanted else None
+    used = view.features_used(view.day - 83, view.day)
+    return clip(adopted / (entitled or used)) if used else None
 
 
 def _feature_home(view: View, expects: Expects) -> float | None:
@@ -237,9 +258,43 @@ def _share(done: list[bool]) -> float | None:
     return done.count(True) / len(done) if done else None
 
 
-def _sponsor(view: View, expects: Expects) -> float | None:
-    contacts = view.account.contacts.values()
-    return float(any(each.there and each.role == "sponsor" for each in contacts)) if contacts else None
+def _person(role: str) -> Callable[[View, Expects], float | None]:
+    def there(view: View, expects: Expects) -> float | None:
+        if any(each.there and each.role == role for each in view.account.contacts.values()):
+            return 1.0
+        return 0.0 if role in view.account.roles_had else None
+
+    return there
+
+
+def _commitments(view: View, expects: Expects) -> float | None:
+    goals = view.account.goals.values()
+    due = [each for each in goals if each.reached or (each.due_at_ms is not None and each.due_at_ms <= view.end_ms)]
+    return _share([each.reached for each in due])
+
+
+def _contract(view: View, expects: Expects) -> float | None:
+    priced = [each for each in view.account.subscriptions.values() if each.active and each.mrr_minor is not None]
+    if not priced:
+        return None
+    falls = [each.fall[1] for each in priced if each.fall]
+    if not falls or max(falls) + 84 * DAY_MS <= view.end_ms:
+        return 1.0
+    kept = []
+    for currency in {each.currency for each in priced}:
+        own = [each for each in priced if each.currency == currency]
+        now = sum(each.mrr_minor or 0 for each in own)
+        before = sum(max(each.mrr_minor or 0, each.fall[0] if each.fall else 0) for each in own)
+        kept.append(now / before if before else 1.0)
+    return clip((min(kept) - 0.4) / 0.6)
+
+
+def _power_users(view: View, expects: Expects) -> float | None:
+    days = sum(view.factor(x) for x in range(view.day - 13, view.day + 1))
+    if not view.weeks or len(view.power_users) < 3 or days < 7:
+        return None
+    usual = days * view.share(view.reference[0], view.reference[-1]).power / len(view.reference)
+    return clip((view.share(view.day - 13, view.day).power / usual - 0.4) / 0.6)
 
 
 def _attendance(view: View, expects: Expects) -> float | None:
@@ -251,7 +306,7 @@ def _integrations(view: View, expects: Expects) -> float | None:
 
 
 def _reference(view: View, expects: Expects) -> float | None:
-    if SIGNALS not in view.account.topics_seen:
+    if not view.account.references:
         return None
     return float(any(at_ms + 365 * DAY_MS > view.end_ms for at_ms in view.account.references))
 
@@ -274,7 +329,11 @@ DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
     "support_quality": _support_quality,
     "milestones": _goals("milestone"),
     "outcomes": _goals("outcome"),
-    "sponsor": _sponsor,
+    "sponsor": _person("sponsor"),
+    "champion": _person("champion"),
+    "commitments": _commitments,
+    "contract": _contract,
+    "power_users": _power_users,
     "attendance": _attendance,
     "integrations": _integrations,
     "reference": _reference,
@@ -283,7 +342,7 @@ DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
 
 def candidate_band(band: str, found: Total, rule: dict[str, float]) -> str:
     """Return the band that the score calls for, given the present one."""
-    if found.score is None or found.coverage < rule["min_coverage"]:
+    if found.score is None or found.coverage < rule["min_coverage"] or not found.knows_usage:
         return "grey"
     if band == "red" and found.score < rule["red_until"]:
         return "red"
@@ -308,3 +367,25 @@ def move_band(standing: Standing, candidate: str) -> bool:
         standing.band, standing.candidate_days = candidate, 0
         return True
     return False
+
+
+def parts_of_change(before: Total, after: Total, weights: dict[str, int]) -> tuple[tuple[str, float], ...]:
+    """Take the score from the one to the other in three steps, and note what each criterion does in its step."""
+    if before.score is None or after.score is None:
+        return ()
+
+    def mean(values: dict[str, float], default: float) -> float:
+        whole = sum(weights[name] for name in values)
+        return 100 * sum(weights[name] * value for name, value in values.items()) / whole if whole else default
+
+    was, now = before.dimensions, after.dimensions
+    old = {name: value for name, value in was.items() if name in now}
+    new = {name: value for name, value in now.items() if name in was}
+    parts = {}
+    for name in was.keys() - now.keys():
+        parts[name] = weights[name] * (mean(old, before.score) - 100 * was[name]) / sum(weights[each] for each in was)
+    for name, value in old.items():
+        parts[name] = 100 * weights[name] * (new[name] - value) / sum(weights[each] for each in old)
+    for name in now.keys() - was.keys():
+        parts[name] = weights[name] * (100 * now[name] - mean(new, before.score)) / sum(weights[each] for each in now)
+    return tuple(parts.items())

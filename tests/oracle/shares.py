@@ -30,15 +30,20 @@ def fallen(days: Iterable[tuple[int, int]], share: float, dispersion: float) -> 
     return sum(sums.values()) / 2
 
 
-def safe_share(reference: list[tuple[int, int]]) -> tuple[float, float]:
-    """Return a lower bound of the share in the days (part, whole) of the reference, and its dispersion."""
+def safe_share(reference: list[tuple[int, int]], kept: float = 1.0) -> tuple[float, float]:
+    """Return a lower bound of the share in the days (part, whole) of the reference, and its dispersion.
+
+    `kept` is what is left of the part that was chosen for its days in the reference.
+    """
+    n = len(reference) // 7
     days, everyone = (sum(column) for column in zip(*reference, strict=True))
     p = days / everyone
-    weeks = [[sum(column) for column in zip(*reference[7 * k : 7 * k + 7], strict=True)] for k in range(12)]
+    weeks = [[sum(column) for column in zip(*reference[7 * k : 7 * k + 7], strict=True)] for k in range(n)]
     squares = sum((part - whole * p) ** 2 / (whole * p * (1 - p)) for part, whole in weeks if whole and p < 1)
     daily = sum((part - whole * p) ** 2 for part, whole in reference) / (everyone * p * (1 - p)) if p < 1 else 0.0
-    phi = max(1.25, daily * (1 + 0.3 * math.sqrt(2 / 83)), (squares + 15 * 1.35) / 26)
-    return min(0.98, p - 0.5 * math.sqrt(phi * p * (1 - p) / everyone)), phi
+    phi = max(1.25, daily * (1 + math.sqrt(2 / (7 * n - 1))), (squares + 15 * 1.35) / (n + 14))
+    p *= kept
+    return min(0.98, p - 0.5 * math.sqrt(12 / n) * math.sqrt(phi * p * (1 - p) / everyone)), phi
 
 
 @dataclass(frozen=True)
@@ -53,30 +58,44 @@ class _Shift:
 
 
 def total_change(view: View) -> tuple[float, bool]:
-    """Return the log ratio of the last three weeks' user-days to the reference's, and whether that is flat."""
-    d, first = view.day, view.reference_start
-    then, now = max(view.share(first, first + 83).all, 1), max(view.share(d - 20, d).all, 1)
-    change, error = math.log(4 * now / then), math.sqrt(1 / now + 1 / then)
+    """Return the log ratio of the judged user-days to the reference's, and whether that is flat."""
+    then, now = max(view.user_days(view.reference), 1), max(view.user_days(view.judged_days), 1)
+    periods = max(view.weeks, 1) / (len(view.judged_days) // 7)
+    change, error = math.log(periods * now / then), math.sqrt(1 / now + 1 / then)
     flat = abs(change) + 1.2816 * error < math.log(1.5) and abs(change) <= max(0.2, 1.6449 * error)
-    return change, flat and view.share(d - 6, d).all >= 0.7 * then / 12
+    return change, flat and view.user_days(range(view.day - 6, view.day + 1)) >= 0.7 * then / max(view.weeks, 1)
+
+
+def _kept(view: View) -> float:
+    """Return what is left in a week of the pace of those who are power users by the reference's other weeks."""
+    n, left, usual = view.weeks, 0, 0.0
+    reference = set(view.reference)
+    for first in view.reference[::7]:
+        week = set(range(first, first + 7))
+        for active in view.account.users.values():
+            others = (active & reference) - week
+            if view.are_often(others, n - 1):
+                left += len(active & week)
+                usual += len(others) / (n - 1)
+    return min(1.0, left / usual)
 
 
 def _shift(view: View) -> _Shift | None:
-    d, first = view.day, view.reference_start
-    if not view.used_since(first) or len(view.power_users) < 3:
+    d, n = view.day, view.weeks
+    if len(view.power_users) < 3:
         return None
-    then, week = view.share(first, first + 83), view.share(d - 6, d)
+    then, week = view.share(view.reference[0], view.reference[-1]), view.share(d - 6, d)
     fortnight = view.share(d - 13, d).power
-    if week.power > 0.75 * then.power / 12 or fortnight > 0.8 * then.power / 6:
+    if week.power > 0.75 * then.power / n or fortnight > 0.8 * then.power / (n / 2):
         return None
     if week.known == 0 or week.power * then.all > 0.75 * then.power * week.known:
         return None
     p = then.power / then.all
-    every = [view.share(x, x) for x in range(first, first + 84)]
-    q, phi = safe_share([(x.power, x.all) for x in every])
+    every = [view.share(x, x) for x in view.reference]
+    q, phi = safe_share([(x.power, x.all) for x in every], _kept(view))
     if q <= 0.05:
         return None
-    days = [view.share(x, x) for x in range(d - 20, d + 1)]
+    days = [view.share(x, x) for x in view.judged_days]
     evidence = log(fallen([(x.power, x.known) for x in days], q, phi))
     change, flat = total_change(view)
     return _Shift(week.power / week.known, p, evidence, change, flat)
@@ -109,23 +128,19 @@ class _Abandonment:
 
 
 def _abandonment(view: View) -> _Abandonment:
-    d, first, table = view.day, view.reference_start, view.account.features
-
-    def count(active: set[int], since: int, until: int) -> int:
-        return sum(1 for x in active if since <= x <= until)
-
-    then = {name: count(active, first, first + 83) for name, active in table.items()}
-    lately = {name: count(active, d - 13, d) for name, active in table.items()}
+    d, table = view.day, view.account.features
+    then = {name: len(active & set(view.reference)) for name, active in table.items()}
+    lately = {name: len(active & set(range(d - 13, d + 1))) for name, active in table.items()}
     known = [name for name in table if then[name] >= 12]
-    week = sum(count(active, d - 6, d) for active in table.values())
-    if len(known) < 2 or week < 0.7 * sum(then.values()) / 12:
+    week = sum(len(active & set(range(d - 6, d + 1))) for active in table.values())
+    if len(known) < 2 or week < 0.7 * sum(then.values()) / max(view.weeks, 1):
         return _Abandonment(len(known), 0, -math.inf)
     low = [name for name in known if lately[name] * sum(then.values()) <= 0.5 * then[name] * sum(lately.values())]
     total = 0.0
     used = {x for active in table.values() for x in active}
     for name in low:
-        days = [(int(x in table[name]), int(x in used)) for x in range(d - 20, d + 1)]
-        total += fallen(days, min(0.98, then[name] / count(used, first, first + 83)), 2.0)
+        days = [(int(x in table[name]), int(x in used)) for x in view.judged_days]
+        total += fallen(days, min(0.98, then[name] / len(used & set(view.reference))), 2.0)
     return _Abandonment(len(known), len(low), log(total / len(known)) if low else -math.inf)
 
 
@@ -136,7 +151,7 @@ def feature_abandonment(view: View) -> Finding | None:
 
 def abandonment_evidence(view: View) -> Finding | None:
     """What is known of abandoned features, if anything can be."""
-    if not view.used_since(view.reference_start):
+    if not view.weeks:
         return None
     found = _abandonment(view)
     return Finding("warning", float(found.abandoned), float(found.judged), found.evidence)

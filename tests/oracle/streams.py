@@ -115,6 +115,7 @@ def short_cases(draw: DrawFn, most: int = 20) -> Case:
         max_features=draw(st.sampled_from([2, 64])),
         p1_sla_hours=draw(st.sampled_from([24, 1, 100])),
         stage_days=draw(st.sampled_from([(), (("onboarding", 1), ("adoption", 3))])),
+        enabled_kinds=draw(st.sampled_from([("advocacy_moment",), ("advocacy_moment",), ()])),
         disabled_kinds=draw(st.sampled_from([(), (), (), ("payment_failed", "p1_open", "health_changed")])),
     )
     start_ms = Days(zone).start((first_date - EPOCH).days)

@@ -169,26 +169,42 @@ class View:
         return _active(self.account.features, first, last)
 
     @cached_property
-    def reference_start(self) -> int:
-        """First day of the 84 days that power users are taken from."""
-        return 7 * ((self.day - 20) // 7) - 84
+    def _reference(self) -> tuple[int, int]:
+        """`r` and the number of days that are judged: 21, or 14 where only so there are three weeks before `r`."""
+        r = 7 * ((self.day - 20) // 7)
+        return (r + 7, 14) if self.used_since(r - 14) and not self.used_since(r - 21) else (r, 21)
+
+    @cached_property
+    def weeks(self) -> int:
+        """Weeks of the reference; 0 if the account is too young to have one."""
+        known = [k for k in range(3, 13) if self.used_since(self._reference[0] - 7 * k)]
+        return max(known, default=0)
+
+    @property
+    def reference(self) -> range:
+        """The days that power users are taken from."""
+        return range(self._reference[0] - 7 * self.weeks, self._reference[0])
+
+    @property
+    def judged_days(self) -> range:
+        """The days that are held against the reference."""
+        return range(self.day - self._reference[1] + 1, self.day + 1)
+
+    def are_often(self, days: set[int], weeks: int) -> bool:
+        """Tell whether days of so many weeks are those of a power user: two a week, and two thirds of the weeks."""
+        return len(days) >= 2 * weeks and 3 * len({x // 7 for x in days}) >= 2 * weeks
 
     @cached_property
     def power_users(self) -> set[str]:
-        """Users active in 8 of the 12 weeks of the reference and on 24 of its days."""
-        first = self.reference_start
-        found = set()
-        for user, active in self.account.users.items():
-            days = [x for x in range(first, first + 84) if x in active]
-            weeks = {(x - first) // 7 for x in days}
-            if len(days) >= 24 and len(weeks) >= 8:
-                found.add(user)
-        return found
+        """Users who were active in the reference often enough."""
+        reference = set(self.reference)
+        users = self.account.users.items()
+        return {user for user, active in users if self.weeks and self.are_often(active & reference, self.weeks)}
 
     @cached_property
     def known_users(self) -> set[str]:
         """Users active in the reference."""
-        reference = set(range(self.reference_start, self.reference_start + 84))
+        reference = set(self.reference)
         return {user for user, active in self.account.users.items() if active & reference}
 
     def share(self, first: int, last: int) -> Share:

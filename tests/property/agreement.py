@@ -53,6 +53,7 @@ def engine_config(config: OracleConfig) -> EngineConfig:
         shutdowns=tuple(PlannedShutdown(*shutdown) for shutdown in config.shutdowns),
         p1_sla_hours=config.p1_sla_hours,
         stage_days=config.stage_days,
+        enabled_kinds=config.enabled_kinds,
         disabled_kinds=config.disabled_kinds,
         test_accounts=config.test_accounts,
     )
@@ -139,7 +140,17 @@ def assert_same_alerts(oracle: Oracle | Sequence[Oracle], alerts: Iterable[dict[
             ("evidence", evidence["value"]),
         ):
             assert close(value, expected[name]), (key, name, value, expected)
+        _assert_same_points(found[key], expected)
         assert _onset(found[key]["onset"], days) == expected["onset"], (key, found[key]["onset"], expected)
+
+
+def _assert_same_points(alert: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Scores are rounded to a tenth: that much of the difference may be on either criterion."""
+    points = {each["criterion"]: each["points"] for each in alert["points"]}
+    for name in points.keys() | expected["points"].keys():
+        assert abs(points.get(name, 0.0) - expected["points"].get(name, 0.0)) < 0.11, (alert, expected)
+    change = expected["observed"] - expected["expected"]
+    assert not points or abs(sum(points.values()) - change) < 0.01, (alert, expected)
 
 
 def _identity(record: dict[str, Any]) -> dict[str, Any]:
@@ -181,6 +192,8 @@ def _assert_same_card(entry: HealthDay, part: dict[str, Any]) -> None:
     assert all(close(value, entry.dimensions[name]) for name, value in values.items()), (entry, part)
     change = part["config_change"]
     assert (None if change is None else tuple(change.values())) == entry.config_change, (entry, part)
+    reason = part["band_reason"]
+    assert (None if reason is None else (reason["kind"], reason["dimension"])) == entry.capped_by, (entry, part)
 
 
 def assert_same_ledger(oracle: Oracle, feed: Feed) -> None:

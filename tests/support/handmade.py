@@ -74,11 +74,12 @@ class World:
     def view(self, rows: I32 | None = None, day: int = TODAY, arl_days: float = 2800.0) -> View:
         """All accounts as of a day, or some."""
         state, config = self.state, replace(self.state.config, arl_days=arl_days)
+        begun = self.accounts.first_usage_day[: self.accounts.size]
         if rows is not None:
-            counts = census_of(state.users, state.features, rows, day)
+            counts = census_of(state.users, state.features, rows, begun[rows], day)
             return View(self.accounts, rows, day, state.days, config, counts)
         every = slice(1, self.accounts.size)
-        counts = census(state.users, state.features, self.accounts.size, day).part(every)
+        counts = census(state.users, state.features, begun, day).part(every)
         return View(self.accounts, every, day, state.days, config, counts)
 
     def _mark(self, members: Members, row: int, day: int, names: Sequence[str], role: str = "") -> None:

@@ -6,20 +6,24 @@ So a portrait does not change with a column that joins.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import nan
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from pipeline.intake.feed import Feed
+from pipeline.scorecards.card import MAX_CRITERIA
 from pipeline.state.accounts import SCALARS, Accounts
 from pipeline.state.members import Members
 from pipeline.state.panes import PANES
 from pipeline.state.seen import Seen
+from pipeline.state.standings import MISSING, Standings
 from pipeline.state.users import NEVER_TOLD, Users
 from pipeline.terms.hashing import hash_text
 
 _STANDING = ("content", "band", "candidate", "candidate_days", "since_day", "score", "published_score")
+_JOINED = {"scored": [0], "cap": [0], "held_score": [nan], "held": [MISSING] * MAX_CRITERIA}
 _ROLES = {"role": 0, "role_day": NEVER_TOLD, "former_role": 0, "former_day": NEVER_TOLD}
 
 
@@ -65,13 +69,22 @@ def _account(feed: Feed, row: int) -> dict[str, Any]:
             if not _same(getattr(accounts, name)[row], np.array(default, dtype))
         },
         "standings": {
-            str(card): {name: _plain(getattr(accounts.standings, name)[slot, row].item()) for name in _STANDING}
+            str(card): _standing(accounts.standings, slot, row)
             for slot, card in enumerate(accounts.standings.cards.tolist())
         },
         "users": _members(feed.state.users, row),
         "features": _members(feed.state.features, row),
         "book": _plain(accounts.books[row]) if row in accounts.books else {},
     }
+
+
+def _standing(standings: Standings, slot: int, row: int) -> dict[str, Any]:
+    found = {name: _plain(getattr(standings, name)[slot, row].item()) for name in _STANDING}
+    for name, default in _JOINED.items():
+        told = np.atleast_1d(getattr(standings, name)[slot, row])
+        if not np.array_equal(told, np.array(default, told.dtype), equal_nan=told.dtype.kind == "f"):
+            found[name] = told.tolist()
+    return found
 
 
 def _days(accounts: Accounts, name: str, row: int) -> dict[str, int]:

@@ -131,17 +131,6 @@ def test_bad_rows_can_be_left_out(backtest: Callable[..., Ran], tmp_path: Path) 
     assert (report["input"]["events"], report["input"]["rejected_rows"]) == (1, 2)
 
 
-def test_a_row_of_the_future_makes_no_days_and_costs_no_other_row(backtest: Callable[..., Ran], tmp_path: Path) -> None:
-    rows = ["account_id,occurred_at,feature", "a,2026-01-05,x", "a,2099-12-31,x", "a,2026-01-06,x"]
-    (tmp_path / "usage.csv").write_text("\n".join(rows) + "\n")
-    ran = backtest("--events", tmp_path, "--out", tmp_path / "out", "--skip-bad", "--json")
-    assert "usage.csv:3: occurred_at: in the future" in ran.err
-    found = report_of(tmp_path / "out")["input"]
-    assert (found["events"], found["rejected_rows"], found["days_closed"]) == (2, 1, 1)
-    assert found["topics"]["usage.events"]["fates"]["too_late"] == 0
-    assert [(one["good"], one["rejected"]) for one in json.loads(ran.out)["files"]] == [(2, 1)]
-
-
 def _write_bad(folder: Path) -> None:
     rows = ["account_id,occurred_at,feature", "a1,2026-01-05T10:00:00Z,x", "a1,yesterday,x", ",2026-01-05T10:00:00Z,x"]
     (folder / "usage.csv").write_text("\n".join(rows) + "\n")

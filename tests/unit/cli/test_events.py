@@ -107,7 +107,7 @@ def test_rows_that_the_workers_would_call_future_dated_or_too_long_are_bad(
     rows = [f"a,f,{soon_ms},e1,1,", "a,f,2099-01-01,e2,1,", "a,f,2026-01-01,e3,1," + "x" * 1_000]
     (tmp_path / "usage.csv").write_text(HEADER.strip() + ",action\n" + "\n".join(rows) + "\n")
     ran = foreshock("emit", tmp_path, "--dry-run", "--skip-bad")
-    assert "1 good rows, 2 rejects" in ran.out
+    assert "1 good row, 2 rejects" in ran.out
     assert "usage.csv:3: occurred_at: in the future: later than 20" in ran.err
     assert "usage.csv:4: row: more than 1,024 bytes as a record" in ran.err
 

@@ -88,3 +88,12 @@ def test_files_without_events_have_no_figures(foreshock: Commands, tmp_path: Pat
     assert read_events(tmp_path).rows == 1
     document = json.loads(foreshock("portfolio", "--events", tmp_path, "--json").out)
     assert document["figures"] == []
+
+
+def test_times_are_read_as_those_of_a_backtest(foreshock: Commands, tmp_path: Path) -> None:
+    rows = [f"a,nps,9,{at}" for at in ("1767225600", "2026-02-01T00:30:00", "2026-03-02", "2099-01-01")]
+    (tmp_path / "signals.csv").write_text("account_id,type,score,occurred_at\n" + "\n".join(rows) + "\n")
+    ran = foreshock("portfolio", "--events", tmp_path, "--json", "--time-unit", "s", "--utc-offset", "+01:00")
+    (january,) = figures(json.loads(ran.out), metric="nps", starts_on="2026-01-01", segment=None, dimension=None)
+    assert january["n"] == 2
+    assert "1 bad row left out" in ran.err

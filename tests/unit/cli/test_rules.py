@@ -12,7 +12,9 @@ def test_every_kind_is_listed_with_what_raises_and_what_ends_it(foreshock: Comma
     result = foreshock("rules", "list", "--json")
     listed = json.loads(result.out)
     assert [row["kind"] for row in listed["kinds"]] == list(KINDS)
-    assert sum(listed["enabled"].values()) == len(KINDS)
+    off = {row["kind"] for row in listed["kinds"] if not row["enabled"]}
+    assert off == {"advocacy_moment", "weekly_drop", "stage_stalled"}
+    assert sum(listed["enabled"].values()) == len(KINDS) - len(off)
     (failed,) = [row for row in listed["kinds"] if row["kind"] == "payment_failed"]
     assert failed["resolution"] == "the invoice is paid"
     assert failed["play"]["id"] == "payment-contact"
@@ -20,9 +22,11 @@ def test_every_kind_is_listed_with_what_raises_and_what_ends_it(foreshock: Comma
 
 def test_a_kind_that_is_switched_off_is_marked(foreshock: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORESHOCK_KINDS__DISABLED", "silence, csat_low")
+    monkeypatch.setenv("FORESHOCK_KINDS__ENABLED", "advocacy_moment")
+    monkeypatch.setenv("FORESHOCK_DETECTION__BASIC_DROP_PCT", "40")
     listed = json.loads(foreshock("rules", "list", "--json").out)
-    assert {row["kind"] for row in listed["kinds"] if not row["enabled"]} == {"silence", "csat_low"}
-    assert sum(listed["enabled"].values()) == len(KINDS) - 2
+    assert {row["kind"] for row in listed["kinds"] if not row["enabled"]} == {"silence", "csat_low", "stage_stalled"}
+    assert sum(listed["enabled"].values()) == len(KINDS) - 3
 
 
 def test_a_page_has_a_line_for_each_kind(foreshock: Commands) -> None:

@@ -141,11 +141,11 @@ def test_silence_is_over_within_three_days_of_activity(gap: int, expected: bool)
 POWER, OTHERS = ["p1", "p2", "p3", "p4"], ["o0", "o1", "o2"]
 
 
-def handover(remaining: int, newcomers: int, helpers: int = 0) -> World:
+def handover(remaining: int, newcomers: int, helpers: int = 0, history: int = 120) -> World:
     """Four power users of whom some stay, and others who came once a week; since two weeks some of those come daily."""
     world = World()
-    row = world.account("acme", TODAY - 120)
-    for day in range(TODAY - 119, TODAY + 1):
+    row = world.account("acme", TODAY - history)
+    for day in range(TODAY - history + 1, TODAY + 1):
         lately = day > TODAY - 14
         weekly = [other for number, other in enumerate(OTHERS) if number == day % 7 and number >= helpers * lately]
         strangers = [f"n{number}" for number in range(newcomers)] + OTHERS[:helpers]
@@ -162,6 +162,11 @@ def test_power_users_who_leave_while_others_do_more_are_a_decline() -> None:
 
 def test_power_users_of_whom_none_is_left_among_those_known_are_a_decline_although_others_came_in_their_place() -> None:
     assert result(power_user_decline, handover(0, 4))[:2] == (True, 0.0)
+
+
+@pytest.mark.parametrize(("history", "raised"), [(36, False), (37, True), (42, True), (43, True), (60, True)])
+def test_power_users_of_three_weeks_are_known(history: int, raised: bool) -> None:
+    assert result(power_user_decline, handover(1, 0, helpers=3, history=history))[0] is raised
 
 
 @pytest.mark.parametrize(
@@ -232,11 +237,11 @@ def test_a_share_of_people_who_come_together_says_less(days_together: int) -> No
     assert evidence(together=True) < 0.8 * evidence(together=False)
 
 
-def features(used_lately: list[str]) -> World:
+def features(used_lately: list[str], history: int = 120) -> World:
     world = World()
-    row = world.account("acme", TODAY - 120)
-    world.use(row, range(TODAY - 119, TODAY + 1), 10.0)
-    world.feature(row, range(TODAY - 119, TODAY - 13), "home", "export", "share")
+    row = world.account("acme", TODAY - history)
+    world.use(row, range(TODAY - history + 1, TODAY + 1), 10.0)
+    world.feature(row, range(TODAY - history + 1, TODAY - 13), "home", "export", "share")
     world.feature(row, last(14), *used_lately)
     return world
 
@@ -245,6 +250,11 @@ def test_a_feature_that_nobody_uses_any_more_is_abandoned_while_the_others_are_u
     raised, observed, expected, evidence = result(feature_abandonment, features(["home", "share", "api"]))
     assert (raised, observed, expected) == (True, 1.0, 3.0)
     assert evidence > np.log(2800)
+
+
+@pytest.mark.parametrize(("history", "raised"), [(36, False), (37, True), (60, True)])
+def test_features_in_use_for_three_weeks_are_known(history: int, raised: bool) -> None:
+    assert result(feature_abandonment, features(["home", "share", "api"], history))[0] is raised
 
 
 @pytest.mark.parametrize("used", [["home", "export", "share"], []], ids=["all are used", "nothing is used"])

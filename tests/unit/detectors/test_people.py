@@ -14,12 +14,12 @@ from tests.support.handmade import TODAY, World, last
 BEFORE = TODAY - 119
 
 
-def office(gap: int, name: str = "bob", others: int = 1, every: int = 1) -> World:
+def office(gap: int, name: str = "bob", others: int = 1, every: int = 1, first_day: int = BEFORE) -> World:
     """An account in use every day, one of whose users came every so many days and is gone for `gap` days."""
     world = World()
-    row = world.account("acme", BEFORE, champion=hash_text(name))
-    world.use(row, range(BEFORE, TODAY + 1), 10.0, [f"o{n}" for n in range(others)])
-    world.use(row, range(TODAY - gap, BEFORE, -every), 10.0, ["bob"])
+    row = world.account("acme", first_day, champion=hash_text(name))
+    world.use(row, range(first_day, TODAY + 1), 10.0, [f"o{n}" for n in range(others)])
+    world.use(row, range(TODAY - gap, first_day, -every), 10.0, ["bob"])
     return world
 
 
@@ -38,6 +38,15 @@ def test_a_fortnights_holiday_with_its_weekends_is_no_silence(gap: int, raised: 
 @pytest.mark.parametrize(("every", "raised"), [(1, True), (3, True), (5, False), (9, False)])
 def test_a_champion_who_comes_rarely_may_stay_away_for_longer(every: int, raised: bool) -> None:
     assert champion_silent.evaluate(office(24, every=every).view()).raised.tolist() == [raised]
+
+
+@pytest.mark.parametrize(("history", "raised"), [(62, False), (63, True), (70, True)])
+def test_the_rhythm_of_a_champion_is_known_after_nine_weeks(history: int, raised: bool) -> None:
+    finding = champion_silent.evaluate(office(20, first_day=TODAY - history + 1).view())
+    days = history - 28
+    rate = 0.9 * days / (days + 2)
+    assert finding.raised.tolist() == [raised]
+    assert not raised or finding.evidence[0] == pytest.approx(-20 * np.log(1 - rate))
 
 
 def test_a_champion_who_is_no_user_is_not_missed() -> None:

@@ -93,22 +93,6 @@ def test_a_line_break_in_quotes_is_whole_wherever_it_lies(tmp_path: Path, short:
     assert files.usage["action"].to_pylist()[-1] == f"{'y' * left}\r\nx"
 
 
-def test_blank_rows_and_columns_without_a_name_are_counted_and_said(tmp_path: Path) -> None:
-    files = read(tmp_path, {"usage.csv": f"\ufeff{USAGE},,\na,f,2026-01-01,,\n,,,,\n,,,,\n"})
-    assert (files.usage.num_rows, files.rows_read, files.rejected) == (1, 1, ())
-    assert files.notes == (
-        "usage.csv: 2 columns without a name are left out",
-        "usage.csv: 2 blank rows are skipped",
-    )
-
-
-def test_a_field_of_any_length_is_a_row_too_long_at_most(tmp_path: Path) -> None:
-    text = f'{USAGE},properties\na,f,2026-01-01,"{{""k"":""{"z" * 140_000}""}}"\nb,f,soon,\nc,f,2026-01-01,\n'
-    files = read(tmp_path, {"usage.csv": text})
-    assert files.usage["account_id"].to_pylist() == ["c"]
-    assert [(each.row, each.field) for each in files.rejected] == [(2, ""), (3, "occurred_at")]
-
-
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
@@ -181,22 +165,6 @@ def test_no_time_overflows_into_another() -> None:
     values, bad = convert(seconds, TIME)
     assert values.to_pylist() == [None, None, None, 5_000]
     assert bad.tolist() == [True, True, True, False]
-
-
-def test_decimals_are_whole_numbers_or_rejected(tmp_path: Path) -> None:
-    money = pa.array([Decimal("49.90"), Decimal("49.00"), None], pa.decimal128(18, 2))
-    table = pa.table(
-        {
-            "account_id": ["a"] * 3,
-            "type": ["subscription_started"] * 3,
-            "occurred_at": [AT_MS] * 3,
-            "currency": ["EUR"] * 3,
-            "mrr_minor_after": money,
-        }
-    )
-    files = read(tmp_path, {"billing.parquet": table})
-    assert files.billing["mrr_minor_after"].to_pylist() == [49, None]
-    assert rejects(files) == ["billing.parquet:1: mrr_minor_after: not a whole number (it is '49.90')"]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

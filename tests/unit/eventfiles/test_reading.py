@@ -7,12 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from agents.eventfiles.arrival import file_schema
-from agents.eventfiles.convert import AS_WRITTEN
 from agents.eventfiles.files import EventFileError, EventFiles, Rejected, read_events
-from agents.eventfiles.read import read_columns
-from agents.eventfiles.rows import check_rows
-from agents.eventfiles.summary import doubtful_accounts, in_no_other, join
+from agents.eventfiles.summary import doubtful_accounts, in_no_other
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -312,21 +308,16 @@ def test_an_id_that_comes_again_counts_once_and_is_rejected_with_other_content(t
 
 
 def test_events_are_looked_for_in_all_files_of_a_topic(tmp_path: Path) -> None:
-    checked = []
     for name, rows in {
-        "jan.csv": "e1,a,f,2026-01-01\ne2,a,f,2026-01-09\n",
-        "feb.csv": "e2,a,f,2026-01-09\ne1,b,f,2026-01-01\ne3,b,f,2026-01-05\n",
+        "usage-1.csv": "e1,a,f,2026-01-01\ne2,a,f,2026-01-09\n",
+        "usage-2.csv": "e2,a,f,2026-01-09\ne1,b,f,2026-01-01\ne3,b,f,2026-01-05\n",
     }.items():
         (tmp_path / name).write_text(f"event_id,account_id,feature,occurred_at\n{rows}")
-        raw = read_columns(tmp_path / name, file_schema("usage_event"))
-        checked.append(
-            (name, check_rows(raw, "usage_event", name, times_as=AS_WRITTEN, latest_ms=None, record_bytes=10_000))
-        )
-    joined = join("usage.events", checked)
-    assert joined.table["event_id"].to_pylist() == ["e1", "e3", "e2", "e2"]
-    assert [(one.file, one.row, one.value) for one in joined.rejected] == [("feb.csv", 3, "e1")]
-    assert [(one.good, one.duplicates) for one in joined.summaries] == [(2, 0), (2, 1)]
-    assert in_no_other(joined.summaries) == [0, 1]
+    files = read_events(tmp_path)
+    assert files.usage["event_id"].to_pylist() == ["e1", "e3", "e2", "e2"]
+    assert [(one.file, one.row, one.value) for one in files.rejected] == [("usage-2.csv", 3, "e1")]
+    assert [(one.good, one.duplicates) for one in files.summaries] == [(2, 0), (2, 1)]
+    assert in_no_other(files.summaries) == [0, 1]
 
 
 def test_account_ids_that_read_alike_are_doubtful() -> None:

@@ -65,7 +65,9 @@ def test_files_of_another_format_are_not_mixed_with_new_ones(stream: SimulatedSt
 
 
 def test_labels_need_no_end_and_no_detail_and_take_days_as_times(tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_text("account_id,kind,at\na,churned,1970-01-02\n*,holiday,86400000\n")
+    (tmp_path / "labels.csv").write_text(
+        "account_id,kind,at,ends_at,detail\na,churned,1970-01-02,NULL,n/a\n*,holiday,86400000,,\n"
+    )
     assert read_labels(tmp_path / "labels.csv") == [
         Label("a", "churned", 86_400_000),
         Label("*", "holiday", 86_400_000),
@@ -73,7 +75,7 @@ def test_labels_need_no_end_and_no_detail_and_take_days_as_times(tmp_path: Path)
 
 
 def test_every_wrong_label_is_named(tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_text("account_id,kind,at\na,churned,soon\n,churned,1\na,left,1\na,churned\n")
+    (tmp_path / "labels.csv").write_text("account_id,kind,at\na,churned,soon\nNULL,churned,1\na,left,1\na,churned\n")
     with pytest.raises(EventFileError) as caught:
         read_labels(tmp_path / "labels.csv")
     assert [problem.split(": ", 1)[0] for problem in caught.value.problems] == [

@@ -28,7 +28,7 @@ def view_of(world: World, day: int = TODAY) -> View:
     state, accounts = world.state, world.accounts
     accounts.belonging.put(list(accounts.books), [book.context for book in accounts.books.values()])
     every = slice(1, accounts.size)
-    counts = census(state.users, state.features, accounts.size, day).part(every)
+    counts = census(state.users, state.features, accounts.first_usage_day[: accounts.size], day).part(every)
     return View(accounts, every, day, state.days, EngineConfig(arl_days=2800.0), counts, day_factors(state, day))
 
 

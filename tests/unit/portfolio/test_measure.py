@@ -204,10 +204,12 @@ def test_revenue_is_of_the_currency_that_most_accounts_pay_in() -> None:
     billing = [bill(name, "subscription_started", "2026-01-02", 100) for name in "ab"]
     billing += [
         bill("c", "subscription_started", "2026-01-02", 9_000, currency="JPY"),
+        bill("b", "subscription_started", "2026-01-02", 7_000, subscription_id="yen", currency="jpy"),
+        bill("b", "invoice_paid", "2026-01-03", currency="eur"),
         bill("a", "invoice_paid", "2026-02-02"),
     ]
     found = measure(facts(billing), UTC_DAYS)
-    assert (found.currency, found.accounts_in_other_currencies) == ("EUR", 1)
+    assert (found.currency, found.accounts_in_other_currencies) == ("EUR", 2)
     assert figure(found, "mrr_minor", "2026-01").value == 200
     assert figure(found, "customers", "2026-01").value == 3
 

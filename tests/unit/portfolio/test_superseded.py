@@ -48,9 +48,10 @@ def table(events: list[dict[str, Any]]) -> pa.Table:
 def standings(billing: pa.Table, before_ms: int) -> dict[str, Any]:
     """Everything that figures take from billing from an instant on."""
     place_of = places(ACCOUNTS)
-    changes = changes_of(billing, place_of)
+    currency, _counted = _currency(billing, {name: n for n, name in enumerate(ACCOUNTS)})
+    changes = changes_of(billing, place_of, currency)
     cohort = Trials.of(billing, place_of, LAST_MS).cohort(before_ms, LAST_MS + 1)
-    found: dict[str, Any] = {"currency": _currency(billing, {name: n for n, name in enumerate(ACCOUNTS)})[0]}
+    found: dict[str, Any] = {"currency": currency}
     found["paid before"] = np.maximum(first_paid_ms(changes, len(ACCOUNTS)), before_ms - 1).tolist()
     trials = zip(cohort.at_ms, cohort.account, cohort.converted, cohort.ended, strict=True)
     found["trials"] = sorted(tuple(value.item() for value in trial) for trial in trials)

@@ -52,6 +52,7 @@ def test_every_setting_enters_the_fingerprint(name: str) -> None:
         "health_scorecards": ("default", "mine"),
         "shadow_kinds": ("silence",),
         "profiles": (HealthProfile("all", ("default",)),),
+        "enabled_kinds": ("advocacy_moment",),
         "disabled_kinds": ("silence",),
         "stage_days": (("adoption", 180),),
     }

@@ -14,7 +14,7 @@ from sinks.database.engine import open_engine
 from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink
 from sinks.errors import SinkUnavailableError, UnknownAccountError
-from tests.unit.sinks.records import alert, batch, context, health
+from tests.unit.sinks.records import HEALTH, alert, batch, context, health
 
 
 @pytest.fixture
@@ -88,10 +88,34 @@ def test_a_person_sees_score_dimensions_evidence_owner_and_next_step(url: str) -
         "owner csm-17",
         "life active",
         "stage adoption since 1970-02-10",
-        "ARR 48,000 EUR",
+        "ARR 48,000.00 EUR",
     ):
         assert part in text
     assert "ticket_surge" not in text
+
+
+def test_a_day_without_a_record_has_the_figures_of_the_one_before(url: str) -> None:
+    sink = DatabaseSink(url)
+    sink.write(batch(health("acme-east", 103), health("acme-west", 95, score=44.0), topic=HEALTH))
+    sink.close()
+    found = explain(url, "acme-west")
+    assert [(row["day"], row["score"]) for row in found["history"]] == [
+        *[(day, 38.5) for day in (103, 102, 101, 100)],
+        *[(day, 44.0) for day in (99, 98, 97, 96, 95)],
+    ]
+    assert (found["last_closed_day"], found["health"][0]["day"]) == (103, 100)
+    text = shown(found)
+    assert "as of the close of 1970-04-11 (until 1970-04-14 in this band, and moved less than 3 points)" in text
+    assert "as of the close of 1970-04-14," in shown(explain(url, "acme-east"))
+
+
+def test_a_capped_band_names_its_alert(url: str) -> None:
+    reason = {"kind": "p1_open", "dimension": "tickets", "severity": "error", "alert_id": "x", "band_by_score": "green"}
+    sink = DatabaseSink(url)
+    sink.write(batch(health("acme", 101, band="yellow", band_reason=reason), topic=HEALTH))
+    sink.close()
+    text = shown(explain(url, "acme"))
+    assert "because the error alert p1_open of tickets is open (by its score it is green)," in text
 
 
 def test_grey_is_said_to_be_no_judgement(url: str) -> None:

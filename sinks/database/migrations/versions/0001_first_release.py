@@ -179,7 +179,7 @@ _ROLLED_UP = """
 
 
 def dated(select: str) -> str:
-    """Write out what stands for times, dates and roll-ups, in the words of the database."""
+    """The select of a view in the database's dialect, its placeholders filled in."""
     if op.get_bind().dialect.name == "sqlite":
         stamp, date = (
             "strftime('%Y-%m-%dT%H:%M:%fZ', {0}_ms / 1000.0, 'unixepoch') AS {0}",

@@ -1,0 +1,28 @@
+"""Money as people read it: an amount in minor units, of one currency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_DIGITS: Mapping[str, int] = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF",
+         "XPF"),
+        0,
+    ),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}  # fmt: skip
+"""Decimals of the ISO 4217 currencies that have not two."""
+
+MINOR_UNITS = "minor units"
+"""The unit of figures that are money."""
+
+
+def money(amount_minor: float, currency: str | None) -> str:
+    """An amount with the decimals and the code of its currency; in minor units where that is not known."""
+    code = (currency or "").upper()
+    if not code:
+        return f"{amount_minor:,.0f} {MINOR_UNITS}"
+    digits = _DIGITS.get(code, 2)
+    return f"{amount_minor / 10**digits:,.{digits}f} {code}"
