@@ -37,7 +37,7 @@ try: setup demo ## setup and demo in one
 test: servers ## all tests; starts the servers that they need
 	@$(BIN)/python -m pytest -m "not bench and not soak" -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-soak: $(READY) ## the worker's faults with a counting core and six times the examples, longer than `make test` may take
+test-soak: $(READY) ## the worker's faults, an hour (FORESHOCK_TEST_SOAK_S) of hostile input, six times the examples
 	@$(BIN)/python -m tests.servers.fetch --strict
 	@$(BIN)/python -m pytest -m soak $(ARGS)
 	@FORESHOCK_TEST_EXAMPLES=6 $(BIN)/python -m pytest tests/property $(ARGS)

@@ -8,7 +8,7 @@ from agents.settings import Settings
 from schemas.definitions import Schema
 from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError, UnknownSchemaError
 from schemas.registry.client import HttpRegistry
-from schemas.registry.source import FileRegistry, SchemaRegistry
+from schemas.registry.source import FileRegistry, SchemaId, SchemaRegistry
 from schemas.topics import TopicSpec
 
 _UNKNOWN_S = 2.0
@@ -20,11 +20,11 @@ class Fetched:
 
     def __init__(self, registry: SchemaRegistry) -> None:
         self._registry = registry
-        self._known: dict[int, Schema | IncompatibleSchemaError] = {}
-        self._unknown: dict[int, tuple[UnknownSchemaError, float]] = {}
-        self._missing: set[int] = set()
+        self._known: dict[SchemaId, Schema | IncompatibleSchemaError] = {}
+        self._unknown: dict[SchemaId, tuple[UnknownSchemaError, float]] = {}
+        self._missing: set[SchemaId] = set()
 
-    def schema(self, schema_id: int) -> Schema:
+    def schema(self, schema_id: SchemaId) -> Schema:
         """The schema, if it was fetched; what is missing raises RegistryUnavailableError and is fetched next."""
         if (known := self._known.get(schema_id)) is not None:
             if isinstance(known, IncompatibleSchemaError):
@@ -43,14 +43,21 @@ class Fetched:
 
     def fetch(self) -> None:
         """Ask for what was missing; blocks. Raises RegistryUnavailableError."""
-        for schema_id in tuple(self._missing):
-            try:
-                self._known[schema_id] = self._registry.schema(schema_id)
-            except IncompatibleSchemaError as error:
-                self._known[schema_id] = error
-            except UnknownSchemaError as error:
-                self._unknown[schema_id] = error, monotonic() + _UNKNOWN_S
-            self._missing.discard(schema_id)
+        unknown: dict[SchemaId, UnknownSchemaError] = {}
+        try:
+            for schema_id in tuple(self._missing):
+                try:
+                    self._known[schema_id] = self._registry.schema(schema_id)
+                except IncompatibleSchemaError as error:
+                    self._known[schema_id] = error
+                except UnknownSchemaError as error:
+                    unknown[schema_id] = error
+                self._missing.discard(schema_id)
+        finally:
+            # Believed from now on: when all were asked for, the first must not be missing again.
+            now = monotonic()
+            self._unknown = {name: known for name, known in self._unknown.items() if known[1] > now}
+            self._unknown |= {schema_id: (error, now + _UNKNOWN_S) for schema_id, error in unknown.items()}
 
 
 def open_registry(settings: Settings) -> FileRegistry | HttpRegistry:

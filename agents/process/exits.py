@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     BROKEN = 70
     """An invariant failed or something unexpected was raised; nothing unfinished was acknowledged."""
     DEAD_LETTERS = 74
-    """Too many records are dead-lettered: stopped instead of draining a topic."""
+    """This release cannot read a topic as the one before: stopped instead of draining it into the dead letters."""
     LEASE_LOST = 75
     """The process was away for too long; another worker may own its partitions."""
     REFUSED = 78
@@ -42,7 +42,7 @@ class UnreachableError(ForeshockError):
 
 
 class DeadLetterLimitError(ForeshockError):
-    """More records were dead-lettered than the configured limits allow."""
+    """No record of a topic could be read, as an earlier release did, and many were dead-lettered."""
 
     exit_code = ExitCode.DEAD_LETTERS
 

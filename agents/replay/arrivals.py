@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.terms.arrays import I64
+from pipeline.terms.arrays import I64, Bools
 from pipeline.terms.days import Days
 from schemas.codec.projection import columns_of, readable
 from schemas.definitions import current
@@ -180,13 +180,17 @@ def arrivals_of(files: EventFiles) -> list[Arrivals]:
 def tick_times(arrivals: Sequence[Arrivals], clock: Clock, final_tick_ms: int | None = None) -> I64:
     """Times of the ticks that each partition of each topic gets: those of the clock, and a last one.
 
-    The last one carries the greatest event time of all, since nobody knows what the rest of that day would
+    Where nothing happened from one tick to the next, only the last before something happens again is there. The last
+    of all carries the greatest event time of all, since nobody knows what the rest of that day would
     have held, or `final_tick_ms` if that is later. Profiles without a time alone make one tick at 0.
     """
     firsts = [each.first_ms for each in arrivals if each.first_ms is not None]
     latest_ms = max((each.latest_ms for each in arrivals if each.latest_ms is not None), default=0)
-    between = clock(min(firsts), latest_ms) if firsts else []
-    return np.array([*between, max(latest_ms, final_tick_ms or 0)], dtype=np.int64)
+    between = np.array(clock(min(firsts), latest_ms) if firsts else [], dtype=np.int64)
+    ticks_ms = np.append(between, max(latest_ms, final_tick_ms or 0))
+    busy = np.logical_or.reduce([np.diff(each.bounds(ticks_ms)) > 0 for each in arrivals])
+    kept: Bools = np.append(busy[:-1] | busy[1:], True)
+    return ticks_ms[kept]
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

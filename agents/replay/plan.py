@@ -110,8 +110,7 @@ def plan(files: EventFiles, partitions: int, clock: Clock, *, final_tick_ms: int
 
     Within a topic, records keep the order of the file. Topics are merged by the running maximum of the event
     time in each file: a row belongs to the step of that maximum, so late records stay where they arrived.
-    Profiles without `updated_at` come before all others, in the first step. Every tick of the clock between
-    the first event and the last has a step, also when nothing happened. The last one carries the greatest event
+    Profiles without `updated_at` come before all others, in the first step. The last tick carries the greatest event
     time of all, since nobody knows what would have come after it.
 
     Args:

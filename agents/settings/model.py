@@ -101,7 +101,7 @@ class Settings(Section):
 
     def worker(self, *, embedded: bool = False, accept_epoch: bool = False) -> WorkerConfig:
         """Configuration of a worker process; `embedded`: its broker is the embedded one."""
-        from agents.settings.worker import DeadLetterLimits, TickSettings, WorkerConfig
+        from agents.settings.worker import TickSettings, WorkerConfig
 
         return WorkerConfig(
             bootstrap=self.kafka.bootstrap,
@@ -114,11 +114,7 @@ class Settings(Section):
             max_batch_bytes=self.checkpoint.batch_bytes,
             fetch_max_bytes=self.checkpoint.batch_bytes,
             ticks=TickSettings(self.time.idle_timeout_s, self.time.tick_interval_s, self.time.clock),
-            dead_letter_limits=DeadLetterLimits(
-                self.dead_letters.max_consecutive,
-                self.dead_letters.max_ratio,
-                self.dead_letters.window_records,
-            ),
+            dead_letter_limit=self.dead_letters.limit,
             embedded=embedded,
             accept_epoch=accept_epoch,
             security=self.kafka_security(),

@@ -284,13 +284,13 @@ class Checkpoint(Section):
 
 
 class DeadLetters(Section):
-    """When to stop the worker instead of draining a topic into the dead letters."""
+    """When to stop the worker instead of draining a topic into the dead letters: a producer's bad records never do."""
 
-    max_consecutive: Positive = Field(1_000, description="Dead letters in a row in one partition of a topic.")
-    max_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="Share of dead letters among the last `window_records` records."
+    limit: Positive = Field(
+        1_000,
+        description="Dead letters of a topic after which a release stops that has read none of its records, "
+        "as the one before did.",
     )
-    window_records: Positive = Field(10_000, description="Records over which the share is taken.")
 
 
 class Metrics(Section):

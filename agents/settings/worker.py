@@ -10,17 +10,6 @@ from pipeline.config import EngineConfig
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetterLimits:
-    """When to stop the worker instead of draining a topic into the dead letters."""
-
-    consecutive: int = 1_000
-    """Dead letters in a row in one partition of a topic."""
-    ratio: float = 0.5
-    """Dead letters among the last `window_records` records of one partition of a topic."""
-    window_records: int = 10_000
-
-
-@dataclass(frozen=True, slots=True)
 class TickSettings:
     """When an idle topic is moved on by tick records."""
 
@@ -50,7 +39,8 @@ class WorkerConfig:
     max_held_records: int = 200_000
     """Records of one topic-partition held behind a day barrier before fetching it stops."""
     ticks: TickSettings = field(default_factory=TickSettings)
-    dead_letter_limits: DeadLetterLimits = field(default_factory=DeadLetterLimits)
+    dead_letter_limit: int = 1_000
+    """Dead letters of a topic after which a release stops that has read none of its records, as the one before did."""
     ledger_interval_s: float = 60.0
     recovery_timeout_s: float = 120.0
     """Longest time without progress while the changelog is read."""

@@ -20,6 +20,8 @@ _TAKE = 1_000
 """Records taken at once from a fetch that holds aborted transactions."""
 _LEAST_MS = 946_684_800_000
 """2000-01-01; a lesser timestamp is none, or one in seconds."""
+_MOST_AHEAD_MS = 3_600_000
+"""By which a producer's clock may be ahead of ours; brokers take no more either, unless they are told to."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 """Of one record."""
@@ -95,11 +97,12 @@ def _run(tp: TP, begin: int, end: int, epoch: int, records: list[Any]) -> Run:
 
 
 def _usable(timestamps_ms: list[int]) -> list[int]:
-    """A record without a timestamp, or with one in seconds, arrived now."""
-    if min(timestamps_ms, default=_LEAST_MS) >= _LEAST_MS:
-        return timestamps_ms
+    """A record without a timestamp, or with one in seconds or of the future, arrived now."""
     now_ms = time.time_ns() // 1_000_000
-    return [at_ms if at_ms >= _LEAST_MS else now_ms for at_ms in timestamps_ms]
+    most_ms = now_ms + _MOST_AHEAD_MS
+    if min(timestamps_ms, default=_LEAST_MS) >= _LEAST_MS and max(timestamps_ms, default=0) <= most_ms:
+        return timestamps_ms
+    return [at_ms if _LEAST_MS <= at_ms <= most_ms else now_ms for at_ms in timestamps_ms]
 
 
 def _next(result: Any, fetched: Any) -> list[Any]:

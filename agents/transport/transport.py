@@ -74,7 +74,7 @@ class RunThread(driver.AIOKafkaConsumerThread):
 
     def partitions(self, topic: str) -> int:
         """Number of a topic's partitions as of the newest metadata; 0 when unknown."""
-        return len(self._ensure_consumer().partitions_for_topic(topic) or ())
+        return len(self._consumer.partitions_for_topic(topic) or ()) if self._consumer else 0
 
     async def committed(self, tp: TP) -> int | None:
         """The group's committed offset."""
@@ -180,6 +180,11 @@ class RunConsumer(driver.Consumer):
     def intake(self) -> Intake:
         """The worker behind this transport."""
         return cast("BatchTransport", self.transport).intake
+
+    def partitions(self) -> dict[str, int]:
+        """Number of partitions of each input topic and the changelog as of the newest metadata; 0 when unknown."""
+        topics = [*self.intake.source_topics(), self.intake.config.changelog_topic]
+        return {topic: self.thread.partitions(topic) for topic in topics}
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Subscribe, unless it is not to all: Faust tries that when it is stopped while it starts.

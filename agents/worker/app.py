@@ -16,6 +16,8 @@ from agents.worker.runtime import Runtime
 
 _QUEUED_RUNS = 8
 _COMMIT_INTERVAL_S = 2.0
+_METADATA_AGE_MS = 5_000
+"""Longest time for which added partitions are not seen."""
 
 
 class RunSchema(faust.Schema[None, Any]):
@@ -55,6 +57,7 @@ def _settings(runtime: Runtime) -> dict[str, Any]:
         "broker_commit_every": 2**62,
         "consumer_max_fetch_size": config.fetch_max_bytes,
         "consumer_auto_offset_reset": "earliest",
+        "consumer_metadata_max_age_ms": _METADATA_AGE_MS,
         "processing_guarantee": "at_least_once",
         "stream_wait_empty": False,
         "stream_buffer_maxsize": _QUEUED_RUNS,

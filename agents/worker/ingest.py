@@ -66,7 +66,7 @@ class Ingest:
         self._count = 0
         """Partitions of each input topic."""
         self._lease = lease
-        self._guard = DeadLetterGuard(config.dead_letter_limits)
+        self._guard = DeadLetterGuard(config.dead_letter_limit)
         self._blocked: frozenset[TP] = frozenset()
         self._loaded = False
         self._following = True
@@ -121,7 +121,7 @@ class Ingest:
         self.partitions = {partition.number: partition for partition in partitions}
         for partition in self.partitions.values():
             partition.forget_events()
-            self._guard.reached(partition.number, partition.feed.positions)
+            self._guard.recall(partition.feed.topics.values())
         self._blocked = frozenset()
         self._loaded = True
         self._following = False
@@ -139,7 +139,7 @@ class Ingest:
 
         Raises:
             InvariantError: there is a delivery gap.
-            DeadLetterLimitError: too much is dead-lettered.
+            DeadLetterLimitError: this release cannot read a topic as the one before.
             PublishError: an output could not be produced.
         """
         async with self.lock:
@@ -192,6 +192,7 @@ class Ingest:
             hit("after_step")
             partition.saw(batch)
             await self._publish(partition, outcome, read_at, min(run.timestamps_ms, default=0))
+            self._guard.check(partition.number, partition.feed.topics[topic], batch)
             self._reporter.applied(partition, len(run))
             run.drop_records()
             self.accepted_at = monotonic()
@@ -217,7 +218,6 @@ class Ingest:
             Whether partitions have come since that must be given the log from its beginning.
 
         Raises:
-            DeadLetterLimitError: too much is dead-lettered.
             PublishError: an output could not be produced.
         """
         self._following |= first
@@ -239,7 +239,6 @@ class Ingest:
         return not self._following
 
     async def _publish(self, partition: Partition, outcome: Outcome, read_at: float, arrived_ms: int) -> None:
-        self._guard.reached(partition.number, partition.feed.positions)
         if outcome.fleet_days:
             hit("before_fleet_send")
             await self._publisher.publish(map(self._serde.fleet_day, outcome.fleet_days))
@@ -253,7 +252,6 @@ class Ingest:
             hit("after_alert_send_unacked")
             self.outputs_pending = True
             self._reporter.announced(read_at, arrived_ms, outcome)
-            self._guard.check(outcome.dead_letters)
 
     def _hold_back(self, partition: Partition) -> None:
         """Stop fetching what only piles up in memory."""

@@ -1,70 +1,53 @@
-"""Limits on dead letters: a worker that rejects nearly everything is wrong itself and must stop."""
+"""When dead letters stop a worker: not when a producer is wrong, only when this release reads less than one before."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from importlib.metadata import version
 
 from agents.process.exits import DeadLetterLimitError
-from agents.settings.worker import DeadLetterLimits
-from pipeline.terms.records import DeadLetter
-from schemas.reasons import Reason
+from pipeline.intake.topic import Topic
+from pipeline.terms.records import Batch, RecordKind
 
-_EXPECTED_REASONS = frozenset({Reason.TOO_LATE})
-"""Quarantined, but no sign of something broken."""
-
-
-@dataclass(slots=True)
-class _Window:
-    position: int
-    last: int = -2
-    consecutive: int = 0
-    records: int = 0
-    rejected: int = 0
+RELEASE = version("foreshock")
+_READ = (RecordKind.EVENT, RecordKind.REROUTED)
+"""What shows that a release can read a topic; ticks are our own, and tombstones have no value."""
 
 
 class DeadLetterGuard:
-    """Counts dead letters by topic-partition."""
+    """Knows of each topic which release has read a record of it, and what this one rejected before it did."""
 
-    def __init__(self, limits: DeadLetterLimits) -> None:
-        self._limits = limits
-        self._windows: dict[tuple[str, int], _Window] = {}
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._read_by: dict[str, str] = {}
+        self._rejected: Counter[str] = Counter()
 
-    def reached(self, partition: int, positions: Mapping[str, int]) -> None:
-        """Records were applied up to these positions; starts a new window where the last one is full.
+    def recall(self, topics: Iterable[Topic]) -> None:
+        """Take note of what a partition's state says of its topics."""
+        for topic in topics:
+            if topic.read_by and self._read_by.get(topic.name) != RELEASE:
+                self._read_by[topic.name] = topic.read_by
 
-        Records held at a barrier count when they are applied, together with the dead letters among them.
+    def check(self, partition: int, topic: Topic, batch: Batch) -> None:
+        """Count a batch of a partition's topic, and note in its state that it can be read.
+
+        Raises:
+            DeadLetterLimitError: so many records of the topic, in all partitions, were rejected and none was read,
+                though an earlier release did read some.
         """
-        for topic, position in positions.items():
-            window = self._windows.setdefault((topic, partition), _Window(position))
-            if window.records >= self._limits.window_records:
-                window.records = window.rejected = 0
-            window.records += max(0, position - window.position)
-            window.position = position
-
-    def check(self, letters: Sequence[DeadLetter]) -> None:
-        """Count dead letters, in offset order within a topic. Raises DeadLetterLimitError."""
-        for letter in letters:
-            if letter.reason in _EXPECTED_REASONS:
-                continue
-            window = self._windows.setdefault((letter.topic, letter.partition), _Window(letter.offset))
-            window.consecutive = window.consecutive + 1 if letter.offset == window.last + 1 else 1
-            window.last = letter.offset
-            window.rejected += 1
-            self._judge(letter, window)
-
-    def _judge(self, letter: DeadLetter, window: _Window) -> None:
-        limits = self._limits
-        place = f"{letter.topic}[{letter.partition}] up to offset {letter.offset}"
-        if window.consecutive >= limits.consecutive:
+        if bool((batch.kind[:, None] == _READ).any()):
+            self._read_by[topic.name] = topic.read_by = RELEASE
+        before = self._read_by.get(topic.name, RELEASE)
+        if before == RELEASE or not batch.bad:
+            return
+        self._rejected[topic.name] += len(batch.bad)
+        if self._rejected[topic.name] >= self._limit:
+            last = batch.bad[-1]
             message = (
-                f"{window.consecutive} dead letters in a row in {place}, last reason {letter.reason}: "
-                "fix the producer or raise the limit, then start again"
-            )
-            raise DeadLetterLimitError(message)
-        if window.records >= limits.window_records and window.rejected > limits.ratio * window.records:
-            message = (
-                f"{window.rejected} of {window.records} records dead-lettered in {place}, "
-                f"last reason {letter.reason}: fix the producer or raise the limit, then start again"
+                f"release {RELEASE} has not read one record of {topic.name}, as {before} did: "
+                f"{self._rejected[topic.name]} became dead letters, the last at partition {partition}, offset "
+                f"{batch.offsets[last.index]} ({last.reason}: {last.detail}); go back to {before}, or mend the "
+                "producers if they have changed and start with a greater dead_letters.limit"
             )
             raise DeadLetterLimitError(message)

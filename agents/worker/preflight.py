@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
@@ -16,12 +16,16 @@ from agents.worker.serde import FLEET_DAYS
 logger = logging.getLogger(__name__)
 
 _ASK_S = 30.0
+_SEE = "see `foreshock topics check`, and 'When partitions were added' in deploy/README.md"
 
 
-def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
+def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> int:
     """Input topics and changelog must exist, have equally many partitions, and the changelog must keep state.
 
     The topic of fleet updates must exist.
+
+    Returns:
+        How many partitions each of them has.
 
     Raises:
         RefusedError: something does not fit; the message names all of it.
@@ -34,9 +38,8 @@ def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
     needed = [*inputs, config.changelog_topic]
     if config.embedded:
         # The embedded broker creates a topic for whoever asks for it, and knows no settings.
-        for name in [*needed, FLEET_DAYS]:
-            admin.list_topics(name, timeout=_ASK_S)
-        return
+        made = [admin.list_topics(name, timeout=_ASK_S).topics[name] for name in [*needed, FLEET_DAYS]]
+        return len(made[0].partitions)
     counts = {name: len(found[name].partitions) for name in needed if name in found}
     problems = [f"topic {name} does not exist" for name in [*needed, FLEET_DAYS] if name not in found]
     if len(set(counts.values())) > 1:
@@ -48,7 +51,26 @@ def require_topics(config: WorkerConfig, inputs: Sequence[str]) -> None:
                 f"topic {config.changelog_topic} has cleanup.policy={policy}, must be compact: state would be deleted"
             )
     if problems:
-        message = "; ".join([*problems, "see `foreshock topics check`"])
+        message = "; ".join([*problems, _SEE])
+        raise RefusedError(message)
+    return counts[config.changelog_topic]
+
+
+def require_unchanged(found: Mapping[str, int], partitions: int) -> None:
+    """No topic may have other partitions than when the worker started: keys would leave their accounts' state.
+
+    Args:
+        found: partitions of input topics and changelog by name; 0 where that is not known.
+        partitions: how many each of them had.
+
+    Raises:
+        RefusedError: one has more, or fewer; the message names it.
+    """
+    changed = [
+        f"{topic} has {now} partitions, had {partitions}" for topic, now in found.items() if now not in {0, partitions}
+    ]
+    if changed:
+        message = f"{'; '.join(changed)}: accounts would be parted from their state; {_SEE}"
         raise RefusedError(message)
 
 

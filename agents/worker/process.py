@@ -76,8 +76,8 @@ class Worker:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._loop.add_signal_handler(number, self._stop.set)
-        await asyncio.to_thread(require_topics, self.config, self._topics)
-        runtime = Runtime.build(self.config, self._topics, self._serde, self._metrics)
+        partitions = await asyncio.to_thread(require_topics, self.config, self._topics)
+        runtime = Runtime.build(self.config, self._topics, partitions, self._serde, self._metrics)
         self._runtime = runtime
         app = create_app(runtime)
         memory.calm_collector()

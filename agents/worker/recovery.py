@@ -19,6 +19,7 @@ from agents.process.exits import InvariantError, RefusedError, abandon
 from agents.transport.transport import RunConsumer
 from agents.worker import changelog
 from agents.worker.partition import Partition
+from agents.worker.preflight import require_unchanged
 from agents.worker.runtime import Runtime
 from pipeline.changelog.read import Loader
 from pipeline.changelog.records import CLAIM_KEY, Entry, SnapshotError
@@ -82,13 +83,20 @@ def finished(topic: str, number: int, loader: Loader) -> Feed:
     """The Feed of a changelog partition.
 
     Raises:
-        RefusedError: a newer release wrote it, or it is damaged.
+        RefusedError: a newer release wrote it, it is damaged, or it is of topics with another number of partitions.
     """
     try:
-        return loader.finish()
+        feed = loader.finish()
     except SnapshotError as error:
         message = f"{topic}[{number}] cannot be read: {error}: go back to the release that wrote it, or {_ANEW}"
         raise RefusedError(message) from error
+    if loader.partitions_then not in {0, loader.partitions}:
+        message = (
+            f"{topic}[{number}] is the state of topics with {loader.partitions_then} partitions, "
+            f"now they have {loader.partitions}: keys belong to others now; {_ANEW}"
+        )
+        raise RefusedError(message)
+    return feed
 
 
 class BulkRecovery(Service):
@@ -141,17 +149,17 @@ class BulkRecovery(Service):
         runtime, started_at = self._runtime, monotonic()
         config = runtime.config
         runtime.state = "recovering"
+        require_unchanged(self.app.consumer.partitions(), runtime.partitions)
         numbers = owned_partitions(assigned, runtime.topics, config.changelog_topic)
         kept = self._kept(generation, numbers)
         epochs = await self._claim(numbers - kept.keys())
-        count = self._count()
-        loaders = {number: Loader(config.engine, number, count) for number in epochs}
+        loaders = {number: Loader(config.engine, number, runtime.partitions) for number in epochs}
         records = await asyncio.to_thread(changelog.read, config, loaders, lambda: self._outdated(generation))
         recovered = await self._recovered(loaders, epochs)
         stale = sum(loader.stale for loader in loaders.values())
         if self._outdated(generation):
             raise changelog.Interrupted
-        runtime.ingest.install([*kept.values(), *recovered], count)
+        runtime.ingest.install([*kept.values(), *recovered], runtime.partitions)
         seconds = monotonic() - started_at
         runtime.metrics.recovery(seconds, stale)
         logger.info(
@@ -164,15 +172,6 @@ class BulkRecovery(Service):
             sorted(kept),
         )
         await self._resume(generation)
-
-    def _count(self) -> int:
-        """How many partitions each input topic has. Raises InvariantError."""
-        topic = self._runtime.config.changelog_topic
-        count: int = self.app.consumer.thread.partitions(topic)
-        if not count:
-            message = f"the number of partitions of {topic} is not known although some are assigned"
-            raise InvariantError(message)
-        return count
 
     def _kept(self, generation: int, numbers: Collection[int]) -> dict[int, Partition]:
         """Partitions still ours from the generation right before: nobody else can have owned them."""
@@ -229,7 +228,7 @@ class BulkRecovery(Service):
         topic = runtime.config.changelog_topic
         in_flight = await runtime.publisher.publish_entries(topic, number, tombstones)
         await in_flight.wait()
-        return Loader(runtime.config.engine, number, self._count()).finish()
+        return Loader(runtime.config.engine, number, runtime.partitions).finish()
 
     async def _resume(self, generation: int) -> None:
         """Seek to the positions of the state and let records flow."""

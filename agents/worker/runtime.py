@@ -23,6 +23,8 @@ class Runtime:
     config: WorkerConfig
     topics: Sequence[str]
     """Input topics."""
+    partitions: int
+    """Of each of them and of the changelog, for as long as the worker runs."""
     serde: Serde
     metrics: Metrics
     publisher: Publisher
@@ -33,12 +35,14 @@ class Runtime:
     """Number of delivered runs that wait to be applied."""
 
     @classmethod
-    def build(cls, config: WorkerConfig, topics: Sequence[str], serde: Serde, metrics: Metrics) -> Runtime:
+    def build(
+        cls, config: WorkerConfig, topics: Sequence[str], partitions: int, serde: Serde, metrics: Metrics
+    ) -> Runtime:
         """Wire the parts; connects the publisher."""
         publisher = Publisher(config)
         lease = Lease(config.session_timeout_ms)
         ingest = Ingest(config, topics, serde, publisher, metrics, lease)
-        return cls(config, topics, serde, metrics, publisher, lease, ingest)
+        return cls(config, topics, partitions, serde, metrics, publisher, lease, ingest)
 
     def snapshot(self) -> dict[str, Any]:
         """What readiness and operators want to know."""

@@ -60,7 +60,7 @@ class Serde:
     def decode(self, run: Run) -> Batch:
         """Decode a run, asking no server. Raises RegistryUnavailableError for what `fetch_schemas` must bring first."""
         return self._decoders[run.topic].decode(
-            run.partition, run.begin, run.end, run.offsets, run.timestamps_ms, run.keys, run.values
+            run.partition, run.begin, run.end, run.offsets, run.timestamps_ms, run.keys, run.values, run.headers
         )
 
     def fetch_schemas(self) -> None:

@@ -66,9 +66,10 @@ class Ticker:
         return max(self._fleet_ms(partition), *(activity.event_ms for activity in partition.activity.values()))
 
     def _fleet_ms(self, partition: Partition) -> int:
-        """Time that lets the partition come as far as the fleet updates of others."""
-        closed_ms = partition.feed.told_ms()
-        return closed_ms + self._runtime.config.engine.out_of_orderness_ms if closed_ms else 0
+        """Time that lets the partition come as far as those beside it, and as the fleet updates of others."""
+        beside = (min(each.feed.watermarks().values()) for each in self._runtime.ingest.partitions.values())
+        reached_ms = max(partition.feed.told_ms(), *beside)
+        return reached_ms + self._runtime.config.engine.out_of_orderness_ms if reached_ms > 0 else 0
 
     def _caught_up(self, partition: Partition, tp: TP) -> bool:
         """Whether everything that the partition holds was applied."""

@@ -10,6 +10,7 @@ from typing import Any
 from faust.types import TP
 
 from agents.process.exits import InvariantError
+from agents.worker.preflight import require_unchanged
 from agents.worker.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ _LAG_S = 10.0
 
 
 class Watchdog:
-    """Raises when Faust has crashed or when input waits and nothing moves."""
+    """Raises when Faust has crashed, when partitions were added, or when input waits and nothing moves."""
 
     def __init__(self, runtime: Runtime, app: Any) -> None:
         self._runtime = runtime
@@ -29,13 +30,15 @@ class Watchdog:
         self._lagging = False
 
     async def run(self) -> None:
-        """Watch for ever. Raises InvariantError."""
+        """Watch for ever. Raises InvariantError, RefusedError."""
         asked_at = 0.0
         while True:
             await asyncio.sleep(_LOOK_S)
             if self._app.crashed:
                 message = f"Faust crashed: {self._app._crash_reason!r}"  # noqa: SLF001 - named nowhere else
                 raise InvariantError(message)
+            if self._runtime.state != "starting":
+                require_unchanged(self._app.consumer.partitions(), self._runtime.partitions)
             if self._runtime.state == "running" and monotonic() - asked_at >= _LAG_S:
                 asked_at = monotonic()
                 await self._measure()

@@ -43,6 +43,8 @@ class Loader:
     stale: int = 0
     epoch: int = -1
     """Offset of the newest claim or the newest epoch of a value."""
+    partitions_then: int = 0
+    """Partitions of each topic when the state was written; 0 if it does not say. Known by `finish`."""
     _values: dict[bytes, bytes] = field(default_factory=dict)
     _beaten: set[bytes] = field(default_factory=set)
 
@@ -91,6 +93,7 @@ class Loader:
         position = self._values.pop(POSITION_KEY, None)
         record = read_partition_record(position) if position is not None else None
         if record is not None:
+            self.partitions_then = record.partitions
             _restore_topics(feed, record)
         for key in self._keys(SEEN_PREFIX):
             _restore_seen(feed, key, self._values.pop(key))
@@ -125,6 +128,7 @@ def _restore_topics(feed: Feed, record: PartitionRecord) -> None:
         ledger.position, ledger.start, ledger.holes = saved.position, saved.start, saved.holes
         ledger.fates.update(saved.fates)
         topic.end = saved.position
+        topic.read_by = saved.read_by
         topic.reached_ms = topic.queued_ms = topic.head_ms = saved.reached_ms
     state = feed.state
     state.users.evicted, state.features.evicted = record.evicted["users"], record.evicted["features"]

@@ -45,6 +45,8 @@ class PartitionRecord(msgspec.Struct, array_like=True):
     fleet: SavedFleet = msgspec.field(default_factory=SavedFleet)
     fleet_books: list[tuple[str | None, Book]] = []
     """Open alerts of the fleet, by scope."""
+    partitions: int = 0
+    """Of each topic; 0 if the release that wrote it did not say."""
 
 
 class TopicRecord(msgspec.Struct, array_like=True):
@@ -55,6 +57,7 @@ class TopicRecord(msgspec.Struct, array_like=True):
     holes: int
     fates: dict[str, int]
     reached_ms: int
+    read_by: str = ""
 
 
 def seen_key(topic: str, number: int) -> bytes:

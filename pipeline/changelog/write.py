@@ -52,7 +52,12 @@ def checkpoint(feed: Feed, epoch: int) -> list[Entry]:
 def _partition_record(feed: Feed, epoch: int) -> PartitionRecord:
     topics = {
         name: TopicRecord(
-            topic.ledger.position, topic.ledger.start, topic.ledger.holes, dict(topic.ledger.fates), topic.reached_ms
+            topic.ledger.position,
+            topic.ledger.start,
+            topic.ledger.holes,
+            dict(topic.ledger.fates),
+            topic.reached_ms,
+            topic.read_by,
         )
         for name, topic in feed.topics.items()
     }
@@ -74,6 +79,7 @@ def _partition_record(feed: Feed, epoch: int) -> PartitionRecord:
         definitions=state.definitions,
         fleet=state.fleet.save(),
         fleet_books=list(state.fleet_alerts.books.items()),
+        partitions=state.partitions,
     )
 
 

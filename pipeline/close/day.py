@@ -25,6 +25,7 @@ from pipeline.health.judging import JudgedView, judge, settle
 from pipeline.health.reach import Reach
 from pipeline.health.records import publish_health
 from pipeline.health.relationship import OVERDUE_MS
+from pipeline.kinds import KINDS
 from pipeline.state.life import unjudged
 from pipeline.state.state import State
 from pipeline.terms.arrays import Bools
@@ -51,10 +52,11 @@ def close_day(state: State, outcome: Outcome) -> None:
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))
             view = View(accounts, rows, day, state.days, state.config, counts.part(rows), factors)
-            live = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
-            follow_life(state, view, rows, live)
+            due = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
+            awake = accounts.awake(day)[rows]
+            follow_life(state, view, rows, due & awake)
             fleet_update.add(view)
-            _close_block(state, view, reach, rows, live, outcome)
+            _close_block(state, view, reach, rows, due & awake, due & ~awake, outcome)
         _age(state, day, held)
     outcome.fleet_days.append(fleet_update.finish())
     _refresh_books(state, day, held)
@@ -116,7 +118,9 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
         rows.intersection_update([row for row in rows if held is not None and held[row]])
 
 
-def _close_block(state: State, view: View, reach: Reach, rows: slice, live: Bools, outcome: Outcome) -> None:
+def _close_block(
+    state: State, view: View, reach: Reach, rows: slice, live: Bools, resting: Bools, outcome: Outcome
+) -> None:
     accounts = state.accounts
     findings = {detector.KIND.name: view.finding(detector) for detector in BEFORE_SCORE}
     previous_primary = accounts.primary[rows].copy()
@@ -127,6 +131,7 @@ def _close_block(state: State, view: View, reach: Reach, rows: slice, live: Bool
     view.band = accounts.band[rows]
     findings |= {detector.KIND.name: detector.evaluate(view) for detector in AFTER_SCORE}
     closing.after_score(outcome)
+    closing.put_to_rest(resting)
     outcome.alerts += alert_records(state, judged, sorted(closing.steps, key=lambda step: step.place))
     outcome.health += publish_health(state, judged, rows, live)
 
@@ -157,6 +162,16 @@ class _Closing:
         news = np.logical_or.reduce([verdict.moved for verdict in self.judged.judgement.verdicts])
         for account, kinds in self._concerned(AFTER_SCORE, news):
             follow_score(account, kinds, outcome, has_news=bool(news[account.place]))
+
+    def put_to_rest(self, resting: Bools) -> None:
+        """End what is judged day by day of accounts of which nothing was heard for long; facts stay."""
+        accounts = self.state.accounts
+        for place in np.flatnonzero(resting & (accounts.open_episodes[self.rows] > 0)).tolist():
+            account = ClosingAccount(self.state, self.judged, self.rows.start + place, place, self.steps)
+            for episode in [each for each in account.book.episodes if not KINDS[each.kind].immediate]:
+                account.resolve(episode, "expired")
+            accounts.open_episodes[account.row] = len(account.book.episodes)
+            accounts.quiet[account.row] = False
 
     def _concerned(
         self, detectors: Sequence[Detector], beside: Bools

@@ -37,7 +37,8 @@ def go_before_score(account: ClosingAccount, raised: Sequence[Detector], outcome
         account.resolve(episode, "inhibited")
     if is_late:
         _open_overdue(account)
-    account.state.accounts.open_episodes[account.row] = len(account.book.episodes)
+    account.state.accounts.open_episodes[account.row] = len(book.episodes)
+    account.state.accounts.quiet[account.row] = is_quiet(book)
 
 
 def follow_score(account: ClosingAccount, raised: Sequence[Detector], outcome: Outcome, *, has_news: bool) -> None:
@@ -50,7 +51,6 @@ def follow_score(account: ClosingAccount, raised: Sequence[Detector], outcome: O
         follow_bands(account)
     _advance_all(account, _AFTER, raised, outcome)
     account.state.accounts.open_episodes[account.row] = len(book.episodes)
-    account.state.accounts.quiet[account.row] = is_quiet(book)
 
 
 def _advance_all(

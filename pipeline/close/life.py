@@ -16,7 +16,7 @@ from pipeline.terms.arrays import Bools
 def end_subscriptions(state: State, day: int, held: Bools | None) -> None:
     """End the subscriptions whose announced end has come by the end of the day."""
     accounts, end_ms = state.accounts, state.days.end_ms(day)
-    due = accounts.next_end_ms[: accounts.size] <= end_ms
+    due = (accounts.next_end_ms[: accounts.size] <= end_ms) & accounts.awake(day)
     if held is not None:
         due &= ~held
     for row in np.flatnonzero(due).tolist():

@@ -37,7 +37,8 @@ def publish_health(state: State, judged: JudgedView, rows: slice, live: Bools) -
     hashes = accounts.hashes[rows]
     due |= (hashes + np.uint64(judged.view.day)) % np.uint64(PUBLISH_DAYS) == 0
     # One account tells of every close, so that readers know how far days are closed.
-    due |= hashes == accounts.hashes[1 : accounts.size].min()
+    awake = accounts.hashes[: accounts.size][accounts.awake(judged.view.day)]
+    due |= hashes == awake.min(initial=np.iinfo(np.uint64).max)
     places = np.flatnonzero(due & live)
     if not len(places):
         return []

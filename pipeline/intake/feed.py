@@ -172,7 +172,8 @@ class Feed:
         moved = False
         while watermark >= state.days.end_ms(state.open_day):
             told = len(outcome.fleet_days)
-            if not state.open_day or not len(state.accounts):
+            # On the first day of its rest an account is closed for the last time.
+            if not state.open_day or not state.accounts.awake(state.open_day - 1).any():
                 self._skip_to(state.days.of_one(watermark), outcome)
             elif self._merge(outcome):
                 close_day(state, outcome)
@@ -188,7 +189,7 @@ class Feed:
         return moved
 
     def _skip_to(self, day: int, outcome: Outcome) -> None:
-        """Open a later day; there was no account to close the days before it for."""
+        """Open a later day; there was no account, or none awake, to close the days before it for."""
         outcome.fleet_days.append(FleetDay(self.state.number, self.state.open_day, day - 1))
         self.state.enter_day(day)
 
@@ -235,6 +236,7 @@ class Feed:
         key = batch.keys[place]
         row = self.state.accounts.row_of(key.decode()) if key is not None else -1
         if row > 0 and not self._covered(topic, np.array([row]), batch.offsets[place : place + 1])[0]:
+            self.state.accounts.awaken(np.array([row], dtype=np.int32), self.state.open_day)
             clear_profile(self.state, row)
 
     def _covered(self, topic: Topic, rows: npt.NDArray[np.integer], offsets: I64) -> Bools:
@@ -308,6 +310,7 @@ class Feed:
             accepted = Accepted(
                 rows_at(accepted.events, kept), accepted.rows[kept], accepted.account_hashes[kept], accepted.days[kept]
             )
+        state.accounts.awaken(accepted.rows, state.open_day)
         apply_records(state, topic.name, accepted, outcome)
 
     def _quarantine(self, topic: Topic, batch: Batch, places: Places, outcome: Outcome) -> None:

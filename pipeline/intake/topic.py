@@ -44,6 +44,8 @@ class Topic:
     """Greatest event time pushed."""
     head_ms: int = BEFORE_TIME
     """Greatest event time applied or held at the barrier."""
+    read_by: str = ""
+    """Release that read a record of it last."""
 
     def take(self, batch: Batch, max_skew_ms: int) -> None:
         """Queue a batch that reaches beyond `end`; what was pushed before moves no watermark again."""

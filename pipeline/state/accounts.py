@@ -32,13 +32,17 @@ SCALARS: dict[str, tuple[str, Any]] = {
     "first_day": ("i4", NEVER),
     "first_usage_day": ("i4", NEVER),
     "amended_from": ("i4", NEVER),
+    "heard_day": ("i4", NEVER),
     "primary": ("u8", 0),
     "band": ("u1", 0),
     "score": ("f8", np.nan),
     "published": ("?", False),
 }
 """Stored columns with one value per account: type and default. `band` and `score` are those of the primary scorecard,
-`primary` is the content of its definition."""
+`primary` is the content of its definition; `heard_day` was open when the last record was applied, `NEVER` if not known.
+"""
+REST_DAYS = 400
+"""An account rests when nothing was heard of it for longer: no day closes for it."""
 
 SUMMARIES: dict[str, tuple[str, Any]] = {
     "seats": ("i4", 0),
@@ -83,6 +87,7 @@ class Accounts:
     first_day: I32
     first_usage_day: I32
     amended_from: I32
+    heard_day: I32
     primary: U64
     band: U8
     score: F64
@@ -152,6 +157,17 @@ class Accounts:
         """Number of the account's health profile as of its context; never stored."""
         self.belonging = Belonging(capacity)
         self._index = HashIndex()
+
+    def awake(self, day: int) -> Bools:
+        """Rows of which something was heard lately, as of a day; row 0 is no account."""
+        known = self.heard_day[: self.size] >= day - REST_DAYS
+        known[0] = False
+        return np.asarray(known)
+
+    def awaken(self, rows: I32, day: int) -> None:
+        """Something was heard of accounts while a day is open."""
+        self.heard_day[rows] = day
+        self.dirty[rows] = True
 
     def __len__(self) -> int:
         return self.size - 1

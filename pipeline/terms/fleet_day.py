@@ -55,7 +55,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class FleetDay:
-    """One partition's closed day. The days from `since` to before `day` had no account."""
+    """One partition's closed day. The days from `since` to before `day` had no account awake."""
 
     partition: int
     since: int

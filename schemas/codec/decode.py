@@ -19,7 +19,7 @@ from schemas.codec.batch import BadRecord, Batch, RecordKind
 from schemas.codec.columnar import Decoded, GroupDecoder, one_batch
 from schemas.codec.json import JsonDecoder
 from schemas.codec.projection import columns_of, readable
-from schemas.errors import IncompatibleSchemaError, UnknownSchemaError
+from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError, UnknownSchemaError
 from schemas.reasons import Reason
 from schemas.topics import CLOCK_TICKS, TICK_KEY, TopicSpec
 from schemas.validation import EVENT_TIME, MAX_ID_BYTES, violations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from schemas.codec.batch import I64
-    from schemas.registry.source import SchemaRegistry
+    from schemas.registry.source import SchemaId, SchemaRegistry
 
 MAX_RECORD_BYTES = 64 * 1024
 
@@ -72,7 +72,7 @@ class Decoder:
         self._columns = columns_of(readable(self._reader))
         self._time = EVENT_TIME[topic.schema]
         self._json = JsonDecoder(self._reader)
-        self._groups: dict[int, tuple[RecordKind, GroupDecoder] | IncompatibleSchemaError] = {}
+        self._groups: dict[SchemaId, tuple[RecordKind, GroupDecoder] | IncompatibleSchemaError] = {}
 
     @property
     def slow_records(self) -> int:
@@ -89,20 +89,28 @@ class Decoder:
         timestamps_ms: Sequence[int] | I64,
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
+        headers: Sequence[framing.Headers] = (),
     ) -> Batch:
         """Decode and validate a run of records of one partition.
 
-        `begin` and `end` bound the offsets that the run covers, half-open.
+        `begin` and `end` bound the offsets that the run covers, half-open; without `headers` no record has any.
 
         Raises:
             RegistryUnavailableError: a schema is not at hand; pause the partition and decode again later.
         """
-        frames = framing.parse(values, self._max_record_bytes)
+        frames = framing.parse(values, self._max_record_bytes, headers)
         found = self._found(keys, frames)
         events: list[Decoded] = []
+        missing: RegistryUnavailableError | None = None
         for schema_id in np.unique(frames.schema_ids).tolist():
             if schema_id >= 0:
-                self._decode_group(schema_id, frames, values, found, events)
+                try:
+                    self._decode_group(schema_id, frames, values, found, events)
+                except RegistryUnavailableError as error:
+                    # The others are asked for too, so that all that is missing can be fetched at once.
+                    missing = error
+        if missing is not None:
+            raise missing
         json = np.flatnonzero(frames.schema_ids == framing.JSON)
         if len(json):
             decoded = self._json.decode([values[place] or b"" for place in json.tolist()], json)
@@ -168,15 +176,16 @@ class Decoder:
     ) -> None:
         """Decode the records of one writer schema: ticks are finished, events are added to `events`."""
         places = np.flatnonzero(frames.schema_ids == schema_id)
+        in_header = schema_id >= framing.IN_HEADER
         try:
-            kind, decoder = self._group(schema_id)
+            kind, decoder = self._group(frames.named[schema_id - framing.IN_HEADER] if in_header else schema_id)
         except (UnknownSchemaError, IncompatibleSchemaError) as error:
             reason = Reason.UNKNOWN_SCHEMA if isinstance(error, UnknownSchemaError) else Reason.INCOMPATIBLE_SCHEMA
             for place in places.tolist():
                 found.reject(place, (reason, str(error)))
             return
         picked = values if len(places) == len(values) else [values[place] for place in places.tolist()]
-        bodies = list(map(_BODY, picked))
+        bodies = [value or b"" for value in picked] if in_header else list(map(_BODY, picked))
         decoded = decoder.decode(bodies, frames.body_sizes[places])
         for row, why in decoded.bad.items():
             found.reject(int(places[row]), why)
@@ -186,7 +195,7 @@ class Decoder:
         else:
             events.append(here)
 
-    def _group(self, schema_id: int) -> tuple[RecordKind, GroupDecoder]:
+    def _group(self, schema_id: SchemaId) -> tuple[RecordKind, GroupDecoder]:
         """What records of this writer schema are, and their decoder."""
         known = self._groups.get(schema_id)
         if known is None:

@@ -1,9 +1,14 @@
-"""The Confluent wire format: a zero byte, four bytes of schema id (big-endian), then one Avro record."""
+"""The Confluent wire format: a zero byte, four bytes of schema id (big-endian), then one Avro record.
+
+Newer clients name the schema in a header instead, and the value is the Avro record alone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +18,7 @@ from schemas.errors import MalformedError
 from schemas.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     import numpy.typing as npt
 
@@ -22,6 +27,10 @@ if TYPE_CHECKING:
 FRAME_BYTES = 5
 JSON = -2
 """In place of a schema id."""
+HEADER = "__value_schema_id"
+"""Holds a zero byte and four bytes of schema id, or a one byte and the 16 bytes of the schema's GUID."""
+IN_HEADER = 2**32
+"""Stands for the first of the schemas that headers name; greater than any schema id."""
 _BRACE = ord("{")
 
 
@@ -46,16 +55,23 @@ class Frames:
     """The frames of a batch; one entry per record in every array."""
 
     schema_ids: I64
-    """-1 where there is no usable frame, `JSON` where the value is a JSON object instead."""
+    """-1 where there is no usable frame, `JSON` where the value is a JSON object instead; from `IN_HEADER` on, where
+    the value has no frame, it counts through `named`."""
     body_sizes: I64
-    """Bytes behind the frame."""
+    """Bytes behind the frame, if there is one."""
     is_null: npt.NDArray[np.bool_]
     bad: dict[int, tuple[str, str]]
     """Reason and detail by place in the batch."""
+    named: list[int | str]
+    """Ids and GUIDs of schemas that headers name."""
 
 
-def parse(values: Sequence[bytes | None], max_bytes: int) -> Frames:
-    """Look at the frames of all values at once."""
+Headers = Sequence[tuple[str, bytes | None]]
+"""Of one record."""
+
+
+def parse(values: Sequence[bytes | None], max_bytes: int, headers: Sequence[Headers] = ()) -> Frames:
+    """Look at the frames of all values at once, and at what headers say of them, if there are any."""
     array = pa.array(values, pa.binary())
     if isinstance(array, pa.ChunkedArray):  # 2 GiB and more; nothing is lost by cutting what is too long
         array = pa.array([value and value[: max_bytes + 1] for value in values], pa.binary())
@@ -72,9 +88,40 @@ def parse(values: Sequence[bytes | None], max_bytes: int) -> Frames:
         for place in range(1, FRAME_BYTES):
             ids = (ids << 8) | data[starts + place]
         schema_ids[framed] = np.where(data[starts] == 0, ids, np.where(data[starts] == _BRACE, JSON, -1))
-    return Frames(schema_ids, sizes - FRAME_BYTES, is_null, _bad(schema_ids, is_null, oversize, max_bytes))
+    body_sizes = sizes - FRAME_BYTES
+    named: dict[int | str, int] = {}
+    unclear: dict[int, tuple[str, str]] = {}
+    for place, said in _in_headers(headers):
+        if is_null[place] or oversize[place] or schema_ids[place] == JSON:
+            continue
+        name = _named(said)
+        body_sizes[place] = sizes[place]
+        schema_ids[place] = -1 if name is None else IN_HEADER + named.setdefault(name, len(named))
+        if name is None:
+            unclear[place] = (Reason.NOT_FRAMED, _NO_NAME)
+    bad = _bad(schema_ids, is_null, oversize, max_bytes) | unclear
+    return Frames(schema_ids, body_sizes, is_null, bad, list(named))
 
 
+def _in_headers(headers: Sequence[Headers]) -> Iterator[tuple[int, bytes]]:
+    """Places of the records whose headers name a schema, and what they say."""
+    for place, given in enumerate(headers):
+        for name, said in given:
+            if name == HEADER:
+                yield place, said or b""
+                break
+
+
+def _named(said: bytes) -> int | str | None:
+    if len(said) == FRAME_BYTES and said[0] == 0:
+        return int.from_bytes(said[1:], "big")
+    if len(said) == _GUID_BYTES and said[0] == 1:
+        return str(UUID(bytes=said[1:]))
+    return None
+
+
+_GUID_BYTES = 17
+_NO_NAME = f"the header {HEADER} holds neither a zero byte and a schema id nor a one byte and a GUID"
 _NO_FRAME = "the value begins neither with a zero byte and a schema id nor as a JSON object"
 
 

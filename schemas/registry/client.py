@@ -12,11 +12,14 @@ from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError, Un
 
 if TYPE_CHECKING:
     from schemas.definitions import Schema
+    from schemas.registry.source import SchemaId
     from schemas.topics import TopicSpec
 
 _MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 _NOT_FOUND_CODES = frozenset({40401, 40402, 40403})
 """Subject, version, schema: what the registry itself says; a bare 404 may come from anything in between."""
+_GUIDS = "/schemas/guids/"
+"""Which many registries do not have at all."""
 MAX_SCHEMA_CHARS = 256 * 1024
 
 
@@ -37,17 +40,18 @@ class HttpRegistry:
         self._url = url
         self._client = httpx.Client(base_url=url, auth=auth, headers=headers, timeout=timeout_s)
         self._register = register
-        self._schemas: dict[int, Schema] = {}
+        self._schemas: dict[SchemaId, Schema] = {}
         self._ids: dict[str, int] = {}
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def schema(self, schema_id: int) -> Schema:
-        """The schema with this id; asked for once."""
+    def schema(self, schema_id: SchemaId) -> Schema:
+        """The schema with this id or GUID; asked for once."""
         if schema_id not in self._schemas:
-            self._schemas[schema_id] = _avro(self._ask("GET", f"/schemas/ids/{schema_id}"))
+            path = f"/schemas/ids/{schema_id}" if isinstance(schema_id, int) else f"{_GUIDS}{schema_id}"
+            self._schemas[schema_id] = _avro(self._ask("GET", path))
         return self._schemas[schema_id]
 
     def schema_id(self, topic: TopicSpec) -> int:
@@ -91,7 +95,8 @@ class HttpRegistry:
         if response.is_success and isinstance(answer, dict):
             return answer
         said = answer if isinstance(answer, dict) else {}
-        if response.status_code == httpx.codes.NOT_FOUND and said.get("error_code") in _NOT_FOUND_CODES:
+        its_own = said.get("error_code") in _NOT_FOUND_CODES or path.startswith(_GUIDS)
+        if response.status_code == httpx.codes.NOT_FOUND and its_own:
             msg = f"the schema registry at {self._url} has no {path}: {said.get('message')}"
             raise UnknownSchemaError(msg)
         if response.status_code in (httpx.codes.CONFLICT, httpx.codes.UNPROCESSABLE_ENTITY):

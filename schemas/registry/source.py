@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from schemas.topics import TopicSpec
 
 
+SchemaId = int | str
+"""A schema's number, or its GUID as text."""
+
+
 class SchemaRegistry(Protocol):
     """Schemas by id, and ids of the schemas that we write with."""
 
-    def schema(self, schema_id: int) -> Schema:
-        """The schema with this id.
+    def schema(self, schema_id: SchemaId) -> Schema:
+        """The schema with this id or GUID.
 
         Raises:
             UnknownSchemaError: there is none.
@@ -38,14 +42,14 @@ class FileRegistry:
     """The released schemas that come with this package; their ids are the same in every process."""
 
     def __init__(self) -> None:
-        self._schemas = {
+        self._schemas: dict[SchemaId, Schema] = {
             schema_id: definitions.released(name)[version]
             for name, versions in definitions.released_ids().items()
             for version, schema_id in versions.items()
         }
 
-    def schema(self, schema_id: int) -> Schema:
-        """The released schema with this id."""
+    def schema(self, schema_id: SchemaId) -> Schema:
+        """The released schema with this id; none has a GUID."""
         try:
             return self._schemas[schema_id]
         except KeyError:

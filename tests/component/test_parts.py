@@ -6,21 +6,28 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from faust.types import TP
 
 from agents.process import failpoints
 from agents.process.exits import DeadLetterLimitError, InvariantError, RefusedError
-from agents.settings.worker import DeadLetterLimits, WorkerConfig
+from agents.settings.worker import WorkerConfig
 from agents.transport.runs import Run
 from agents.worker.ingest import Ingest
 from agents.worker.lease import Lease
-from agents.worker.limits import DeadLetterGuard
+from agents.worker.limits import RELEASE, DeadLetterGuard
 from agents.worker.partition import Partition
 from agents.worker.publisher import Publisher
 from agents.worker.recovery import owned_partitions, start_of
+from pipeline.changelog.read import Loader
+from pipeline.changelog.write import checkpoint
+from pipeline.config import EngineConfig
+from pipeline.intake.feed import Feed
+from pipeline.intake.topic import Topic
 from pipeline.terms.fleet_day import FleetDay
-from pipeline.terms.records import DeadLetter, Outcome
+from pipeline.terms.records import BadRecord, Batch, Outcome, RecordKind
 from sinks.metrics import Metrics
 from tests.support.patience import python
 from tests.support.standin import CountingFeed, PlainSerde
@@ -178,31 +185,64 @@ def test_a_partition_that_comes_while_others_are_told_waits_for_the_first() -> N
     assert new.days == [1]
 
 
-def letter(offset: int, reason: str = "undecodable") -> DeadLetter:
-    return DeadLetter(TOPIC, 0, offset, reason, "", b"k", b"v", 0)
+def run_of(kinds: Sequence[RecordKind]) -> Batch:
+    """A batch of records of these kinds."""
+    count = len(kinds)
+    bad = [BadRecord(place, "malformed", "no Avro") for place, kind in enumerate(kinds) if kind == RecordKind.BAD]
+    return Batch(
+        topic=TOPIC,
+        begin=0,
+        end=count,
+        offsets=np.arange(count, dtype=np.int64),
+        seen_at_ms=np.zeros(count, dtype=np.int64),
+        kind=np.array(kinds, dtype=np.uint8),
+        occurred_at_ms=np.zeros(count, dtype=np.int64),
+        events=pa.RecordBatch.from_pylist([], schema=pa.schema([])),
+        bad=bad,
+    )
 
 
-def test_dead_letters_in_a_row_stop_at_the_limit_and_neighbours_break_the_row() -> None:
-    guard = DeadLetterGuard(DeadLetterLimits(consecutive=3, ratio=1.0, window_records=1_000))
-    guard.check([letter(1), letter(2), letter(4), letter(5)])
-    with pytest.raises(DeadLetterLimitError, match="3 dead letters in a row"):
-        guard.check([letter(6)])
+BAD = [RecordKind.BAD] * 5
 
 
-def test_records_that_are_only_late_never_stop_a_worker() -> None:
-    guard = DeadLetterGuard(DeadLetterLimits(consecutive=3, ratio=0.1, window_records=10))
-    guard.reached(0, {TOPIC: 0})
-    guard.reached(0, {TOPIC: 10})
-    guard.check([letter(offset, "too_late") for offset in range(10)])
+def guard_of(limit: int, read_by: str) -> DeadLetterGuard:
+    """One that was told by a partition's changelog which release read the topic last."""
+    feed, loader = Feed(EngineConfig(), 0), Loader(EngineConfig(), 0)
+    feed.topics[TOPIC].read_by = read_by
+    for key, value in checkpoint(feed, 0):
+        loader.add(key, value, 0)
+    guard = DeadLetterGuard(limit)
+    guard.recall(loader.finish().topics.values())
+    return guard
 
 
-def test_too_great_a_share_of_dead_letters_stops_a_worker() -> None:
-    guard = DeadLetterGuard(DeadLetterLimits(consecutive=100, ratio=0.2, window_records=10))
-    guard.reached(0, {TOPIC: 0})
-    guard.reached(0, {TOPIC: 10})
-    guard.check([letter(0), letter(2)])
-    with pytest.raises(DeadLetterLimitError, match="3 of 10 records"):
-        guard.check([letter(4)])
+def test_a_release_that_reads_nothing_of_a_topic_as_the_one_before_did_stops_at_the_limit() -> None:
+    guard, topics = guard_of(11, "0.0.1"), [Topic(TOPIC, 0), Topic(TOPIC, 0)]
+    guard.check(0, topics[0], run_of([*BAD, RecordKind.TICK, RecordKind.TOMBSTONE]))
+    guard.check(1, topics[1], run_of(BAD))
+    said = (
+        r"has not read one record of usage\.events, as 0\.0\.1 did: 15 became dead letters, "
+        r"the last at partition 0, offset 4 \(malformed: no Avro\); go back to 0\.0\.1"
+    )
+    with pytest.raises(DeadLetterLimitError, match=said):
+        guard.check(0, topics[0], run_of(BAD))
+    assert [topic.read_by for topic in topics] == ["", ""]
+
+
+@pytest.mark.parametrize("kind", [RecordKind.EVENT, RecordKind.REROUTED])
+def test_a_release_that_has_read_one_record_of_a_topic_never_stops_for_it(kind: RecordKind) -> None:
+    guard, topic = guard_of(11, "0.0.1"), Topic(TOPIC, 0)
+    guard.check(0, topic, run_of([*BAD, kind]))
+    for _ in range(10):
+        guard.check(1, Topic(TOPIC, 0), run_of(BAD))
+    assert topic.read_by == RELEASE
+
+
+@pytest.mark.parametrize("read_by", [RELEASE, ""])
+def test_what_no_earlier_release_could_read_stops_nobody(read_by: str) -> None:
+    guard = guard_of(5, read_by)
+    for _ in range(10):
+        guard.check(0, Topic(TOPIC, 0), run_of(BAD))
 
 
 @pytest.mark.parametrize("wrong", ["after_fetch", "nowhere:1", "after_fetch:0", "after_fetch:x", "after_fetch:1:burn"])

@@ -86,7 +86,7 @@ def test_runs_follow_each_other_without_a_gap_and_hold_every_record() -> None:
     assert state.position == 15
 
 
-@pytest.mark.parametrize("unusable", [-1, 0, AT_MS // 1_000])
+@pytest.mark.parametrize("unusable", [-1, 0, AT_MS // 1_000, 4_070_908_800_000])
 def test_without_a_usable_timestamp_the_time_of_reading_counts(unusable: int) -> None:
     before_ms = time.time_ns() // 1_000_000
     result, _ = fetched(0, kafka_batch(0, [0, 1], at_ms=[AT_MS, unusable]))

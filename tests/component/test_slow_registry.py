@@ -23,7 +23,7 @@ from pipeline.intake.feed import Feed
 from schemas.codec.framing import frame
 from schemas.definitions import Schema
 from schemas.errors import RegistryUnavailableError, UnknownSchemaError
-from schemas.registry.source import FileRegistry
+from schemas.registry.source import FileRegistry, SchemaId
 from schemas.topics import INPUT_TOPICS, TopicSpec
 from sinks.metrics import Metrics
 from tests.support.hostile import good_value
@@ -39,11 +39,11 @@ class SlowRegistry:
 
     def __init__(self) -> None:
         self.answers = Event()
-        self.asked: list[int] = []
+        self.asked: list[SchemaId] = []
         self.unknown: set[int] = set()
         self._files = FileRegistry()
 
-    def schema(self, schema_id: int) -> Schema:
+    def schema(self, schema_id: SchemaId) -> Schema:
         self.asked.append(schema_id)
         with pytest.raises(RuntimeError, match="no running event loop"):
             asyncio.get_running_loop()

@@ -4,102 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
-from agents.replay.dead_letters import Filter, read
-from pipeline.changelog.read import Loader
-from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from schemas.codec.encode import RecordDecoder
 from schemas.registry.source import FileRegistry
-from schemas.topics import INPUT_TOPICS
+from schemas.topics import DAY_MS, INPUT_TOPICS
 from tests.servers.kafka import KafkaServer
-from tests.servers.ports import free_port
-from tests.support.commands import FORESHOCK, foreshock, running
-from tests.support.hostile import Hostile, corpus
+from tests.support.deployment import PARTITIONS, Deployment, Pair, Place
+from tests.support.hostile import Hostile, corpus, good_value
 from tests.support.mixture import Mixture, Sent, accounts_of, actions_of, mix, opened
-from tests.support.pages import scrape, total
-from tests.support.patience import ended, patience, wait_until
-from tests.support.topics import delete_topics, records
+from tests.support.patience import ended, patience
+from tests.support.topics import ends, reader, records
+from tests.support.wild import wild
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
 
-PARTITIONS = 4
 HOSTILE = 10_000
-_LIMITS_OFF = "[dead_letters]\nmax_consecutive = 1000000\nmax_ratio = 1.0\n"
-Place = tuple[str, int, int]
-Pair = tuple[bytes | None, bytes | None]
-
-
-class Deployment:
-    """Topics of their own, one worker, and the commands of an operator."""
-
-    def __init__(self, kafka: KafkaServer, folder: Path, limits: str) -> None:
-        self.bootstrap = kafka.bootstrap
-        self.port = free_port()
-        self.config = folder / "foreshock.toml"
-        self.log = folder / "worker.log"
-        self.use(limits)
-        delete_topics(self.bootstrap)
-        self.run("topics", "apply")
-
-    def use(self, limits: str) -> None:
-        """Write the settings with these limits."""
-        self.config.write_text(
-            f'[kafka]\nbootstrap = "{self.bootstrap}"\nreplication_factor = 1\nsession_timeout_s = 6\n'
-            f"[app]\npartitions = {PARTITIONS}\n"
-            f'[time]\nclock = "events"\n[metrics]\nport = {self.port}\n{limits}'
-        )
-
-    def run(self, *arguments: str) -> str:
-        """Run a command to its good end; what it printed."""
-        return foreshock(*arguments, "--config", self.config, env=_environment(), check=True).stdout
-
-    def worker(self) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        """A worker."""
-        return running(*FORESHOCK, "worker", "--config", self.config, log=self.log, env=_environment())
-
-    def end(self, worker: subprocess.Popen[bytes], when: Callable[[], bool]) -> None:
-        """Wait until something is true, and let the worker end in good order."""
-
-        def said() -> str:
-            return self.log.read_text()
-
-        wait_until(lambda: when() and "recovered" in said(), said, 120.0, meanwhile=lambda: worker.poll() is None)
-        worker.terminate()
-        assert ended(worker) == 0, said()
-
-    def fates(self) -> float:
-        """Records that met a fate, as the worker exports them."""
-        return total(scrape(self.port), "foreshock_records_total")
-
-    def dead_letters(self) -> dict[Place, list[Pair]]:
-        """Key and value of all dead letters of a place in an input topic."""
-        found: dict[Place, list[Pair]] = {}
-        for each in read({"bootstrap.servers": self.bootstrap}, FileRegistry(), Filter()):
-            letter = each.letter
-            found.setdefault((letter.topic, letter.partition, letter.offset), []).append((letter.key, letter.value))
-        return found
-
-    def feeds(self) -> list[Feed]:
-        """The state in the changelog."""
-        loaders = {number: Loader(EngineConfig(), number) for number in range(PARTITIONS)}
-        for number, offset, key, value in records(self.bootstrap, "foreshock-state-changelog"):
-            loaders[number].add(key, value or None, offset)
-        return [loader.finish() for loader in loaders.values()]
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("FORESHOCK_")}
+SOAK_S = float(os.environ.get("FORESHOCK_TEST_SOAK_S", "3600"))
+"""How long the longest of these tests goes on."""
 
 
 def takable(count: int) -> list[Hostile]:
@@ -147,7 +77,7 @@ def alerts(bootstrap: str) -> Counter[tuple[str, str]]:
 def test_ten_thousand_hostile_records_are_as_many_dead_letters_and_hurt_no_good_event(
     kafka: KafkaServer, tmp_path: Path
 ) -> None:
-    deployment = Deployment(kafka, tmp_path, _LIMITS_OFF)
+    deployment = Deployment(kafka, tmp_path)
     mixture = mix(takable(HOSTILE))
     with deployment.worker() as worker:
         hostile = produce(kafka.bootstrap, mixture)
@@ -183,29 +113,110 @@ def listed_and_put_back(deployment: Deployment, hostile: dict[Place, Pair], befo
     assert actions_of(deployment.feeds()) == actions_of(before)
 
 
-@pytest.mark.parametrize(
-    ("limits", "reason"),
-    [
-        ("", "1000 dead letters in a row in usage.events["),
-        ("[dead_letters]\nmax_consecutive = 100000\n", "records dead-lettered in usage.events["),
-    ],
-    ids=["too many in a row", "too large a share"],
-)
-def test_a_worker_that_rejects_nearly_everything_stops_with_code_74_and_says_why(
-    kafka: KafkaServer, tmp_path: Path, limits: str, reason: str
+def test_a_burst_of_one_producer_stops_nobody_and_a_release_that_reads_nothing_stops_with_code_74(
+    kafka: KafkaServer, tmp_path: Path
 ) -> None:
-    deployment = Deployment(kafka, tmp_path, limits)
-    hostile = [Hostile("usage.events", b"victim", b"no Avro %d" % number, "bytes") for number in range(12_000)]
-    produce(kafka.bootstrap, mix(hostile[:0]))
-    sent = produce(kafka.bootstrap, Mixture([each for each in mix(hostile).records if each.hostile]))
+    deployment = Deployment(kafka, tmp_path, "[dead_letters]\nlimit = 500\n")
+    burst = [Hostile("usage.events", b"victim%d" % (number % 50), b"no Avro", "bytes") for number in range(3_000)]
+    mixture = mix(burst[:0])
+    sent = produce(kafka.bootstrap, Mixture([Sent(each.topic, each.key, each.value, hostile=True) for each in burst]))
+    with deployment.worker() as worker:
+        produce(kafka.bootstrap, mixture)
+        deployment.end(worker, when=lambda: deployment.fates() >= offsets(mixture) + len(burst))
+    assert deployment.dead_letters().keys() == sent.keys()
+    assert actions_of(deployment.feeds()) == mixture.actions
+
+    deployment.pretend_read_by("0.0.1")
+    sent |= produce(kafka.bootstrap, Mixture([Sent(each.topic, each.key, each.value, hostile=True) for each in burst]))
     with deployment.worker() as worker:
         assert ended(worker) == 74
-    said = deployment.log.read_text()
-    assert "stopping with exit code 74" in said
-    assert reason in said
-    assert "fix the producer or raise the limit" in said
-    assert "Traceback" not in said
+    [line] = [line for line in deployment.said().splitlines() if "stopping with exit code 74" in line]
+    assert "has not read one record of usage.events, as 0.0.1 did" in line
+    assert "go back to 0.0.1, or mend the producers" in line
+    assert "Traceback" not in deployment.said()
 
-    deployment.use(_LIMITS_OFF)
+    deployment.use("[dead_letters]\nlimit = 1000000\n")
     with deployment.worker() as worker:
         deployment.end(worker, when=lambda: deployment.dead_letters().keys() == sent.keys())
+
+
+def hold_out(kafka: KafkaServer, folder: Path, seconds: float) -> None:
+    """Hostile input for so long, of all kinds and into any partition; good events between it are counted exactly."""
+    deployment, random = Deployment(kafka, folder), Random(17)
+    settings = {"partitioner": "murmur2_random", "message.max.bytes": 2_000_000, "compression.type": "lz4"}
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "enable.idempotence": True, **settings})
+    sent: Counter[str] = Counter()
+    first_day, ends_at = int(time.time() * 1_000) // DAY_MS, time.monotonic() + seconds
+    with deployment.worker() as worker:
+        while time.monotonic() < ends_at:
+            for _ in range(40):
+                hostile = wild(random, int(time.time() * 1_000))
+                if hostile.key is not None or hostile.topic != "account.profiles":
+                    produce_anywhere(producer, random, hostile, hostile_headers(random), hostile_time(random))
+            for _ in range(10):
+                number = sent.total()
+                account, at_ms = f"good-{number % 20}", int(time.time() * 1_000)
+                event = good_value("usage.events", event_id=f"g{number}", account_id=account, occurred_at=at_ms)
+                produce_anywhere(producer, random, Sent("usage.events", account.encode(), event), [], at_ms)
+                sent[account] += 1
+            producer.poll(0.1)
+            assert worker.poll() is None, deployment.said()
+        assert producer.flush(patience(60)) == 0
+
+        def caught_up() -> bool:
+            with reader(kafka.bootstrap) as consumer:
+                return deployment.fates() >= sum(ends(consumer).values())
+
+        deployment.end(worker, when=caught_up)
+    said = deployment.said()
+    assert "Traceback" not in said
+    assert "stopping with exit code" not in said
+    feeds = deployment.feeds()
+    assert all(topic.ledger.balanced() for feed in feeds for topic in feed.topics.values())
+    assert all(feed.fates["usage.events"]["rerouted"] > 0 for feed in feeds)
+    assert good_actions(feeds, first_day) == sent
+
+
+def produce_anywhere(
+    producer: Producer, random: Random, each: Sent, headers: list[tuple[str, str | bytes | None]], at_ms: int
+) -> None:
+    """Where its key belongs, or in one of three cases wherever chance has it."""
+    partition = random.randrange(PARTITIONS) if random.random() < 1 / 3 else -1
+    producer.produce(each.topic, each.value, each.key, partition, timestamp=at_ms, headers=headers)
+
+
+def hostile_headers(random: Random) -> list[tuple[str, str | bytes | None]]:
+    """None as a rule, or some that mean something to us."""
+    if random.random() < 0.8:
+        return []
+    name = random.choice(["__value_schema_id", "foreshock-rerouted-from", "content-type", "é" * 100, ""])
+    return [(name, random.choice([None, b"", random.randbytes(5), b"\x01" + random.randbytes(16), b"x" * 70_000]))]
+
+
+def hostile_time(random: Random) -> int:
+    """A timestamp that brokers take: of now as a rule, in seconds, of long ago, of soon."""
+    now_ms = int(time.time() * 1_000)
+    return random.choice([now_ms, now_ms, now_ms, 1, now_ms // 1_000, 1_230_768_000_000, now_ms + 3_000_000])
+
+
+def good_actions(feeds: list[Feed], first_day: int) -> Counter[str]:
+    """Events of the good accounts as the core holds them, from a day on; each is worth 2.5 actions."""
+    found: Counter[str] = Counter()
+    for feed in feeds:
+        accounts = feed.state.accounts
+        pane = accounts.panes["actions"]
+        for row in range(1, accounts.size):
+            if accounts.ids[row].startswith("good-"):
+                counted = sum(int(pane[day % len(pane), row]) for day in range(first_day - 1, first_day + 3))
+                found[accounts.ids[row]] += counted // 2_500
+    return found
+
+
+def test_half_a_minute_of_hostile_input_stops_nobody(kafka: KafkaServer, tmp_path: Path) -> None:
+    hold_out(kafka, tmp_path, 30.0)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(4 * SOAK_S)
+def test_an_hour_of_hostile_input_stops_nobody(kafka: KafkaServer, tmp_path: Path) -> None:
+    hold_out(kafka, tmp_path, SOAK_S)

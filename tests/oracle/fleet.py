@@ -143,8 +143,9 @@ class FleetLog:
 
     def left_out(self, segment: str | None, day: int, as_of: int) -> bool:
         """Tell whether the day enters no baseline, from what is known before `as_of`."""
-        ahead = [x for x in range(day, min(day + 28, as_of)) if self.factor(segment, x) < 1]
-        return day in ahead and len(ahead) <= 14
+        if day >= as_of or self.factor(segment, day) >= 1:
+            return False
+        return sum(self.factor(segment, x) < 1 for x in range(day, min(day + 28, as_of))) <= 14
 
     # Benchmark
 

@@ -241,6 +241,8 @@ class Account:
     untracked_features: int = 0
     first_usage_day: int | None = None
     first_day: int | None = None
+    heard_day: int = 0
+    """The day that was open when its last record was applied."""
     topics_seen: set[str] = field(default_factory=set)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from tests.oracle.books import Books
 from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
 from tests.oracle.fleet import PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
-from tests.oracle.judge import Judge
+from tests.oracle.judge import HEALTH_KINDS, Judge
 from tests.oracle.life import ALONE, NOBODYS, OF_USE, life_of, speaks_alone, status_of
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
 from tests.oracle.view import View
@@ -30,6 +30,8 @@ LASTING = {
     "renewal_at_risk": 1,
 }
 """Kinds that end when they are clear only, after so many days."""
+REST_DAYS = 400
+DAILY = {each.kind for each in (*BEFORE_SCORE, *AFTER_SCORE)} | set(HEALTH_KINDS)
 
 
 class Oracle:
@@ -148,6 +150,7 @@ class Oracle:
             return "duplicate"
         self._applied_ids[identity] = max(self.open_day, event_day)
         account = self._account(record.event["account_id"])
+        account.heard_day = self.open_day
         self._books.apply(topic, account, record.event, record.occurred_at_ms, event_day)
         if event_day >= self.open_day:
             return "applied"
@@ -168,8 +171,10 @@ class Oracle:
         if tombstone:
             if event["account_id"] in self.accounts:
                 self.accounts[event["account_id"]].profile = None
+                self.accounts[event["account_id"]].heard_day = self.open_day
             return
         account = self._account(event["account_id"])
+        account.heard_day = self.open_day
         known = account.profile
         before_everything = -1
         if known is not None:
@@ -193,14 +198,16 @@ class Oracle:
     # Closing a day
 
     def _close(self, watermark_ms: int) -> bool:
-        if self.open_day == 0 or not self.accounts:
+        rested_yesterday = all(self._rests(account, self.open_day - 1) for account in self.accounts.values())
+        if self.open_day == 0 or rested_yesterday:
             self.open_day = self.days.of(watermark_ms)
             self.fleet.publish(self._number, self.open_day - 1, [], [])
             return True
         if not self.fleet.covered(self.open_day - 1):
             return False
         for account in self.accounts.values():
-            self._live(account, self.open_day)
+            if not self._rests(account, self.open_day):
+                self._live(account, self.open_day)
         judged = [account for account in self.accounts.values() if account.life not in NOBODYS]
         seen = observed(self._view(account, self.open_day) for account in judged)
         for account in self.accounts.values():
@@ -222,6 +229,9 @@ class Oracle:
         for place, each in enumerate(latest):
             if place >= most or max(table[each]) < self.open_day - 125:
                 del table[each]
+
+    def _rests(self, account: Account, day: int) -> bool:
+        return day - account.heard_day > REST_DAYS
 
     def _live(self, account: Account, day: int) -> None:
         """Let subscriptions end, judge amended days again, and decide what the account is."""
@@ -252,6 +262,12 @@ class Oracle:
 
     def _close_account(self, account: Account, day: int) -> None:
         view = self._view(account, day)
+        if self._rests(account, day):
+            self._log.benchmark = self.fleet.benchmark(view)
+            for episode in [each for each in account.episodes.values() if each.kind in DAILY]:
+                self._log.resolve(account, episode, "expired", view.end_ms)
+            self._log.benchmark = None
+            return
         self._log.benchmark = self.fleet.benchmark(view)
         self._books.rules.expire(account, day, view.end_ms)
         if account.life in NOBODYS:

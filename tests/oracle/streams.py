@@ -6,7 +6,7 @@ account over months and leaves the noise to a seeded generator: baselines, detec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from tests.oracle.scenarios import CHANGES, AccountPlan, Dip, Noise, play
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-__all__ = ["Case", "Log", "interleavings", "long_cases", "short_cases", "to_batches"]
+__all__ = ["Case", "Log", "gapped_cases", "interleavings", "long_cases", "short_cases", "to_batches"]
 
 MINUTE_MS = 60_000
 Log = dict[str, list[Record]]
@@ -129,6 +129,34 @@ def short_cases(draw: DrawFn, most: int = 20) -> Case:
             offset = log[topic][-1].offset + 1 if log[topic] else 0
             log[topic].append(Record(offset, "tick", last_tick, last_tick))
     return Case(config, log)
+
+
+@st.composite
+def gapped_cases(draw: DrawFn, most: int = 8) -> Case:
+    """A short log, and the same again after a long time in which only ticks were heard, if anything."""
+    case = draw(short_cases(most))
+    gap_ms = draw(st.sampled_from([380, 399, 400, 401, 402, 410, 500, 6_000])) * DAY_MS
+    names = draw(st.sampled_from(["", "again-"]))
+    chosen = draw(st.sets(st.sampled_from(TOPICS)))
+    log: Log = {}
+    for topic, records in case.log.items():
+        again = [_later(each, gap_ms, names) for each in records if topic in chosen or each.kind == "tick"]
+        first = records[-1].offset + 1 if records else 0
+        log[topic] = [*records, *(replace(each, offset=first + each.offset) for each in again)]
+    return Case(case.config, log)
+
+
+def _later(record: Record, by_ms: int, names: str) -> Record:
+    """The record with all its times so much later."""
+    event = None if record.event is None else dict(record.event)
+    if event is not None:
+        for name in ("occurred_at", "updated_at", "due_at", "expires_at", "renewal_at"):
+            if event.get(name) is not None:
+                event[name] += by_ms
+        if "event_id" in event:
+            event["event_id"] = names + event["event_id"]
+    occurred_at_ms = record.occurred_at_ms + by_ms if record.occurred_at_ms else 0
+    return replace(record, seen_at_ms=record.seen_at_ms + by_ms, occurred_at_ms=occurred_at_ms, event=event)
 
 
 def _records(topic: str, start_ms: int, steps: list[_Step]) -> list[Record]:

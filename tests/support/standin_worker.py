@@ -11,7 +11,7 @@ import logging
 import sys
 from pathlib import Path
 
-from agents.settings.worker import DeadLetterLimits, TickSettings, WorkerConfig
+from agents.settings.worker import TickSettings, WorkerConfig
 from agents.worker.process import Worker
 from tests.support.standin import PlainSerde, UnsureSerde, count_instead
 
@@ -21,8 +21,6 @@ def main() -> int:
     fields = json.loads(sys.argv[1])
     if "ticks" in fields:
         fields["ticks"] = TickSettings(**fields["ticks"])
-    if "dead_letter_limits" in fields:
-        fields["dead_letter_limits"] = DeadLetterLimits(**fields["dead_letter_limits"])
     exists = sys.argv[3] if len(sys.argv) > 3 else ""
     count_instead()
     serde = UnsureSerde(Path(exists)) if exists else PlainSerde()

@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    ResourceType,
+)
 
 from schemas.topics import INPUT_TOPICS
 from tests.support.patience import Patience, patience, wait_until
@@ -50,6 +57,14 @@ def alter(bootstrap: str, topic: str, name: str, value: str) -> None:
         return bool(future.result(patience(ASK_S))[name].value == value)
 
     wait_until(told, f"{topic} to have {name}={value}")
+
+
+def grow(bootstrap: str, topics: Iterable[str], count: int) -> None:
+    """Give topics more partitions, so many in all."""
+    wanted = [NewPartitions(topic, count) for topic in topics]
+    admin = admin_of(bootstrap)
+    for future in admin.create_partitions(wanted).values():
+        future.result(patience(ASK_S))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from schemas.codec.decode import Decoder
 from schemas.codec.encode import Encoder
 from schemas.codec.framing import frame
 from schemas.errors import RegistryUnavailableError, UnknownSchemaError
-from schemas.registry.source import FileRegistry
+from schemas.registry.source import FileRegistry, SchemaId
 from schemas.rules import Symbol
 from schemas.topics import TOPICS, TopicSpec
 from schemas.validation import RULES
@@ -138,7 +138,7 @@ class TableRegistry:
         self._schemas = dict(schemas)
         self._unavailable = unavailable
 
-    def schema(self, schema_id: int) -> Schema:
+    def schema(self, schema_id: SchemaId) -> Schema:
         if schema_id == self._unavailable:
             msg = "down"
             raise RegistryUnavailableError(msg)

@@ -228,3 +228,12 @@ def test_an_account_that_has_gone_quiet_is_red_with_one_alert_until_it_is_used_a
     paying.use(1)
     assert (paying.life, paying.health["band"]) == ("active", "yellow")
     assert len({each["alert_id"] for each in paying.of_kind("silence")}) == 1
+
+
+def test_an_account_of_use_alone_goes_quiet_and_comes_back() -> None:
+    customer = Customer()
+    customer.use(MONTHS, users=2)
+    customer.pass_days(9)
+    assert (customer.life, customer.open) == ("gone_quiet", {"silence": "error"})
+    customer.use(6, users=2)
+    assert (customer.life, customer.open) == ("active", {})

@@ -28,6 +28,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.schemas: dict[int, str] = {}
+        self.guids: dict[str, str] = {}
         self.subjects: dict[str, list[int]] = {}
         self.answer: tuple[int, bytes] | None = None
         self.log: list[str] = []
@@ -46,7 +47,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = self.path.split("/")
-        if parts[1] == "schemas" and int(parts[3]) in self.server.schemas:
+        if parts[1:3] == ["schemas", "guids"]:
+            known = self.server.guids.get(parts[3])
+            self._say(200, {"schema": known}) if known else self._say(404, {"detail": "no such page"})
+        elif parts[1] == "schemas" and int(parts[3]) in self.server.schemas:
             self._say(200, {"schema": self.server.schemas[int(parts[3])]})
         elif parts[1] == "schemas":
             self._say(404, {"error_code": 40403, "message": "Schema not found"})
@@ -153,6 +157,16 @@ def test_a_schema_is_asked_for_once_and_outlives_the_server(server: Server, regi
     server.answer = (503, b"{}")
     assert registry.schema(schema_id) == before
     assert registry.schema_id(USAGE) == schema_id
+
+
+def test_a_schema_is_read_by_its_guid_and_a_server_without_guids_knows_none(
+    server: Server, registry: HttpRegistry
+) -> None:
+    guid = "89791762-2336-186f-9674-299b90a7a0c9"
+    with pytest.raises(UnknownSchemaError, match=f"has no /schemas/guids/{guid}"):
+        registry.schema(guid)
+    server.guids[guid] = json.dumps(definitions.current(USAGE.schema))
+    assert registry.schema(guid) == definitions.current(USAGE.schema)
 
 
 def test_an_id_that_the_server_does_not_have_is_unknown(registry: HttpRegistry) -> None:
