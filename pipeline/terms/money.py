@@ -20,9 +20,11 @@ MINOR_UNITS = "minor units"
 
 
 def money(amount_minor: float, currency: str | None) -> str:
-    """An amount with the decimals and the code of its currency; in minor units where that is not known."""
+    """An amount with the code of its currency, its decimals where there are any; in minor units where it is unknown."""
     code = (currency or "").upper()
     if not code:
         return f"{amount_minor:,.0f} {MINOR_UNITS}"
     digits = _DIGITS.get(code, 2)
-    return f"{amount_minor / 10**digits:,.{digits}f} {code}"
+    amount = f"{amount_minor / 10**digits:,.{digits}f}"
+    whole, _, decimals = amount.partition(".")
+    return f"{amount if decimals.strip('0') else whole} {code}"

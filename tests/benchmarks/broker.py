@@ -11,15 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from agents.eventfiles.files import EventFiles
 from agents.kafka.topics import Topics, wanted_topics
 from agents.replay.arrivals import every
 from agents.replay.emit import EmitOptions, emit
+from agents.replay.plan import plan
 from agents.settings import Settings, load
 from schemas.registry.source import FileRegistry
+from schemas.topics import INPUT_TOPICS
 from tests.benchmarks.process import MeasurementError
 from tests.benchmarks.workload import HOUR_MS, Workload
 from tests.servers import locate
 from tests.servers.kafka import THROUGHPUT, KafkaServer
+from tests.support.producers import Sending, Team
 from tests.support.topics import delete_topics
 
 PARTITIONS = 4
@@ -36,6 +40,8 @@ class Backlog:
     """Ticks included."""
     warm_up: int = 0
     """Records of the day on which everyone is seen, and of what comes with it."""
+    strays: int = 0
+    """Records that wait in another partition than their account's; each is read twice."""
 
 
 @contextmanager
@@ -87,14 +93,16 @@ def new_group(bootstrap: str) -> str:
     return group
 
 
-def fill(bootstrap: str, workload: Workload, say: Callable[[str], None]) -> Backlog:
-    """Produce a workload into empty topics as `foreshock emit` would, with a tick for every hour."""
+def fill(bootstrap: str, workload: Workload, say: Callable[[str], None], team: Team | None = None) -> Backlog:
+    """Produce a workload into empty topics as `foreshock emit` or a team would, with a tick for every hour."""
     delete_topics(bootstrap)
     new_group(bootstrap)
     say(f"making {workload.events:,} events of {workload.accounts:,} accounts")
     files = workload.make()
     client: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 3}
     say("producing them")
+    if team is not None:
+        return _fill_as(bootstrap, files, team)
     emitted = emit(files, client, FileRegistry(), EmitOptions(every(HOUR_MS)))
     warm_up = 0
     if workload.everyone_first:
@@ -102,3 +110,13 @@ def fill(bootstrap: str, workload: Workload, say: Callable[[str], None]) -> Back
         warm_up += (emitted.records - warm_up) // 10
     say(f"{emitted.records:,} records, {emitted.size_bytes / 2**20:,.0f} MiB")
     return Backlog(bootstrap, emitted.records, warm_up)
+
+
+def _fill_as(bootstrap: str, files: EventFiles, team: Team) -> Backlog:
+    sending = Sending(bootstrap, team, PARTITIONS)
+    planned = plan(files, PARTITIONS, every(HOUR_MS))
+    for step in planned:
+        sending.events(step)
+        sending.tick(step.tick_at_ms)
+    ticks = len(planned) * PARTITIONS * len(INPUT_TOPICS)
+    return Backlog(bootstrap, sending.sent.total() + ticks, strays=sending.strays.total())

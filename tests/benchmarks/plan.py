@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 SECTIONS = {
     "drain": "the same backlog drained by the product, a loop by hand, stock Faust, and a mere decoder",
+    "producers": "the same events by the right partitioner, by librdkafka's default, and as JSON",
     "backtest": "usage events a second through the core in process",
     "close": "closing one day with every detector",
     "memory": "resident memory, changelog and restoring",

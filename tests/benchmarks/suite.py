@@ -19,6 +19,7 @@ from tests.benchmarks.results import Results, collect
 from tests.benchmarks.workload import Workload
 from tests.servers.errors import ServerUnavailableError
 from tests.servers.postgres import PostgresServer
+from tests.support.producers import TEAMS
 from tests.support.topics import delete_topics
 
 Say = Callable[[str], None]
@@ -32,6 +33,11 @@ _CONTESTANTS = {
     "stockfaust": "stock Faust agent, event by event",
     "handloop": "loop by hand: consume(500), fastavro, dictionaries",
     "ceiling": "ceiling: consume(5000) and columnar decoding alone",
+}
+_PRODUCERS = {
+    "murmur2": "events by murmur2, Avro",
+    "librdkafka": "events by librdkafka's default partitioner, Avro",
+    "json": "events by librdkafka's default partitioner, JSON",
 }
 _RATIOS = (
     ("stockfaust", "foreshock ÷ stock Faust", "times", 20.0),
@@ -155,6 +161,38 @@ class Suite:
         for name, what, unit, bound in _RATIOS:
             pairs = zip(collect(ours, "per_s"), collect(runs[name], "per_s"), strict=True)
             self.results.add(f"ratio.{name}", what, [a / b for a, b in pairs], unit, at_least=bound)
+
+    def _producers(self) -> None:
+        sizes = self._sizes
+        workload = Workload(accounts=sizes.accounts, usage_events=sizes.usage_events, days=sizes.days)
+        bootstrap = self._kafka()
+        rates: dict[str, list[float]] = {}
+        for name, team in TEAMS.items():
+            backlog = broker.fill(bootstrap, workload, self._say, team)
+            runs = []
+            for _ in range(sizes.rounds):
+                run = measure(
+                    "contestants.foreshock:drain", _TIMEOUT_S,
+                    bootstrap=bootstrap, group=broker.new_group(bootstrap), records=backlog.records + backlog.strays,
+                )  # fmt: skip
+                self._say(f"{name}: {run}")
+                runs.append(run)
+                if backlog.strays:
+                    # What a worker has sent on stays in the topics: the next round needs the backlog anew.
+                    backlog = broker.fill(bootstrap, workload, self._say, team)
+            share = backlog.records / (backlog.records + backlog.strays)
+            rates[name] = [share * rate for rate in collect(runs, "per_s")]
+            self.results.add(
+                f"producers.{name}", _PRODUCERS[name], rates[name], _RATE,
+                f"{backlog.strays / backlog.records:.0%} of {backlog.records:,} records had to be sent on."
+                if backlog.strays else "",
+            )  # fmt: skip
+        for name in ("librdkafka", "json"):
+            pairs = zip(rates[name], rates["murmur2"], strict=True)
+            self.results.add(
+                f"ratio.producers.{name}", f"{_PRODUCERS[name]}, against the right partitioner",
+                [a / b for a, b in pairs], "share",
+            )  # fmt: skip
 
     def _memory(self) -> None:
         accounts = self._sizes.memory_accounts

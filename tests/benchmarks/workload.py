@@ -144,9 +144,10 @@ class Workload:
 
     def _signals(self, rng: np.random.Generator) -> pa.Table:
         count, columns = self._common(rng)
+        kind, score = rng.integers(0, 3, count), rng.integers(0, 11, count)
         columns |= {
-            "type": pick(("nps", "pulse", "meeting_held"), rng.integers(0, 3, count)),
-            "score": pa.array(rng.integers(0, 11, count).astype(np.float64)),
+            "type": pick(("nps", "pulse", "meeting_held"), kind),
+            "score": pa.array(np.where(kind == 1, 1 + score % 5, score).astype(np.float64), mask=kind == 2),
         }
         return table_of(columns, SIGNALS, count)
 

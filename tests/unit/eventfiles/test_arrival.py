@@ -30,6 +30,9 @@ def ids(files: EventFiles) -> list[str]:
     return out
 
 
+CONFIG = EngineConfig(enabled_kinds=("advocacy_moment",))
+
+
 @pytest.fixture(scope="module")
 def sample() -> EventFiles:
     """Rows of all topics in order of event time."""
@@ -38,7 +41,7 @@ def sample() -> EventFiles:
 
 @pytest.fixture(scope="module")
 def in_order(sample: EventFiles) -> Replayed:
-    replayed = replay(sample, EngineConfig(), seen_at_ms=SEEN_AT_MS)
+    replayed = replay(sample, CONFIG, seen_at_ms=SEEN_AT_MS)
     assert replayed.alerts
     return replayed
 
@@ -55,7 +58,7 @@ def test_a_file_in_any_order_gives_the_alerts_of_the_sorted_file(
     folder = tmp_path_factory.mktemp("shuffled")
     for name, table in shuffled.items():
         pyarrow.parquet.write_table(table, folder / f"{name}.parquet")
-    replayed = replay(read_events(folder), EngineConfig(), partitions=partitions, seen_at_ms=SEEN_AT_MS)
+    replayed = replay(read_events(folder), CONFIG, partitions=partitions, seen_at_ms=SEEN_AT_MS)
     assert replayed.alerts == in_order.alerts
     assert all(fates["late_applied"] == fates["too_late"] == 0 for fates in replayed.fates.values())
 
@@ -84,7 +87,7 @@ def test_a_time_of_arrival_that_is_none_is_rejected(tmp_path: Path) -> None:
 def test_lateness_can_be_replayed_on_purpose(tmp_path: Path) -> None:
     days = [f"e{day},a,f,2026-01-{day:02},2026-01-{day:02}" for day in range(1, 31)]
     fates = [
-        replay(usage_of(tmp_path, f"x,a,f,2026-01-05,{arrived}", *days), EngineConfig(), seen_at_ms=SEEN_AT_MS).fates
+        replay(usage_of(tmp_path, f"x,a,f,2026-01-05,{arrived}", *days), CONFIG, seen_at_ms=SEEN_AT_MS).fates
         for arrived in ("", "2026-01-08", "2026-01-28")
     ]
     late = [(one["usage.events"]["late_applied"], one["usage.events"]["too_late"]) for one in fates]

@@ -181,11 +181,11 @@ def test_batches_have_the_columns_that_the_decoder_makes() -> None:
         assert batch.events.schema.equals(columns_of(readable(current(TOPICS[batch.topic].schema))))
 
 
-def test_days_without_events_have_a_step_each() -> None:
+def test_days_without_events_are_one_step() -> None:
     files = files_of({"usage": [("a", 0), ("a", 10 * DAY_MS + 5)]})
     steps = list(plan(files, 1, every(DAY_MS)))
-    assert [step.tick_at_ms for step in steps] == [*(day * DAY_MS for day in range(1, 11)), 10 * DAY_MS + 5]
-    assert [step.events for step in steps] == [1, *[0] * 9, 1]
+    assert [step.tick_at_ms for step in steps] == [DAY_MS, 10 * DAY_MS, 10 * DAY_MS + 5]
+    assert [step.events for step in steps] == [1, 0, 1]
 
 
 def test_a_late_row_stays_in_the_chunk_in_which_it_arrived() -> None:

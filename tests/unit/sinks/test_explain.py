@@ -88,7 +88,7 @@ def test_a_person_sees_score_dimensions_evidence_owner_and_next_step(url: str) -
         "owner csm-17",
         "life active",
         "stage adoption since 1970-02-10",
-        "ARR 48,000.00 EUR",
+        "ARR 48,000 EUR",
     ):
         assert part in text
     assert "ticket_surge" not in text

@@ -9,7 +9,7 @@ from pipeline.terms.money import money
     ("minor", "currency", "text"),
     [
         (123_456, "EUR", "1,234.56 EUR"),
-        (-5_000, "usd", "-50.00 USD"),
+        (-5_000, "usd", "-50 USD"),
         (15_000_000, "JPY", "15,000,000 JPY"),
         (1_234_567, "KWD", "1,234.567 KWD"),
         (5_000, None, "5,000 minor units"),
