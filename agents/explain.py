@@ -59,6 +59,7 @@ def _heading(account: Mapping[str, Any]) -> RenderableType:
     facts = {
         "owner": account["owner"],
         "segment": account["segment"],
+        "life": (account["life"] or "").replace("_", " ") or None,
         "stage": _stage(account["lifecycle_stage"], account["stage_since_ms"]),
         "plan": account["plan"],
         "ARR": _money(account["arr_minor"], account["currency"]),

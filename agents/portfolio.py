@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from agents.eventfiles.files import EventFiles
-from pipeline.portfolio.facts import Events, facts_of
+from pipeline.portfolio.facts import Events, accounts_for_tests, facts_of
 from pipeline.portfolio.measure import GROSS_MARGIN, Figure, Portfolio, measure
 from pipeline.terms.days import Days
 
@@ -24,6 +24,7 @@ def portfolio_of(
     *,
     bands: Mapping[str, str] | None = None,
     gross_margin: float = GROSS_MARGIN,
+    tests: bool = False,
 ) -> Portfolio:
     """The figures of event files.
 
@@ -32,10 +33,14 @@ def portfolio_of(
         timezone: of the business.
         bands: of the accounts at the end, if they are known.
         gross_margin: share of revenue, for the lifetime value.
+        tests: whether accounts for tests count like any other.
     """
     segments = files.profiles.select(["account_id", "segment"])
     usage = files.usage if files.usage.num_rows else None
-    facts = facts_of(Events(files.billing, files.tickets, files.signals, segments, usage), Days(timezone))
+    events = Events(files.billing, files.tickets, files.signals, segments, usage)
+    if not tests:
+        events = events.without(accounts_for_tests(files.profiles))
+    facts = facts_of(events, Days(timezone))
     return Portfolio() if facts is None else measure(facts, Days(timezone), bands=bands, gross_margin=gross_margin)
 
 

@@ -59,6 +59,8 @@ class EngineConfig:
     """Lifecycle stages, and the days that each is expected to last at most."""
     enabled_kinds: tuple[str, ...] = ()
     """Kinds that are raised, although they are off unless named."""
+    test_accounts: bool = False
+    """Whether accounts for tests (`status` of the profile: test, internal) are judged and counted like any other."""
     disabled_kinds: tuple[str, ...] = ()
     """Kinds of alert that are not raised; open ones end at the next close."""
     shadow_kinds: tuple[str, ...] = ()

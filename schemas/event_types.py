@@ -72,7 +72,18 @@ ALERT_FAMILIES = frozenset({"risk", "expansion", "advocacy", "data_quality", "sy
 ALERT_SEVERITIES = ("info", "warning", "error", "critical")
 """In rising order."""
 TRANSITION_REASONS = frozenset(
-    {"detected", "worsened", "recovered", "late_data", "config_change", "human", "inhibited", "expired", "realised"}
+    {
+        "detected",
+        "worsened",
+        "recovered",
+        "late_data",
+        "config_change",
+        "human",
+        "inhibited",
+        "expired",
+        "realised",
+        "ended",
+    }
 )
 BANDS = ("red", "yellow", "green", "grey")
 COMMAND_ACTIONS = frozenset({"acknowledge", "snooze", "resolve", "feedback"})

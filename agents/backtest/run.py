@@ -125,9 +125,7 @@ def _fates(feeds: list[Feed]) -> dict[str, dict[str, int]]:
 
 def _band_of(feeds: list[Feed]) -> dict[str, str]:
     return {
-        account_id: NAMES[band]
-        for feed in feeds
-        for account_id, band in zip(
-            feed.state.accounts.ids[1:], feed.state.accounts.band[1 : feed.state.accounts.size].tolist(), strict=True
-        )
+        accounts.ids[row]: NAMES[accounts.band[row]]
+        for accounts in (feed.state.accounts for feed in feeds)
+        for row in accounts.judged().tolist()
     }

@@ -86,7 +86,7 @@ def backtest(
     page = render(document, replayed.alerts, title=events.resolve().name)
     (to / "report.html").write_text(page, encoding="utf-8")
     with err.status("computing portfolio figures"):
-        write_portfolio(portfolio_of(files, engine.timezone, bands=replayed.band_of), to)
+        write_portfolio(portfolio_of(files, engine.timezone, bands=replayed.band_of, tests=engine.test_accounts), to)
     if json:
         print_json({**summary_of(document), "files": files_document(files)})
     else:

@@ -56,7 +56,8 @@ def portfolio(
             f"{counted(len({(one.file, one.row) for one in files.rejected}), 'bad row')} left out", highlight=False
         )
     with err.status("computing"):
-        found = portfolio_of(files, chosen.app.timezone, gross_margin=gross_margin)
+        tests = chosen.detection.test_accounts
+        found = portfolio_of(files, chosen.app.timezone, gross_margin=gross_margin, tests=tests)
     if to is not None:
         to.mkdir(parents=True, exist_ok=True)
         write_portfolio(found, to)

@@ -89,6 +89,7 @@ class Settings(Section):
             fleet_min_accounts=self.detection.fleet_min_accounts,
             shutdowns=tuple(planned_shutdown(text) for text in self.calendar.shutdowns),
             p1_sla_hours=self.detection.p1_sla_hours,
+            test_accounts=self.detection.test_accounts,
             stage_days=tuple(stage_length(text) for text in self.health.stage_days),
             enabled_kinds=self.kinds.enabled,
             disabled_kinds=self.kinds.disabled,

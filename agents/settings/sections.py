@@ -194,6 +194,9 @@ class Detection(Section):
     p1_sla_hours: Annotated[int, Field(ge=1, le=720)] = Field(
         24, description="Hours for which a P1 ticket may be open before it alerts, at the close of a day."
     )
+    test_accounts: bool = Field(
+        False, description="Judge and count accounts for tests (profile status test or internal) like any other."
+    )
 
 
 def _known_kinds(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -164,7 +164,8 @@ class Reporter:
 def _bands(feed: Feed) -> Counter[tuple[str, str | None]]:
     """Number of accounts by band and segment, as of the last closed day."""
     accounts = feed.state.accounts
-    names = (NAMES[band] for band in accounts.band[1 : accounts.size].tolist())
+    rows = accounts.judged()
+    names = (NAMES[band] for band in accounts.band[rows].tolist())
     segments = accounts.belonging.segments.names
-    known = (segments[number] for number in accounts.belonging.segment[1 : accounts.size].tolist())
+    known = (segments[number] for number in accounts.belonging.segment[rows].tolist())
     return Counter(zip(names, known, strict=True))

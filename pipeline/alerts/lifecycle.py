@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.books.book import Book, Episode
-from pipeline.terms.kind import severity_rises
+from pipeline.terms.kind import Kind, severity_rises
 
-CLEAR_DAYS = 5
-"""Clear days in a row that resolve an episode."""
 EXPIRE_DAYS = 84
-"""Days after its first on which an episode expires."""
+"""Days after its first from which on an episode ends when its kind is not raised any more."""
+STEPS = (7, 14, 30, 60, 90)
+"""Numbers of days at which what an alert says of them is brought up to date; counting up, multiples of the last too."""
+_IN_A_DAY = {"days": 1.0, "hours": 24.0}
 
 Figures = tuple[float, float, float]
 """What was observed, what was expected, and the evidence."""
@@ -69,19 +70,37 @@ def retract(book: Book, episode: Episode, reason: str, at_ms: int) -> Change:
     return _leave(book, episode, Change("retracted", reason, at_ms))
 
 
-def expire(book: Book, episode: Episode, day: int, at_ms: int) -> Change | None:
-    """End an episode that has lasted too long by the close of a day."""
-    if day - episode.opened_day < EXPIRE_DAYS:
+def age(book: Book, kind: Kind, episode: Episode, day: int, at_ms: int, *, clear: bool, raised: bool) -> Change | None:
+    """Count a closed day on which its kind was clear or was not; enough clear ones in a row end an episode.
+
+    Of one that is old days count on which its kind is not raised: what it measures against has come to include it.
+    """
+    faded = not (raised or kind.lasting) and day - episode.opened_day >= EXPIRE_DAYS
+    episode.clear_days = episode.clear_days + 1 if clear or faded else 0
+    if episode.clear_days < kind.clear_days:
         return None
-    return resolve(book, episode, "expired", at_ms)
+    return resolve(book, episode, "recovered" if clear else "expired", at_ms)
 
 
-def age(book: Book, episode: Episode, day: int, at_ms: int, *, clear: bool, enough: int = CLEAR_DAYS) -> Change | None:
-    """Count a closed day on which its kind was clear or was not; enough clear ones in a row end an episode."""
-    episode.clear_days = episode.clear_days + 1 if clear else 0
-    if episode.clear_days >= enough:
-        return resolve(book, episode, "recovered", at_ms)
-    return expire(book, episode, day, at_ms)
+def go_on(kind: Kind, episode: Episode, severity: str, figures: Figures, at_ms: int) -> Change | None:
+    """Go on with a higher severity, or when the number of days that is told has reached another step.
+
+    What follows from other kinds is as bad as they are, for better too.
+    """
+    change = (follow if kind.consequence else worsen)(episode, severity, figures, at_ms)
+    if change is None and _steps(kind, figures[0]) != _steps(kind, episode.observed):
+        change = update(episode, episode.severity, figures, "detected", at_ms)
+    return change
+
+
+def _steps(kind: Kind, observed: float) -> int:
+    """How many of the steps have been reached, of days that count up or down."""
+    if kind.unit not in _IN_A_DAY:
+        return 0
+    days = observed / _IN_A_DAY[kind.unit]
+    if kind.direction == "down":
+        return sum(days <= step for step in STEPS)
+    return sum(days >= step for step in STEPS) + max(0, int(days // STEPS[-1]) - 1)
 
 
 def _leave(book: Book, episode: Episode, change: Change) -> Change:

@@ -67,7 +67,7 @@ class Alerting:
     ) -> dict[str, Any]:
         """The alert record of one change of an episode of the kind, as in schemas/alert.avsc."""
         context = book.context
-        summary = _summary(kind, account_id, book, episode)
+        summary = _summary(kind, account_id, book, episode, self._due(episode))
         return {
             "alert_id": str(alert_id(account_id, kind.name, episode.dimension, episode.starts_at_ms)),
             "revision": episode.revision,
@@ -93,6 +93,7 @@ class Alerting:
             "health": explanation.health,
             "context": context_record(context, change.at_ms, at_risk=kind.family == "risk"),
             "owner": context.owner,
+            "due_at": episode.due_ms,
             "play": {
                 "id": kind.play.id,
                 "title": kind.play.title,
@@ -111,6 +112,9 @@ class Alerting:
             return None
         estimate, low, high = (self._days.start_ms(day) for day in episode.onset)
         return {"estimate": estimate, "low": low, "high": high}
+
+    def _due(self, episode: Episode) -> str:
+        return "" if episode.due_ms is None else f" as of {self._days.date_of(episode.due_ms)}"
 
     def _in_shadow(self, kind: Kind, episode: Episode) -> bool:
         card = episode.dimension if kind.of_card else ""
@@ -165,7 +169,7 @@ def _in_words(criterion: str) -> str:
     return criterion.rpartition(":")[2].replace("_", " ")
 
 
-def _summary(kind: Kind, account_id: str, book: Book, episode: Episode) -> str:
+def _summary(kind: Kind, account_id: str, book: Book, episode: Episode, due: str) -> str:
     figures: dict[str, float | str] = {"observed": episode.observed, "expected": episode.expected}
     if kind.unit == MINOR_UNITS:
         subscription = book.subscriptions.get(episode.dimension)
@@ -177,6 +181,7 @@ def _summary(kind: Kind, account_id: str, book: Book, episode: Episode) -> str:
         dimension=episode.dimension or "the account",
         moved="fell" if episode.observed < episode.expected else "rose",
         causes=causes(episode),
+        due=due,
     )
 
 

@@ -27,6 +27,8 @@ _RANK = {kind: rank for rank, kind in enumerate(ORDER)}
 ENDING = frozenset({"subscription_cancelled", "trial_expired"})
 BEGINNING = frozenset({"subscription_started", "subscription_reactivated", "trial_converted"})
 """What may take the place of a subscription that is cancelled."""
+ALIVE = frozenset({"active", "trial", "paused"})
+"""Statuses of profiles that say that an account goes on."""
 REPLACED_MS = DAY_MS
 """A plan change is often a cancellation and a new subscription, at most so far apart."""
 PAYMENT_TROUBLES = frozenset({"payment_failed", "invoice_overdue"})
@@ -64,9 +66,13 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> lis
     if before is None and (kind in ENDING or currency == subscription.currency):
         before = subscription.mrr_minor
     subscription.as_of_ms, subscription.rank = at_ms, _RANK[kind]
-    subscription.active = kind not in ENDING
-    if not subscription.active:
-        return _end(book, kind, key, at_ms, before)
+    due_ms = event["due_at"] if kind == "subscription_cancelled" else None
+    announced = due_ms is not None and due_ms > at_ms
+    subscription.active = announced or kind not in ENDING
+    if kind in ENDING:
+        subscription.ends_ms = due_ms if announced else at_ms
+        return _end(book, kind, key, at_ms, before, due_ms if announced else None)
+    subscription.ends_ms = None
     if event["mrr_minor_after"] is not None:
         if currency != subscription.currency:
             subscription.fell_from_minor = None
@@ -104,14 +110,14 @@ def _subscription(book: Book, key: str, limit: int) -> Subscription:
     return book.subscriptions[key]
 
 
-def _end(book: Book, kind: str, key: str, at_ms: int, before: int | None) -> list[Fact]:
+def _end(book: Book, kind: str, key: str, at_ms: int, before: int | None, due_ms: int | None) -> list[Fact]:
     """A cancellation says nothing where another subscription began lately: the plan was changed."""
     if kind == "subscription_cancelled" and any(
         other != key and known.active and abs(at_ms - known.since_ms) <= REPLACED_MS
         for other, known in book.subscriptions.items()
     ):
         return [Fact("subscription_active", key, at_ms)]
-    return [Fact(kind, key, at_ms, 0.0, float(before or 0))]
+    return [Fact(kind, key, at_ms, 0.0, float(before or 0), due_ms=due_ms)]
 
 
 def _replaces(book: Book, key: str, at_ms: int) -> list[Fact]:
@@ -120,7 +126,48 @@ def _replaces(book: Book, key: str, at_ms: int) -> list[Fact]:
     return [
         Fact("subscription_active", other, max(at_ms, known.as_of_ms))
         for other, known in sorted(book.subscriptions.items())
-        if other != key and known.rank == cancelled and abs(at_ms - known.as_of_ms) <= REPLACED_MS
+        if other != key
+        and known.rank == cancelled
+        and known.as_of_ms - REPLACED_MS <= at_ms <= (known.ends_ms or known.as_of_ms) + REPLACED_MS
+    ]
+
+
+def next_end_ms(book: Book) -> int | None:
+    """When the first of the subscriptions ends whose cancellation was announced."""
+    return min((at_ms for at_ms, _ in _announced(book)), default=None)
+
+
+def end_due(book: Book, end_ms: int) -> None:
+    """End the subscriptions whose announced end has come by the end of a day."""
+    for at_ms, known in _announced(book):
+        if at_ms <= end_ms:
+            known.active = False
+
+
+def on_trial(book: Book) -> bool:
+    """Whether all that goes on are trials."""
+    active = [known.rank == _RANK["trial_started"] for known in book.subscriptions.values() if known.active]
+    return bool(active) and all(active)
+
+
+def ended_ms(book: Book) -> int | None:
+    """When the account ended, with a day for another subscription to begin; nothing while one goes on.
+
+    A profile whose status has become that of a customer since knows better.
+    """
+    known = book.subscriptions.values()
+    if not known or any(each.active for each in known):
+        return None
+    last_ms = max(each.as_of_ms if each.ends_ms is None else each.ends_ms for each in known)
+    profile = book.profile
+    if profile is not None and profile.status_word in ALIVE and (profile.status_since_ms or -1) > last_ms:
+        return None
+    return last_ms + REPLACED_MS
+
+
+def _announced(book: Book) -> list[tuple[int, Subscription]]:
+    return [
+        (known.ends_ms, known) for known in book.subscriptions.values() if known.active and known.ends_ms is not None
     ]
 
 

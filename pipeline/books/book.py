@@ -25,6 +25,8 @@ class Subscription(msgspec.Struct, array_like=True):
     fell_from_minor: int | None = None
     """Its recurring revenue before it fell; nothing when that is back."""
     fell_ms: int = -1
+    ends_ms: int | None = None
+    """When it ends or has ended, if it was cancelled."""
 
 
 class Invoice(msgspec.Struct, array_like=True):
@@ -117,6 +119,16 @@ class Shutdown(msgspec.Struct, array_like=True):
     as_of_ms: int
 
 
+def word_of(status: str | None) -> str:
+    """A profile's status as it is compared."""
+    return (status or "").strip().casefold()
+
+
+def is_for_tests(status: str | None) -> bool:
+    """Whether a profile's status says that the account is one of our own."""
+    return word_of(status) in ("test", "internal")
+
+
 class Profile(msgspec.Struct, array_like=True):
     """The newest profile of the account."""
 
@@ -139,6 +151,13 @@ class Profile(msgspec.Struct, array_like=True):
     quota_actions: float | None = None
     stage_since_ms: int | None = None
     """`updated_at` of the first profile of those with this lifecycle stage in a row."""
+    status_since_ms: int | None = None
+    """The same of this status."""
+
+    @property
+    def status_word(self) -> str:
+        """The status as it is compared."""
+        return word_of(self.status)
 
 
 class Context(msgspec.Struct, array_like=True, frozen=True):
@@ -179,6 +198,8 @@ class Episode(msgspec.Struct, array_like=True):
     """Day on which the change most likely began, and the first and last on which it may have."""
     points: list[tuple[str, float]] | None = None
     """Of a scorecard's alert: each criterion's part in the difference of observed and expected, what moved it first."""
+    due_ms: int | None = None
+    """When what it announces takes effect."""
 
 
 class Book(msgspec.Struct, array_like=True):
@@ -222,6 +243,10 @@ class Book(msgspec.Struct, array_like=True):
     next_quality: Reading | None = None
     held_roles: list[str] = []
     """Of sponsor and champion, those that somebody had at any time."""
+    life: int = 0
+    """What the account is as of the last closed day: a code of `pipeline.state.life`."""
+    back_ms: int = -1
+    """When it was last judged again, after it had ended or had been one for tests."""
 
     def episode(self, kind: str, dimension: str) -> Episode | None:
         """The open episode of this kind and dimension."""

@@ -15,3 +15,5 @@ class Fact:
     observed: float = 1.0
     expected: float = 0.0
     evidence: float = 1.0
+    due_ms: int | None = None
+    """When it takes effect, if that is later."""

@@ -1,4 +1,4 @@
-"""Times announced by signals in which nothing is expected of an account."""
+"""Times in which nothing is expected of an account: announced by signals, or paused by its profile."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from pipeline.books.book import Book, Shutdown
 from pipeline.terms.days import Days
 
+FOREVER_MS = 2**62
+FOREVER_DAY = 2**31
 SHUTDOWN = "shutdown"
 """Type of the signal: `due_at` is the start, `expires_at` the end."""
 
@@ -21,17 +23,38 @@ def apply_shutdown(book: Book, event: Mapping[str, Any], limit: int) -> None:
     if known is not None and known.as_of_ms > as_of_ms:
         return
     ends_at_ms = event["expires_at"] if event["expires_at"] is not None else start_ms + 1
-    book.shutdowns[start_ms] = Shutdown(ends_at_ms, as_of_ms)
-    if len(book.shutdowns) > limit:
-        del book.shutdowns[min(book.shutdowns)]
+    _keep(book, start_ms, Shutdown(ends_at_ms, as_of_ms), limit)
+
+
+def end_pause(book: Book, at_ms: int | None, limit: int) -> None:
+    """Keep a pause that a profile has brought and another one ends, as a shutdown."""
+    since_ms = _paused_ms(book)
+    if since_ms is not None and at_ms is not None:
+        _keep(book, since_ms, Shutdown(at_ms, at_ms), limit)
 
 
 def until_ms(book: Book) -> int:
     """When the last shutdown ends; −1 without any."""
+    if _paused_ms(book) is not None:
+        return FOREVER_MS
     return max((shutdown.ends_at_ms for shutdown in book.shutdowns.values()), default=-1)
 
 
 def days_of(book: Book, days: Days) -> list[tuple[int, int]]:
-    """First and last day of each shutdown."""
+    """First and last day of each shutdown, and of the pause that goes on."""
     spans = ((start_ms, shutdown.ends_at_ms) for start_ms, shutdown in book.shutdowns.items())
-    return [(days.of_one(start_ms), days.of_one(end_ms - 1)) for start_ms, end_ms in spans if end_ms > start_ms]
+    found = [(days.of_one(start_ms), days.of_one(end_ms - 1)) for start_ms, end_ms in spans if end_ms > start_ms]
+    paused_ms = _paused_ms(book)
+    return found if paused_ms is None else [*found, (days.of_one(paused_ms), FOREVER_DAY)]
+
+
+def _keep(book: Book, start_ms: int, shutdown: Shutdown, limit: int) -> None:
+    book.shutdowns[start_ms] = shutdown
+    if len(book.shutdowns) > limit:
+        del book.shutdowns[min(book.shutdowns)]
+
+
+def _paused_ms(book: Book) -> int | None:
+    """Since when the profile calls the account paused."""
+    profile = book.profile
+    return profile.status_since_ms if profile is not None and profile.status_word == "paused" else None

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from pipeline.books.book import Book, Context, Profile, Reading
+from pipeline.books.shutdowns import end_pause
 from schemas.scales import DEFAULT_SCALES, share_of
 from schemas.topics import DAY_MS
 
@@ -69,7 +70,7 @@ def awaits_promotion(book: Book) -> bool:
     return any(reading is not None for reading in (book.next_survey, book.next_pulse, book.next_quality))
 
 
-def apply_profile(book: Book, event: Mapping[str, Any]) -> None:
+def apply_profile(book: Book, event: Mapping[str, Any], limit: int) -> None:
     """Take the profile unless a newer one is known; without `updated_at` it counts as older than any with one."""
     updated_at_ms = event["updated_at"]
     known = book.profile
@@ -78,15 +79,21 @@ def apply_profile(book: Book, event: Mapping[str, Any]) -> None:
     since_ms = updated_at_ms if event["lifecycle_stage"] is not None else None
     if known is not None and known.lifecycle_stage == event["lifecycle_stage"]:
         since_ms = known.stage_since_ms
-    book.profile = Profile(
+    profile = Profile(
         updated_at_ms=updated_at_ms,
         renewal_at_ms=event["renewal_at"],
         stage_since_ms=since_ms,
+        status_since_ms=updated_at_ms,
         **{name: event[name] for name in _PLAIN},
     )
+    if known is not None and known.status_word == profile.status_word:
+        profile.status_since_ms = known.status_since_ms
+    elif known is not None:
+        end_pause(book, updated_at_ms, limit)
+    book.profile = profile
 
 
-_TIMES = ("updated_at_ms", "renewal_at_ms", "stage_since_ms")
+_TIMES = ("updated_at_ms", "renewal_at_ms", "stage_since_ms", "status_since_ms")
 _PLAIN = tuple(name for name in Profile.__struct_fields__ if name not in _TIMES)
 
 

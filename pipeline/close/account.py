@@ -30,6 +30,11 @@ class ClosingAccount:
     def __post_init__(self) -> None:
         self.book = self.state.accounts.book(self.row)
 
+    @property
+    def life(self) -> int:
+        """What the account is, as of the day."""
+        return int(self.judged.view.life[self.place])
+
     def open(
         self,
         kind: Kind,

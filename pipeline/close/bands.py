@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.alerts.lifecycle import expire, update
+from pipeline.alerts.lifecycle import update
 from pipeline.books.book import Episode
 from pipeline.close.account import ClosingAccount
+from pipeline.close.inhibition import speaks_for_use
 from pipeline.health.judging import Verdict
 from pipeline.health.kinds import HEALTH_CHANGED, HEALTH_UNKNOWN
 from pipeline.kinds import KINDS
@@ -25,8 +26,6 @@ def follow_bands(account: ClosingAccount) -> None:
             _end_by_switch(account, verdict)
         elif verdict.moved[account.place]:
             _follow_move(account, verdict)
-        else:
-            _expire(account, verdict)
 
 
 def _end_by_switch(account: ClosingAccount, verdict: Verdict) -> None:
@@ -37,13 +36,6 @@ def _end_by_switch(account: ClosingAccount, verdict: Verdict) -> None:
         account.resolve(changed, "config_change")
     if unknown is not None and band != bands.GREY:
         account.resolve(unknown, "config_change")
-
-
-def _expire(account: ClosingAccount, verdict: Verdict) -> None:
-    view = account.judged.view
-    for episode in _open_of(account, verdict):
-        if episode is not None:
-            account.take(episode, expire(account.book, episode, view.day, view.end_ms))
 
 
 def _follow_move(account: ClosingAccount, verdict: Verdict) -> None:
@@ -64,7 +56,7 @@ def _follow_move(account: ClosingAccount, verdict: Verdict) -> None:
         return
     if band == bands.GREY:
         account.open(HEALTH_UNKNOWN, card, HEALTH_UNKNOWN.severity, figures)
-    elif changed is None and band < before:
+    elif changed is None and band < before and not speaks_for_use(account.book):
         points = verdict.points_at(account.place)
         account.open(HEALTH_CHANGED, card, _SEVERITY_OF_BAND[band], figures, points=points)
 

@@ -14,6 +14,7 @@ from pipeline.close.amend import amend
 from pipeline.close.cap import cap_of
 from pipeline.close.episodes import follow_score, go_before_score
 from pipeline.close.fleet_update import FleetUpdate
+from pipeline.close.life import end_subscriptions, follow_life
 from pipeline.close.new_members import count_new_members
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
 from pipeline.evidence.census import census
@@ -26,6 +27,7 @@ from pipeline.health.reach import Reach
 from pipeline.health.records import publish_health
 from pipeline.health.relationship import OVERDUE_MS
 from pipeline.kinds import KINDS
+from pipeline.state.life import unjudged
 from pipeline.state.state import State
 from pipeline.terms.arrays import Bools
 from pipeline.terms.records import Outcome
@@ -41,6 +43,7 @@ def close_day(state: State, outcome: Outcome) -> None:
     fleet_update = FleetUpdate(state, day)
     if len(accounts):
         accounts.summarise()
+        end_subscriptions(state, day, held)
         people = People(state.users, slice(1, state.users.size), day)
         count_new_members(state, people, day)
         amend(state, day, held, outcome)
@@ -51,8 +54,11 @@ def close_day(state: State, outcome: Outcome) -> None:
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))
             view = View(accounts, rows, day, state.days, state.config, counts.part(rows), factors)
+            due = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
+            awake = accounts.awake(day)[rows]
+            follow_life(state, view, rows, due & awake)
             fleet_update.add(view)
-            _close_block(state, view, reach, rows, held, outcome)
+            _close_block(state, view, reach, rows, due & awake, due & ~awake, outcome)
         _age(state, day, held)
     outcome.fleet_days.append(fleet_update.finish())
     _refresh_books(state, day, held)
@@ -114,12 +120,11 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
         rows.intersection_update([row for row in rows if held is not None and held[row]])
 
 
-def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bools | None, outcome: Outcome) -> None:
+def _close_block(
+    state: State, view: View, reach: Reach, rows: slice, live: Bools, resting: Bools, outcome: Outcome
+) -> None:
     accounts = state.accounts
     findings = {detector.KIND.name: view.finding(detector) for detector in BEFORE_SCORE}
-    due = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
-    awake = accounts.awake(view.day)[rows]
-    live = due & awake
     previous_primary = accounts.primary[rows].copy()
     judged = JudgedView(view, findings, judge(state, view, rows, live, reach), previous_primary)
     closing = _Closing(state, judged, rows, live)
@@ -128,7 +133,7 @@ def _close_block(state: State, view: View, reach: Reach, rows: slice, held: Bool
     view.band = accounts.band[rows]
     findings |= {detector.KIND.name: detector.evaluate(view) for detector in AFTER_SCORE}
     closing.after_score(outcome)
-    closing.put_to_rest(due & ~awake)
+    closing.put_to_rest(resting)
     outcome.alerts += alert_records(state, judged, sorted(closing.steps, key=lambda step: step.place))
     outcome.health += publish_health(state, judged, rows, live)
 
@@ -147,6 +152,7 @@ class _Closing:
         """What does not hang on bands; then what caps them is known."""
         accounts, end_ms = self.state.accounts, self.judged.view.end_ms
         late = (accounts.first_due_ms[self.rows] + OVERDUE_MS <= end_ms) | (accounts.next_goal_ms[self.rows] <= end_ms)
+        late &= ~unjudged(self.judged.view.life)
         for account, kinds in self._concerned(BEFORE_SCORE, late):
             go_before_score(account, kinds, outcome, is_late=bool(late[account.place]))
             cap = cap_of(account)
@@ -167,12 +173,14 @@ class _Closing:
             for episode in [each for each in account.book.episodes if not KINDS[each.kind].immediate]:
                 account.resolve(episode, "expired")
             accounts.open_episodes[account.row] = len(account.book.episodes)
+            accounts.quiet[account.row] = False
 
     def _concerned(
         self, detectors: Sequence[Detector], beside: Bools
     ) -> Iterator[tuple[ClosingAccount, Sequence[Detector]]]:
         """Accounts with an open episode, a kind that is raised, or something beside; each with what is raised."""
         raised = np.stack([self.judged.findings[detector.KIND.name].raised for detector in detectors], axis=1)
+        raised &= ~unjudged(self.judged.view.life)[:, None]
         is_open = self.state.accounts.open_episodes[self.rows] > 0
         concerned = np.flatnonzero(self.live & (is_open | raised.any(axis=1) | beside))
         among, which = np.nonzero(raised[concerned])

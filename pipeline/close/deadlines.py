@@ -11,6 +11,8 @@ from pipeline.config import EngineConfig
 from pipeline.health.relationship import OVERDUE_MS
 from pipeline.kinds import KINDS
 from pipeline.rules.rule import Rule
+from pipeline.state.life import ENDED, PAUSED, TEST
+from pipeline.terms.days import Days
 from schemas.topics import DAY_MS
 
 
@@ -25,16 +27,25 @@ class Overdue:
     days: float
 
 
-def ended(book: Book, day: int, config: EngineConfig) -> Iterator[tuple[Episode, str]]:
+def ended(book: Book, life: int, day: int, days: Days, config: EngineConfig) -> Iterator[tuple[Episode, str]]:
     """Open episodes that end with the day whatever the detectors say, and why."""
     for episode in list(book.episodes):
         kind = KINDS[episode.kind]
-        if config.is_off(kind):
+        if life in (ENDED, TEST):
+            yield episode, "ended"
+        elif config.is_off(kind):
             yield episode, "config_change"
         elif kind.family == "expansion" and not kind.immediate and episode.starts_at_ms <= book.expanded_ms:
             yield episode, "realised"
-        elif isinstance(kind, Rule) and kind.days is not None and day - episode.opened_day >= kind.days:
+        elif life == PAUSED and kind.of_use and not kind.consequence:
+            yield episode, "inhibited"
+        elif isinstance(kind, Rule) and kind.days is not None and day - _told_day(episode, days) >= kind.days:
             yield episode, "expired"
+
+
+def _told_day(episode: Episode, days: Days) -> int:
+    """The day that an episode's own end is counted from: the last of what it announces."""
+    return episode.opened_day if episode.due_ms is None else max(episode.opened_day, days.of_one(episode.due_ms))
 
 
 def overdue(book: Book, end_ms: int) -> Iterator[Overdue]:
@@ -43,8 +54,9 @@ def overdue(book: Book, end_ms: int) -> Iterator[Overdue]:
         due_ms = invoice.due_at_ms
         if due_ms is None or invoice.settled or due_ms + OVERDUE_MS > end_ms:
             continue
-        starts_at_ms = due_ms if invoice.paid_at_ms is None else max(due_ms, invoice.paid_at_ms + 1)
+        paid_ms = -1 if invoice.paid_at_ms is None else invoice.paid_at_ms
+        starts_at_ms = max(due_ms, paid_ms + 1, book.back_ms)
         amount = float(invoice.owed_minor)
         yield Overdue("invoice_overdue", key, starts_at_ms, amount, (end_ms - due_ms) / DAY_MS)
     for kind, key, starts_at_ms, days in overdue_goals(book, end_ms):
-        yield Overdue(kind, key, starts_at_ms, days, days)
+        yield Overdue(kind, key, max(starts_at_ms, book.back_ms), days, days)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.alerts.lifecycle import CLEAR_DAYS, age, follow, worsen
+from pipeline.alerts.lifecycle import Figures, age, go_on
 from pipeline.books.book import Episode
 from pipeline.close.account import ClosingAccount
 from pipeline.close.bands import follow_bands
 from pipeline.close.deadlines import ended, overdue
-from pipeline.close.inhibition import inhibitor
+from pipeline.close.inhibition import inhibitor, spoken_for
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS, Dated, Detector, Graded
+from pipeline.evidence.gaps import OUT_OF_SIGHT
+from pipeline.evidence.view import Finding, View
 from pipeline.kinds import KINDS
+from pipeline.state.life import is_quiet
 from pipeline.terms.kind import Kind
 from pipeline.terms.records import Outcome
 
@@ -26,12 +29,16 @@ def go_before_score(account: ClosingAccount, raised: Sequence[Detector], outcome
 
     `is_late` tells whether a date has passed.
     """
-    for episode, reason in ended(account.book, account.judged.view.day, account.state.config):
+    book, view = account.book, account.judged.view
+    for episode, reason in ended(book, account.life, view.day, view.days, account.state.config):
         account.resolve(episode, reason)
     _advance_all(account, _BEFORE, raised, outcome)
+    for episode in spoken_for(book):
+        account.resolve(episode, "inhibited")
     if is_late:
         _open_overdue(account)
-    account.state.accounts.open_episodes[account.row] = len(account.book.episodes)
+    account.state.accounts.open_episodes[account.row] = len(book.episodes)
+    account.state.accounts.quiet[account.row] = is_quiet(book)
 
 
 def follow_score(account: ClosingAccount, raised: Sequence[Detector], outcome: Outcome, *, has_news: bool) -> None:
@@ -64,15 +71,22 @@ def _advance_all(
 def _go_on(account: ClosingAccount, detector: Detector, episode: Episode) -> None:
     kind, view, place = detector.KIND, account.judged.view, account.place
     finding, clear_days = account.judged.findings[kind.name], episode.clear_days
-    clear = detector.cleared(view, finding, place, episode.expected)
-    # Bands move with hysteresis: what follows from them needs no second one, and is as bad as they are.
-    enough, go_on = (1, follow) if kind.consequence else (CLEAR_DAYS, worsen)
-    change = age(account.book, episode, view.day, view.end_ms, clear=clear, enough=enough)
-    if change is None and finding.raised[place]:
-        change = go_on(episode, _severity(account, kind), finding.values_at(place), view.end_ms)
+    clear, raised = detector.cleared(view, finding, place, episode.expected), bool(finding.raised[place])
+    change = age(account.book, kind, episode, view.day, view.end_ms, clear=clear, raised=raised)
+    if change is None and (raised or (kind.lasting and not clear)):
+        figures = finding.values_at(place) if raised else _still(view, place, finding, episode)
+        change = go_on(kind, episode, _severity(account, kind), figures, view.end_ms)
     if episode.clear_days != clear_days:
         account.state.accounts.dirty[account.row] = True
     account.take(episode, change)
+
+
+def _still(view: View, place: int, finding: Finding, episode: Episode) -> Figures:
+    """What holds of an open episode whose kind is neither raised nor clear: its reference is that of the opening."""
+    observed = float(finding.observed[place])
+    if episode.onset is not None and observed >= OUT_OF_SIGHT:
+        observed = float(view.day - episode.onset[0] + 1)
+    return observed, episode.expected, episode.evidence
 
 
 def _open_detected(account: ClosingAccount, detector: Detector, outcome: Outcome) -> None:

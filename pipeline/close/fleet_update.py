@@ -8,6 +8,7 @@ from pipeline.detectors.identity import MIN_PEOPLE, renamed
 from pipeline.evidence.level import SEASONAL_DAYS
 from pipeline.evidence.view import View
 from pipeline.kinds import KINDS
+from pipeline.state.life import unjudged
 from pipeline.state.state import State
 from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, smallest
 
@@ -23,8 +24,9 @@ class FleetUpdate:
 
     def add(self, view: View) -> None:
         """Count those accounts of a view whose day says something."""
-        self._renamed += int(renamed(view, view.moves.likely).sum())
-        self._peopled += int((view.users.active_28 >= MIN_PEOPLE).sum())
+        judged = ~unjudged(view.life)
+        self._renamed += int((renamed(view, view.moves.likely) & judged).sum())
+        self._peopled += int(((view.users.active_28 >= MIN_PEOPLE) & judged).sum())
         belonging, level, day = self._state.accounts.belonging, view.level, self._day
         if self._count is None:
             self._count = DayCount(len(belonging.segments))
@@ -33,6 +35,7 @@ class FleetUpdate:
         counted = level.defined & (level.days >= SEASONAL_DAYS) & (expected >= MIN_INFORMATION * level.dispersion)
         if left_out is not None:
             counted &= ~left_out[0]
+        counted &= judged
         chosen = np.flatnonzero(counted)
         actions = view.pane("actions", day, day)[0].astype(np.int64)
         week = level.means(day - 6, day).sum(axis=0)[chosen]

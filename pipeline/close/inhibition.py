@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from pipeline.books.book import Book
+from pipeline.books.book import Book, Episode
+from pipeline.kinds import KINDS
+from pipeline.state.life import PAUSED
 from pipeline.state.state import State
 from pipeline.terms.kind import Kind
 from pipeline.terms.records import Inhibitor
+
+
+def speaks_for_use(book: Book) -> bool:
+    """Whether an alert is open that stands for all of the account's that are about use."""
+    return any(KINDS[episode.kind].alone for episode in book.episodes)
+
+
+def spoken_for(book: Book) -> list[Episode]:
+    """Open episodes about use beside one that stands for them all."""
+    kinds = ((episode, KINDS[episode.kind]) for episode in book.episodes)
+    return [episode for episode, kind in kinds if kind.of_use and not kind.alone] if speaks_for_use(book) else []
 
 
 def inhibitor(state: State, row: int, book: Book, kind: Kind) -> Inhibitor | None:
@@ -16,6 +29,8 @@ def inhibitor(state: State, row: int, book: Book, kind: Kind) -> Inhibitor | Non
             return wider
     if kind.by_id and state.fleet_alerts.renamed:
         return "fleet"
+    if kind.of_use and (book.life == PAUSED or speaks_for_use(book)):
+        return "account"
     return "account" if any(episode.kind in kind.yields_to for episode in book.episodes) else None
 
 

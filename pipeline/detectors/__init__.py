@@ -26,6 +26,7 @@ from pipeline.detectors import (
     trouble,
 )
 from pipeline.detectors.combined_evidence import CombinedEvidence
+from pipeline.detectors.won_back import won_back
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.kind import Kind, Severity
 
@@ -101,6 +102,7 @@ AFTER_SCORE: tuple[Detector, ...] = (
     capacity.quota_burn,
     *newcomers.DETECTORS,
     *advocacy.DETECTORS,
+    won_back,
 )
 """These read the new band."""
 

@@ -10,6 +10,7 @@ from pipeline.terms.kind import USERS_UP, Kind, Play
 
 QUOTA_DAYS = 30
 RAISE_SHARE, CLEAR_SHARE = 0.9, 0.8
+FREE_SEATS = 2
 
 
 def _seats(view: View) -> Finding:
@@ -24,9 +25,9 @@ def _seats(view: View) -> Finding:
 
 
 def _seats_left(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
-    """Whether fewer than 80 % of today's seats are in use."""
-    seats = finding.expected[place]
-    return bool(seats > 0 and finding.observed[place] < CLEAR_SHARE * seats)
+    """Whether fewer than 80 % of today's seats are in use, and two at least are free: of few, one is nothing."""
+    seats, users = finding.expected[place], finding.observed[place]
+    return bool(seats > 0 and users < CLEAR_SHARE * seats and users <= seats - FREE_SEATS)
 
 
 def _quota(view: View) -> Finding:
@@ -49,6 +50,8 @@ seat_saturation = Condition(
         scope="other",
         yields_to=("identity_changed",),
         by_id=True,
+        lasting=True,
+        clear_days=28,
         family="expansion",
         severity="info",
         level="basic",
@@ -59,7 +62,7 @@ seat_saturation = Condition(
         play=Play("seat-offer", "Offer more seats", 14),
         summary="{name}: {observed:.0f} of {expected:.0f} seats are in use",
         condition="90 % of the seats are in use, health is not red, nothing was bought lately",
-        resolution="less than 80 % are, or an expansion is realised",
+        resolution="for four weeks less than 80 % are and two are free, or an expansion is realised",
     ),
     _seats,
     _seats_left,
@@ -69,6 +72,7 @@ quota_burn = Condition(
         name="quota_burn",
         dimension="quota",
         scope="other",
+        lasting=True,
         family="expansion",
         severity="info",
         level="basic",

@@ -11,13 +11,15 @@ import numpy as np
 from pipeline.evidence.alive import WEEKS, alive, weeks_of
 from pipeline.evidence.view import Finding, View
 from pipeline.state.members import count_weeks, last_days
-from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
+from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play, Severity
 
 KIND = Kind(
     name="dormant",
     dimension="weekly_activity",
     scope="usage",
     yields_to=("silence", "usage_drop"),
+    alone=True,
+    lasting=True,
     family="risk",
     severity="warning",
     level="intermediate",
@@ -31,13 +33,17 @@ KIND = Kind(
     summary=(
         "{name}: no activity for {observed:.0f} days; a week of use every {expected:.0f} days before. Probably gone"
     ),
-    condition="an account that is used in some weeks only is probably gone, to judge by its weeks",
+    condition=(
+        "an account that is used in some weeks only is probably gone, to judge by its weeks; critical 90 days before "
+        "the renewal"
+    ),
     resolution="it is used in two weeks out of four",
 )
 MAX_ALIVE = 0.3
 """Probability of being a customer still, from which down it is told; less in proportion to the budget."""
 LOOSEST_ARL_DAYS = 8000.0
 """Average run length of the statistical kinds above which the budget asks for more certainty here too."""
+RENEWAL_DAYS = 90
 MIN_ACTIVE_WEEKS = 4
 MIN_GAP_DAYS = 14
 BACK_WEEKS = 2
@@ -68,3 +74,14 @@ def cleared(view: View, finding: Finding, place: int, expected_at_opening: float
     """Whether the account is active again, in two of the last four weeks."""
     recent = last_days(view.active_bits[place : place + 1], view.day, 28)
     return bool(count_weeks(recent, 4)[0] >= BACK_WEEKS)
+
+
+def onset(view: View, place: int) -> tuple[int, int, int]:
+    """The first day without activity."""
+    first = view.day - int(view.gap[place]) + 1
+    return first, first, first
+
+
+def severity(view: View, place: int) -> Severity:
+    """Critical when the renewal is near."""
+    return "critical" if view.renews_within(RENEWAL_DAYS, place) else KIND.severity

@@ -113,6 +113,7 @@ single_user_dependence = Condition(
         scope="other",
         yields_to=("identity_changed",),
         by_id=True,
+        lasting=True,
         family="risk",
         severity="info",
         level="intermediate",

@@ -19,21 +19,27 @@ KIND = Kind(
     direction="down",
     method="limit",
     consequence=True,
+    lasting=True,
+    clear_days=1,
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("renewal-plan", "Agree on a renewal plan with the sponsor", 7),
     summary="{name}: renewal in {observed:.0f} days and health is not green",
-    condition="the renewal is within 90 days and health is not green",
+    condition="the renewal is within 90 days and health is not green; a severity higher within 30",
     resolution="health is green, or the renewal has passed",
 )
 HORIZON_DAYS = 90
-_SEVERITY_OF_BAND: dict[int, Severity] = {RED: "critical", YELLOW: "error"}
+NEAR_DAYS = 30
+_SEVERITIES: dict[int, tuple[Severity, Severity]] = {
+    RED: ("critical", "critical"),
+    YELLOW: ("error", "critical"),
+    GREY: ("warning", "error"),
+}
+"""By band, from 90 days before the renewal on and from 30 on."""
 
 
 def evaluate(view: View) -> Finding:
     """Raised by the band of this close."""
-    renewal_ms = view.accounts.renewal_at_ms[view.rows]
-    known = renewal_ms >= 0
-    left = np.where(known, view.days.of(np.where(known, renewal_ms, 0)) - view.day, -1)
+    left = view.days_to_renewal
     raised = (left >= 0) & (left <= HORIZON_DAYS) & (view.band != GREEN)
     score = view.accounts.score[view.rows]
     evidence = np.where((view.band == GREY) | np.isnan(score), 50.0, 100.0 - score)
@@ -46,5 +52,6 @@ def cleared(view: View, finding: Finding, place: int, expected_at_opening: float
 
 
 def severity(view: View, place: int) -> Severity:
-    """As bad as the band is."""
-    return _SEVERITY_OF_BAND.get(int(view.band[place]), KIND.severity)
+    """As bad as the band is, and worse when the renewal is near."""
+    by_band, near = _SEVERITIES[int(view.band[place])]
+    return near if view.renews_within(NEAR_DAYS, place) else by_band

@@ -9,13 +9,15 @@ import numpy as np
 
 from pipeline.evidence.view import Finding, View
 from pipeline.state.members import last_days
-from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
+from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play, Severity
 
 KIND = Kind(
     name="silence",
     dimension="activity",
     scope="usage",
     covers_children=True,
+    alone=True,
+    lasting=True,
     family="risk",
     severity="error",
     level="basic",
@@ -29,13 +31,14 @@ KIND = Kind(
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("reach-out", "Reach the sponsor: the account has gone silent", 2),
     summary="{name}: no activity for {observed:.0f} days; usually active every {expected:.1f} days",
-    condition="no activity for longer than the account's own rhythm explains",
+    condition="no activity for longer than the account's own rhythm explains; critical 90 days before the renewal",
     resolution="there is activity again",
 )
 MIN_BASELINE_DAYS = 28
 MIN_ACTIVE_DAYS = 4
 MIN_GAP_DAYS = 7
 RECOVERED_GAP_DAYS = 2
+RENEWAL_DAYS = 90
 TOLERANCE = 1e-9
 """Of a sum of factors, whose rounding must not decide."""
 
@@ -62,3 +65,14 @@ def evaluate(view: View) -> Finding:
 def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
     """Whether the account was active in the last three days."""
     return bool(view.gap[place] <= RECOVERED_GAP_DAYS)
+
+
+def onset(view: View, place: int) -> tuple[int, int, int]:
+    """The first day without activity."""
+    first = view.day - int(view.gap[place]) + 1
+    return first, first, first
+
+
+def severity(view: View, place: int) -> Severity:
+    """Critical when the renewal is near."""
+    return "critical" if view.renews_within(RENEWAL_DAYS, place) else KIND.severity

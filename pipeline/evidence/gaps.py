@@ -7,6 +7,8 @@ import numpy as np
 from pipeline.state.members import last_days
 from pipeline.terms.arrays import I32, I64, U64, Bools
 
+OUT_OF_SIGHT = 128
+"""Days since an account's last active day, when none is remembered."""
 KNOWN_DAYS = 28
 """Before a member's last day, in which others must have been active to have been there with them."""
 

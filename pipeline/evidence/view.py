@@ -12,12 +12,13 @@ import numpy.typing as npt
 from pipeline.config import EngineConfig
 from pipeline.evidence.census import Census
 from pipeline.evidence.dayfactors import SPAN, DayFactors, shut_days
-from pipeline.evidence.gaps import bit_length
+from pipeline.evidence.gaps import OUT_OF_SIGHT, bit_length
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level, expected_level
 from pipeline.state.accounts import Accounts
+from pipeline.state.life import decide
 from pipeline.state.members import last_days
 from pipeline.state.panes import RING, SCALES, USAGE_PANES
-from pipeline.terms.arrays import F64, I32, I64, U64, Bools, Places, Rows
+from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools, Places, Rows
 from pipeline.terms.days import Days
 from pipeline.terms.kind import Kind
 
@@ -101,6 +102,8 @@ class View:
         self.first_usage_day = accounts.first_usage_day[rows].astype(np.int64)
         self.band = accounts.band[rows]
         """The band of the previous close, until the score of this one is known."""
+        self.former_life = accounts.life[rows].copy()
+        """What each account was as of the previous close."""
 
     def __len__(self) -> int:
         return len(self.first_usage_day)
@@ -184,6 +187,11 @@ class View:
         if detector.KIND.name not in self._findings:
             self._findings[detector.KIND.name] = detector.evaluate(self)
         return self._findings[detector.KIND.name]
+
+    @cached_property
+    def life(self) -> U8:
+        """What each account is as of the day."""
+        return decide(self.column, self.end_ms, tests=self.config.test_accounts)
 
     @cached_property
     def level(self) -> Level:
@@ -282,6 +290,17 @@ class View:
 
     @cached_property
     def gap(self) -> I64:
-        """Days since the last active day; 128 when there is none in sight."""
+        """Days since the last active day; `OUT_OF_SIGHT` when none is remembered."""
         near, far = (bit_length(last_days(self.active_bits, self.day - back, 64)) for back in (0, 64))
-        return np.where(near > 0, 64 - near, np.where(far > 0, 128 - far, 128))
+        return np.where(near > 0, 64 - near, np.where(far > 0, OUT_OF_SIGHT - far, OUT_OF_SIGHT))
+
+    @cached_property
+    def days_to_renewal(self) -> I64:
+        """Days from the view's to that of the renewal; −1 when it has passed or none is known."""
+        renewal_ms = self.column("renewal_at_ms").astype(np.int64)
+        known = renewal_ms >= 0
+        return np.where(known, np.maximum(self.days.of(np.where(known, renewal_ms, 0)) - self.day, -1), -1)
+
+    def renews_within(self, days: int, place: int) -> bool:
+        """Whether the renewal of the account at a place is so near."""
+        return bool(0 <= self.days_to_renewal[place] <= days)

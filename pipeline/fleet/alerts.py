@@ -173,7 +173,7 @@ class _Day:
                 self._open(scope, kind, today)
             return
         end_ms = self.days.end_ms(self.number)
-        change = age(book, episode, self.number, end_ms, clear=today.cleared)
+        change = age(book, kind, episode, self.number, end_ms, clear=today.cleared, raised=today.raised)
         if change is None and today.raised:
             change = worsen(episode, today.severity, today.figures, end_ms)
         if change is not None:

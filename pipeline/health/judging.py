@@ -16,6 +16,7 @@ from pipeline.health.reading import Expected, Sight
 from pipeline.health.score import Reader, Score
 from pipeline.scorecards import bands
 from pipeline.scorecards.card import Scorecard
+from pipeline.state.life import GONE_QUIET, pinned, unjudged
 from pipeline.state.standings import MISSING
 from pipeline.state.state import State
 from pipeline.terms.arrays import F64, U8, U64, Bools
@@ -138,15 +139,16 @@ def _verdict(state: State, rows: slice, live: Bools, slot: int, score: Score, fo
     last = standings.content[slot, rows].copy()
     switched = live & applies & (last != 0) & (last != content)
     previous_band, previous_score = standings.band[slot, rows].copy(), standings.score[slot, rows].copy()
-    previous_scored = standings.scored[slot, rows].copy()
+    previous_scored, life = standings.scored[slot, rows].copy(), former.view.life
+    known_as = np.where(former.view.former_life == GONE_QUIET, bands.YELLOW, previous_scored)
     before = bands.BandState(
-        np.where(switched, bands.GREY, previous_scored).astype(np.uint8),
+        np.where(switched, bands.GREY, known_as).astype(np.uint8),
         standings.candidate[slot, rows],
         standings.candidate_days[slot, rows],
     )
-    after = bands.move(before, score.for_band, score.coverage, score.card.bands)
+    after = bands.move(before, score.for_band, score.coverage, score.card.bands, pinned(life, before.band))
     scored = np.where(applies, after.band, bands.GREY).astype(np.uint8)
-    moved = live & applies & ~switched & (scored != previous_scored)
+    moved = live & applies & ~switched & (scored != previous_scored) & ~unjudged(life)
     held_score, known = standings.held_score[slot, rows], standings.held[slot, rows]
     past = {place: held(float(held_score[place]), known[place], score) for place in np.flatnonzero(moved).tolist()}
     keeps = after.band == bands.plain(score.for_band, score.coverage, score.card.bands)
@@ -155,7 +157,7 @@ def _verdict(state: State, rows: slice, live: Bools, slot: int, score: Score, fo
         "scored": scored,
         "candidate": np.where(applies, after.candidate, bands.GREY),
         "candidate_days": np.where(applies, after.candidate_days, 0),
-        "score": np.where(applies, score.score, np.nan),
+        "score": np.where(applies & ~unjudged(life), score.score, np.nan),
         "held_score": np.where(applies, np.where(keeps, score.score, held_score), np.nan),
     }
     _store(state, rows, slot, live, values)

@@ -14,6 +14,7 @@ from pipeline.health.judging import Cap, JudgedView, Verdict
 from pipeline.health.score import Score
 from pipeline.scorecards.bands import NAMES
 from pipeline.state.accounts import until_ms
+from pipeline.state.life import NAMES as NAMES_OF_LIFE
 from pipeline.state.state import State
 from pipeline.terms.arrays import F64, Bools, Places
 
@@ -29,6 +30,7 @@ def publish_health(state: State, judged: JudgedView, rows: slice, live: Bools) -
     """Records of the accounts whose health is news."""
     accounts, standings = state.accounts, state.accounts.standings
     due = ~accounts.published[rows] | (accounts.primary[rows] != judged.previous_primary)
+    due |= judged.view.life != judged.view.former_life
     for verdict in judged.judgement.verdicts:
         score, shown = standings.score[verdict.slot, rows], standings.published_score[verdict.slot, rows]
         due |= verdict.fresh | (np.abs(score - shown) >= PUBLISH_POINTS) | (np.isnan(score) != np.isnan(shown))
@@ -65,6 +67,7 @@ def _records(state: State, judged: JudgedView, places: Places, first_row: int) -
                 "account_id": accounts.ids[row],
                 "as_of": judged.view.end_ms,
                 "day": judged.view.day,
+                "life": NAMES_OF_LIFE[judged.view.life[places[number]]],
                 **main,
                 "monitorability": {name: cells[number] for name, cells in drops.items()},
                 "provisional": provisional[number],

@@ -153,9 +153,9 @@ def _apply_signal_events(state: State, accepted: Accepted, outcome: Outcome) -> 
 
 def _apply_profiles(state: State, accepted: Accepted, outcome: Outcome) -> None:
     """Take newer profiles."""
-    rows = accepted.rows.tolist()
+    rows, limit = accepted.rows.tolist(), state.config.max_book_entries
     for row, event in zip(rows, accepted.events.to_pylist(), strict=True):
-        apply_profile(state.accounts.book(row), event)
+        apply_profile(state.accounts.book(row), event, limit)
     _finish(state, rows)
     state.stale_context.update(rows)
 

@@ -14,6 +14,7 @@ from pipeline.books.facts import Fact
 from pipeline.rules import ENDED_BY, OPENED_BY
 from pipeline.rules.rule import Rule
 from pipeline.scorecards.bands import NAMES
+from pipeline.state.life import ENDED, TEST
 from pipeline.state.state import State
 
 
@@ -32,11 +33,13 @@ def _begin(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any
     book = state.accounts.books[row]
     if state.config.is_off(rule) or fact.at_ms <= book.settled.get(_name(rule, fact), -1):
         return []
+    if book.life in (ENDED, TEST) or fact.at_ms < book.back_ms:
+        return []
     episode = book.episode(rule.name, fact.key)
     severity, figures = rule.severity_at(fact.observed), (fact.observed, fact.expected, fact.evidence)
     if episode is None:
         day = state.days.of_one(fact.at_ms)
-        episode = Episode(rule.name, fact.key, day, fact.at_ms, fact.at_ms, severity, *figures)
+        episode = Episode(rule.name, fact.key, day, fact.at_ms, fact.at_ms, severity, *figures, due_ms=fact.due_ms)
         return [_record(state, row, rule, book, episode, begin(book, episode))]
     if not rule.repeats:
         return []

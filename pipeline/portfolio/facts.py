@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.books.book import is_for_tests
 from pipeline.portfolio.answers import Answer, answers_of
 from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES, Changes, changes_of, paying_abroad, places, superseded
 from pipeline.portfolio.usage import Usage
@@ -130,6 +131,26 @@ class Events:
     segments: pa.Table
     """`account_id` and `segment`; the last row of an account counts."""
     usage: pa.Table | None = None
+
+    def without(self, account_ids: pa.Array) -> Events:
+        """The events of all other accounts."""
+        kept = {
+            name: _of_others(table, account_ids)
+            for name in ("billing", "tickets", "signals", "segments", "usage")
+            if (table := getattr(self, name)) is not None
+        }
+        return replace(self, **kept)
+
+
+def accounts_for_tests(profiles: pa.Table) -> pa.Array:
+    """Ids of the accounts that their last profile calls one for tests, of `account_id` and `status`."""
+    ids, statuses = (profiles.column(name).to_pylist() for name in ("account_id", "status"))
+    latest = dict(zip(ids, statuses, strict=True))
+    return pa.array([name for name, status in latest.items() if is_for_tests(status)], pa.string())
+
+
+def _of_others(table: pa.Table, account_ids: pa.Array) -> pa.Table:
+    return table.filter(pc.invert(pc.is_in(table.column("account_id"), account_ids)))
 
 
 def facts_of(events: Events, days: Days) -> Facts | None:

@@ -65,7 +65,7 @@ RULES: tuple[Rule, ...] = (
         ended_by=("subscription_active",),
         resolution="the subscription is active again, or 84 days pass",
         play=Play("win-back", "Call the sponsor about the cancellation", 1),
-        summary="{name}: the subscription was cancelled",
+        summary="{name}: the subscription was cancelled{due}",
         unit=MINOR_UNITS,
         direction="down",
     ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from pipeline.terms.arrays import F64, U8
+from pipeline.terms.arrays import F64, U8, Bools
 
 GREY, RED, YELLOW, GREEN = range(4)
 NAMES = ("grey", "red", "yellow", "green")
@@ -31,6 +31,8 @@ class BandRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 BAND_RULE = BandRule()
+GREY_DAYS = 84
+"""Closed days without a judgement after which a band is grey: nothing of the time before is remembered any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +44,25 @@ class BandState:
     candidate_days: U8
 
 
-def move(state: BandState, score: F64, coverage: F64, rule: BandRule = BAND_RULE) -> BandState:
-    """Bands after one more closed day.
+def move(
+    state: BandState, score: F64, coverage: F64, rule: BandRule = BAND_RULE, pinned: tuple[Bools, U8] | None = None
+) -> BandState:
+    """Bands after one more closed day; `pinned`: whose does not follow the score, and what it is.
 
-    Hysteresis: a band is entered and left at different scores. A first judgement and a fall to grey count at once,
-    any other move when the candidate has been the same for `hold_days` closed days.
+    Hysteresis: a band is entered and left at different scores. A first judgement counts at once, a fall to grey after
+    `GREY_DAYS` closed days, any other move when the candidate has been the same for `hold_days`.
     """
     target = target_of(state.band, score, coverage, rule)
+    if pinned is not None:
+        target = np.where(*pinned, target)
     same = target == state.band
     streak = np.where(target == state.candidate, state.candidate_days + 1, 1)
     streak = np.where(same, 0, streak)
-    moved = ~same & ((state.band == GREY) | (target == GREY) | (streak >= rule.hold_days))
+    at_once = state.band == GREY
+    if pinned is not None:
+        at_once |= pinned[0]
+    hold_days = np.where(target == GREY, GREY_DAYS, rule.hold_days)
+    moved = ~same & (at_once | (streak >= hold_days))
     band = np.where(moved, target, state.band).astype(np.uint8)
     days = np.where(moved | same, 0, streak).astype(np.uint8)
     candidate = np.where(moved | same, band, target).astype(np.uint8)

@@ -13,12 +13,13 @@ from pipeline.books import shutdowns
 from pipeline.books.book import Book
 from pipeline.state.belonging import Belonging
 from pipeline.state.bookshelf import Bookshelf
+from pipeline.state.life import LIFE, life_of, unjudged
 from pipeline.state.members import clear_day
 from pipeline.state.panes import PANES, RING, empty
 from pipeline.state.relations import RELATIONS, relations_of
 from pipeline.state.shares import SHARES, shares_of
 from pipeline.state.standings import Standings
-from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools
+from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools, Places
 from pipeline.terms.hash_index import HashIndex
 from pipeline.terms.hashing import hash64
 
@@ -64,6 +65,7 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     "renewal_at_ms": ("i8", -1),
     **RELATIONS,
     **SHARES,
+    **LIFE,
     "open_episodes": ("i4", 0),
     "shutdown_until_ms": ("i8", -1),
     "touch_model": ("u1", 0),
@@ -123,6 +125,9 @@ class Accounts:
     champion: U64
     sponsor_user: U64
     entitled: I32
+    life: U8
+    next_end_ms: I64
+    quiet: Bools
     power_now: I32
     new_teams: I32
     new_team_users: I32
@@ -227,6 +232,10 @@ class Accounts:
         self._index.insert(rows, self.hashes)
         return rows
 
+    def judged(self) -> Places:
+        """Rows of the accounts that are judged and counted, as of the last close."""
+        return np.flatnonzero(~unjudged(self.life[1 : self.size])) + 1
+
     def book(self, row: int) -> Book:
         """The account's book, made on first use."""
         if row not in self.books:
@@ -288,6 +297,7 @@ def summary(book: Book) -> tuple[Any, ...]:
         profile.renewal_at_ms if profile and profile.renewal_at_ms is not None else -1,
         *relations_of(book),
         *shares_of(book),
+        *life_of(book),
         len(book.episodes),
         shutdowns.until_ms(book),
         TOUCH_MODELS.get(profile.touch_model or "", 0) if profile else 0,

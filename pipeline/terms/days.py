@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -55,6 +55,10 @@ class Days:
     def of_one(self, time_ms: int) -> int:
         """Day of one instant."""
         return int(self.of(np.array([time_ms], dtype=np.int64))[0])
+
+    def date_of(self, time_ms: int) -> str:
+        """Date of one instant, yyyy-mm-dd."""
+        return (date(1970, 1, 1) + timedelta(days=self.of_one(time_ms))).isoformat()
 
     def start_ms(self, day: int) -> int:
         """First millisecond of the day."""

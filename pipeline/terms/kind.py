@@ -25,6 +25,10 @@ USERS_UP: Sought = ("users", 1)
 FEATURES_UP: Sought = ("features", 1)
 
 
+CLEAR_DAYS = 5
+"""Clear days in a row that resolve an alert, unless its kind says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Play:
     """The next step, due so many days after detection."""
@@ -50,6 +54,11 @@ class Kind:
     """Kinds of the same account that, while open, keep this one from opening."""
     by_id: bool = False
     """Whether it counts ids of people, so that it does not open while these change in the whole fleet."""
+    alone: bool = False
+    """Whether, while open, it stands for all kinds of use: none of them opens, and those that are open end."""
+    lasting: bool = False
+    """Whether it goes on until it is clear: what it measures against does not come to include the change."""
+    clear_days: int = CLEAR_DAYS
     calm: bool = False
     """Whether it does not open while a risk of the account is open."""
     family: Family
@@ -89,6 +98,11 @@ class Kind:
     """What raises it, in a customer success manager's words."""
     resolution: str
     """What ends it."""
+
+    @property
+    def of_use(self) -> bool:
+        """Whether it judges use, whose members it names, or follows from it."""
+        return self.scope == "usage" or bool(self.contributors)
 
     def score(self, severity: str, evidence: float) -> float:
         """How sure an alert is, 0…20, on one scale for all kinds: about the log evidence against chance.

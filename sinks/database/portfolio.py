@@ -96,7 +96,7 @@ class PortfolioStore:
         return Stamp(facts, max([closed_ms or 0, *(last_ms for *_, last_ms in found)]))
 
     def events(self, stamp: Stamp) -> Events:
-        """The facts in the columns of event files, in order of arrival, and the segments of the accounts.
+        """The facts in the columns of event files, in order of arrival, and the segments; none of accounts for tests.
 
         Only weeks in which there are more or fewer than before are read.
         """
@@ -108,18 +108,21 @@ class PortfolioStore:
                 else _read(connection, *week)
                 for week, count in stamp.facts.items()
             }
-            found = connection.execute(select(known.account_id, known.segment).order_by(known.account_id)).all()
+            query = select(known.account_id, known.segment, known.life).order_by(known.account_id)
+            found = connection.execute(query).all()
+        tests = pa.array([row.account_id for row in found if row.life == "test"], pa.string())
         segments = pa.table(
             {"account_id": [row.account_id for row in found], "segment": [row.segment for row in found]},
             schema=pa.schema([("account_id", pa.string()), ("segment", pa.string())]),
         )
         billing, tickets, signals = (self._of_topic(topic) for topic in _COLUMNS)
-        return Events(billing, tickets, signals, segments)
+        return Events(billing, tickets, signals, segments).without(tests)
 
     def bands(self) -> dict[str, str]:
-        """Band of each account as of its last closed day."""
+        """Band of each account that is judged, as of its last closed day."""
         known = tables.accounts.c
-        query = select(known.account_id, known.band).where(known.band.is_not(None))
+        judged = func.coalesce(known.life, "").not_in(("ended", "test"))
+        query = select(known.account_id, known.band).where(known.band.is_not(None), judged)
         with self._reading() as connection:
             return {row.account_id: row.band for row in connection.execute(query)}
 

@@ -81,7 +81,7 @@ def health_rows(record: Record) -> tuple[list[tuple[Row, Row]], Row]:
     try:
         parts = [_part(record, card) for card in (record, *record.get("other_scorecards", ()))]
         cards = [(health, _history(part, health)) for part, health in parts]
-        account = _account(record) | {name: cards[0][0].get(name) for name in _NO_HEALTH}
+        account = _account(record) | {name: cards[0][0].get(name) for name in _NO_HEALTH} | {"life": record["life"]}
     except (KeyError, TypeError, AttributeError) as error:
         raise UnstorableError(Refusal.BAD_RECORD, f"{type(error).__name__}: {error}") from error
     for health, history in cards:
@@ -114,6 +114,7 @@ def command_row(record: Record) -> Row:
 
 _NO_HEALTH: Row = dict.fromkeys(
     (
+        "life",
         "scorecard",
         "score",
         "band",
@@ -163,6 +164,7 @@ def _alert(record: Record) -> Row:
         "play_id": play["id"],
         "play_title": play["title"],
         "play_due_at_ms": play["due_at"],
+        "due_at_ms": record.get("due_at"),
         "summary": record["summary"],
         "config_hash": record["config_hash"],
         "shadow": bool(record.get("shadow", False)),
@@ -231,6 +233,7 @@ def _history(record: Record, health: Row) -> Row:
         "score_before": change.get("score_before"),
     }
     context = {name: record["context"].get(name) for name in ("segment", "arr_minor", "currency")}
+    context["life"] = record["life"]
     return {name: health[name] for name in kept} | context | former | {"dimension_values": _ENCODER.encode(values)}
 
 

@@ -288,6 +288,28 @@ def test_days_in_band_run_until_the_last_closed_day_of_all_accounts(sink: Databa
     assert [tuple(row.values())[1:] for row in caps] == [("green", "risk_opened"), (None, None)]
 
 
+def test_accounts_that_are_not_judged_are_known_and_in_no_list(sink: DatabaseSink, url: str) -> None:
+    lives = {"a": "active", "b": "gone_quiet", "c": "ended", "d": "test"}
+    sink.write(batch(*(health(name, life=life) for name, life in lives.items()), topic=HEALTH))
+    sink.write(batch(*(alert(account_id=name, alert_id=f"alert of {name}") for name in lives)))
+    known = rows(url, "SELECT account_id, life FROM accounts")
+    assert {row["account_id"]: row["life"] for row in known} == lives
+    for view in ("v_accounts_at_risk", "v_scorecards", "v_red_accounts", "v_worst_accounts"):
+        assert [row["account_id"] for row in rows(url, f"SELECT * FROM {view} ORDER BY account_id")] == ["a", "b"], view
+    assert [row["life"] for row in rows(url, "SELECT * FROM v_accounts_at_risk ORDER BY account_id")] == [
+        "active",
+        "gone_quiet",
+    ]
+    for view in ("v_portfolio_daily", "v_owners"):
+        assert [row["accounts"] for row in rows(url, f"SELECT * FROM {view}")] == [2], view
+
+
+def test_an_open_alert_says_when_what_it_announces_takes_effect(sink: DatabaseSink, url: str) -> None:
+    sink.write(batch(alert(due_at=200 * DAY_MS)))
+    [opened] = rows(url, "SELECT * FROM v_open_alerts")
+    assert str(opened["due_at"]).startswith("1970-07-20")
+
+
 def test_upgrading_twice_is_upgrading_once(url: str) -> None:
     assert check(url).up_to_date
     assert upgrade(url) == check(url)

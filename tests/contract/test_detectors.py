@@ -34,6 +34,7 @@ LONGEST = {
     "before": "2,345,678.90 EUR",
     "moved": "fell",
     "causes": ": seat utilisation -64, power users -10, feature breadth -10, other -10",
+    "due": " as of 2026-12-31",
 }
 
 

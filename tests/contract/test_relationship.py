@@ -129,7 +129,7 @@ def new_team(stage: Stage) -> None:
     team_at_work(stage, 1, "d@labs.com")
     stage.pass_days(1)
     assert stage.of_kind("new_team")[0]["evidence"]["value"] == 3
-    stage.pass_days(32)
+    team_at_work(stage, 32, "a@acme.com")
 
 
 def premium_probing(stage: Stage) -> None:

@@ -17,6 +17,8 @@ from tests.support.wire import symbols
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
 SUBSCRIPTION = {"subscription_id": "s"}
+ANOTHER = {"type": "trial_started", "subscription_id": "another"}
+"""It goes on, so that the account does."""
 INVOICE = {"subscription_id": "s", "invoice_id": "i"}
 CONTACT, SUBJECT = {"contact_id": "jo"}, {"subject": "launch"}
 
@@ -36,11 +38,11 @@ SCENES: dict[str, tuple[list[dict[str, Any]], dict[str, Any] | None]] = {
         {"type": "subscription_changed", **SUBSCRIPTION, "mrr_minor_after": 900},
     ),
     "subscription_cancelled": (
-        [{"type": "subscription_cancelled", **SUBSCRIPTION}],
+        [ANOTHER, {"type": "subscription_cancelled", **SUBSCRIPTION}],
         {"type": "subscription_reactivated", **SUBSCRIPTION},
     ),
     "trial_expired": (
-        [{"type": "trial_started", **SUBSCRIPTION}, {"type": "trial_expired", **SUBSCRIPTION}],
+        [ANOTHER, {"type": "trial_started", **SUBSCRIPTION}, {"type": "trial_expired", **SUBSCRIPTION}],
         {"type": "subscription_started", **SUBSCRIPTION},
     ),
     "expansion_realised": (

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from pipeline.alerts.lifecycle import CLEAR_DAYS
 from pipeline.terms.arrays import I64, Bools
+from pipeline.terms.kind import CLEAR_DAYS
 
 Method = Callable[[I64], Bools]
 """Daily counts, one row a day, one column an account → whether the method says "down" on that day."""

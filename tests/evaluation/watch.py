@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.alerts.lifecycle import CLEAR_DAYS, EXPIRE_DAYS
+from pipeline.alerts.lifecycle import EXPIRE_DAYS
 from pipeline.detectors import DETECTORS, Detector
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.arrays import I32, I64
@@ -50,9 +50,11 @@ class Watch:
 
     def _go_on(self, row: int, view: View, finding: Finding, place: int) -> None:
         episode = self.open[row]
-        recovered = detector(self.kind).cleared(view, finding, place, episode.expected)
-        episode.clear_days = episode.clear_days + 1 if recovered else 0
-        if episode.clear_days >= CLEAR_DAYS or view.day - episode.opened_day >= EXPIRE_DAYS:
+        kind = detector(self.kind).KIND
+        clear = detector(self.kind).cleared(view, finding, place, episode.expected)
+        clear |= not (finding.raised[place] or kind.lasting) and view.day - episode.opened_day >= EXPIRE_DAYS
+        episode.clear_days = episode.clear_days + 1 if clear else 0
+        if episode.clear_days >= kind.clear_days:
             del self.open[row]
 
     def between(self, first_day: int, last_day: int) -> int:

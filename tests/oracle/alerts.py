@@ -24,6 +24,7 @@ class Finding:
     expected: float
     evidence: float
     onset: tuple[int, int, int] | None = None
+    due_at_ms: int | None = None
     points: tuple[tuple[str, float], ...] = ()
 
 
@@ -76,6 +77,7 @@ class Alerts:
             expected=finding.expected,
             evidence=finding.evidence,
             onset=finding.onset,
+            due_at_ms=finding.due_at_ms,
             points=dict(finding.points),
         )
         account.episodes[opening.kind, opening.dimension] = episode
@@ -130,6 +132,7 @@ class Alerts:
             "expected": episode.expected,
             "evidence": episode.evidence,
             "onset": episode.onset,
+            "due_at": episode.due_at_ms,
             "points": dict(episode.points),
             "shadow": self._in_shadow(episode),
             "benchmark": self.benchmark,

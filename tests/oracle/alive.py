@@ -37,7 +37,14 @@ def dormant(view: View) -> Finding | None:
     probability = alive / (alive + gone)
     if probability > 0.3 * min(1.0, 8000 / view.config.arl_days):
         return None
-    return Finding("warning", float(gap), 7 * last / x, 1 - probability)
+    onset = (view.day - gap + 1,) * 3
+    return Finding(silent_severity(view, "warning"), float(gap), 7 * last / x, 1 - probability, onset)
+
+
+def silent_severity(view: View, usual: str) -> str:
+    """Silence is worse when the renewal is near."""
+    left = view.days_to_renewal
+    return "critical" if left is not None and left <= 90 else usual
 
 
 def is_judged(view: View) -> bool:

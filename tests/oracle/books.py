@@ -168,18 +168,22 @@ class Books:
             at_ms = max(at_ms, known.as_of_ms)
         self.rules.subscription(account, event, known, at_ms)
         known.as_of_ms, known.last_type = at_ms, kind
-        known.active = kind in ACTIVATING
+        known.active, known.stops_at_ms = True, None
+        if kind in CANCELLING:
+            date = event.get("due_at") if kind == "subscription_cancelled" else None
+            known.active = date is not None and date > at_ms
+            known.stops_at_ms = date if known.active else at_ms
+            return
         if kind in {"subscription_started", "subscription_reactivated", "trial_converted"}:
             known.began_at_ms = at_ms
-        if known.active:
-            if event.get("mrr_minor_after") is not None:
-                named, currency = event.get("mrr_minor_before"), (event.get("currency") or "").upper()
-                if currency != known.currency:
-                    known.mrr_minor, known.fall = None, None
-                _fall(known, known.mrr_minor if named is None else named, event["mrr_minor_after"], at_ms)
-                known.mrr_minor, known.currency = event["mrr_minor_after"], currency
-            if event.get("seats_after") is not None:
-                known.seats = event["seats_after"]
+        if event.get("mrr_minor_after") is not None:
+            named, currency = event.get("mrr_minor_before"), (event.get("currency") or "").upper()
+            if currency != known.currency:
+                known.mrr_minor, known.fall = None, None
+            _fall(known, known.mrr_minor if named is None else named, event["mrr_minor_after"], at_ms)
+            known.mrr_minor, known.currency = event["mrr_minor_after"], currency
+        if event.get("seats_after") is not None:
+            known.seats = event["seats_after"]
 
     def _ticket(self, account: Account, event: dict[str, Any], at_ms: int, day: int) -> None:
         kind, key, priority = event["type"], event["ticket_id"], event.get("priority")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.oracle import relationship
 from tests.oracle.alerts import Finding
-from tests.oracle.alive import dormant, is_used_again
+from tests.oracle.alive import dormant, is_used_again, silent_severity
 from tests.oracle.combined import WEIGHTS, combined_evidence, fewer_speak
 from tests.oracle.identity import identity_changed, identity_is_settled
 from tests.oracle.levels import (
@@ -23,6 +23,7 @@ from tests.oracle.levels import (
     rises,
     rises_if_ripe,
 )
+from tests.oracle.life import NOBODYS
 from tests.oracle.model import HOUR_MS, Episode
 from tests.oracle.people import (
     champion_is_back,
@@ -92,7 +93,7 @@ def silence(view: View) -> Finding | None:
     evidence = -counted * math.log(1 - p)
     if counted < 7 - 1e-9 or evidence < view.log_arl:
         return None
-    return Finding("error", float(gap), 1 / p, evidence)
+    return Finding(silent_severity(view, "error"), float(gap), 1 / p, evidence, onset=(view.day - gap + 1,) * 3)
 
 
 def silence_is_clear(view: View, episode: Episode) -> bool:
@@ -130,14 +131,12 @@ def p1_open_is_clear(view: View, episode: Episode) -> bool:
 
 
 def renewal_at_risk(view: View) -> Finding | None:
-    renewal_at = (view.account.profile or {}).get("renewal_at")
-    band = view.account.band
-    if renewal_at is None or band == "green":
-        return None
-    left = view.days.of(renewal_at) - view.day
-    if not 0 <= left <= 90:
+    left, band = view.days_to_renewal, view.account.band
+    if left is None or left > 90 or band == "green":
         return None
     severity = {"red": "critical", "yellow": "error", "grey": "warning"}[band]
+    if left <= 30:
+        severity = {"warning": "error"}.get(severity, "critical")
     score = view.account.score
     evidence = 50.0 if band == "grey" or score is None else 100 - score
     return Finding(severity, float(left), 90.0, evidence)
@@ -157,7 +156,8 @@ def seat_saturation(view: View) -> Finding | None:
 
 
 def seat_saturation_is_clear(view: View, episode: Episode) -> bool:
-    return _seats_taken(view) < 0.8 * view.seats
+    users = _seats_taken(view)
+    return users < 0.8 * view.seats and users <= view.seats - 2
 
 
 def _seats_taken(view: View) -> int:
@@ -165,6 +165,11 @@ def _seats_taken(view: View) -> int:
     d = view.day
     month, before = set(range(d - 27, d + 1)), set(range(d - 83, d - 6))
     return sum(1 for active in view.people.values() if active & month and active & before)
+
+
+def won_back(view: View) -> Finding | None:
+    back = view.account.former_life == "ended" and view.account.life not in NOBODYS
+    return Finding("info", 1.0, 0.0, 1.0) if back else None
 
 
 def _falling(plan: Plan) -> Detector:
@@ -292,6 +297,7 @@ AFTER_SCORE = (
         relationship.advocacy_moment_when_calm,
         lambda view, episode: relationship.advocacy_moment(view) is None,
     ),
+    _while_it_holds("won_back", "return", "expansion", won_back),
 )
 REEVALUATED: dict[str, Callable[[View], Finding | None]] = {
     **{plan.kind: partial(falls, plan=plan) for plan in FALLING},

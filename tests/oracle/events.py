@@ -102,7 +102,7 @@ def _profile() -> SearchStrategy[dict[str, Any]]:
             "country": st.sampled_from([None, "US", " de", "nowhere"]),
             "parent_account_id": st.sampled_from([None, "acme"]),
             "renewal_at": _DAYS_OFF,
-            "status": st.just("active"),
+            "status": st.sampled_from([None, "active", "active", " Active", "trial", "paused", "churned", "test"]),
             "quota_actions": st.sampled_from([None, 0.0, 3.0, 2000.0]),
         }
     )

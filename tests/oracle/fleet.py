@@ -266,11 +266,10 @@ class FleetLog:
                 self.log.open(account, Opening(*key, family, self._days.start(day), at_ms, day), finding)
             return
         account = self._accounts[scope]
-        episode.clear_days = episode.clear_days + 1 if clear else 0
+        old = not raised and day - episode.opened_day >= 84
+        episode.clear_days = episode.clear_days + 1 if clear or old else 0
         if episode.clear_days >= 5:
-            self.log.resolve(account, episode, "recovered", at_ms)
-        elif day - episode.opened_day >= 84:
-            self.log.resolve(account, episode, "expired", at_ms)
+            self.log.resolve(account, episode, "recovered" if clear else "expired", at_ms)
         elif raised and SEVERITIES.index(finding.severity) > SEVERITIES.index(episode.severity):
             self.log.update(account, episode, finding, "worsened", at_ms)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.oracle.alerts import Alerts, Finding, Opening
+from tests.oracle.life import NOBODYS, speaks_alone
 from tests.oracle.model import Account, Episode, HealthDay, OracleConfig, Standing
 from tests.oracle.score import Total, candidate_band, definition, move_band, parts_of_change, profile_of, total
 from tests.oracle.view import View
@@ -12,9 +13,10 @@ from tests.oracle.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXPIRY_DAYS = 84
 FOLLOW_HEALTH = {"health_changed", "health_unknown", "renewal_at_risk"}
 HEALTH_KINDS = ("health_changed", "health_unknown")
+PINNED = {"gone_quiet": "red", "paused": None, "ended": "grey", "test": "grey"}
+"""Bands that do not follow the score; none: the present one."""
 
 
 def worst_risk(account: Account, config: OracleConfig) -> Episode | None:
@@ -72,14 +74,19 @@ class Judge:
         standing = view.account.standings.setdefault(name, Standing(by))
         found = total(view, by)
         band_before, held_before, change = standing.band, standing.held, None
-        if standing.by == by:
-            moved = move_band(standing, candidate_band(standing.band, found, by["bands"]))
-        else:
-            change = (standing.by["version"], by["version"], total(view, standing.by).score, found.score)
-            moved = False
+        life = view.account.life
+        score = None if life in NOBODYS else found.score
+        if view.account.former_life == "gone_quiet":
+            standing.band = "yellow"
+        if standing.by != by:
+            change = (standing.by["version"], by["version"], total(view, standing.by).score, score)
             standing.by, standing.band, standing.candidate_days = by, "grey", 0
-            move_band(standing, candidate_band("grey", found, by["bands"]))
-        standing.score = found.score
+        if life in PINNED:
+            standing.band, standing.candidate_days = PINNED[life] or standing.band, 0
+        else:
+            move_band(standing, candidate_band(standing.band, found, by["bands"]))
+        moved = change is None and life not in NOBODYS and standing.band != band_before
+        standing.score = score
         if standing.band == candidate_band("grey", found, by["bands"]):
             standing.held = found
         told_before, alert = standing.told, worst_risk(view.account, self._config()) if by["bands"]["cap"] else None
@@ -90,7 +97,7 @@ class Judge:
             self._follow_band(view, name, moved, band_before, (held_before, found))
         return HealthDay(
             day=view.day,
-            score=found.score,
+            score=score,
             band=standing.told,
             coverage=found.coverage,
             dimensions=found.dimensions,
@@ -116,9 +123,6 @@ class Judge:
         changed = account.episodes.get(("health_changed", name))
         unknown = account.episodes.get(("health_unknown", name))
         if not moved:
-            for episode in (changed, unknown):
-                if episode and view.day - episode.opened_day >= EXPIRY_DAYS:
-                    log.resolve(account, episode, "expired", at_ms)
             return
         order = ("red", "yellow", "green")
         band = standing.band
@@ -142,7 +146,7 @@ class Judge:
             return
         if band == "grey":
             self._open(view, "health_unknown", name, "data_quality", finding)
-        elif worse and not changed:
+        elif worse and not changed and not speaks_alone(account):
             self._open(view, "health_changed", name, "risk", finding)
 
     def _open(self, view: View, kind: str, dimension: str, family: str, finding: Finding) -> None:

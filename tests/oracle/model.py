@@ -51,6 +51,7 @@ class OracleConfig:
     """First and last day, segment, country."""
     p1_sla_hours: int = 24
     stage_days: tuple[tuple[str, int], ...] = ()
+    test_accounts: bool = False
     enabled_kinds: tuple[str, ...] = ("advocacy_moment",)
     disabled_kinds: tuple[str, ...] = ()
     shadow_kinds: tuple[str, ...] = ()
@@ -78,6 +79,8 @@ class Subscription:
     seats: int | None = None
     last_type: str | None = None
     began_at_ms: int | None = None
+    stops_at_ms: int | None = None
+    """When it is over, once it was cancelled or has expired."""
     currency: str = ""
     fall: tuple[int, int] | None = None
     """What revenue fell from and when, until it is back."""
@@ -168,6 +171,7 @@ class Episode:
     revision: int = 1
     clear_days: int = 0
     onset: tuple[int, int, int] | None = None
+    due_at_ms: int | None = None
     points: dict[str, float] = field(default_factory=dict)
     """Of a scorecard's alert: each criterion's part in the difference of two scores."""
 
@@ -273,5 +277,10 @@ class Account:
     earliest_amended_day: int | None = None
     episodes: dict[tuple[str, str], Episode] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)
+    life: str = "active"
+    """As of the last close, or of the present one once that is decided."""
+    former_life: str = "active"
+    back_ms: int = -1
+    """End of the day on which it was last judged again."""
     band: str = "grey"
     score: float | None = None

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tests.oracle.ageing import steps, still_silent
 from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.books import Books
 from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
 from tests.oracle.fleet import ID_KINDS, PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
 from tests.oracle.identity import may_have_moved
-from tests.oracle.judge import EXPIRY_DAYS, HEALTH_KINDS, Judge
+from tests.oracle.judge import HEALTH_KINDS, Judge
+from tests.oracle.life import ALONE, NOBODYS, OF_USE, life_of, speaks_alone, status_of
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
 from tests.oracle.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-CLEAR_DAYS = 5
+CLEAR_DAYS, EXPIRY_DAYS = 5, 84
+LASTING = {
+    "silence": 5,
+    "dormant": 5,
+    "single_user_dependence": 5,
+    "seat_saturation": 28,
+    "quota_burn": 5,
+    "renewal_at_risk": 1,
+}
+"""Kinds that end when they are clear only, after so many days."""
 REST_DAYS = 400
 DAILY = {each.kind for each in (*BEFORE_SCORE, *AFTER_SCORE)} | set(HEALTH_KINDS)
 
@@ -42,6 +54,8 @@ class Oracle:
         self._books = Books(self.config, self._log)
         self._judge = Judge(lambda: self.config, self._log)
         self.health, self.verdicts = self._judge.health, self._judge.verdicts
+        self.lives: dict[tuple[str, int], str] = {}
+        """By account and day."""
         self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in TOPICS}
         self._newest_ms: dict[str, int | None] = dict.fromkeys(TOPICS)
         self._applied_ids: dict[tuple[str, str, str], int] = {}
@@ -173,7 +187,14 @@ class Oracle:
         since = event.get("updated_at") if event.get("lifecycle_stage") is not None else None
         if known is not None and known.get("lifecycle_stage") == event.get("lifecycle_stage"):
             since = known["stage_since"]
-        account.profile = event | {"stage_since": since}
+        account.profile, former = event | {"stage_since": since}, status_of(account)
+        account.profile["status_since"] = event.get("updated_at")
+        if known is not None and status_of(account) == former:
+            account.profile["status_since"] = known["status_since"]
+        elif former == "paused" and known is not None:
+            paused, until = known["status_since"], event.get("updated_at")
+            if paused is not None and until is not None:
+                account.shutdowns[paused] = (until, until)
 
     # Closing a day
 
@@ -185,7 +206,10 @@ class Oracle:
             return True
         if not self.fleet.covered(self.open_day - 1):
             return False
-        views = [self._view(account, self.open_day) for account in self.accounts.values()]
+        for account in self.accounts.values():
+            if not self._rests(account, self.open_day):
+                self._live(account, self.open_day)
+        views = [self._view(each, self.open_day) for each in self.accounts.values() if each.life not in NOBODYS]
         seen = observed(views)
         peopled = [view for view in views if view.users_active(self.open_day - 27, self.open_day) >= 3]
         renamed = sum(may_have_moved(view) for view in views)
@@ -212,8 +236,34 @@ class Oracle:
     def _rests(self, account: Account, day: int) -> bool:
         return day - account.heard_day > REST_DAYS
 
-    def _close_account(self, account: Account, day: int) -> None:
+    def _live(self, account: Account, day: int) -> None:
+        """Let subscriptions end, judge amended days again, and decide what the account is."""
+        end_ms = self.days.end(day)
+        for each in account.subscriptions.values():
+            if each.stops_at_ms is not None and each.stops_at_ms <= end_ms:
+                each.active = False
         self._reevaluate(account, day)
+        account.former_life = account.life
+        account.life = life_of(account, end_ms, self.config)
+        if account.life in {"active", "onboarding"} and self._goes_quiet(account, day):
+            account.life = "gone_quiet"
+        if account.former_life in NOBODYS and account.life not in NOBODYS:
+            account.back_ms = end_ms
+        self.lives[account.account_id, day] = account.life
+
+    def _goes_quiet(self, account: Account, day: int) -> bool:
+        """Tell whether an alert that says so opens today, by what is open before."""
+        if self.fleet.inhibitor(account, day) is not None:
+            return False
+        for detector in BEFORE_SCORE:
+            if detector.kind not in ALONE or detector.kind in self.config.disabled_kinds:
+                continue
+            held_back = any(kind in detector.yields_to for kind, _ in account.episodes)
+            if not held_back and detector.raises(self._view(account, day)) is not None:
+                return True
+        return False
+
+    def _close_account(self, account: Account, day: int) -> None:
         view = self._view(account, day)
         if self._rests(account, day):
             self._log.benchmark = self.fleet.benchmark(view)
@@ -223,8 +273,16 @@ class Oracle:
             return
         self._log.benchmark = self.fleet.benchmark(view)
         self._books.rules.expire(account, day, view.end_ms)
+        if account.life in NOBODYS:
+            self._judge.judge(view)
+            self._log.benchmark = None
+            return
         for detector in BEFORE_SCORE:
             self._evaluate(view, detector)
+        if speaks_alone(account):
+            for episode in list(account.episodes.values()):
+                if episode.kind in OF_USE and episode.kind not in ALONE:
+                    self._log.resolve(account, episode, "inhibited", view.end_ms)
         self._raise_overdue(view)
         self._books.relations.overdue(account, day, view.end_ms)
         self._judge.judge(view)
@@ -246,7 +304,7 @@ class Oracle:
             if finding is None:
                 self._log.retract(account, episode, at_ms)
             elif _differs(finding, episode):
-                self._log.update(account, episode, finding, "late_data", at_ms)
+                self._log.update(account, episode, replace(finding, severity=episode.severity), "late_data", at_ms)
 
     def _evaluate(self, view: View, detector: Detector) -> None:
         account, day = view.account, view.day
@@ -259,6 +317,8 @@ class Oracle:
             by = self.fleet.inhibitor(account, day) if usage else None
             if by is None and detector.kind in ID_KINDS and self.fleet.ids_change():
                 by = "fleet"
+            if by is None and detector.kind in OF_USE and (account.life == "paused" or speaks_alone(account)):
+                by = "account"
             if by is None and any(kind in detector.yields_to for kind, _ in account.episodes):
                 by = "account"
             if by is not None:
@@ -266,20 +326,25 @@ class Oracle:
             else:
                 self._open(view, detector.kind, detector.dimension, detector.family, finding)
             return
-        episode.clear_days = episode.clear_days + 1 if detector.is_clear(view, episode) else 0
+        finding, clear = detector.raises(view), detector.is_clear(view, episode)
+        fades = detector.kind not in LASTING and day - episode.opened_day >= EXPIRY_DAYS
+        episode.clear_days = episode.clear_days + 1 if clear or (fades and finding is None) else 0
         follows_health = detector.kind == "renewal_at_risk"
-        if episode.clear_days >= (1 if follows_health else CLEAR_DAYS):
-            self._log.resolve(account, episode, "recovered", view.end_ms)
-        elif day - episode.opened_day >= EXPIRY_DAYS:
-            self._log.resolve(account, episode, "expired", view.end_ms)
-        else:
-            finding = detector.raises(view)
-            rise = SEVERITIES.index(finding.severity) - SEVERITIES.index(episode.severity) if finding else 0
-            if finding and rise > 0:
-                self._log.update(account, episode, finding, "worsened", view.end_ms)
-            elif finding and rise < 0 and follows_health:
-                episode.severity = finding.severity
-                self._log.update(account, episode, finding, "recovered", view.end_ms)
+        if episode.clear_days >= LASTING.get(detector.kind, CLEAR_DAYS):
+            self._log.resolve(account, episode, "recovered" if clear else "expired", view.end_ms)
+            return
+        if finding is None and detector.kind in ALONE and not clear:
+            finding = still_silent(view, episode)
+        if finding is None:
+            return
+        rise = SEVERITIES.index(finding.severity) - SEVERITIES.index(episode.severity)
+        if rise > 0:
+            self._log.update(account, episode, finding, "worsened", view.end_ms)
+        elif rise < 0 and follows_health:
+            episode.severity = finding.severity
+            self._log.update(account, episode, finding, "recovered", view.end_ms)
+        elif steps(detector.kind, finding.observed) != steps(detector.kind, episode.observed):
+            self._log.update(account, episode, finding, "detected", view.end_ms)
 
     def _open(self, view: View, kind: str, dimension: str, family: str, finding: Finding) -> None:
         starts_at_ms = self.days.start(view.day)
@@ -295,7 +360,7 @@ class Oracle:
             if ("invoice_overdue", key) in account.episodes:
                 continue
             paid_at = invoice.paid_at_ms
-            starts_at = due_at if paid_at is None else max(due_at, paid_at + 1)
+            starts_at = max(account.back_ms, due_at if paid_at is None else max(due_at, paid_at + 1))
             amount = float(invoice.left_minor())
             finding = Finding("error", amount, 0.0, (view.end_ms - due_at) / DAY_MS)
             opening = Opening("invoice_overdue", key, "risk", starts_at, view.end_ms, view.day)

@@ -158,7 +158,7 @@ class Relations:
             if (alert, key) in account.episodes:
                 continue
             ended = account.ended_at_ms.get((alert, key), -1)
-            starts_at = max(goal.due_at_ms, goal.planned_ms, ended + 1)
+            starts_at = max(goal.due_at_ms, goal.planned_ms, ended + 1, account.back_ms)
             days = (end_ms - goal.due_at_ms) / DAY_MS
             self._rules.open_at_close(account, alert, key, starts_at, Finding("warning", days, 0.0, days), day, end_ms)
 

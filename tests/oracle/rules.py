@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
+from tests.oracle.life import FOLLOWING, NOBODYS, OF_USE
 from tests.oracle.model import DAY_MS
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Rules:
 
     def begin(self, account: Account, kind: str, key: str, finding: Finding, at_ms: int, *, again: bool) -> None:
         """Raise, unless it ended at that time or later; while it is open, `again` updates it."""
+        if account.life in NOBODYS or at_ms < account.back_ms:
+            return
         if at_ms <= account.ended_at_ms.get((kind, key), -1):
             return
         episode = account.episodes.get((kind, key))
@@ -74,12 +77,21 @@ class Rules:
     def expire(self, account: Account, day: int, at_ms: int) -> None:
         """Resolve what has been open for too long at the close of a day."""
         for episode in list(account.episodes.values()):
+            if account.life in NOBODYS:
+                self._alerts.resolve(account, episode, "ended", at_ms)
+                continue
             bought = account.expanded_ms is not None and episode.starts_at_ms <= account.expanded_ms
             if bought and episode.family == "expansion" and episode.kind != "expansion_realised":
                 self._alerts.resolve(account, episode, "realised", at_ms)
                 continue
+            if account.life == "paused" and episode.kind in OF_USE and episode.kind not in FOLLOWING:
+                self._alerts.resolve(account, episode, "inhibited", at_ms)
+                continue
             most = ENDS_BY_ITSELF.get(episode.kind)
-            if most is not None and day - episode.opened_day >= most:
+            from_day = episode.opened_day
+            if episode.due_at_ms is not None:
+                from_day = max(from_day, self._days.of(episode.due_at_ms))
+            if most is not None and day - from_day >= most:
                 self._alerts.resolve(account, episode, "expired", at_ms)
 
     # Billing
@@ -97,14 +109,19 @@ class Rules:
                 # The plan was changed.
                 self._goes_on(account, key, at_ms)
                 return
-            self._begin_once(account, "subscription_cancelled", key, ("critical", 0.0, float(before or 0), 1.0), at_ms)
+            date = event.get("due_at")
+            date = date if date is not None and date > at_ms else None
+            finding = Finding("critical", 0.0, float(before or 0), 1.0, due_at_ms=date)
+            self.begin(account, "subscription_cancelled", key, finding, at_ms, again=False)
         elif event["type"] == "trial_expired":
             self._begin_once(account, "trial_expired", key, ("warning", 0.0, float(before or 0), 1.0), at_ms)
         else:
             self._goes_on(account, key, at_ms)
             if event["type"] in {"subscription_started", "subscription_reactivated", "trial_converted"}:
                 for name, each in others:
-                    if each.last_type == "subscription_cancelled" and _within_a_day(each.as_of_ms, at_ms):
+                    if each.last_type != "subscription_cancelled" or each.stops_at_ms is None:
+                        continue
+                    if each.as_of_ms - DAY_MS <= at_ms <= each.stops_at_ms + DAY_MS:
                         self._goes_on(account, name, max(at_ms, each.as_of_ms))
             if event.get("mrr_minor_after") is not None:
                 self._revenue(account, key, before, event["mrr_minor_after"], at_ms)

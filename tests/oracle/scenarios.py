@@ -46,6 +46,8 @@ class AccountPlan:
     """Domain of four users who come with the change and use a feature of their own."""
     roles: str | None = None
     """How roles are told: "always", "seldom", "renamed" with the change, "mixed up" now and then, or never."""
+    status: str | None = None
+    """What the profile calls the account for some weeks from the change on."""
     people: bool = False
     """Whether contacts, plans, reviews and prices are known and change."""
 
@@ -300,7 +302,8 @@ def _people(player: _Player, account: str, plan: AccountPlan, day: int) -> None:
         player.send(BILLING, account, player.at(day), subscription_id="s", **fields)
     if player.chance(0.004):
         kind = player.pick(["subscription_cancelled", "subscription_reactivated"])
-        player.send(BILLING, account, player.at(day), type=kind, subscription_id="s", currency="EUR")
+        due_at = player.pick([None, player.at(day + 12)])
+        player.send(BILLING, account, player.at(day), type=kind, subscription_id="s", currency="EUR", due_at=due_at)
 
 
 def _billing(player: _Player, account: str, plan: AccountPlan, day: int) -> None:
@@ -331,7 +334,8 @@ def _billing(player: _Player, account: str, plan: AccountPlan, day: int) -> None
 
 def _profile(player: _Player, account: str, plan: AccountPlan) -> None:
     renewal_at = None if plan.renewal_day is None else player.at(plan.renewal_day)
-    for day in (plan.first_day, plan.change_day):
+    statuses = {plan.first_day: "active", plan.change_day: plan.status or "active", plan.change_day + 24: "active"}
+    for day, status in statuses.items():
         player.send(
             PROFILES,
             account,
@@ -343,7 +347,7 @@ def _profile(player: _Player, account: str, plan: AccountPlan) -> None:
             owner="ann",
             touch_model=("digital", "high_touch", None)[plan.power_users % 3],
             renewal_at=renewal_at,
-            status="active",
+            status=status,
             segment=plan.segment,
             country=plan.country,
             parent_account_id=plan.parent,

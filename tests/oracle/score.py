@@ -362,7 +362,8 @@ def move_band(standing: Standing, candidate: str) -> bool:
         standing.candidate_days += 1
     else:
         standing.candidate, standing.candidate_days = candidate, 1
-    if "grey" in {standing.band, candidate} or standing.candidate_days >= standing.by["bands"]["hold_days"]:
+    days = 84 if candidate == "grey" else standing.by["bands"]["hold_days"]
+    if standing.band == "grey" or standing.candidate_days >= days:
         standing.band, standing.candidate_days = candidate, 0
         return True
     return False

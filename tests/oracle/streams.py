@@ -216,6 +216,7 @@ _PLANS = st.builds(
     stage=st.sampled_from([None, "onboarding"]),
     quota=st.sampled_from([None, 100.0, 400.0, 1000.0]),
     people=st.booleans(),
+    status=st.sampled_from([None, None, None, None, "paused", "churned", "internal"]),
     roles=st.sampled_from(["always", "always", "seldom", "renamed", "mixed up", None]),
     joiners=st.sampled_from([None, "here", "there"]),
 )
@@ -241,6 +242,7 @@ def long_cases(draw: DrawFn, accounts: int = 3, days: int = 150) -> Case:
         shutdowns=draw(st.sampled_from([(), (PLANNED,)])),
         basic_drop_pct=draw(st.sampled_from([0.0, 35.0])),
         basic_min_actions=draw(st.sampled_from([0.0, 20.0])),
+        test_accounts=draw(st.booleans()),
     )
     plans = draw(st.lists(_PLANS, min_size=1, max_size=accounts))
     noise = Noise(

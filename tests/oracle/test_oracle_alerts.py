@@ -124,14 +124,14 @@ def test_a_p1_ticket_is_raised_after_exactly_a_day() -> None:
     assert story.alerts("p1_open")[1]["ends_at"] == story.start(6)
 
 
-def test_an_open_p1_ticket_expires_after_84_days_and_is_raised_again_on_the_next() -> None:
+def test_an_open_p1_ticket_is_one_alert_that_tells_of_its_days_at_some_of_them() -> None:
     story = Story()
     story.ticket(0, "opened", hour=0, priority="p1")
-    story.close(85)
-    opened, expired, again = story.alerts("p1_open")
-    assert (expired["transition_reason"], expired["ends_at"]) == ("expired", story.start(85))
-    assert (again["starts_at"], again["revision"]) == (story.start(85), 1)
-    assert again["alert_id"] != opened["alert_id"]
+    story.close(185)
+    told = story.alerts("p1_open")
+    assert len({alert["alert_id"] for alert in told}) == 1
+    assert [alert["observed"] / 24 for alert in told] == [1, 7, 14, 30, 60, 90, 180]
+    assert {alert["status"] for alert in told} == {"firing"}
 
 
 def test_failed_payments_worsen_and_the_payment_resolves_them() -> None:

@@ -38,7 +38,8 @@ def test_the_score_weighs_the_dimensions_that_are_there() -> None:
 
 def test_a_band_moves_on_the_third_day_of_the_same_candidate() -> None:
     story = well_served(cap=False)
-    story.bill(1, "subscription_cancelled")
+    story.bill(1, "payment_failed")
+    story.bill(1, "invoice_overdue")
     story.close(3)
     bands = [entry.band for entry in story.oracle.health[ACCOUNT]]
     assert bands == ["green", "green", "green", "yellow"]
@@ -46,7 +47,7 @@ def test_a_band_moves_on_the_third_day_of_the_same_candidate() -> None:
     # (4 + 5 + 3 + 2/3) / 14 = 90.5 on day 0, which was the last to call for green; since then billing is 0.
     assert (moved["severity"], moved["observed"], moved["expected"]) == ("warning", 54.8, 90.5)
     assert {name: round(points, 1) for name, points in moved["points"].items() if points} == {"billing": -35.7}
-    story.bill(4, "subscription_reactivated")
+    story.bill(4, "invoice_paid")
     story.close(6)
     assert [(a["status"], a["severity"], a["transition_reason"]) for a in story.alerts("health_changed")] == [
         ("firing", "warning", "detected"),
@@ -69,15 +70,16 @@ def test_an_open_alert_caps_the_band_on_its_day_and_no_longer() -> None:
     story = well_served(cap=True)
     story.signal(1, "risk_raised")
     story.close(1)
-    story.bill(2, "subscription_cancelled")
+    for kind in ("payment_failed", "payment_failed", "payment_failed", "invoice_overdue"):
+        story.bill(2, kind)
     story.close(4)
     story.signal(5, "risk_cleared")
-    story.bill(5, "subscription_reactivated")
+    story.bill(5, "invoice_paid")
     story.close(5)
     health = story.oracle.health[ACCOUNT]
     told = [(entry.band, (entry.capped_by or [None])[0]) for entry in health]
-    cancelled = ("red", "subscription_cancelled")
-    assert told == [("green", None), ("yellow", "risk_opened"), *[cancelled] * 3, ("yellow", None)]
+    unpaid = ("red", "payment_failed")
+    assert told == [("green", None), ("yellow", "risk_opened"), *[unpaid] * 3, ("yellow", None)]
     # The score fell on day 2, so that it is yellow by itself from day 4 until it has been green for three days.
     assert len(story.alerts("health_changed")) == 1
 

@@ -12,6 +12,7 @@ import holidays
 
 from tests.oracle.days import EPOCH
 from tests.oracle.level import Level, base_days, learn, weekday
+from tests.oracle.life import status_of
 from tests.oracle.successions import Succession, people, successions
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ class View:
 
     def is_shut(self, day: int) -> bool:
         """Tell whether nothing is expected on the day."""
+        if status_of(self.account) == "paused" and self.account.profile is not None:
+            since = self.account.profile["status_since"]
+            if since is not None and self.days.of(since) <= day:
+                return True
         for start_ms, (end_ms, _) in self.account.shutdowns.items():
             if start_ms < end_ms and self.days.of(start_ms) <= day <= self.days.of(end_ms - 1):
                 return True
@@ -122,6 +127,13 @@ class View:
         if self.is_holiday(day):
             factor *= min(factors) / factors[weekday(day)]
         return factor
+
+    @property
+    def days_to_renewal(self) -> int | None:
+        """Days until the renewal, if it is to come."""
+        renewal_at = (self.account.profile or {}).get("renewal_at")
+        left = -1 if renewal_at is None else self.days.of(renewal_at) - self.day
+        return left if left >= 0 else None
 
     @property
     def prior_daily_actions(self) -> float:

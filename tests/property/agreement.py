@@ -26,7 +26,7 @@ from tests.oracle.streams import Log
 
 COMPARED = (
     "alert_id", "revision", "account_id", "family", "kind", "dimension", "severity", "status", "transition_reason",
-    "starts_at", "ends_at", "detected_at", "updated_at", "shadow", "benchmark",
+    "starts_at", "ends_at", "detected_at", "updated_at", "shadow", "benchmark", "due_at",
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ def engine_config(config: OracleConfig) -> EngineConfig:
         stage_days=config.stage_days,
         enabled_kinds=config.enabled_kinds,
         disabled_kinds=config.disabled_kinds,
+        test_accounts=config.test_accounts,
     )
 
 
@@ -173,6 +174,7 @@ def assert_same_health(oracle: Oracle, records: Iterable[dict[str, Any]]) -> Non
         parts = [record, *record["other_scorecards"]]
         names = [part["scorecard"] for part in parts]
         assert sorted(names) == sorted(name for who, at, name in oracle.verdicts if (who, at) == (account_id, day))
+        assert record["life"] == oracle.lives[account_id, day]
         for part in parts:
             _assert_same_card(oracle.verdicts[account_id, day, part["scorecard"]], part)
             published.add((account_id, day, part["scorecard"]))

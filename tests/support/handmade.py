@@ -18,6 +18,7 @@ from pipeline.evidence.successions import People
 from pipeline.evidence.view import View
 from pipeline.scorecards.bands import GREEN
 from pipeline.state.accounts import COUNTS, SUMMARIES
+from pipeline.state.life import ENDED
 from pipeline.state.members import Members, mark_day
 from pipeline.state.panes import RING
 from pipeline.state.state import State
@@ -138,6 +139,7 @@ def varied_world() -> World:
         "new_teams": (1, 1),
         "probed_features": (1, 2),
         "delight_ms": (5, (TODAY - 2) * day_ms),
+        "life": (3, ENDED),
     }
     for column, (row, value) in known.items():
         getattr(world.accounts, column)[row] = value

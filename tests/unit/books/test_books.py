@@ -52,7 +52,7 @@ def signal_event(kind: str, at_ms: int, **fields: Any) -> dict[str, Any]:
 
 
 def profile(book: Book, updated_at: int | None, **fields: Any) -> None:
-    apply_profile(book, blank("account.profiles", updated_at=updated_at, **fields))
+    apply_profile(book, blank("account.profiles", updated_at=updated_at, **fields), 9)
 
 
 def summarised(book: Book) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def since(*profiles: tuple[str | None, int | None]) -> int | None:
     """Since when the stage lasts after these profiles, each with its stage and `updated_at`."""
     book = Book()
     for stage, updated_at in profiles:
-        apply_profile(book, blank(PROFILES, lifecycle_stage=stage, updated_at=updated_at))
+        apply_profile(book, blank(PROFILES, lifecycle_stage=stage, updated_at=updated_at), 9)
     assert book.profile is not None
     return book.profile.stage_since_ms
 
@@ -45,7 +45,7 @@ def test_a_stage_lasts_since_the_profile_that_brought_it(
 
 def test_the_context_shows_since_when_once_the_day_is_closed() -> None:
     book = Book()
-    apply_profile(book, blank(PROFILES, lifecycle_stage="adoption", updated_at=7))
+    apply_profile(book, blank(PROFILES, lifecycle_stage="adoption", updated_at=7), 9)
     context = context_of(book, 3)
     assert (context.lifecycle_stage, context.stage_since_ms) == ("adoption", 7)
 

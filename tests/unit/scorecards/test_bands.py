@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.scorecards.bands import GREEN, GREY, NAMES, RED, YELLOW, BandRule, BandState, move
+from pipeline.scorecards.bands import GREEN, GREY, GREY_DAYS, NAMES, RED, YELLOW, BandRule, BandState, move
 
 KNOWN, LITTLE = 1.0, 0.39
 
@@ -57,8 +57,8 @@ def test_a_first_judgement_counts_at_once() -> None:
 
 @pytest.mark.parametrize("start", [RED, YELLOW, GREEN])
 @pytest.mark.parametrize("day", [(80.0, LITTLE), (np.nan, KNOWN)])
-def test_a_fall_to_grey_counts_at_once(start: int, day: tuple[float, float]) -> None:
-    assert walk(start, [day]) == ["grey"]
+def test_a_band_is_held_for_as_long_as_anything_is_remembered(start: int, day: tuple[float, float]) -> None:
+    assert walk(start, [day] * (GREY_DAYS + 1))[-3:] == [NAMES[start], "grey", "grey"]
 
 
 def test_enough_coverage_is_enough() -> None:
@@ -79,9 +79,16 @@ def test_another_candidate_begins_the_wait_anew() -> None:
     assert walk(GREEN, [(score, KNOWN) for score in scores]) == ["green"] * 4 + ["red"]
 
 
-def test_a_fall_to_grey_forgets_the_candidate() -> None:
-    days = [(50.0, KNOWN), (50.0, KNOWN), (50.0, LITTLE), (80.0, KNOWN), (50.0, KNOWN)]
-    assert walk(GREEN, days) == ["green", "green", "grey", "green", "green"]
+def test_a_day_without_a_judgement_begins_the_wait_anew() -> None:
+    days = [(50.0, KNOWN), (50.0, KNOWN), (50.0, LITTLE), (50.0, KNOWN), (50.0, KNOWN), (50.0, KNOWN)]
+    assert walk(GREEN, days) == ["green"] * 5 + ["yellow"]
+
+
+def test_a_band_that_does_not_follow_the_score_is_taken_at_once() -> None:
+    state = BandState(*(np.array(values, dtype=np.uint8) for values in ([GREEN, GREEN], [YELLOW, YELLOW], [2, 2])))
+    pinned = np.array([True, False]), np.array([RED, RED], dtype=np.uint8)
+    after = move(state, np.array([90.0, 50.0]), np.array([KNOWN, KNOWN]), pinned=pinned)
+    assert (after.band.tolist(), after.candidate_days.tolist()) == ([RED, YELLOW], [0, 0])
 
 
 def test_accounts_move_independently() -> None:

@@ -41,6 +41,11 @@ class Days(Partition):
         event = {"account_id": "acme", "event_id": f"n{self.offsets[topic]}"} | dict.fromkeys(TIMES, at_ms) | fields
         self.take(topic, [event], at_ms)
 
+    def owe(self, day: int) -> None:
+        """Nothing is left of the dimension billing."""
+        for kind in ("payment_failed", "invoice_overdue"):
+            self.send(BILLING, day, type=kind, invoice_id="i", currency="EUR")
+
     def close(self, day: int) -> None:
         """Let time pass until the day is just closed."""
         self.tick((FIRST_DAY + day + 1) * DAY_MS + 3_600_000)
@@ -74,7 +79,7 @@ def test_each_scorecard_has_a_band_and_alerts_of_its_own() -> None:
     assert (days.last["scorecard"], days.last["band"]) == ("default", "green")
     [other] = days.last["other_scorecards"]
     assert (other["scorecard"], other["score"], other["band"], other["coverage"]) == ("trial", 100.0, "green", 1.0)
-    days.send(BILLING, 1, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.owe(1)
     days.close(3)
     # trial: (1 + 0) / 2; default: (4 + 0 + 3 + 2/3) / 14
     moved = [(a["dimension"], a["signal"]["observed"]) for a in days.outcome.alerts if a["kind"] == "health_changed"]
@@ -134,7 +139,7 @@ def test_the_same_version_after_a_restart_is_no_change() -> None:
 
 def test_an_alert_that_the_new_version_would_not_raise_is_withdrawn_as_a_change_of_settings() -> None:
     days = healthy(EngineConfig(scorecards=(TRIAL,), health_scorecards=("trial",)))
-    days.send(BILLING, 1, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.owe(1)
     days.close(3)
     lenient = msgspec.structs.replace(TRIAL, version=2, criteria=(Criterion("support", 5), Criterion("billing", 1)))
     days.restart(EngineConfig(scorecards=(lenient,), health_scorecards=("trial",)))
@@ -148,7 +153,7 @@ def test_an_alert_that_the_new_version_would_not_raise_is_withdrawn_as_a_change_
 
 def test_an_alert_on_an_account_that_the_new_version_cannot_judge_is_withdrawn() -> None:
     days = healthy(EngineConfig(scorecards=(TRIAL,), health_scorecards=("trial",)))
-    days.send(BILLING, 1, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.owe(1)
     days.close(3)
     blind = Scorecard("trial", 2, (Criterion("milestones", 1),), BandRule(cap=False))
     days.restart(EngineConfig(scorecards=(blind,), health_scorecards=("trial",)))
@@ -162,10 +167,10 @@ def test_an_account_that_the_new_version_can_judge_again_is_not_unknown_any_more
     days = Days(EngineConfig(scorecards=(mood,), health_scorecards=("mood",)))
     days.send(SIGNALS, 0, type="pulse", score=5.0, scale=5.0, expires_at=(FIRST_DAY + 2) * DAY_MS)
     days.send(TICKETS, 0, ticket_id="t", type="commented", priority="p3")
-    days.close(3)
+    days.close(90)
     seeing = msgspec.structs.replace(mood, version=2, criteria=(Criterion("support", 1),))
     days.restart(EngineConfig(scorecards=(seeing,), health_scorecards=("mood",)))
-    days.close(4)
+    days.close(91)
     assert (days.last["previous_band"], days.last["band"]) == ("grey", "green")
     assert days.told() == [
         ("health_unknown", "mood", "firing", "detected"),
@@ -218,11 +223,11 @@ def test_the_first_profile_that_matches_chooses_scorecards_and_expectations() ->
 def test_what_is_in_shadow_is_marked_in_every_record() -> None:
     shadow = msgspec.structs.replace(TRIAL, shadow=True)
     config = EngineConfig(
-        scorecards=(shadow,), health_scorecards=("trial", "default"), shadow_kinds=("subscription_cancelled",)
+        scorecards=(shadow,), health_scorecards=("trial", "default"), shadow_kinds=("payment_failed",)
     )
     days = healthy(config)
     assert days.last["scorecard"] == "default"
-    days.send(BILLING, 1, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.owe(1)
     days.close(3)
     marked = {(a["kind"], a["dimension"]) for a in days.outcome.alerts if a["shadow"]}
     assert ("health_changed", "trial") in marked
@@ -337,7 +342,7 @@ def test_a_fall_says_from_which_score_and_by_how_much_each_criterion_moved_it() 
     days.send(TICKETS, 2, ticket_id="u", type="opened", priority="p1")
     days.close(2)
     days.send(SIGNALS, 3, type="meeting_held")
-    days.send(BILLING, 3, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.owe(3)
     days.close(5)
     [alert] = [alert for alert in days.alerts if alert["kind"] == "health_changed"]
     # Held on day 1: (4 + 5 + 3 · ¾ + 2/3) / 14; now: (4 · ¾ + 0 + 0 + 4/3) / 14
@@ -366,7 +371,7 @@ def test_a_criterion_that_came_or_went_has_its_own_part() -> None:
 def test_a_rise_within_an_open_alert_is_told_as_one() -> None:
     free = msgspec.structs.replace(SERVED, bands=BandRule(cap=False, hold_days=1))
     days = healthy(EngineConfig(scorecards=(free,)))
-    days.send(BILLING, 1, type="subscription_cancelled", subscription_id="s", currency="EUR")
+    days.owe(1)
     days.send(SIGNALS, 1, type="pulse", score=1.0, scale=5.0, author="ann")
     days.close(1)
     days.send(SIGNALS, 2, type="pulse", score=5.0, scale=5.0, author="ann")

@@ -103,6 +103,7 @@ def health(account_id: str = "acme", day: int = 100, **changes: Any) -> dict[str
         "account_id": account_id,
         "as_of": (day + 1) * DAY_MS,
         "day": day,
+        "life": "active",
         "scorecard": "default",
         "version": 1,
         "score": 38.5,

@@ -37,6 +37,7 @@ def url(tmp_path: Path) -> str:
                 previous_band="grey",
                 band="grey",
                 score=None,
+                life="ended",
                 monitorability=None,
                 provisional=True,
             ),
@@ -85,6 +86,7 @@ def test_a_person_sees_score_dimensions_evidence_owner_and_next_step(url: str) -
         "tickets flat",
         "Call the champion (usage-review)",
         "owner csm-17",
+        "life active",
         "stage adoption since 1970-02-10",
         "ARR 48,000 EUR",
     ):
@@ -119,6 +121,7 @@ def test_a_capped_band_names_its_alert(url: str) -> None:
 def test_grey_is_said_to_be_no_judgement(url: str) -> None:
     text = shown(explain(url, "zenith"))
     assert "cannot be judged" in text
+    assert "life ended" in text
     assert "grey since the beginning" in text
     assert "provisional" in text
     assert "0 open alerts" in text

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from confluent_kafka import Producer
 from sqlalchemy import text
@@ -121,6 +123,26 @@ def test_the_database_has_the_figures_of_the_same_events_in_files(
     found = stored(url)
     assert len(found) > 100
     assert found == expected(files)
+
+
+def test_accounts_for_tests_are_in_no_figure(
+    sink: DatabaseSink, store: PortfolioStore, url: str, files: EventFiles, records: list[DeliveryRecord]
+) -> None:
+    deliver(sink, records)
+    segments(sink, files)
+    ours = sorted(files.profiles["account_id"].unique().to_pylist())[::2]
+    for name in ours:
+        value = health(name, 20_001, band="green", life="test")
+        sink.write(DeliveryBatch([DeliveryRecord("account.health", 0, 0, Projection.HEALTH, value)], []))
+    keeper(store).refresh()
+    ids = files.profiles["account_id"].to_pylist()
+    statuses = pa.array([" Internal" if name in ours else "active" for name in ids])
+    place = files.profiles.schema.get_field_index("status")
+    told = replace(files, profiles=files.profiles.set_column(place, "status", statuses))
+    found = stored(url)
+    assert found == expected(told) != expected(files)
+    everybody = portfolio_of(told, "UTC", tests=True)
+    assert everybody == portfolio_of(files, "UTC")
 
 
 def test_redelivery_in_any_order_changes_no_figure(

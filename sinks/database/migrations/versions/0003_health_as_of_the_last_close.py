@@ -18,26 +18,28 @@ _CAP = ("band_by_score", "capped_by")
 
 def upgrade() -> None:
     """Add the columns and change the views; others build on them."""
-    _drop_views()
+    drop_views()
     for name in _CAP:
         op.add_column("account_health", sa.Column(name, sa.Text))
-    _create_views(_FIRST.VIEWS | _VIEWS)
+    create_views(VIEWS)
 
 
 def downgrade() -> None:
     """Go back to the views of the first release."""
-    _drop_views()
+    drop_views()
     for name in _CAP:
         op.drop_column("account_health", name)
-    _create_views(_FIRST.VIEWS)
+    create_views(_FIRST.VIEWS)
 
 
-def _drop_views() -> None:
+def drop_views() -> None:
+    """Drop all views."""
     for name in reversed(_FIRST.VIEWS):
         op.execute(f"DROP VIEW {name}")
 
 
-def _create_views(views: dict[str, str]) -> None:
+def create_views(views: dict[str, str]) -> None:
+    """Create views, in an order in which each knows those that it reads."""
     for name, select in views.items():
         op.execute(f"CREATE VIEW {name} AS {_FIRST.dated(select)}")
 
@@ -102,7 +104,7 @@ def _so_far(name: str) -> str:
     return f"{total} AS {name}" if name == "score" else f"CAST({total} AS BIGINT) AS {name}"
 
 
-_VIEWS = {
+VIEWS: dict[str, str] = _FIRST.VIEWS | {
     "v_portfolio_daily": _PORTFOLIO_DAILY.replace(
         "{summed}", ", ".join(f"SUM({name}) AS {name}" for name in _SUMS)
     ).replace("{so_far}", ", ".join(map(_so_far, _SUMS))),
