@@ -181,6 +181,8 @@ def _billing(view: View, expects: Expects) -> float | None:
         return 0.0
     failed = overdue = False
     for invoice in account.invoices.values():
+        if invoice.costs_nothing():
+            continue
         due_at = invoice.due_at_ms
         failed = failed or invoice.failed >= 1
         overdue = overdue or invoice.overdue
