@@ -12,6 +12,7 @@ KIND = Kind(
     name="renewal_at_risk",
     dimension="renewal",
     scope="other",
+    yields_to=("subscription_cancelled",),
     family="risk",
     severity="warning",
     level="advanced",

@@ -345,6 +345,33 @@ CASES = {
         alerts={"subscription_cancelled": 1},
         texts=("a: the subscription was cancelled: resolved",),
     ),
+    "a customer who left": Case(
+        files={
+            "billing.jsonl": jsonl(
+                subscription("a", "sub_1", "started", "2026-01-05T10:00:00Z", mrr_minor_after=5000),
+                subscription("a", "sub_1", "cancelled", "2026-03-02T10:00:00Z", mrr_minor_before=5000),
+                invoice("z", "invoice_paid", "09-12"),
+            ),
+            "profiles.jsonl": jsonl(
+                {"account_id": "a", "updated_at": "2026-01-05T10:00:00Z", "status": "active", "seats": 3},
+                {"account_id": "a", "updated_at": "2026-03-03T10:00:00Z", "status": "churned", "seats": 0},
+            ),
+            "signals.jsonl": jsonl(
+                {
+                    "account_id": "a",
+                    "type": "milestone_planned",
+                    "occurred_at": "2026-01-06T10:00:00Z",
+                    "subject": "live",
+                    "due_at": "2026-04-01T10:00:00Z",
+                }
+            ),
+            "usage.csv": csv(USAGE, *(f"a,f,{at(24 * day)}" for day in range(-20, 30))),
+        },
+        applied={"billing.events": 3, "account.profiles": 2, "customer.signals": 1, "usage.events": 50},
+        accounts=2,
+        alerts={"subscription_cancelled": 1},
+        texts=("a: the subscription was cancelled: resolved",),
+    ),
     "two currencies": Case(
         files={
             "billing.jsonl": jsonl(

@@ -282,7 +282,9 @@ BEFORE_SCORE = (
     Detector("sentiment_gap", "sentiment", "risk", relationship.sentiment_gap, relationship.sentiment_gap_is_clear),
 )
 AFTER_SCORE = (
-    Detector("renewal_at_risk", "renewal", "risk", renewal_at_risk, renewal_at_risk_is_clear),
+    Detector(
+        "renewal_at_risk", "renewal", "risk", renewal_at_risk, renewal_at_risk_is_clear, ("subscription_cancelled",)
+    ),
     Detector("seat_saturation", "seats", "expansion", seat_saturation, seat_saturation_is_clear, ("identity_changed",)),
     *(_growing(plan) for plan in GROWING),
     Detector("quota_burn", "quota", "expansion", relationship.quota_burn, relationship.quota_burn_is_clear),
