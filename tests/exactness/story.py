@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 from agents.eventfiles.files import TOPIC_OF, EventFiles, read_events, write_events
 from agents.replay.arrivals import every
 from agents.replay.emit import EmitOptions, Emitted, emit
+from agents.replay.plan import plan
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 from pipeline.simulate.tables import arrow_schema
 from schemas.partitioning import partition_of
@@ -119,8 +120,8 @@ class Feeding:
         self._thread = threading.Thread(target=self._run, name="feeding", daemon=True)
         self._error: BaseException | None = None
         self.emitted: Emitted | None = None
-        self.steps = (int(_latest_ms(files)) - int(_earliest_ms(files))) // HOUR_MS + 2
-        """About how many steps there are."""
+        self.steps = len(plan(files, 1, every(HOUR_MS)))
+        """How many there are; hours in which nothing happens have none."""
 
     @property
     def done(self) -> bool:
@@ -184,16 +185,3 @@ class Feeding:
         with self._changed:
             while self._step > self._allowed:
                 self._changed.wait(1.0)
-
-
-def _times(files: EventFiles) -> list[Any]:
-    tables = files.by_topic().items()
-    return [table.column("occurred_at") for topic, table in tables if topic != "account.profiles" and table.num_rows]
-
-
-def _earliest_ms(files: EventFiles) -> int:
-    return min(int(column[0].cast("int64").as_py()) for column in _times(files))
-
-
-def _latest_ms(files: EventFiles) -> int:
-    return max(int(pc.max(column).cast("int64").as_py()) for column in _times(files))

@@ -94,6 +94,8 @@ def alert(account_id: str = "acme", revision: int = 1, **changes: Any) -> dict[s
             "fleet_factor": 1.0,
             "percentile": 3.5,
         },
+        "points": [],
+        "due_at": None,
         **changes,
     }
 
