@@ -25,17 +25,17 @@ KIND = Kind(
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("renewal-plan", "Agree on a renewal plan with the sponsor", 7),
     summary="{name}: renewal in {observed:.0f} days and health is not green",
-    condition="the renewal is within 90 days and health is not green; a severity higher within 30",
+    condition="the renewal is within 90 days and health is not green",
     resolution="health is green, or the renewal has passed",
 )
 HORIZON_DAYS = 90
 NEAR_DAYS = 30
 _SEVERITIES: dict[int, tuple[Severity, Severity]] = {
     RED: ("critical", "critical"),
-    YELLOW: ("error", "critical"),
+    YELLOW: ("error", "error"),
     GREY: ("warning", "error"),
 }
-"""By band, from 90 days before the renewal on and from 30 on."""
+"""By band, from 90 days before the renewal on and from 30 on. Who is yellow has nothing critical open."""
 
 
 def evaluate(view: View) -> Finding:
@@ -53,6 +53,6 @@ def cleared(view: View, finding: Finding, place: int, expected_at_opening: float
 
 
 def severity(view: View, place: int) -> Severity:
-    """As bad as the band is, and worse when the renewal is near."""
+    """As bad as the band is; of what is not known, worse when the renewal is near."""
     by_band, near = _SEVERITIES[int(view.band[place])]
     return near if view.renews_within(NEAR_DAYS, place) else by_band

@@ -135,8 +135,8 @@ def renewal_at_risk(view: View) -> Finding | None:
     if left is None or left > 90 or band == "green":
         return None
     severity = {"red": "critical", "yellow": "error", "grey": "warning"}[band]
-    if left <= 30:
-        severity = {"warning": "error"}.get(severity, "critical")
+    if left <= 30 and severity == "warning":
+        severity = "error"
     score = view.account.score
     evidence = 50.0 if band == "grey" or score is None else 100 - score
     return Finding(severity, float(left), 90.0, evidence)
