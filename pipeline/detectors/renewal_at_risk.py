@@ -30,12 +30,8 @@ KIND = Kind(
 )
 HORIZON_DAYS = 90
 NEAR_DAYS = 30
-_SEVERITIES: dict[int, tuple[Severity, Severity]] = {
-    RED: ("critical", "critical"),
-    YELLOW: ("error", "error"),
-    GREY: ("warning", "error"),
-}
-"""By band, from 90 days before the renewal on and from 30 on. Who is yellow has nothing critical open."""
+_SEVERITIES: dict[int, Severity] = {RED: "critical", YELLOW: "error", GREY: "warning"}
+"""By band. Who is yellow has nothing critical open."""
 
 
 def evaluate(view: View) -> Finding:
@@ -54,5 +50,5 @@ def cleared(view: View, finding: Finding, place: int, expected_at_opening: float
 
 def severity(view: View, place: int) -> Severity:
     """As bad as the band is; of what is not known, worse when the renewal is near."""
-    by_band, near = _SEVERITIES[int(view.band[place])]
-    return near if view.renews_within(NEAR_DAYS, place) else by_band
+    band = int(view.band[place])
+    return "error" if band == GREY and view.renews_within(NEAR_DAYS, place) else _SEVERITIES[band]

@@ -168,18 +168,17 @@ class Suite:
         bootstrap = self._kafka()
         rates: dict[str, list[float]] = {}
         for name, team in TEAMS.items():
-            backlog = broker.fill(bootstrap, workload, self._say, team)
-            runs = []
-            for _ in range(sizes.rounds):
+            backlog, runs = broker.fill(bootstrap, workload, self._say, team), []
+            for number in range(sizes.rounds):
+                if number and backlog.strays:
+                    # What a worker has sent on stays in the topics.
+                    backlog = broker.fill(bootstrap, workload, self._say, team)
                 run = measure(
                     "contestants.foreshock:drain", _TIMEOUT_S,
                     bootstrap=bootstrap, group=broker.new_group(bootstrap), records=backlog.records + backlog.strays,
                 )  # fmt: skip
                 self._say(f"{name}: {run}")
                 runs.append(run)
-                if backlog.strays:
-                    # What a worker has sent on stays in the topics: the next round needs the backlog anew.
-                    backlog = broker.fill(bootstrap, workload, self._say, team)
             share = backlog.records / (backlog.records + backlog.strays)
             rates[name] = [share * rate for rate in collect(runs, "per_s")]
             self.results.add(
