@@ -15,8 +15,10 @@ MAX_LATENESS_DAYS = 7
 """Bounded by the day panes and active-day bitmaps, which must still hold what an amended day's detectors read."""
 
 STREAMS = 23
-"""Kinds that share the alert budget. A number of its own, so that no kind joins them, and makes the thresholds of the
-others stricter, unasked."""
+"""Parts of the alert budget, one for each kind of proved run length, and two to spare. A number of its own, so that no
+kind joins them, and makes the thresholds of the others stricter, unasked."""
+RANKED_SHARE = 0.4
+"""Of the alert budget, that each ranked kind uses up. What is left is what the others are measured to use of theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,11 @@ class EngineConfig:
         return self.streams_per_owner_week / self.run_length_days
 
     @property
+    def ranked_rate(self) -> float:
+        """False alarms asked for of a ranked kind, by account and day."""
+        return RANKED_SHARE * STREAMS / self.run_length_days
+
+    @property
     def allowed_lateness_ms(self) -> int:
         """How long after its end a day may still be amended."""
         return self.allowed_lateness_days * DAY_MS
@@ -116,7 +123,7 @@ class EngineConfig:
             "detection.basic_drop_pct": self.basic_drop_pct > 0,
             "health.stage_days": bool(self.stage_days),
         }
-        return kind.name in self.disabled_kinds or not made[kind.setting]
+        return kind.retired or kind.name in self.disabled_kinds or not made[kind.setting]
 
     @property
     def config_hash(self) -> str:

@@ -10,10 +10,32 @@ from pipeline.detectors import DETECTORS
 from pipeline.fleet.alerts import FLEET_KINDS
 from pipeline.health.kinds import HEALTH_KINDS
 from pipeline.rules import RULES
-from pipeline.terms.kind import Kind, Level
+from pipeline.terms.kind import Kind, Level, Play
+
+RETIRED = (
+    Kind(
+        name="dormant",
+        dimension="weekly_activity",
+        scope="usage",
+        family="risk",
+        severity="warning",
+        level="intermediate",
+        unit="days",
+        direction="up",
+        method="beta-geometric",
+        evidence="probability",
+        retired=True,
+        play=Play("reach-out", "Ask whether the product is still in use", 5),
+        summary="{name}: no activity for {observed:.0f} days; a week of use every {expected:.0f} days before",
+        condition="of older releases; now `silence`",
+        resolution="the next close",
+    ),
+)
+"""Of which older state may hold open alerts."""
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (*(detector.KIND for detector in DETECTORS), *HEALTH_KINDS, *FLEET_KINDS, *RULES)
+    kind.name: kind
+    for kind in (*(detector.KIND for detector in DETECTORS), *HEALTH_KINDS, *FLEET_KINDS, *RULES, *RETIRED)
 }
 """By name."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from agents.kafka.registry import Fetched
 from agents.transport.runs import Run
 from agents.worker.publisher import Headers, Message
-from pipeline.terms.fleet_day import BUCKETS, FleetDay, Tally
+from pipeline.terms.fleet_day import BUCKETS, FleetDay, Ranked, Tally
 from pipeline.terms.records import Batch, DeadLetter, Outcome
 from schemas.codec import cloudevents
 from schemas.codec.decode import MAX_RECORD_BYTES, Decoder
@@ -140,6 +140,10 @@ def _fleet_record(day: FleetDay, source: str) -> dict[str, Any]:
         "alarmed": np.array(day.alarmed, dtype="<u8").tobytes(),
         "renamed": day.renamed,
         "peopled": day.peopled,
+        "ranked": [
+            {"kind": kind, "accounts": told.accounts, "opened": told.opened, "lasted": told.lasted}
+            for kind, told in day.ranked.items()
+        ],
     }
 
 
@@ -151,7 +155,8 @@ def _fleet_day(record: Mapping[str, Any]) -> FleetDay:
     }
     alarmed = np.frombuffer(record["alarmed"], dtype="<u8").tolist()
     told = record["partition"], record["since"], record["day"]
-    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"])
+    ranked = {each["kind"]: Ranked(each["accounts"], each["opened"], each["lasted"]) for each in record["ranked"]}
+    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"], ranked)
 
 
 def _filled(counts: Sequence[int]) -> tuple[int, ...]:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pipeline.books.book import Book, Episode
 from pipeline.terms.kind import Kind, severity_rises
 
-EXPIRE_DAYS = 84
-"""Days after its first from which on an episode ends when its kind is not raised any more."""
 STEPS = (7, 14, 30, 60, 90)
 """Numbers of days at which what an alert says of them is brought up to date; counting up, multiples of the last too."""
 _IN_A_DAY = {"days": 1.0, "hours": 24.0}
@@ -75,7 +73,7 @@ def age(book: Book, kind: Kind, episode: Episode, day: int, at_ms: int, *, clear
 
     Of one that is old days count on which its kind is not raised: what it measures against has come to include it.
     """
-    faded = not (raised or kind.lasting) and day - episode.opened_day >= EXPIRE_DAYS
+    faded = not (raised or kind.lasting) and day - episode.opened_day >= kind.fade_days
     episode.clear_days = episode.clear_days + 1 if clear or faded else 0
     if episode.clear_days < kind.clear_days:
         return None

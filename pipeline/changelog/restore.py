@@ -31,7 +31,7 @@ from pipeline.changelog.layout import (
 )
 from pipeline.changelog.records import SnapshotError
 from pipeline.intake.feed import Feed
-from pipeline.state.accounts import SCALARS
+from pipeline.state.accounts import SCALARS, passed, weeks_of
 from pipeline.state.members import ID_BYTES, RING_DAYS, Members
 from pipeline.state.panes import PANES, fitting
 from pipeline.state.state import Ahead, State
@@ -191,6 +191,8 @@ def _restore_block(state: State, group: _Group, block: _Block) -> npt.NDArray[np
     accounts.bits[rows] = head["bits"]
     for name in SCALARS.keys() & layout.scalars.keys():
         getattr(accounts, name)[rows] = head[name]
+    if "weeks" not in layout.scalars:
+        accounts.weeks[rows] = weeks_of(head["bits"], head["closed_day"] + 2)
     _restore_standings(state, layout.standing, block, head["standings"], rows)
     _restore_panes(state, layout, block, head["pane_widths"], rows)
     for members, name, dtype in zip((state.users, state.features), ("users", "features"), group.members, strict=True):
@@ -261,6 +263,7 @@ def _catch_up(state: State, closed_day: I32) -> None:
     if state.open_day == 0 or not len(closed_day):
         return
     newest = state.open_day + 1
+    state.accounts.weeks[: len(closed_day)] &= ~passed(closed_day + 2, newest)
     mask = np.zeros(state.accounts.capacity, dtype=np.bool_)
     for day in range(max(int(closed_day[1:].min()) + 3, newest - RING_DAYS + 1), newest + 1):
         mask[: len(closed_day)] = closed_day + 2 < day

@@ -53,7 +53,8 @@ def close_day(state: State, outcome: Outcome) -> None:
         factors = day_factors(state, day)
         for start in range(1, accounts.size, BLOCK):
             rows = slice(start, min(start + BLOCK, accounts.size))
-            view = View(accounts, rows, day, state.days, state.config, counts.part(rows), factors)
+            bars = state.fleet.bars.values
+            view = View(accounts, rows, day, state.days, state.config, counts.part(rows), factors, bars=bars)
             due = np.ones(len(view), dtype=np.bool_) if held is None else ~held[rows]
             awake = accounts.awake(day)[rows]
             follow_life(state, view, rows, due & awake)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
+from pipeline.detectors import RANKED
 from pipeline.detectors.identity import MIN_PEOPLE, renamed
 from pipeline.evidence.level import SEASONAL_DAYS
 from pipeline.evidence.view import View
+from pipeline.fleet.bars import QUARTER
 from pipeline.kinds import KINDS
 from pipeline.state.life import unjudged
 from pipeline.state.state import State
-from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, smallest
+from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, Ranked, smallest
 
 
 class FleetUpdate:
@@ -21,10 +25,13 @@ class FleetUpdate:
         self._day = day
         self._count: DayCount | None = None
         self._renamed = self._peopled = 0
+        self._at_stake = dict.fromkeys((detector.KIND.name for detector in RANKED), 0)
 
     def add(self, view: View) -> None:
         """Count those accounts of a view whose day says something."""
         judged = ~unjudged(view.life)
+        for detector in RANKED:
+            self._at_stake[detector.KIND.name] += int((detector.at_stake(view) & judged).sum())
         self._renamed += int((renamed(view, view.moves.likely) & judged).sum())
         self._peopled += int(((view.users.active_28 >= MIN_PEOPLE) & judged).sum())
         belonging, level, day = self._state.accounts.belonging, view.level, self._day
@@ -47,13 +54,20 @@ class FleetUpdate:
         state = self._state
         names = state.accounts.belonging.segments.names
         tallies = {} if self._count is None else self._count.tallies(names)
-        return FleetDay(state.number, self._day, self._day, tallies, self._alarmed(), self._renamed, self._peopled)
+        alarmed, ages = self._open()
+        told = (
+            (name, Ranked(accounts, ages[name, 0], ages[name, QUARTER])) for name, accounts in self._at_stake.items()
+        )
+        ranked = {name: each for name, each in told if each != Ranked()}
+        figures = (tallies, alarmed, self._renamed, self._peopled, ranked)
+        return FleetDay(state.number, self._day, self._day, *figures)
 
-    def _alarmed(self) -> tuple[int, ...]:
-        accounts = self._state.accounts
-        rows = [
-            row
-            for row in np.flatnonzero(accounts.open_episodes[: accounts.size]).tolist()
-            if any(KINDS[episode.kind].covers_children for episode in accounts.books[row].episodes)
-        ]
-        return smallest(accounts.hashes[rows])
+    def _open(self) -> tuple[tuple[int, ...], Counter[tuple[str, int]]]:
+        """Accounts with an open alert on their usage, and how many alerts are open by kind and age in days."""
+        accounts, alarmed, ages = self._state.accounts, [], Counter[tuple[str, int]]()
+        for row in np.flatnonzero(accounts.open_episodes[: accounts.size]).tolist():
+            episodes = accounts.books[row].episodes
+            ages.update((episode.kind, self._day - episode.opened_day) for episode in episodes)
+            if any(KINDS[episode.kind].covers_children for episode in episodes):
+                alarmed.append(row)
+        return smallest(accounts.hashes[alarmed]), ages

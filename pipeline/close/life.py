@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.books.billing import end_due
 from pipeline.close.inhibition import inhibitor
-from pipeline.detectors import dormant, silence
+from pipeline.detectors import silence
 from pipeline.evidence.view import View
 from pipeline.state.life import ACTIVE, GONE_QUIET, ONBOARDING, unjudged
 from pipeline.state.state import State
@@ -48,11 +48,10 @@ def follow_life(state: State, view: View, rows: slice, live: Bools) -> None:
 def _going_quiet(state: State, view: View, rows: slice) -> Bools:
     """Of whom an alert opens today that says so: it is raised, and nothing that is open holds it back."""
     found = np.zeros(len(view), dtype=np.bool_)
+    if state.config.is_off(silence.KIND):
+        return found
     others = (view.life == ACTIVE) | (view.life == ONBOARDING)
-    for detector in (silence, dormant):
-        if state.config.is_off(detector.KIND):
-            continue
-        for place in np.flatnonzero(view.finding(detector).raised & others).tolist():
-            row = rows.start + place
-            found[place] |= inhibitor(state, row, state.accounts.book(row), detector.KIND) is None
+    for place in np.flatnonzero(view.finding(silence).raised & others).tolist():
+        row = rows.start + place
+        found[place] = inhibitor(state, row, state.accounts.book(row), silence.KIND) is None
     return found

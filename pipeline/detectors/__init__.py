@@ -10,7 +10,6 @@ from typing import Protocol, runtime_checkable
 from pipeline.detectors import (
     advocacy,
     capacity,
-    dormant,
     drops,
     growth,
     identity,
@@ -28,6 +27,7 @@ from pipeline.detectors import (
 from pipeline.detectors.combined_evidence import CombinedEvidence
 from pipeline.detectors.won_back import won_back
 from pipeline.evidence.view import Finding, View
+from pipeline.terms.arrays import Bools
 from pipeline.terms.kind import Kind, Severity
 
 
@@ -59,6 +59,14 @@ class Graded(Protocol):
         """Severity of an account that raised."""
 
 
+@runtime_checkable
+class Ranking(Detector, Protocol):
+    """A detector of a ranked kind."""
+
+    def at_stake(self, view: View) -> Bools:
+        """Accounts that count in the rate of its alarms."""
+
+
 _WEIGHED: tuple[Detector, ...] = (
     drops.usage_drop,
     drops.users_drop,
@@ -84,7 +92,7 @@ BEFORE_SCORE: tuple[Detector, ...] = (
     identity.identity_changed,
     power_users.single_user_dependence,
     silence,
-    dormant,
+    drops.usage_decline,
     *ratios.DETECTORS,
     *people.DETECTORS,
     drops.weekly_drop,
@@ -107,3 +115,5 @@ AFTER_SCORE: tuple[Detector, ...] = (
 """These read the new band."""
 
 DETECTORS = (*BEFORE_SCORE, *AFTER_SCORE)
+
+RANKED = tuple(detector for detector in DETECTORS if isinstance(detector, Ranking))

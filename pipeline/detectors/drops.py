@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.detectors.condition import Condition, usual_change
 from pipeline.detectors.levels import LevelDetector
+from pipeline.detectors.trends import Trend
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
 
@@ -117,6 +118,33 @@ breadth_drop = LevelDetector(
     pane="active_features",
     ratio=0.85,
     silence=True,
+)
+usage_decline = Trend(
+    Kind(
+        name="usage_decline",
+        dimension="monthly_usage",
+        scope="usage",
+        yields_to=("usage_drop", "silence"),
+        family="risk",
+        severity="warning",
+        level="intermediate",
+        unit="actions",
+        direction="down",
+        method="fleet-rank",
+        evidence="deviations",
+        ranked=True,
+        fade_days=28,
+        amended=True,
+        contributors=(USERS_DOWN, FEATURES_DOWN),
+        play=Play("usage-review", "Ask what changed and agree on a way back", 5),
+        summary="{name}: usage fell from {expected:.0f} to {observed:.0f} actions in four weeks",
+        condition="four weeks are a quarter below the account's own level, and few accounts fell as clearly",
+        resolution="four weeks are back at 85 % of the expected",
+    ),
+    pane="actions",
+    ratio=0.75,
+    days=28,
+    recovered=0.85,
 )
 touch_drop = LevelDetector(
     Kind(

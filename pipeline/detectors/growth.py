@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pipeline.detectors.levels import LevelDetector
+from pipeline.detectors.trends import Trend
 from pipeline.terms.kind import USERS_UP, Kind, Play
 
-sustained_growth = LevelDetector(
+sustained_growth = Trend(
     Kind(
         name="sustained_growth",
         dimension="total_usage",
@@ -15,14 +16,16 @@ sustained_growth = LevelDetector(
         level="intermediate",
         unit="actions",
         direction="up",
-        method="nb-esr",
-        evidence="log",
-        stream=True,
+        method="fleet-rank",
+        evidence="deviations",
+        ranked=True,
+        fade_days=28,
         amended=True,
         contributors=(USERS_UP,),
         play=Play("growth-talk", "Ask what drives the growth and what it needs", 14),
         summary="{name}: usage grew from {expected:.0f} to {observed:.0f} actions in four weeks",
-        condition="usage surely grew over weeks, health is not red, nothing was bought lately",
+        condition="four weeks are a third above the account's own level, and few accounts grew as clearly; health is "
+        "not red, nothing was bought lately",
         resolution="growth is over, or an expansion is realised",
     ),
     pane="actions",

@@ -1,14 +1,17 @@
-"""No activity for longer than the account's own cadence explains.
+"""No activity for so long that the account is probably gone.
 
-Method: with active days as independent coin tosses of the baseline's rate, the probability of the present gap.
+One answer for all rhythms, from daily use to some weeks a year: the probability that it is gone (`evidence/alive.py`).
+How probable it must be follows from the alert budget and from what the fleet's own silences came to (`fleet/bars.py`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from pipeline.evidence.alive import gone
+from pipeline.evidence.gaps import OUT_OF_SIGHT
 from pipeline.evidence.view import Finding, View
-from pipeline.state.members import last_days
+from pipeline.terms.arrays import Bools
 from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play, Severity
 
 KIND = Kind(
@@ -23,48 +26,54 @@ KIND = Kind(
     level="basic",
     unit="days",
     direction="up",
-    method="geometric-gap",
-    evidence="log",
-    stream=True,
+    method="beta-geometric",
+    evidence="probability",
+    ranked=True,
     told=3,
     amended=True,
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("reach-out", "Reach the sponsor: the account has gone silent", 2),
     summary="{name}: no activity for {observed:.0f} days; usually active every {expected:.1f} days",
-    condition="no activity for longer than the account's own rhythm explains; critical 90 days before the renewal",
-    resolution="there is activity again",
+    condition="no activity for so long that, by its own rhythm, the account is probably gone; a warning while that is "
+    "less than 95 % sure, critical 90 days before the renewal",
+    resolution="it is used again, so that it is more likely here than gone",
 )
-MIN_BASELINE_DAYS = 28
-MIN_ACTIVE_DAYS = 4
 MIN_GAP_DAYS = 7
-RECOVERED_GAP_DAYS = 2
+MIN_AGE_DAYS = 56
+"""Since the first use; of younger accounts too little is known."""
+SURE = 0.95
+"""Probability below which it is a warning."""
 RENEWAL_DAYS = 90
 TOLERANCE = 1e-9
 """Of a sum of factors, whose rounding must not decide."""
 
 
 def evaluate(view: View) -> Finding:
-    """Raised when the gap is at least a week and too improbable for the account's cadence."""
-    first = np.maximum(view.first_usage_day, view.day - 83)
-    count = np.clip(view.day - 27 - first, 0, None)
-    active = np.bitwise_count(last_days(view.active_bits, view.day - 28, 56)).astype(np.int64)
-    # Accounts that are not judged today (held after a crash) may show more active days than days.
-    rate = 0.9 * np.minimum(1.0, (active + 1) / (count + 2))
-    evidence = -view.gap * np.log(1.0 - rate)
-    raised = (count >= MIN_BASELINE_DAYS) & (active >= MIN_ACTIVE_DAYS)
-    raised &= (view.gap >= MIN_GAP_DAYS) & (evidence >= view.threshold)
-    places = np.flatnonzero(raised)
-    if len(places):
-        # Days on which less was expected make less of a gap; only now, because it costs a look at many days.
-        gap = view.counted_gap(places, view.gap[places])
-        evidence[places] *= gap / view.gap[places]
-        raised[places] = (gap >= MIN_GAP_DAYS - TOLERANCE) & (evidence[places] >= view.threshold)
-    return Finding(raised, view.gap.astype(np.float64), 1.0 / rate, evidence)
+    """Raised when the gap is at least a week and the odds of being gone reach the bar."""
+    finding = Finding(
+        np.zeros(len(view), dtype=np.bool_), view.gap.astype(np.float64), np.zeros(len(view)), np.zeros(len(view))
+    )
+    places = np.flatnonzero((view.gap >= MIN_GAP_DAYS) & (view.first_usage_day <= view.day - MIN_AGE_DAYS + 1))
+    if not len(places):
+        return finding
+    # Days on which less was expected make less of a gap.
+    gap = view.counted_gap(places, view.gap[places])
+    probability, usual = gone(view, places, gap)
+    finding.expected[places], finding.evidence[places] = usual, probability
+    with np.errstate(divide="ignore"):
+        odds = np.log(probability) - np.log1p(-probability)
+    finding.raised[places] = (gap >= MIN_GAP_DAYS - TOLERANCE) & (odds >= view.bar(KIND))
+    return finding
+
+
+def at_stake(view: View) -> Bools:
+    """Accounts that count in the rate of alarms: old enough, and not long gone."""
+    return np.asarray((view.first_usage_day <= view.day - MIN_AGE_DAYS + 1) & (view.gap < OUT_OF_SIGHT))
 
 
 def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
-    """Whether the account was active in the last three days."""
-    return bool(view.gap[place] <= RECOVERED_GAP_DAYS)
+    """Whether it is more likely here than gone."""
+    return bool(finding.evidence[place] < 0.5)
 
 
 def onset(view: View, place: int) -> tuple[int, int, int]:
@@ -75,4 +84,6 @@ def onset(view: View, place: int) -> tuple[int, int, int]:
 
 def severity(view: View, place: int) -> Severity:
     """Critical when the renewal is near."""
-    return "critical" if view.renews_within(RENEWAL_DAYS, place) else KIND.severity
+    if view.renews_within(RENEWAL_DAYS, place):
+        return "critical"
+    return KIND.severity if view.found(KIND).evidence[place] >= SURE else "warning"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from pipeline.evidence.census import Census
 from pipeline.evidence.dayfactors import SPAN, DayFactors, shut_days
 from pipeline.evidence.gaps import OUT_OF_SIGHT, bit_length
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level, expected_level
+from pipeline.fleet.bars import FIRST_BAR, LEAST_BAR
 from pipeline.state.accounts import Accounts
 from pipeline.state.life import decide
 from pipeline.state.members import last_days
@@ -75,9 +77,12 @@ class View:
         counts: Census,
         day_factors: DayFactors | None = None,
         *,
+        bars: Mapping[str, float] | None = None,
         gone_by: bool = False,
     ) -> None:
         """`day_factors`: of the calendar and the fleet as of the day; without them every day is an ordinary one.
+
+        `bars`: what the scores of ranked kinds must reach, by name.
 
         `gone_by`: the day was closed before; of it day values are known, but not what else was so then.
         """
@@ -90,6 +95,7 @@ class View:
         self.gone_by = gone_by
         self.threshold = float(np.log(config.run_length_days))
         self.config = config
+        self._bars = bars or {}
         self.reference = counts.reference
         self.users = counts.users
         self.features = counts.features
@@ -186,7 +192,15 @@ class View:
         """What a detector finds here, evaluated once."""
         if detector.KIND.name not in self._findings:
             self._findings[detector.KIND.name] = detector.evaluate(self)
-        return self._findings[detector.KIND.name]
+        return self.found(detector.KIND)
+
+    def found(self, kind: Kind) -> Finding:
+        """What the detector of a kind has found here before."""
+        return self._findings[kind.name]
+
+    def bar(self, kind: Kind) -> float:
+        """What the score of a ranked kind must reach; of a day gone by, whose bar is not known, the least."""
+        return LEAST_BAR if self.gone_by else self._bars.get(kind.name, FIRST_BAR)
 
     @cached_property
     def life(self) -> U8:

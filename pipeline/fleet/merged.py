@@ -8,7 +8,8 @@ from math import sqrt
 
 import msgspec
 
-from pipeline.terms.fleet_day import USUAL, FleetDay, Tally, first_names
+from pipeline.fleet.bars import Bars
+from pipeline.terms.fleet_day import USUAL, FleetDay, Ranked, Tally, first_names
 
 KEPT_DAYS = 96
 USUAL_DAYS = 28
@@ -84,6 +85,7 @@ class SavedFleet(msgspec.Struct, array_like=True):
     alarmed: list[int] = []
     weeks: list[tuple[str | None, list[int]]] = []
     begun: bool = True
+    bars: dict[str, float] = {}
 
 
 class Fleet:
@@ -93,9 +95,11 @@ class Fleet:
     first was made from whole state and was durable before that state.
     """
 
-    def __init__(self, partitions: int, min_accounts: int) -> None:
+    def __init__(self, partitions: int, min_accounts: int, ranked_rate: float = 1.0) -> None:
+        """`ranked_rate`: false alarms asked for of a ranked kind, by account and day."""
         self.partitions = partitions
         self.min_accounts = min_accounts
+        self.bars = Bars(ranked_rate)
         self.through = -1
         """The last day merged."""
         self.begun = False
@@ -122,12 +126,13 @@ class Fleet:
             for scope, ring in self.rings.items()
         ]
         weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
-        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun)
+        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, dict(self.bars.values))
 
     def restore(self, saved: SavedFleet) -> None:
         """Go on from what was stored."""
         self.through, self.begun, self.alarmed = saved.through, saved.begun, frozenset(saved.alarmed)
         self.weeks = {scope: tuple(counts) for scope, counts in saved.weeks}
+        self.bars.values.update(saved.bars)
         for ring in saved.rings:
             first = saved.through - len(ring.medians) + 1
             medians = {first + back: median for back, median in enumerate(ring.medians) if median != _UNKNOWN}
@@ -145,7 +150,7 @@ class Fleet:
             return
         if record.day > final:
             self._final[number] = record.day
-            if record.tallies or record.alarmed or record.peopled:
+            if record.tallies or record.alarmed or record.peopled or record.ranked:
                 self._waiting.setdefault(record.day, {})[number] = record
             for ahead in self._ahead.pop(number, {}).values():
                 self.take(ahead)
@@ -178,6 +183,11 @@ class Fleet:
                 del self.rings[scope]
         self.alarmed = frozenset().union(*(record.alarmed for record in records))
         renamed, peopled = (sum(getattr(record, name) for record in records) for name in ("renamed", "peopled"))
+        ranked: dict[str, Ranked] = {}
+        for record in records:
+            for name, told in record.ranked.items():
+                ranked[name] = ranked.get(name, Ranked()).plus(told)
+        self.bars.advance(ranked)
         return MergedDay(day, enough, renamed, peopled)
 
     def factor(self, scope: str | None, day: int) -> float:

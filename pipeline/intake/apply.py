@@ -18,6 +18,7 @@ from pipeline.books.shutdowns import SHUTDOWN, apply_shutdown
 from pipeline.books.signals import apply_profile, apply_signal
 from pipeline.books.tickets import apply_ticket
 from pipeline.intake.immediate import apply_rules
+from pipeline.state.accounts import week_bit
 from pipeline.state.members import by_day, mark_day
 from pipeline.state.panes import COUNTED, added, count
 from pipeline.state.state import State
@@ -83,6 +84,7 @@ def _apply_usage(state: State, accepted: Accepted, outcome: Outcome) -> None:
         accounts.panes["duration_ds"] = added(accounts.panes["duration_ds"], days, rows, tenths)
     for day, chosen in by_day(days, rows):
         mark_day(accounts.bits, chosen, day)
+        accounts.weeks[chosen] |= week_bit(day)
         accounts.first_usage_day[chosen] = np.minimum(accounts.first_usage_day[chosen], day)
     features = events.column("feature")
     for day, owners in state.features.mark(rows, accepted.account_hashes, hash_names(features), features, days):

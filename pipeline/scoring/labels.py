@@ -63,7 +63,7 @@ def _kinds(*names: str) -> LabelRule:
 ACCOUNT_INCIDENTS: Mapping[str, LabelRule] = {
     "power_user_decline": _kinds("power_user_decline"),
     # A drop is seen within days; the silence is certain only after a week of it.
-    "silence": _kinds("silence", "usage_drop", "dormant"),
+    "silence": _kinds("silence", "usage_drop"),
     "usage_drop": _kinds("usage_drop", "silence"),
     "slow_decline": _kinds("usage_drop", "power_user_decline", "silence"),
     "payment_failed": _kinds("payment_failed", "invoice_overdue"),

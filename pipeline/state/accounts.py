@@ -14,7 +14,7 @@ from pipeline.books.book import Book
 from pipeline.state.belonging import Belonging
 from pipeline.state.bookshelf import Bookshelf
 from pipeline.state.life import LIFE, life_of, unjudged
-from pipeline.state.members import clear_day
+from pipeline.state.members import RING_DAYS, clear_day
 from pipeline.state.panes import PANES, RING, empty
 from pipeline.state.relations import RELATIONS, relations_of
 from pipeline.state.shares import SHARES, shares_of
@@ -37,9 +37,11 @@ SCALARS: dict[str, tuple[str, Any]] = {
     "band": ("u1", 0),
     "score": ("f8", np.nan),
     "published": ("?", False),
+    "weeks": ("u8", 0),
 }
 """Stored columns with one value per account: type and default. `band` and `score` are those of the primary scorecard,
-`primary` is the content of its definition; `heard_day` was open when the last record was applied, `NEVER` if not known.
+`primary` is the content of its definition; `heard_day` was open when the last record was applied, `NEVER` if not known;
+`weeks` is a ring of the calendar weeks with use (seven days, from day 0 on), one bit each.
 """
 REST_DAYS = 400
 """An account rests when nothing was heard of it for longer: no day closes for it."""
@@ -92,6 +94,7 @@ class Accounts:
     band: U8
     score: F64
     published: Bools
+    weeks: U64
     seats: I32
     billing_seen: Bools
     cancelled: Bools
@@ -259,12 +262,42 @@ class Accounts:
 
     def age(self, day: int, held: Bools | None) -> None:
         """Empty the pane and the activity bit that a new day is going to use, except for `held` rows."""
+        chosen = slice(None) if held is None else ~held
         clear_day(self.bits, day, None if held is None else ~held)
+        if day % 7 == 0:
+            self.weeks[chosen] &= ~week_bit(day)
         for pane in self.panes.values():
             if held is None:
                 pane[day % RING] = 0
             else:
                 pane[day % RING, ~held] = 0
+
+
+def week_bit(day: int) -> np.uint64:
+    """The bit of a day's week in the ring of weeks."""
+    return np.uint64(1) << np.uint64(day // 7 % 64)
+
+
+def weeks_of(bits: U64, last_day: I32) -> U64:
+    """The ring of weeks, as far as the day rings of accounts tell of it, of which each has come to a last day."""
+    weeks = np.zeros(len(bits), dtype=np.uint64)
+    for back in range(RING_DAYS):
+        day = last_day.astype(np.int64) - back
+        words = np.where(day % RING_DAYS < 64, bits[:, 0], bits[:, 1])
+        active = (words >> (day % 64).astype(np.uint64)) & np.uint64(1)
+        weeks |= active << (day // 7 % 64).astype(np.uint64)
+    return weeks
+
+
+def passed(first_day: I32, day: int) -> U64:
+    """The bits of the weeks that begin after a day of each account, up to that of a later day."""
+    number = np.clip(day // 7 - first_day.astype(np.int64) // 7, 0, 64)
+    some = (np.uint64(1) << (number % 64).astype(np.uint64)) - np.uint64(1)
+    some = np.where(number == 64, ~np.uint64(0), some)
+    shift = ((first_day.astype(np.int64) // 7 + 1) % 64).astype(np.uint64)
+    return (some << shift) | np.where(
+        shift > 0, some >> (np.uint64(64) - np.maximum(shift, np.uint64(1))), np.uint64(0)
+    )
 
 
 def summary(book: Book) -> tuple[Any, ...]:

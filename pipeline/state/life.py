@@ -20,8 +20,8 @@ ACTIVE, TRIAL, ONBOARDING, PAUSED, GONE_QUIET, ENDED, TEST = range(7)
 NAMES = ("active", "trial", "onboarding", "paused", "gone_quiet", "ended", "test")
 
 NEVER_MS = 2**62
-QUIET_KINDS = frozenset({"silence", "dormant"})
-"""An account has gone quiet while one of these is open."""
+QUIET = "silence"
+"""The kind of alert while which is open an account has gone quiet."""
 
 LIFE: dict[str, tuple[str, Any]] = {
     "life": ("u1", ACTIVE),
@@ -54,7 +54,7 @@ def life_of(book: Book) -> tuple[Any, ...]:
 
 def is_quiet(book: Book) -> bool:
     """Whether an alert is open that says so."""
-    return any(episode.kind in QUIET_KINDS for episode in book.episodes)
+    return any(episode.kind == QUIET for episode in book.episodes)
 
 
 def decide(column: Callable[[str], npt.NDArray[Any]], end_ms: int, *, tests: bool) -> U8:

@@ -73,7 +73,7 @@ class State:
             cards=[hash_text(card.id) for card in self.plan.cards],
             profile=profile_of(self.plan.profiles, Context()),
         )
-        self.fleet = Fleet(self.partitions, self.config.fleet_min_accounts)
+        self.fleet = Fleet(self.partitions, self.config.fleet_min_accounts, self.config.ranked_rate)
         self.fleet_alerts = FleetAlerts(self.alerting, self.days)
         self.users = Users(self.config.max_users)
         self.features = Members(self.config.max_features)

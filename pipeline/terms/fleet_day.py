@@ -54,6 +54,21 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """What became of a ranked kind on one day."""
+
+    accounts: int = 0
+    """Who could have been alarmed."""
+    opened: int = 0
+    lasted: int = 0
+    """Alarms of a quarter ago that still hold."""
+
+    def plus(self, other: Ranked) -> Ranked:
+        """Both together."""
+        return Ranked(self.accounts + other.accounts, self.opened + other.opened, self.lasted + other.lasted)
+
+
+@dataclass(frozen=True, slots=True)
 class FleetDay:
     """One partition's closed day. The days from `since` to before `day` had no account awake."""
 
@@ -67,6 +82,8 @@ class FleetDay:
     renamed: int = 0
     peopled: int = 0
     """Accounts whose people go on under other ids, of so many that have enough people to tell."""
+    ranked: Mapping[str, Ranked] = field(default_factory=dict)
+    """By kind."""
 
 
 def first_names(names: set[str | None]) -> list[str]:

@@ -25,6 +25,7 @@ USERS_UP: Sought = ("users", 1)
 FEATURES_UP: Sought = ("features", 1)
 
 
+FADE_DAYS = 84
 CLEAR_DAYS = 5
 """Clear days in a row that resolve an alert, unless its kind says otherwise."""
 
@@ -59,6 +60,9 @@ class Kind:
     lasting: bool = False
     """Whether it goes on until it is clear: what it measures against does not come to include the change."""
     clear_days: int = CLEAR_DAYS
+    fade_days: int = FADE_DAYS
+    """Days after the first from which on it ends when it is not raised any more, unless it is lasting: by then what it
+    measures against has come to include the change."""
     calm: bool = False
     """Whether it does not open while a risk of the account is open."""
     family: Family
@@ -74,6 +78,8 @@ class Kind:
     """What the evidence is: a log e-value, standard deviations, a probability, or any figure of a certain fact."""
     stream: bool = False
     """Whether it shares the alert budget: one more makes the thresholds of all others stricter."""
+    ranked: bool = False
+    """Whether its bar follows the fleet, so that it uses up its share of the budget; its detector says who counts."""
     weight: int = 0
     """Of its dimension in the combined evidence, 1–5; 0 takes no part. One more shifts the combined evidence."""
     told: int = 0
@@ -88,6 +94,8 @@ class Kind:
     """Whether it judges an account as a whole: it follows from what happens to the account and does not name it."""
     contributors: tuple[Sought, ...] = ()
     """Whom its alerts name, in this order."""
+    retired: bool = False
+    """Whether it is raised no more: what older releases opened ends."""
     setting: str = ""
     """The setting without which it is off."""
     play: Play

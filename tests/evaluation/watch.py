@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.alerts.lifecycle import EXPIRE_DAYS
 from pipeline.detectors import DETECTORS, Detector
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.arrays import I32, I64
@@ -52,7 +51,7 @@ class Watch:
         episode = self.open[row]
         kind = detector(self.kind).KIND
         clear = detector(self.kind).cleared(view, finding, place, episode.expected)
-        clear |= not (finding.raised[place] or kind.lasting) and view.day - episode.opened_day >= EXPIRE_DAYS
+        clear |= not (finding.raised[place] or kind.lasting) and view.day - episode.opened_day >= kind.fade_days
         episode.clear_days = episode.clear_days + 1 if clear else 0
         if episode.clear_days >= kind.clear_days:
             del self.open[row]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.oracle.view import View
 
 COUNTING = (
-    "silence", "dormant", "champion_silent", "sponsor_silent", "power_user_silent", "onboarding_stalled",
+    "silence", "champion_silent", "sponsor_silent", "power_user_silent", "onboarding_stalled",
     "stage_stalled", "review_overdue", "p1_open",
 )  # fmt: skip
 
@@ -33,5 +33,4 @@ def still_silent(view: View, episode: Episode) -> Finding:
     days = view.day - max(x for x in view.account.active_days if x <= view.day)
     if days >= 128 and episode.onset:
         days = view.day - episode.onset[0] + 1
-    usual = "error" if episode.kind == "silence" else "warning"
-    return Finding(silent_severity(view, usual), float(days), episode.expected, episode.evidence)
+    return Finding(silent_severity(view), float(days), episode.expected, episode.evidence)

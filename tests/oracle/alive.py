@@ -1,8 +1,9 @@
-"""Accounts used in some weeks only: the probability that they are customers still."""
+"""The probability that an account is gone, from its weeks over a year and its days over a quarter."""
 
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.oracle.alerts import Finding
@@ -13,45 +14,83 @@ if TYPE_CHECKING:
 
 
 def _beta(a: float, b: float) -> float:
-    return math.gamma(a) * math.gamma(b) / math.gamma(a + b)
+    return math.exp(math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
 
 
-def _weeks(view: View, count: int) -> list[bool]:
-    """Tell of each week, the oldest first, whether the account was active."""
-    days = view.account.active_days
-    return [any(view.day - 7 * back - x in days for x in range(7)) for back in reversed(range(count))]
-
-
-def dormant(view: View) -> Finding | None:
-    if not view.used_since(view.day - 83) or is_judged(view):
-        return None
-    gap = view.day - max(x for x in view.account.active_days if x <= view.day)
-    counted = max(0, gap - 84) + sum(view.factor(view.day - back) for back in range(min(gap, 84)))
-    weeks = _weeks(view, 12)
-    if gap < 14 or counted < 14 - 1e-9 or sum(weeks) < 4:
-        return None
-    weeks = weeks[weeks.index(True) :]
+@cache
+def _gone_by_weeks(weeks: tuple[bool, ...]) -> float:
+    """Weigh all that may have been: it left after one of the idle weeks at the end, or it is here."""
     n, x, last = len(weeks), sum(weeks), max(k + 1 for k, active in enumerate(weeks) if active)
-    alive = _beta(1 + x, 1 + n - x) * _beta(1, 40 + n)
-    gone = sum(_beta(1 + x, 1 + j - x) * _beta(2, 40 + j) for j in range(last, n))
-    probability = alive / (alive + gone)
-    if probability > 0.3 * min(1.0, 8000 / view.config.arl_days):
+    here = _beta(1 + x, 1 + n - x) * _beta(1, 40 + n)
+    left = sum(_beta(1 + x, 1 + j - x) * _beta(2, 40 + j) for j in range(last, n))
+    return left / (left + here)
+
+
+def _weeks(view: View) -> list[bool]:
+    """Tell of each week, the oldest first, whether the account was active."""
+    days, d = view.account.active_days, view.day
+    newest = (d - 125) // 7
+    old = [any(7 * w + x in days for x in range(7)) for w in range(newest - 38, newest + 1)]
+    return old + [any(d - 7 * back - x in days for x in range(7)) for back in reversed(range(17))]
+
+
+def _gap(view: View) -> int:
+    return view.day - max(x for x in view.account.active_days if x <= view.day)
+
+
+def _counted_gap(view: View) -> float:
+    gap = min(_gap(view), 128)
+    return max(0, gap - 84) + sum(view.factor(view.day - back) for back in range(min(gap, 84)))
+
+
+def gone(view: View) -> tuple[float, float]:
+    """Return the probability to be gone, and the days that usually lie between active ones; 0 within a week."""
+    if not view.used_since(view.day - 55) or _gap(view) < 7:
+        return 0.0, 0.0
+    weeks = _weeks(view)
+    by_weeks, usual = 0.0, 0.0
+    if any(weeks):
+        weeks = weeks[weeks.index(True) :]
+        last = max(k + 1 for k, active in enumerate(weeks) if active)
+        usual = 7 * last / sum(weeks)
+        if sum(weeks) >= 4:
+            by_weeks = _gone_by_weeks(tuple(weeks))
+    first = max(view.account.first_usage_day or 0, view.day - 111)
+    active = [x for x in view.account.active_days if first <= x <= view.day]
+    seen = range(first, max(active) + 1) if active else range(0)
+    if len(seen) < 28 or 2 * len(active) < len(seen):
+        return by_weeks, usual
+    idle = len(seen) - len(active)
+    ends = sum(1 for x in active if x > first and x - 1 not in active)
+    back = 0.9 * (ends + 1) / (idle + 1)
+    away = (1 - back) ** _counted_gap(view)
+    left = (1 - away) / back / (7 * 41)
+    return max(by_weeks, left / (left + away)), len(seen) / len(active)
+
+
+def silence(view: View) -> Finding | None:
+    probability, usual = gone(view)
+    if probability <= 0 or _counted_gap(view) < 7 - 1e-9:
         return None
-    onset = (view.day - gap + 1,) * 3
-    return Finding(silent_severity(view, "warning"), float(gap), 7 * last / x, 1 - probability, onset)
+    if probability < 1 and math.log(probability / (1 - probability)) < view.bar("silence"):
+        return None
+    gap = _gap(view)
+    onset = (view.day - min(gap, 128) + 1,) * 3
+    return Finding(silent_severity(view), float(min(gap, 128)), usual, probability, onset)
 
 
-def silent_severity(view: View, usual: str) -> str:
-    """Silence is worse when the renewal is near."""
+def silence_is_clear(view: View, episode: Episode) -> bool:
+    return gone(view)[0] < 0.5
+
+
+def may_fall_silent(view: View) -> bool:
+    """Tell whether the account counts in the rate of alarms."""
+    return view.used_since(view.day - 55) and _gap(view) < 128
+
+
+def silent_severity(view: View) -> str:
+    """Silence is worse when the renewal is near, and less bad while it is not sure."""
     left = view.days_to_renewal
-    return "critical" if left is not None and left <= 90 else usual
-
-
-def is_judged(view: View) -> bool:
-    """Tell whether four weeks of the account's actions say enough."""
-    level = view.level
-    return level is not None and level.lag >= 28 and 28 * level.mean >= 20 * level.dispersion
-
-
-def is_used_again(view: View, episode: Episode) -> bool:
-    return sum(_weeks(view, 4)) >= 2
+    if left is not None and left <= 90:
+        return "critical"
+    return "error" if gone(view)[0] >= 0.95 else "warning"

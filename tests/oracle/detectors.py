@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.oracle import relationship
 from tests.oracle.alerts import Finding
-from tests.oracle.alive import dormant, is_used_again, silent_severity
+from tests.oracle.alive import may_fall_silent, silence, silence_is_clear
 from tests.oracle.combined import WEIGHTS, combined_evidence, fewer_speak
 from tests.oracle.identity import identity_changed, identity_is_settled
 from tests.oracle.levels import (
@@ -51,6 +50,7 @@ from tests.oracle.shares import (
     single_user_dependence,
     user_mix_shift,
 )
+from tests.oracle.trends import DECLINE, GROWTH, growth_if_ripe, may_change, sustained_growth, usage_decline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,26 +78,6 @@ def _while_it_holds(
     yields_to: tuple[str, ...] = (),
 ) -> Detector:
     return Detector(kind, dimension, family, raises, lambda view, episode: raises(view) is None, yields_to)
-
-
-def silence(view: View) -> Finding | None:
-    n = len(view.window)
-    k = sum(1 for x in view.window if x in view.account.active_days)
-    if n < 28 or k < 4:
-        return None
-    p = 0.9 * (k + 1) / (n + 2)
-    gap = view.day - max(x for x in view.account.active_days if x <= view.day)
-    if gap < 7 or -gap * math.log(1 - p) < view.log_arl:
-        return None
-    counted = max(0, gap - 84) + sum(view.factor(view.day - back) for back in range(min(gap, 84)))
-    evidence = -counted * math.log(1 - p)
-    if counted < 7 - 1e-9 or evidence < view.log_arl:
-        return None
-    return Finding(silent_severity(view, "error"), float(gap), 1 / p, evidence, onset=(view.day - gap + 1,) * 3)
-
-
-def silence_is_clear(view: View, episode: Episode) -> bool:
-    return any(x in view.account.active_days for x in range(view.day - 2, view.day + 1))
 
 
 def weekly_drop(view: View) -> Finding | None:
@@ -187,6 +167,10 @@ def _growing(plan: Plan) -> Detector:
     return Detector(plan.kind, plan.dimension, plan.family, raises, clear, plan.yields_to)
 
 
+def _is_back(plan: Plan) -> Callable[[View, Episode], bool]:
+    return partial(_is_clear, has_fallen_back if plan.family == "expansion" else has_risen_back, plan)
+
+
 def _is_clear(recovered: Callable[[View, Plan, Episode], bool], plan: Plan, view: View, episode: Episode) -> bool:
     return recovered(view, plan, episode)
 
@@ -223,7 +207,7 @@ BEFORE_SCORE = (
         ("identity_changed",),
     ),
     Detector("silence", "activity", "risk", silence, silence_is_clear),
-    Detector("dormant", "weekly_activity", "risk", dormant, is_used_again, ("silence", "usage_drop")),
+    Detector("usage_decline", "monthly_usage", "risk", usage_decline, _is_back(DECLINE), DECLINE.yields_to),
     Detector(
         "seat_utilisation_drop",
         "seats_in_use",
@@ -286,6 +270,7 @@ AFTER_SCORE = (
         "renewal_at_risk", "renewal", "risk", renewal_at_risk, renewal_at_risk_is_clear, ("subscription_cancelled",)
     ),
     Detector("seat_saturation", "seats", "expansion", seat_saturation, seat_saturation_is_clear, ("identity_changed",)),
+    Detector("sustained_growth", "total_usage", "expansion", growth_if_ripe, _is_back(GROWTH)),
     *(_growing(plan) for plan in GROWING),
     Detector("quota_burn", "quota", "expansion", relationship.quota_burn, relationship.quota_burn_is_clear),
     _while_it_holds("new_team", "teams", "expansion", relationship.new_team, ("identity_changed",)),
@@ -309,10 +294,14 @@ REEVALUATED: dict[str, Callable[[View], Finding | None]] = {
     "feature_abandonment": feature_abandonment,
     "combined_evidence": combined_evidence,
     "silence": silence,
-    "dormant": dormant,
+    "usage_decline": usage_decline,
+    "sustained_growth": sustained_growth,
     "stickiness_drop": stickiness_drop,
     "power_user_attendance": power_user_attendance,
     "power_user_silent": power_user_silent,
     "weekly_drop": weekly_drop,
     "identity_changed": identity_changed,
 }
+
+AT_STAKE = {"silence": may_fall_silent, "usage_decline": may_change, "sustained_growth": may_change}
+"""Ranked kinds, and who counts in the rate of their alarms."""

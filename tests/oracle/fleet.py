@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ USAGE_KINDS = ("usage_drop", "silence")
 PART_KINDS = (
     "users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence",
     "role_decline", "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
-    "champion_silent", "sponsor_silent", "power_user_silent", "dormant", "weekly_drop", "sentiment_gap",
+    "champion_silent", "sponsor_silent", "power_user_silent", "usage_decline", "weekly_drop", "sentiment_gap",
 )  # fmt: skip
 ID_KINDS = (
     "identity_changed", "stickiness_drop", "single_user_dependence", "seat_saturation", "new_team", "new_power_users",
@@ -96,6 +96,9 @@ class FleetLog:
         self._dips: dict[tuple[str | None, int], float] = {}
         self._accounts: dict[str | None, Account] = {}
         self._settled: int | None = None
+        self._ranked: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
+        self.bars: dict[str, float] = {}
+        """What ranked kinds must reach, by name; 2 before anything is known."""
 
     def publish(
         self,
@@ -104,15 +107,18 @@ class FleetLog:
         seen: Iterable[Observation],
         alarmed: Iterable[str],
         moved: tuple[int, int] = (0, 0),
+        ranked: Counter[tuple[str, str]] | None = None,
     ) -> None:
         """Take one partition's closed day; all before it are closed too.
 
-        `moved`: accounts whose people may have other ids, of so many with people enough.
+        `moved`: accounts whose people may have other ids, of so many with people enough. `ranked`: of ranked kinds how
+        many accounts are "at stake", and how many alerts "opened" on the day or have "lasted" for 91 days.
         """
         self._final[partition] = day
         self._seen[day] += seen
         self._alarmed[day] |= set(alarmed)
         self._moved[day].append(moved)
+        self._ranked[day] += ranked or Counter()
         self._settle_through(min(self._final.values()))
 
     def covered(self, day: int) -> bool:
@@ -220,6 +226,13 @@ class FleetLog:
         for scope in sorted({*scopes, *(known for known in self._accounts if known is not ALL)}):
             self._dip(scope, day, inhibited=bool(self._episode(ALL, FEED) or self._episode(ALL, DIP)))
         self._ids(day)
+        told = self._ranked.pop(day, Counter())
+        rate = 0.4 * 23 / self._config.arl_days
+        for kind in ("silence", "usage_decline", "sustained_growth"):
+            accounts = told[kind, "at stake"]
+            off = told[kind, "opened"] - told[kind, "lasted"] - rate * accounts
+            bar = self.bars.get(kind, 2.0) + 0.7 * off / (rate * 91 * (accounts + 50))
+            self.bars[kind] = min(5.0, max(0.0, bar))
 
     def _ids(self, day: int) -> None:
         moved, peopled = (sum(figures) for figures in zip(*self._moved.get(day, [(0, 0)]), strict=True))

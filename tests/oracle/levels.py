@@ -57,13 +57,10 @@ RISING = (
     Plan("negative_sentiment", "ticket_sentiment", "complaints", "warning", 1.5, least=3, yields_to=("ticket_surge",)),
     Plan("payment_trouble", "payments", "payment_troubles", "error", 1.5, least=2),
 )
-GROWING = (
-    Plan("sustained_growth", "total_usage", "actions", "info", 1.3, days=28, family="expansion"),
-    Plan("users_growth", "daily_users", "active_users", "info", 1.3, days=28, family="expansion"),
-)
+GROWING = (Plan("users_growth", "daily_users", "active_users", "info", 1.3, days=28, family="expansion"),)
 
 
-class _Values:
+class Values:
     """One account's values of a plan, in its unit, and what is expected of them."""
 
     def __init__(self, view: View, plan: Plan) -> None:
@@ -83,6 +80,9 @@ class _Values:
         """Return `μ` of the day."""
         return self.level.usual(day) * self._view.factor(day) if self.level else 0.0
 
+    def expected_of_last(self, days: int) -> float:
+        return sum(self.expected(x) for x in range(self._day - days + 1, self._day + 1))
+
     def last(self, days: int, back: int = 0) -> float:
         until = self._day - back
         return sum(self._table.get(x, 0) for x in range(until - days + 1, until + 1)) / self._unit
@@ -96,29 +96,38 @@ def falls(view: View, plan: Plan) -> Finding | None:
 
 def fall_evidence(view: View, plan: Plan) -> tuple[Finding, float] | None:
     """Where a value is low: the finding with the day's evidence, and the lower of the last two days' evidence."""
-    values = _Values(view, plan)
-    level, d = values.level, view.day
+    values = Values(view, plan)
+    level = values.level
     if level is None or level.mean <= 0:
         return None
     observed = values.last(plan.days)
-    expected = sum(values.expected(x) for x in range(d - plan.days + 1, d + 1))
+    expected = values.expected_of_last(plan.days)
     if observed >= plan.ratio * expected or observed >= plan.ratio * plan.days * level.mean:
         return None
     if plan.quiet_is_silence and observed == 0:
         return None
-    phi, evidence = level.dispersion, [-math.inf, -math.inf]
+    days = fall_of_days(view, plan, values)
+    evidence = [-math.inf, -math.inf]
+    sums = [0.0, 0.0, 0.0]
+    for log_es in days.values():
+        sums = [(1 + s) * math.exp(log_e) for s, log_e in zip(sums, log_es, strict=True)]
+        evidence.append(_log(sum(sums) / 3))
+    return Finding(plan.severity, observed, expected, evidence[-1], onset(days)), min(evidence[-2:])
+
+
+def fall_of_days(view: View, plan: Plan, values: Values) -> dict[int, list[float]]:
+    """Return the log e-values of the days that are judged, one for each ratio."""
+    level = values.level
     days: dict[int, list[float]] = {}
-    sums = dict.fromkeys((0.8, 0.6, 0.3), 0.0)
-    for x in range(d - level.lag + 1, d + 1):
+    assert level is not None
+    phi = level.dispersion
+    for x in range(view.day - level.lag + 1, view.day + 1):
         days[x] = []
-        for rho, s in sums.items():
+        for rho in (0.8, 0.6, 0.3):
             theta = -math.log(rho) / phi
             log_mean = level.safe_share * values.expected(x) / (phi - 1) * math.log(phi - (phi - 1) * math.exp(-theta))
-            log_e = min(plan.day_at_most if values.at(x) > 0 else 1.0, -theta * values.at(x) + log_mean)
-            days[x].append(log_e)
-            sums[rho] = (1 + s) * math.exp(log_e)
-        evidence.append(_log(sum(sums.values()) / 3))
-    return Finding(plan.severity, observed, expected, evidence[-1], onset(days)), min(evidence[-2:])
+            days[x].append(min(plan.day_at_most if values.at(x) > 0 else 1.0, -theta * values.at(x) + log_mean))
+    return days
 
 
 def _log(x: float) -> float:
@@ -138,7 +147,7 @@ def onset(days: dict[int, list[float]]) -> tuple[int, int, int]:
 
 def has_risen_back(view: View, plan: Plan, episode: Episode) -> bool:
     """Tell whether a fallen value is back."""
-    return _Values(view, plan).last(plan.days) >= 0.85 * episode.expected
+    return Values(view, plan).last(plan.days) >= 0.85 * episode.expected
 
 
 def rises(view: View, plan: Plan) -> Finding | None:
@@ -149,8 +158,8 @@ def rises(view: View, plan: Plan) -> Finding | None:
 
 def rise_evidence(view: View, plan: Plan) -> Finding | None:
     """Where a value is high: the finding with the day's evidence."""
-    values = _Values(view, plan)
-    level, d = values.level, view.day
+    values = Values(view, plan)
+    level = values.level
     steady = plan.family == "expansion"
     if level is None or values.age < (84 if steady else 56):
         return None
@@ -161,18 +170,27 @@ def rise_evidence(view: View, plan: Plan) -> Finding | None:
         return None
     if steady and (level.mean <= 0 or any(values.last(7, 7 * week) < 7 * level.mean for week in range(4))):
         return None
-    phi = level.rise_dispersion
-    live, most = (28, 1.9) if steady else (7, 4.0)
+    days = rise_of_days(view, plan, values)
+    sums = [0.0] * 4
+    for log_es in days.values():
+        sums = [(1 + s) * math.exp(log_e) for s, log_e in zip(sums, log_es, strict=True)]
+    return Finding(plan.severity, observed, expected, _log(sum(sums) / 4), onset(days))
+
+
+def rise_of_days(view: View, plan: Plan, values: Values) -> dict[int, list[float]]:
+    """Return the log e-values of the days that are judged, one for each ratio."""
+    level = values.level
     days: dict[int, list[float]] = {}
-    sums = dict.fromkeys((1.5, 2.0, 4.0, 16.0), 0.0)
-    for x in range(d - live + 1, d + 1):
+    assert level is not None
+    phi = level.rise_dispersion
+    live, most = (28, 1.9) if plan.family == "expansion" else (7, 4.0)
+    for x in range(view.day - live + 1, view.day + 1):
         days[x] = []
-        for rho, s in sums.items():
+        for rho in (1.5, 2.0, 4.0, 16.0):
             q = (1 + rho * (phi - 1)) / phi
-            log_e = min(most, values.at(x) * math.log(rho / q) - level.high(x) * math.log(q) / (phi - 1))
-            days[x].append(log_e)
-            sums[rho] = (1 + s) * math.exp(log_e)
-    return Finding(plan.severity, observed, expected, _log(sum(sums.values()) / 4), onset(days))
+            log_e = values.at(x) * math.log(rho / q) - level.high(x) * math.log(q) / (phi - 1)
+            days[x].append(min(most, log_e))
+    return days
 
 
 def rises_if_ripe(view: View, plan: Plan) -> Finding | None:
@@ -182,7 +200,7 @@ def rises_if_ripe(view: View, plan: Plan) -> Finding | None:
 
 def has_fallen_back(view: View, plan: Plan, episode: Episode) -> bool:
     """Tell whether a risen value is back."""
-    now = _Values(view, plan).last(plan.days)
+    now = Values(view, plan).last(plan.days)
     if plan.family == "expansion":
         return now < 1.1 * episode.expected
     return now <= episode.expected + math.sqrt(episode.expected) + 1

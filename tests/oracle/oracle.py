@@ -10,7 +10,7 @@ from tests.oracle.ageing import steps, still_silent
 from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.books import Books
 from tests.oracle.days import Days
-from tests.oracle.detectors import AFTER_SCORE, BEFORE_SCORE, REEVALUATED, Detector
+from tests.oracle.detectors import AFTER_SCORE, AT_STAKE, BEFORE_SCORE, REEVALUATED, Detector
 from tests.oracle.fleet import ID_KINDS, PART_KINDS, USAGE_KINDS, FleetLog, alarmed, observed
 from tests.oracle.identity import may_have_moved
 from tests.oracle.judge import HEALTH_KINDS, Judge
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 CLEAR_DAYS, EXPIRY_DAYS = 5, 84
 LASTING = {
     "silence": 5,
-    "dormant": 5,
     "single_user_dependence": 5,
     "seat_saturation": 28,
     "quota_burn": 5,
     "renewal_at_risk": 1,
 }
 """Kinds that end when they are clear only, after so many days."""
+FADING = {"usage_decline": 28, "sustained_growth": 28}
+"""Days after which those end that are not raised any more."""
 REST_DAYS = 400
 DAILY = {each.kind for each in (*BEFORE_SCORE, *AFTER_SCORE)} | set(HEALTH_KINDS)
 
@@ -213,18 +214,23 @@ class Oracle:
         seen = observed(views)
         peopled = [view for view in views if view.users_active(self.open_day - 27, self.open_day) >= 3]
         renamed = sum(may_have_moved(view) for view in views)
+        ranked = Counter((kind, "at stake") for kind, counts in AT_STAKE.items() for view in views if counts(view))
         for account in self.accounts.values():
             self._close_account(account, self.open_day)
             account.context = dict(account.profile or {})
             self._forget(account.users, self.config.max_users)
             self._forget(account.features, self.config.max_features)
             account.roles = {user: told for user, told in account.roles.items() if user in account.users}
-        self.fleet.publish(self._number, self.open_day, seen, alarmed(self.accounts.values()), (renamed, len(peopled)))
+        open_since = [(e.kind, e.opened_day) for each in self.accounts.values() for e in each.episodes.values()]
+        ranked += Counter((kind, "opened") for kind, day in open_since if day == self.open_day)
+        ranked += Counter((kind, "lasted") for kind, day in open_since if day == self.open_day - 91)
+        of_people = (renamed, len(peopled))
+        self.fleet.publish(self._number, self.open_day, seen, alarmed(self.accounts.values()), of_people, ranked)
         self.open_day += 1
         return True
 
-    def _view(self, account: Account, day: int) -> View:
-        return View(account, day, self.days, self.config, self.fleet)
+    def _view(self, account: Account, day: int, *, gone_by: bool = False) -> View:
+        return View(account, day, self.days, self.config, self.fleet, gone_by=gone_by)
 
     def _forget(self, table: dict[str, set[int]], most: int) -> None:
         """Drop who was not active for 125 days, and beyond the maximum those whose last day is the oldest."""
@@ -299,7 +305,7 @@ class Oracle:
         for episode in list(account.episodes.values()):
             if episode.kind not in REEVALUATED or not earliest <= episode.opened_day < day:
                 continue
-            as_of_opening = self._view(account, episode.opened_day)
+            as_of_opening = self._view(account, episode.opened_day, gone_by=True)
             finding = REEVALUATED[episode.kind](as_of_opening)
             if finding is None:
                 self._log.retract(account, episode, at_ms)
@@ -327,7 +333,7 @@ class Oracle:
                 self._open(view, detector.kind, detector.dimension, detector.family, finding)
             return
         finding, clear = detector.raises(view), detector.is_clear(view, episode)
-        fades = detector.kind not in LASTING and day - episode.opened_day >= EXPIRY_DAYS
+        fades = detector.kind not in LASTING and day - episode.opened_day >= FADING.get(detector.kind, EXPIRY_DAYS)
         episode.clear_days = episode.clear_days + 1 if clear or (fades and finding is None) else 0
         follows_health = detector.kind == "renewal_at_risk"
         if episode.clear_days >= LASTING.get(detector.kind, CLEAR_DAYS):

@@ -44,15 +44,30 @@ class View:
     """Reads one account as of day `day`; events of later days are invisible to its windows."""
 
     def __init__(
-        self, account: Account, day: int, days: Days, config: OracleConfig, fleet: FleetLog | None = None
+        self,
+        account: Account,
+        day: int,
+        days: Days,
+        config: OracleConfig,
+        fleet: FleetLog | None = None,
+        *,
+        gone_by: bool = False,
     ) -> None:
+        """`gone_by`: the day was closed before."""
         self._fleet = fleet
+        self._gone_by = gone_by
         self.account = account
         self.day = day
         self.days = days
         self.config = config
         self.end_ms = days.end(day)
         self.log_arl = math.log(config.arl_days)
+
+    def bar(self, kind: str) -> float:
+        """What a ranked kind must reach."""
+        if self._gone_by:
+            return 0.0
+        return 2.0 if self._fleet is None else self._fleet.bars.get(kind, 2.0)
 
     def actions(self, first: int, last: int) -> float:
         """Sum the actions of the days from `first` to `last`."""

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from pipeline.alerts.lifecycle import (
-    EXPIRE_DAYS,
     Change,
     age,
     begin,
@@ -107,7 +106,7 @@ def ends(kind: Kind, *, raised: bool, clear: bool = False) -> tuple[int, str] | 
 
 
 def test_what_is_neither_raised_nor_clear_expires_unless_it_lasts() -> None:
-    assert ends(FADING, raised=False) == (100 + EXPIRE_DAYS + CLEAR_DAYS - 1, "expired")
+    assert ends(FADING, raised=False) == (100 + FADING.fade_days + CLEAR_DAYS - 1, "expired")
     assert ends(FADING, raised=False, clear=True) == (100 + CLEAR_DAYS, "recovered")
     assert ends(LASTING, raised=False) is None
     assert ends(LASTING, raised=False, clear=True) == (100 + LASTING.clear_days, "recovered")
