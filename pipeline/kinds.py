@@ -12,7 +12,12 @@ from pipeline.health.kinds import HEALTH_KINDS
 from pipeline.rules import RULES
 from pipeline.terms.kind import Kind, Level, Play
 
-RETIRED = (
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (*(detector.KIND for detector in DETECTORS), *HEALTH_KINDS, *FLEET_KINDS, *RULES)
+}
+"""By name."""
+
+_RETIRED = (
     Kind(
         name="dormant",
         dimension="weekly_activity",
@@ -31,13 +36,9 @@ RETIRED = (
         resolution="the next close",
     ),
 )
-"""Of which older state may hold open alerts."""
 
-KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (*(detector.KIND for detector in DETECTORS), *HEALTH_KINDS, *FLEET_KINDS, *RULES, *RETIRED)
-}
-"""By name."""
+KNOWN = KINDS | {kind.name: kind for kind in _RETIRED}
+"""Those of which older state may hold open alerts, too."""
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 """How demanding a kind is, in rising order."""

@@ -10,7 +10,7 @@ from pipeline.alerts.lifecycle import Change, Figures, begin, resolve
 from pipeline.books.book import Book, Episode
 from pipeline.explain.explanation import Step
 from pipeline.health.judging import JudgedView, Verdict
-from pipeline.kinds import KINDS
+from pipeline.kinds import KNOWN
 from pipeline.state.state import State
 from pipeline.terms.kind import Kind
 
@@ -70,7 +70,7 @@ class ClosingAccount:
 
     def _verdict_of(self, episode: Episode) -> Verdict:
         """The scorecard that an alert is about; the primary one unless it says otherwise."""
-        if KINDS[episode.kind].of_card:
+        if KNOWN[episode.kind].of_card:
             for verdict in self.judged.judgement.verdicts:
                 if verdict.card.id == episode.dimension:
                     return verdict

@@ -8,7 +8,7 @@ from pipeline.close.account import ClosingAccount
 from pipeline.close.inhibition import speaks_for_use
 from pipeline.health.judging import Verdict
 from pipeline.health.kinds import HEALTH_CHANGED, HEALTH_UNKNOWN
-from pipeline.kinds import KINDS
+from pipeline.kinds import KNOWN
 from pipeline.scorecards import bands
 
 _SEVERITY_OF_BAND = {bands.RED: "error", bands.YELLOW: "warning"}
@@ -19,7 +19,7 @@ def follow_bands(account: ClosingAccount) -> None:
     verdicts = [verdict for verdict in account.judged.judgement.verdicts if verdict.applies[account.place]]
     applied = {verdict.card.id for verdict in verdicts}
     for episode in list(account.book.episodes):
-        if KINDS[episode.kind].of_card and episode.dimension not in applied:
+        if KNOWN[episode.kind].of_card and episode.dimension not in applied:
             account.resolve(episode, "expired")
     for verdict in verdicts:
         if account.place in verdict.switches:

@@ -6,7 +6,7 @@ from pipeline.alerts.records import alert_id
 from pipeline.books.book import Episode
 from pipeline.close.account import ClosingAccount
 from pipeline.health.judging import Cap
-from pipeline.kinds import KINDS
+from pipeline.kinds import KNOWN
 from pipeline.scorecards import bands
 from schemas.event_types import ALERT_SEVERITIES
 
@@ -28,7 +28,7 @@ def cap_of(account: ClosingAccount) -> Cap | None:
 
 
 def _caps(episode: Episode) -> bool:
-    kind = KINDS[episode.kind]
+    kind = KNOWN[episode.kind]
     return episode.severity in _BAND and kind.family == "risk" and not kind.consequence
 
 

@@ -26,7 +26,7 @@ from pipeline.health.judging import JudgedView, judge, settle
 from pipeline.health.reach import Reach
 from pipeline.health.records import publish_health
 from pipeline.health.relationship import OVERDUE_MS
-from pipeline.kinds import KINDS
+from pipeline.kinds import KNOWN
 from pipeline.state.life import unjudged
 from pipeline.state.state import State
 from pipeline.terms.arrays import Bools
@@ -171,7 +171,7 @@ class _Closing:
         accounts = self.state.accounts
         for place in np.flatnonzero(resting & (accounts.open_episodes[self.rows] > 0)).tolist():
             account = ClosingAccount(self.state, self.judged, self.rows.start + place, place, self.steps)
-            for episode in [each for each in account.book.episodes if not KINDS[each.kind].immediate]:
+            for episode in [each for each in account.book.episodes if not KNOWN[each.kind].immediate]:
                 account.resolve(episode, "expired")
             accounts.open_episodes[account.row] = len(account.book.episodes)
             accounts.quiet[account.row] = False

@@ -9,7 +9,7 @@ from pipeline.books.book import Book, Episode
 from pipeline.books.plans import overdue_goals
 from pipeline.config import EngineConfig
 from pipeline.health.relationship import OVERDUE_MS
-from pipeline.kinds import KINDS
+from pipeline.kinds import KNOWN
 from pipeline.rules.rule import Rule
 from pipeline.state.life import ENDED, PAUSED, TEST
 from pipeline.terms.days import Days
@@ -30,7 +30,7 @@ class Overdue:
 def ended(book: Book, life: int, day: int, days: Days, config: EngineConfig) -> Iterator[tuple[Episode, str]]:
     """Open episodes that end with the day whatever the detectors say, and why."""
     for episode in list(book.episodes):
-        kind = KINDS[episode.kind]
+        kind = KNOWN[episode.kind]
         if life in (ENDED, TEST):
             yield episode, "ended"
         elif config.is_off(kind):

@@ -13,7 +13,7 @@ from pipeline.close.inhibition import inhibitor, spoken_for
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS, Dated, Detector, Graded
 from pipeline.evidence.gaps import OUT_OF_SIGHT
 from pipeline.evidence.view import Finding, View
-from pipeline.kinds import KINDS
+from pipeline.kinds import KNOWN
 from pipeline.state.life import is_quiet
 from pipeline.terms.kind import Kind
 from pipeline.terms.records import Outcome
@@ -47,7 +47,7 @@ def follow_score(account: ClosingAccount, raised: Sequence[Detector], outcome: O
     `has_news` tells whether a scorecard has moved.
     """
     book = account.book
-    if has_news or any(KINDS[episode.kind].of_card for episode in book.episodes):
+    if has_news or any(KNOWN[episode.kind].of_card for episode in book.episodes):
         follow_bands(account)
     _advance_all(account, _AFTER, raised, outcome)
     account.state.accounts.open_episodes[account.row] = len(book.episodes)
@@ -107,7 +107,7 @@ def _open_detected(account: ClosingAccount, detector: Detector, outcome: Outcome
 def _open_overdue(account: ClosingAccount) -> None:
     for late in overdue(account.book, account.judged.view.end_ms):
         if account.book.episode(late.kind, late.key) is None:
-            kind, figures = KINDS[late.kind], (late.observed, 0.0, late.days)
+            kind, figures = KNOWN[late.kind], (late.observed, 0.0, late.days)
             account.open(kind, late.key, kind.severity, figures, starts_at_ms=late.starts_at_ms)
 
 
@@ -118,4 +118,4 @@ def _severity(account: ClosingAccount, kind: Kind) -> str:
 
 def _held_back(account: ClosingAccount, kind: Kind) -> bool:
     """Whether the kind is for quiet times, and a risk of the account is open."""
-    return kind.calm and any(KINDS[episode.kind].family == "risk" for episode in account.book.episodes)
+    return kind.calm and any(KNOWN[episode.kind].family == "risk" for episode in account.book.episodes)

@@ -11,7 +11,7 @@ from pipeline.detectors.identity import MIN_PEOPLE, renamed
 from pipeline.evidence.level import SEASONAL_DAYS
 from pipeline.evidence.view import View
 from pipeline.fleet.bars import QUARTER
-from pipeline.kinds import KINDS
+from pipeline.kinds import KNOWN
 from pipeline.state.life import unjudged
 from pipeline.state.state import State
 from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, Ranked, smallest
@@ -68,6 +68,6 @@ class FleetUpdate:
         for row in np.flatnonzero(accounts.open_episodes[: accounts.size]).tolist():
             episodes = accounts.books[row].episodes
             ages.update((episode.kind, self._day - episode.opened_day) for episode in episodes)
-            if any(KINDS[episode.kind].covers_children for episode in episodes):
+            if any(KNOWN[episode.kind].covers_children for episode in episodes):
                 alarmed.append(row)
         return smallest(accounts.hashes[alarmed]), ages

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.books.book import Book, Episode
-from pipeline.kinds import KINDS
+from pipeline.kinds import KNOWN
 from pipeline.state.life import PAUSED
 from pipeline.state.state import State
 from pipeline.terms.kind import Kind
@@ -12,12 +12,12 @@ from pipeline.terms.records import Inhibitor
 
 def speaks_for_use(book: Book) -> bool:
     """Whether an alert is open that stands for all of the account's that are about use."""
-    return any(KINDS[episode.kind].alone for episode in book.episodes)
+    return any(KNOWN[episode.kind].alone for episode in book.episodes)
 
 
 def spoken_for(book: Book) -> list[Episode]:
     """Open episodes about use beside one that stands for them all."""
-    kinds = ((episode, KINDS[episode.kind]) for episode in book.episodes)
+    kinds = ((episode, KNOWN[episode.kind]) for episode in book.episodes)
     return [episode for episode, kind in kinds if kind.of_use and not kind.alone] if speaks_for_use(book) else []
 
 

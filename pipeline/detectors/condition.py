@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.evidence.view import Finding, View
 from pipeline.scorecards.bands import RED
-from pipeline.terms.arrays import F64, Bools, Places
+from pipeline.terms.arrays import F64, Bools, Places, summed
 from pipeline.terms.kind import Kind
 from schemas.topics import DAY_MS
 
@@ -48,7 +48,7 @@ def usual_change(view: View, places: Places, days: int) -> F64:
     1 in ordinary weeks, and where no level is known; the calendar and the fleet take from the one or the other.
     """
     level = view.level.at(places)
-    now, before = (view.means(level, last - days + 1, last, places).sum(axis=0) for last in (view.day, view.day - days))
+    now, before = (summed(view.means(level, last - days + 1, last, places)) for last in (view.day, view.day - days))
     return np.where(level.defined & (now != before), now / np.maximum(before, 1e-9), 1.0)
 
 

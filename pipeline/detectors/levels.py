@@ -14,7 +14,7 @@ from pipeline.detectors.condition import ripe
 from pipeline.evidence import esr
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SEASONAL_DAYS, SETTLED_AGE, Level
 from pipeline.evidence.view import Finding, View
-from pipeline.terms.arrays import F64, Bools, Places
+from pipeline.terms.arrays import F64, Bools, Places, summed
 from pipeline.terms.kind import Kind
 
 FALLS = (0.8, 0.6, 0.3)
@@ -103,7 +103,7 @@ class LevelDetector:
     def _falls(self, view: View, level: Level, places: Places, finding: Finding) -> None:
         """Write the findings of accounts whose value may have fallen."""
         before, now = esr.last_two(self._log_e(view, level, places), level.lag)
-        expected = view.means(level, view.day - self.days + 1, view.day, places).sum(axis=0)
+        expected = summed(view.means(level, view.day - self.days + 1, view.day, places))
         observed = finding.observed[places]
         low = level.defined & (observed < self.ratio * expected) & (observed < self.ratio * self.days * level.mean)
         finding.expected[places] = expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.evidence.view import Finding, View
-from pipeline.terms.arrays import F64, Bools
+from pipeline.terms.arrays import F64, Bools, summed
 from pipeline.terms.kind import FEATURES_DOWN, USERS_DOWN, Kind, Play
 
 KIND = Kind(
@@ -38,7 +38,7 @@ def evaluate(view: View) -> Finding:
     """Raised when four weeks are 30 % and four deviations below what was expected, and pulse and survey are good."""
     content = _content(view)
     observed = view.total("actions", view.day - 27, view.day) / 1000.0
-    expected = np.where(view.level.judged, view.means(view.level, view.day - 27, view.day).sum(axis=0), 0.0)
+    expected = np.where(view.level.judged, summed(view.means(view.level, view.day - 27, view.day)), 0.0)
     spread = np.sqrt(np.maximum(view.level.dispersion * expected, 1e-300))
     deviations = np.where(expected > 0, (expected - observed) / spread, 0.0)
     raised = content & (expected > 0) & (observed < FALLEN * expected) & (deviations >= MIN_DEVIATIONS)

@@ -34,9 +34,9 @@ KIND = Kind(
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("reach-out", "Reach the sponsor: the account has gone silent", 2),
     summary="{name}: no activity for {observed:.0f} days; usually active every {expected:.1f} days",
-    condition="no activity for so long that, by its own rhythm, the account is probably gone; a warning while that is "
-    "less than 95 % sure, critical 90 days before the renewal",
-    resolution="it is used again, so that it is more likely here than gone",
+    condition="no activity for so long that by its own rhythm the account is gone; a warning below 95 %, critical near "
+    "the renewal",
+    resolution="it was used in the last week, five days running",
 )
 MIN_GAP_DAYS = 7
 MIN_AGE_DAYS = 56
@@ -53,7 +53,7 @@ def evaluate(view: View) -> Finding:
     finding = Finding(
         np.zeros(len(view), dtype=np.bool_), view.gap.astype(np.float64), np.zeros(len(view)), np.zeros(len(view))
     )
-    places = np.flatnonzero((view.gap >= MIN_GAP_DAYS) & (view.first_usage_day <= view.day - MIN_AGE_DAYS + 1))
+    places = np.flatnonzero((view.gap >= MIN_GAP_DAYS) & at_stake(view))
     if not len(places):
         return finding
     # Days on which less was expected make less of a gap.
@@ -72,8 +72,8 @@ def at_stake(view: View) -> Bools:
 
 
 def cleared(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
-    """Whether it is more likely here than gone."""
-    return bool(finding.evidence[place] < 0.5)
+    """Whether the account was active in the last week."""
+    return bool(view.gap[place] < MIN_GAP_DAYS)
 
 
 def onset(view: View, place: int) -> tuple[int, int, int]:

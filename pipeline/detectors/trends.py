@@ -15,7 +15,7 @@ from pipeline.detectors.levels import LevelDetector
 from pipeline.evidence.gaps import OUT_OF_SIGHT
 from pipeline.evidence.level import LAG_DAYS, MIN_DAYS, WINDOW_DAYS, Level
 from pipeline.evidence.view import Finding, View
-from pipeline.terms.arrays import F64, Bools, Places
+from pipeline.terms.arrays import F64, Bools, Places, summed
 
 MIN_EXPECTED = 2.0
 """Actions of four weeks that are taken to be usual at least, of a rise; below which no fall is seen."""
@@ -56,7 +56,7 @@ class Trend(LevelDetector):
         """What was expected of four weeks, and how far they are off in the kind's direction."""
         observed = view.columns(pane, view.day - LAG_DAYS + 1, view.day, places).sum(axis=0) / view.scale(pane)
         if self.KIND.direction == "down":
-            expected = view.means(level, view.day - LAG_DAYS + 1, view.day, places).sum(axis=0)
+            expected = summed(view.means(level, view.day - LAG_DAYS + 1, view.day, places))
             dispersion, sign = level.dispersion, -1.0
         else:
             # The calendar only lowers what is expected; a rise must be one without it too.

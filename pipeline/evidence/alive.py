@@ -5,8 +5,8 @@ Noncontractual Setting, 2010). While alive an account is active in each week wit
 it is gone with another; both chances differ between accounts as the priors say, and a run of weeks tells of them.
 
 Method of days, for those who come on most of them: a renewal process with leaving. After an idle day an account comes
-back with the chance that it had on its idle days before, so that days which come in clumps are no surprise; on each idle
-day it may as well have left.
+back with the chance that it had on its idle days before, so that days which come in clumps are no surprise; on each
+idle day it may as well have left.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.terms.arrays import F64, I64, Bools, Places
+from pipeline.terms.arrays import F64, I64, Bools, Places, summed
 from pipeline.terms.days import weekday, weekdays
 
 BASELINE_DAYS = 56
@@ -150,7 +150,7 @@ def _learn(
     factors = np.where(defined, factors, 1.0)
     means = mean * factors
     deviations = values.reshape(weeks, 7, -1) / scale - np.roll(means, -weekday(first_day), axis=0)
-    squares = np.where(counted, (deviations * deviations).reshape(len(values), -1), 0.0).sum(axis=0)
+    squares = summed(np.where(counted, (deviations * deviations).reshape(len(values), -1), 0.0))
     expected = (means * numbers).sum(axis=0)
     dispersion = _dispersion(squares / np.where(defined, expected, 1.0), count, mean)
     safe = _lower_mean(total, count, dispersion, prior_mean) / np.where(defined, mean, 1.0)

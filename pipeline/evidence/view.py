@@ -20,7 +20,7 @@ from pipeline.state.accounts import Accounts
 from pipeline.state.life import decide
 from pipeline.state.members import last_days
 from pipeline.state.panes import RING, SCALES, USAGE_PANES
-from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools, Places, Rows
+from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools, Places, Rows, summed
 from pipeline.terms.days import Days
 from pipeline.terms.kind import Kind
 
@@ -157,7 +157,7 @@ class View:
         factors = self.factors(self.day - SPAN + 1, self.day)
         factors = factors[:, places] if factors.shape[1] > 1 else factors
         inside = np.arange(SPAN, 0, -1)[:, None] <= gap
-        return np.asarray((inside * factors).sum(axis=0) + np.maximum(0, gap - SPAN))
+        return np.asarray(summed(inside * factors) + np.maximum(0, gap - SPAN))
 
     def _rows_at(self, places: Places) -> I32:
         rows = self.rows.start + places if isinstance(self.rows, slice) else self.rows[places]
@@ -295,7 +295,7 @@ class View:
     @cached_property
     def four_weeks(self) -> F64:
         """Days of the last 28, each counted by its factor."""
-        return np.asarray(self.factors(self.day - 27, self.day).sum(axis=0))
+        return summed(self.factors(self.day - 27, self.day))
 
     @cached_property
     def active_bits(self) -> U64:

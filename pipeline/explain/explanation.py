@@ -23,12 +23,14 @@ from pipeline.explain.contributors import contributors
 from pipeline.health.dimensions import dimension_of
 from pipeline.health.judging import JudgedView, Verdict
 from pipeline.health.score import Score
-from pipeline.kinds import KINDS
+from pipeline.kinds import KNOWN
 from pipeline.scorecards.bands import NAMES
 from pipeline.state.state import State
 from pipeline.terms.arrays import F64, Bools, Places
 from pipeline.terms.kind import Kind
 
+SUREST = 1.0 - 1e-9
+"""Probability that is not told apart from a higher one."""
 _TOLD = sorted((detector for detector in DETECTORS if detector.KIND.told), key=lambda detector: detector.KIND.told)
 
 
@@ -56,7 +58,7 @@ def alert_records(state: State, judged: JudgedView, steps: Sequence[Step]) -> li
         key = step.verdict.slot, step.place
         if key not in explained:
             explained[key] = _with_health(state, judged, around[step.place], step)
-        kind = KINDS[step.episode.kind]
+        kind = KNOWN[step.episode.kind]
         named = contributors(state, step.row, judged.view.day, kind)
         explanation = replace(explained[key], contributors=named)
         account_id, book = state.accounts.ids[step.row], state.accounts.books[step.row]
@@ -119,8 +121,11 @@ def tested_dimensions(view: View, places: Places) -> list[list[dict[str, Any]]]:
             dimensions[number].append(entry | {"contribution_pct": round(100.0 * part, 2)})
     for detector in _TOLD:
         finding = view.finding(detector)
-        chosen = np.flatnonzero(finding.evidence[places] >= SPEAKING)
-        told = _tested(detector.KIND, finding, places[chosen], finding.evidence[places[chosen]])
+        evidence = finding.evidence[places]
+        if detector.KIND.evidence == "probability":
+            evidence = -np.log1p(-np.minimum(evidence, SUREST))
+        chosen = np.flatnonzero(evidence >= SPEAKING)
+        told = _tested(detector.KIND, finding, places[chosen], evidence[chosen])
         for number, entry in zip(chosen.tolist(), told, strict=True):
             dimensions[number].append(entry)
     return dimensions

@@ -66,8 +66,8 @@ def test_a_detectors_kind_is_described(detector: Detector) -> None:
     assert detector.KIND.dimension
 
 
-def test_the_kinds_that_share_the_alert_budget_are_as_many_as_the_configuration_counts() -> None:
-    assert sum(kind.stream for kind in KINDS.values()) == STREAMS
+def test_no_more_kinds_share_the_alert_budget_than_the_configuration_counts() -> None:
+    assert sum(kind.stream for kind in KINDS.values()) <= STREAMS
 
 
 @each_kind

@@ -39,13 +39,13 @@ def _gap(view: View) -> int:
 
 
 def _counted_gap(view: View) -> float:
-    gap = min(_gap(view), 128)
+    gap = _gap(view)
     return max(0, gap - 84) + sum(view.factor(view.day - back) for back in range(min(gap, 84)))
 
 
 def gone(view: View) -> tuple[float, float]:
     """Return the probability to be gone, and the days that usually lie between active ones; 0 within a week."""
-    if not view.used_since(view.day - 55) or _gap(view) < 7:
+    if not may_fall_silent(view) or _gap(view) < 7:
         return 0.0, 0.0
     weeks = _weeks(view)
     by_weeks, usual = 0.0, 0.0
@@ -75,12 +75,12 @@ def silence(view: View) -> Finding | None:
     if probability < 1 and math.log(probability / (1 - probability)) < view.bar("silence"):
         return None
     gap = _gap(view)
-    onset = (view.day - min(gap, 128) + 1,) * 3
-    return Finding(silent_severity(view), float(min(gap, 128)), usual, probability, onset)
+    onset = (view.day - gap + 1,) * 3
+    return Finding(silent_severity(view), float(gap), usual, probability, onset)
 
 
 def silence_is_clear(view: View, episode: Episode) -> bool:
-    return gone(view)[0] < 0.5
+    return _gap(view) < 7
 
 
 def may_fall_silent(view: View) -> bool:

@@ -17,9 +17,9 @@ from pipeline.evidence.census import census, census_of
 from pipeline.evidence.successions import People
 from pipeline.evidence.view import View
 from pipeline.scorecards.bands import GREEN
-from pipeline.state.accounts import COUNTS, SUMMARIES
+from pipeline.state.accounts import COUNTS, SUMMARIES, week_bit
 from pipeline.state.life import ENDED
-from pipeline.state.members import Members, mark_day
+from pipeline.state.members import RING_DAYS, Members, mark_day
 from pipeline.state.panes import RING
 from pipeline.state.state import State
 from pipeline.state.users import Users
@@ -57,8 +57,10 @@ class World:
     ) -> None:
         """So many actions on each of the days, on which each of the users is active; in a role, if it says so."""
         for day in days:
-            self.accounts.panes["actions"][day % RING, row] += round(actions * 1000)
-            mark_day(self.accounts.bits, np.array([row]), day)
+            if day > TODAY - RING_DAYS:
+                self.accounts.panes["actions"][day % RING, row] += round(actions * 1000)
+                mark_day(self.accounts.bits, np.array([row]), day)
+            self.accounts.weeks[row] |= week_bit(day)
             self.accounts.first_usage_day[row] = min(int(self.accounts.first_usage_day[row]), day)
             self._mark(self.state.users, row, day, users, role)
 
@@ -78,11 +80,11 @@ class World:
         begun = self.accounts.first_usage_day[: self.accounts.size]
         if rows is not None:
             counts = census_of(state.users, state.features, rows, begun[rows], day)
-            return View(self.accounts, rows, day, state.days, config, counts)
+            return View(self.accounts, rows, day, state.days, config, counts, bars=state.fleet.bars.values)
         every = slice(1, self.accounts.size)
         people = People(state.users, slice(1, state.users.size), day)
         counts = census(people, state.features, begun, day).part(every)
-        return View(self.accounts, every, day, state.days, config, counts)
+        return View(self.accounts, every, day, state.days, config, counts, bars=state.fleet.bars.values)
 
     def _mark(self, members: Members, row: int, day: int, names: Sequence[str], role: str = "") -> None:
         if not names:

@@ -38,7 +38,7 @@ def waning() -> World:
     return world
 
 
-@pytest.mark.parametrize("kind", ["usage_drop", "users_drop", "silence", "dormant"])
+@pytest.mark.parametrize("kind", ["usage_drop", "users_drop", "silence", "usage_decline"])
 def test_a_fall_names_the_users_who_do_less_and_then_the_features(kind: str) -> None:
     assert named(waning(), kind) == [("user", "ann", -7.0), ("user", "bob", -3.0), ("feature", "export", -7.0)]
 

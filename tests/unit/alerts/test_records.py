@@ -158,7 +158,7 @@ def test_a_fact_scores_by_its_severity() -> None:
 
 def test_four_deviations_score_like_a_log_evidence_of_eight() -> None:
     deviating = replace(KINDS["ticket_surge"], evidence="deviations")
-    assert deviating.score("warning", 4.0) == KINDS["silence"].score("error", 8.0) == 8.0
+    assert deviating.score("warning", 4.0) == KINDS["usage_drop"].score("error", 8.0) == 8.0
 
 
 @pytest.mark.parametrize(
