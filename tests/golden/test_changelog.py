@@ -32,6 +32,8 @@ FOLDER = Path(__file__).parent / "changelog"
 SETTINGS = SimulationSettings(seed=5, accounts=22, days=104, incidents_per_kind=2)
 CONFIG = EngineConfig(health_scorecards=("default", "adoption"), fleet_min_accounts=5)
 SEEN_AT_MS = 1_800_000_000_000
+BEFORE_WEEKS = {"1.msgpack.gz", "2.msgpack.gz", "3.msgpack.gz"}
+"""Written before accounts remembered their weeks."""
 
 
 class Kept(msgspec.Struct):
@@ -85,7 +87,20 @@ def test_state_that_a_released_layout_wrote_is_read_as_it_was(path: Path) -> Non
     found = portrait(recovered(CONFIG, old.changelog))
     # The definitions in force now join those that the state was judged by.
     found["definitions"] = {key: found["definitions"].get(key) for key in old.state["definitions"]}
+    if path.name in BEFORE_WEEKS:
+        # Taken from the days that are remembered: weeks with use are what they tell of.
+        weeks = {name: account["scalars"].pop("weeks") for name, account in found["accounts"].items()}
+        assert {name: week.bit_count() for name, week in weeks.items()} == {
+            name: len({day // 7 for day in days_used(account)}) for name, account in old.state["accounts"].items()
+        }
     assert found == old.state
+
+
+def days_used(account: dict[str, Any]) -> set[int]:
+    """The numbers of days in a portrait's ring, as days of the stream."""
+    last = SETTINGS.end_ms // DAY_MS + 1
+    ring = account["bits"][0] | account["bits"][1] << 64
+    return {day for day in range(last - 127, last + 1) if ring >> day % 128 & 1}
 
 
 def test_the_state_that_is_kept_has_some_of_everything() -> None:
