@@ -11,7 +11,7 @@ import numpy as np
 from agents.kafka.registry import Fetched
 from agents.transport.runs import Run
 from agents.worker.publisher import Headers, Message
-from pipeline.terms.fleet_day import BUCKETS, FleetDay, Ranked, Tally
+from pipeline.terms.fleet_day import BUCKETS, LEVELS, FleetDay, Ranked, Tally
 from pipeline.terms.records import Batch, DeadLetter, Outcome
 from schemas.codec import cloudevents
 from schemas.codec.decode import MAX_RECORD_BYTES, Decoder
@@ -144,6 +144,7 @@ def _fleet_record(day: FleetDay, source: str) -> dict[str, Any]:
             {"kind": kind, "accounts": told.accounts, "opened": told.opened, "lasted": told.lasted}
             for kind, told in day.ranked.items()
         ],
+        "levels": [{"segment": scope, "counts": _trimmed(counts)} for scope, counts in day.levels.items()],
     }
 
 
@@ -156,11 +157,12 @@ def _fleet_day(record: Mapping[str, Any]) -> FleetDay:
     alarmed = np.frombuffer(record["alarmed"], dtype="<u8").tolist()
     told = record["partition"], record["since"], record["day"]
     ranked = {each["kind"]: Ranked(each["accounts"], each["opened"], each["lasted"]) for each in record["ranked"]}
-    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"], ranked)
+    levels = {each["segment"]: _filled(each["counts"], LEVELS) for each in record["levels"]}
+    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"], ranked, levels)
 
 
-def _filled(counts: Sequence[int]) -> tuple[int, ...]:
-    return (*counts, *[0] * (BUCKETS - len(counts)))
+def _filled(counts: Sequence[int], size: int = BUCKETS) -> tuple[int, ...]:
+    return (*counts, *[0] * (size - len(counts)))
 
 
 def _trimmed(counts: tuple[int, ...]) -> list[int]:

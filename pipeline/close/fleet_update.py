@@ -9,12 +9,22 @@ import numpy as np
 from pipeline.detectors import RANKED
 from pipeline.detectors.identity import MIN_PEOPLE, renamed
 from pipeline.evidence.level import SEASONAL_DAYS
-from pipeline.evidence.view import View
+from pipeline.evidence.view import MIN_USED_DAYS, View
 from pipeline.fleet.bars import QUARTER
 from pipeline.kinds import KNOWN
 from pipeline.state.life import unjudged
 from pipeline.state.state import State
-from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, Ranked, smallest
+from pipeline.terms.arrays import I64
+from pipeline.terms.fleet_day import (
+    LEVELS,
+    MIN_INFORMATION,
+    DayCount,
+    FleetDay,
+    Ranked,
+    first_names,
+    level_buckets,
+    smallest,
+)
 
 
 class FleetUpdate:
@@ -25,6 +35,7 @@ class FleetUpdate:
         self._day = day
         self._count: DayCount | None = None
         self._renamed = self._peopled = 0
+        self._levels = np.zeros((len(state.accounts.belonging.segments), LEVELS), dtype=np.int64)
         self._at_stake = dict.fromkeys((detector.KIND.name for detector in RANKED), 0)
 
     def add(self, view: View) -> None:
@@ -35,6 +46,8 @@ class FleetUpdate:
         self._renamed += int((renamed(view, view.moves.likely) & judged).sum())
         self._peopled += int(((view.users.active_28 >= MIN_PEOPLE) & judged).sum())
         belonging, level, day = self._state.accounts.belonging, view.level, self._day
+        used = np.flatnonzero(judged & (view.first_usage_day <= day - MIN_USED_DAYS + 1))
+        np.add.at(self._levels, (belonging.segment[view.rows][used], level_buckets(view.weekly_actions[used])), 1)
         if self._count is None:
             self._count = DayCount(len(belonging.segments))
         expected = level.means(day, day)[0]
@@ -59,8 +72,16 @@ class FleetUpdate:
             (name, Ranked(accounts, ages[name, 0], ages[name, QUARTER])) for name, accounts in self._at_stake.items()
         )
         ranked = {name: each for name, each in told if each != Ranked()}
-        figures = (tallies, alarmed, self._renamed, self._peopled, ranked)
+        figures = (tallies, alarmed, self._renamed, self._peopled, ranked, self._levels_by_scope(names))
         return FleetDay(state.number, self._day, self._day, *figures)
+
+    def _levels_by_scope(self, names: list[str | None]) -> dict[str | None, tuple[int, ...]]:
+        numbers = {names[number]: number for number in np.flatnonzero(self._levels.any(axis=1)).tolist()}
+        if not numbers:
+            return {}
+        chosen: dict[str | None, I64] = {name: self._levels[numbers[name]] for name in first_names(set(numbers))}
+        of_all: dict[str | None, I64] = {None: self._levels.sum(axis=0)}
+        return {scope: tuple(counts.tolist()) for scope, counts in (of_all | chosen).items()}
 
     def _open(self) -> tuple[tuple[int, ...], Counter[tuple[str, int]]]:
         """Accounts with an open alert on their usage, and how many alerts are open by kind and age in days."""

@@ -24,8 +24,8 @@ sustained_growth = Trend(
         contributors=(USERS_UP,),
         play=Play("growth-talk", "Ask what drives the growth and what it needs", 14),
         summary="{name}: usage grew from {expected:.0f} to {observed:.0f} actions in four weeks",
-        condition="four weeks are a third above the own level, as in few accounts; health is not red, nothing was bought "
-        "lately",
+        condition="four weeks are a third above the own level, as in few accounts; health is not red, nothing was "
+        "bought lately",
         resolution="growth is over, or an expansion is realised",
     ),
     pane="actions",

@@ -12,8 +12,9 @@ import numpy as np
 
 from pipeline.terms.arrays import F64, I64
 
-ONSET_SUPPORT = 2.0
-"""Log evidence that a start of the change may lack against the best one and still be in its range."""
+ONSET_SUPPORT = 2.0 + 1e-9
+"""Log evidence that a start of the change may lack against the best one and still be in its range; two capped idle days
+lack 2 exactly, where rounding must not decide."""
 _RATIOS = np.arange(0.0, 1.0, 0.0005)
 _INFORMATION = np.where(_RATIOS > 0, _RATIOS * np.log(np.maximum(_RATIOS, 1e-300)), 0.0) + 1.0 - _RATIOS
 """Evidence per unit of expected count over dispersion for a drop to each ratio."""

@@ -27,6 +27,9 @@ from pipeline.terms.kind import Kind
 FACTOR_DAYS = 28
 """Days whose factors are computed together: what most detectors read."""
 
+MIN_USED_DAYS = 28
+"""Since the first use, from which on the level of use says something."""
+
 
 @dataclass(slots=True)
 class Finding:
@@ -281,6 +284,17 @@ class View:
     def _shut(self) -> Bools | None:
         """Days of `day_factors` on which each account is shut."""
         return None if self.day_factors is None else shut_days(self.day_factors, self.accounts, self.rows, self.days)
+
+    @cached_property
+    def used_days(self) -> I64:
+        """Days of the last 84 since the first use; 0 before it."""
+        return np.clip(self.day - self.first_usage_day + 1, 0, WINDOW_DAYS)
+
+    @cached_property
+    def weekly_actions(self) -> F64:
+        """Actions a week over those days."""
+        total = self.total("actions", self.day - WINDOW_DAYS + 1, self.day)
+        return np.asarray(7.0 * total / 1000.0 / np.maximum(self.used_days, 1))
 
     @cached_property
     def week_actions(self) -> F64:

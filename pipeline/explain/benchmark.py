@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.evidence.view import View
 from pipeline.fleet.merged import Fleet
-from pipeline.terms.fleet_day import USUAL, buckets, median_bucket
+from pipeline.terms.fleet_day import USUAL, buckets, median_bucket, rank
 
 
 def benchmark(fleet: Fleet, view: View, segment: str | None, place: int) -> dict[str, Any] | None:
@@ -36,4 +36,4 @@ def _percentile(counts: tuple[int, ...], view: View, day: int, place: int) -> fl
         return None
     actions = view.columns("actions", day - 6, day, np.array([place])).sum(axis=0, dtype=np.int64) / 1000.0
     bucket = int(buckets(actions, expected)[0])
-    return round(100.0 * (sum(counts[:bucket]) + counts[bucket] / 2.0) / sum(counts), 1)
+    return round(100.0 * rank(counts, bucket), 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import sqrt
+from operator import add
 
 import msgspec
 
@@ -86,6 +87,7 @@ class SavedFleet(msgspec.Struct, array_like=True):
     weeks: list[tuple[str | None, list[int]]] = []
     begun: bool = True
     bars: dict[str, float] = {}
+    levels: list[tuple[str | None, list[int]]] = []
 
 
 class Fleet:
@@ -109,6 +111,8 @@ class Fleet:
         """Hashes of the accounts with an open alert on their usage on the last day merged."""
         self.weeks: dict[str | None, tuple[int, ...]] = {}
         """Of scopes with enough accounts on the last day merged: accounts by bucket of their week."""
+        self.levels: dict[str | None, tuple[int, ...]] = {}
+        """Of scopes with enough accounts in use on the last day merged: accounts by level of use."""
         self._waiting: dict[int, dict[int, FleetDay]] = {}
         self._final: dict[int, int] = {}
         self._ahead: dict[int, dict[tuple[int, int], FleetDay]] = {}
@@ -126,13 +130,16 @@ class Fleet:
             for scope, ring in self.rings.items()
         ]
         weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
-        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, dict(self.bars.values))
+        levels = [(scope, list(counts)) for scope, counts in self.levels.items()]
+        bars = dict(self.bars.values)
+        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, bars, levels)
 
     def restore(self, saved: SavedFleet) -> None:
         """Go on from what was stored."""
         self.through, self.begun, self.alarmed = saved.through, saved.begun, frozenset(saved.alarmed)
         self.weeks = {scope: tuple(counts) for scope, counts in saved.weeks}
         self.bars.values.update(saved.bars)
+        self.levels = {scope: tuple(counts) for scope, counts in saved.levels}
         for ring in saved.rings:
             first = saved.through - len(ring.medians) + 1
             medians = {first + back: median for back, median in enumerate(ring.medians) if median != _UNKNOWN}
@@ -150,7 +157,7 @@ class Fleet:
             return
         if record.day > final:
             self._final[number] = record.day
-            if record.tallies or record.alarmed or record.peopled or record.ranked:
+            if record.tallies or record.alarmed or record.peopled or record.ranked or record.levels:
                 self._waiting.setdefault(record.day, {})[number] = record
             for ahead in self._ahead.pop(number, {}).values():
                 self.take(ahead)
@@ -165,7 +172,7 @@ class Fleet:
                 # Nothing is known of the days before the first record, and nothing was told of them.
                 silent_until = min(until, min(self._waiting, default=until + 1) - 1)
                 if silent_until > self.through:
-                    self.through, self.alarmed, self.weeks = silent_until, frozenset(), {}
+                    self.through, self.alarmed, self.weeks, self.levels = silent_until, frozenset(), {}, {}
                     continue
             yield self._merge(self.through + 1)
 
@@ -188,6 +195,7 @@ class Fleet:
             for name, told in record.ranked.items():
                 ranked[name] = ranked.get(name, Ranked()).plus(told)
         self.bars.advance(ranked)
+        self.levels = {s: counts for s, counts in _levels(records).items() if sum(counts) >= self.min_accounts}
         return MergedDay(day, enough, renamed, peopled)
 
     def factor(self, scope: str | None, day: int) -> float:
@@ -208,3 +216,13 @@ def merged(records: Iterable[FleetDay]) -> dict[str | None, Tally]:
             found[scope] = tally if known is None else known.plus(tally)
     names = [None, *first_names(set(found))]
     return {scope: found[scope] for scope in names if scope in found}
+
+
+def _levels(records: Iterable[FleetDay]) -> dict[str | None, tuple[int, ...]]:
+    """The same of levels of use."""
+    found: dict[str | None, tuple[int, ...]] = {}
+    for record in records:
+        for scope, counts in record.levels.items():
+            known = found.get(scope)
+            found[scope] = counts if known is None else tuple(map(add, known, counts))
+    return {scope: found[scope] for scope in (None, *first_names(set(found))) if scope in found}

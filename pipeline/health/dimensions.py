@@ -13,6 +13,8 @@ _BILLING, _TICKETS, _SIGNALS = "billing.events", "ticket.events", "customer.sign
 
 DIMENSIONS: dict[str, Dimension] = {
     "usage_trend": Dimension("product", USAGE, product.usage_trend, moves=True),
+    "active_weeks": Dimension("product", USAGE, product.active_weeks),
+    "usage_level": Dimension("product", USAGE, product.usage_level),
     "active_users": Dimension("product", USAGE, product.active_users, moves=True),
     "seat_utilisation": Dimension("product", USAGE, product.seat_utilisation),
     "feature_breadth": Dimension("product", USAGE, product.feature_breadth, moves=True),

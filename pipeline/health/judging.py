@@ -106,7 +106,7 @@ def judge(state: State, view: View, rows: slice, live: Bools, reach: Reach) -> J
     """Score the accounts and move their bands by score; `live` ones only, others have closed this day already."""
     plan, accounts = state.plan, state.accounts
     profile = accounts.profile[rows]
-    scores = Reader(Sight(view, Expected.of(plan.expects).at(profile), reach)).scores(plan.order)
+    scores = Reader(Sight(view, Expected.of(plan.expects).at(profile), reach, state.fleet.levels)).scores(plan.order)
     former = _Former(state, view, reach)
     verdicts = tuple(_verdict(state, rows, live, slot, scores[card.id], former) for slot, card in enumerate(plan.cards))
     return Judgement(verdicts, plan.primary[profile])
@@ -216,7 +216,7 @@ class _Former:
         if definition is None:
             return Switch(0, last_score)
         if content not in self._scores:
-            sight = Sight(self.view, Expected.of((definition.expects,)), self.reach)
+            sight = Sight(self.view, Expected.of((definition.expects,)), self.reach, self.state.fleet.levels)
             self._scores[content] = Reader(sight).scores(definition.cards)[card_id].score
         return Switch(definition.card.version, float(self._scores[content][place]))
 

@@ -7,11 +7,15 @@ from collections.abc import Callable
 import numpy as np
 
 from pipeline.evidence.power import MIN_POWER_USERS
+from pipeline.evidence.view import MIN_USED_DAYS
 from pipeline.health.reach import ADOPTED_DAYS
 from pipeline.health.reading import Reading, Sight, trend
+from pipeline.state.members import count_weeks, last_days
+from pipeline.terms.fleet_day import LEVELS, level_buckets, median_bucket, rank
 
 MIN_DAYS = 7
 """Days below which nothing is said of usage; of an own level, each counted by its factor."""
+MIN_WEEKS = 4
 
 
 def usage_trend(sight: Sight) -> Reading:
@@ -23,6 +27,31 @@ def usage_trend(sight: Sight) -> Reading:
     expected = np.where(cold, days * sight.expected.daily_actions, view.four_weeks * view.level.mean)
     present = cold | (view.level.judged & (view.four_weeks >= MIN_DAYS))
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
+
+
+def active_weeks(sight: Sight) -> Reading:
+    """Weeks with use among the last thirteen, or those since the first use."""
+    view = sight.view
+    late, early = (last_days(view.active_bits, last, 7 * weeks) for last, weeks in ((view.day, 9), (view.day - 63, 4)))
+    active = (count_weeks(late, 9) + count_weeks(early, 4)).astype(np.float64)
+    known = np.clip((view.day - view.first_usage_day + 1) // 7, 0, 13)
+    value = np.where(known >= MIN_WEEKS, np.minimum(1.0, active / np.maximum(known, 1)), np.nan)
+    return Reading(value, active, known.astype(np.float64))
+
+
+def usage_level(sight: Sight) -> Reading:
+    """Actions a week beside those of the segment, or of all: full from the median on."""
+    view, belonging = sight.view, sight.view.accounts.belonging
+    buckets, segments = level_buckets(view.weekly_actions), belonging.segment[view.rows]
+    share, median = np.full(len(view), np.nan), np.full(len(view), np.nan)
+    for number in np.unique(segments).tolist():
+        counts = sight.levels.get(belonging.segments.names[number], sight.levels.get(None))
+        if counts is not None:
+            chosen = segments == number
+            share[chosen] = np.array([rank(counts, bucket) for bucket in range(LEVELS)])[buckets[chosen]]
+            median[chosen] = 2.0 ** (median_bucket(counts) / 4.0) - 1.0
+    used = view.first_usage_day <= view.day - MIN_USED_DAYS + 1
+    return Reading(np.where(used, np.minimum(1.0, 2.0 * share), np.nan), view.weekly_actions, median)
 
 
 def active_users(sight: Sight) -> Reading:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -52,6 +52,8 @@ class Sight:
     view: View
     expected: Expected
     reach: Reach
+    levels: Mapping[str | None, tuple[int, ...]] = field(default_factory=dict)
+    """Of all accounts in use, and of segments: how many by the level of their use, where they are enough."""
 
     def __len__(self) -> int:
         return len(self.view)

@@ -7,9 +7,11 @@ from pipeline.scorecards.card import Criterion, Scorecard
 
 DEFAULT = Scorecard(
     "default",
-    2,
+    3,
     (
         Criterion("usage_trend", 5),
+        Criterion("active_weeks", 4),
+        Criterion("usage_level", 3),
         Criterion("active_users", 4),
         Criterion("seat_utilisation", 3),
         Criterion("feature_breadth", 3),

@@ -84,6 +84,8 @@ class FleetDay:
     """Accounts whose people go on under other ids, of so many that have enough people to tell."""
     ranked: Mapping[str, Ranked] = field(default_factory=dict)
     """By kind."""
+    levels: Mapping[str | None, tuple[int, ...]] = field(default_factory=dict)
+    """By scope: accounts in use for four weeks by the level of their use (`level_buckets`)."""
 
 
 def first_names(names: set[str | None]) -> list[str]:
@@ -105,6 +107,20 @@ def buckets(actions: F64, expected: F64) -> I64:
     """Bucket of each account, from its actions and what was expected."""
     bucket = np.floor(USUAL * actions / expected + _BUCKET_SHIFT)
     return np.asarray(np.minimum(bucket, BUCKETS - 1), dtype=np.int64)
+
+
+LEVELS = 80
+"""Buckets of levels of use, four to a doubling: the last begins above half a million actions a week."""
+
+
+def level_buckets(weekly: F64) -> I64:
+    """Bucket of each account's actions a week."""
+    return np.minimum(np.floor(4.0 * np.log2(1.0 + weekly)), LEVELS - 1).astype(np.int64)
+
+
+def rank(counts: Sequence[int], bucket: int) -> float:
+    """Share of the accounts below those in a bucket, of these half."""
+    return (sum(counts[:bucket]) + counts[bucket] / 2.0) / sum(counts)
 
 
 class DayCount:

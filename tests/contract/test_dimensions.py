@@ -20,7 +20,10 @@ NAMES = (*DIMENSIONS, f"{FEATURE}home")
 DAYS = 112
 PEOPLE = ("user_id",)
 LACKING: dict[str, tuple[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("usage_trend", "feature_breadth", "feature_adoption", f"{FEATURE}home"), (USAGE, ())),
+    **dict.fromkeys(
+        ("usage_trend", "active_weeks", "usage_level", "feature_breadth", "feature_adoption", f"{FEATURE}home"),
+        (USAGE, ()),
+    ),
     **dict.fromkeys(("active_users", "seat_utilisation", "seats_activated", "power_users"), (USAGE, PEOPLE)),
     "first_use": (USAGE, ()),
     "support": (TICKETS, ()),

@@ -19,6 +19,7 @@ from pipeline.scorecards.card import NESTED, Criterion, Scorecard
 from pipeline.scorecards.definition import Definition, content_of
 from pipeline.scorecards.plan import Plan
 from pipeline.scorecards.profiles import Expectations, HealthProfile
+from pipeline.terms.fleet_day import LEVELS
 from schemas.topics import INPUT_TOPICS
 from tests.oracle import score as oracle
 from tests.support.handmade import TODAY, World, varied_world
@@ -38,7 +39,7 @@ def sight(world: World, rows: np.ndarray[tuple[int], np.dtype[np.int32]] | None 
     state = world.state
     people = People(state.users, slice(1, state.users.size), TODAY)
     reach = Reach(people, state.features, world.accounts.size, TODAY)
-    return Sight(world.view(rows), Expected.of((Expectations(),)), reach)
+    return Sight(world.view(rows), Expected.of((Expectations(),)), reach, {None: (1,) * LEVELS})
 
 
 def read(world: World, name: str, rows: np.ndarray[tuple[int], np.dtype[np.int32]] | None = None) -> Reading:

@@ -76,6 +76,16 @@ def observed(views: Iterable[View]) -> list[Observation]:
     return found
 
 
+def level_of_use(view: View) -> int | None:
+    """Bucket an account in use for four weeks by its actions a week over twelve."""
+    first = view.account.first_usage_day
+    if first is None or first > view.day - 27:
+        return None
+    used = sum(view.account.actions.get(x, 0) for x in range(view.day - 83, view.day + 1))
+    weekly = 7.0 * used / 1000.0 / min(84, view.day - first + 1)
+    return min(79, math.floor(4 * math.log2(1 + weekly)))
+
+
 def alarmed(accounts: Iterable[Account]) -> list[str]:
     """Name the accounts with an open alert on their usage as a whole."""
     return [each.account_id for each in accounts if any(kind in USAGE_KINDS for kind, _ in each.episodes)]
@@ -96,6 +106,7 @@ class FleetLog:
         self._dips: dict[tuple[str | None, int], float] = {}
         self._accounts: dict[str | None, Account] = {}
         self._settled: int | None = None
+        self._levels: dict[int, list[tuple[str | None, int]]] = defaultdict(list)
         self._ranked: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
         self.bars: dict[str, float] = {}
         """What ranked kinds must reach, by name; 2 before anything is known."""
@@ -108,17 +119,20 @@ class FleetLog:
         alarmed: Iterable[str],
         moved: tuple[int, int] = (0, 0),
         ranked: Counter[tuple[str, str]] | None = None,
+        in_use: Iterable[tuple[str | None, int | None]] = (),
     ) -> None:
         """Take one partition's closed day; all before it are closed too.
 
         `moved`: accounts whose people may have other ids, of so many with people enough. `ranked`: of ranked kinds how
-        many accounts are "at stake", and how many alerts "opened" on the day or have "lasted" for 91 days.
+        many accounts are "at stake", and how many alerts "opened" on the day or have "lasted" for 91 days. `in_use`:
+        segment and level of use of each account, if it is in use.
         """
         self._final[partition] = day
         self._seen[day] += seen
         self._alarmed[day] |= set(alarmed)
         self._moved[day].append(moved)
         self._ranked[day] += ranked or Counter()
+        self._levels[day] += [(segment, level) for segment, level in in_use if level is not None]
         self._settle_through(min(self._final.values()))
 
     def covered(self, day: int) -> bool:
@@ -168,6 +182,14 @@ class FleetLog:
         if day >= as_of or self.factor(segment, day) >= 1:
             return False
         return sum(self.factor(segment, x) < 1 for x in range(day, min(day + 28, as_of))) <= 14
+
+    def levels(self, segment: str | None, day: int) -> list[int]:
+        """Levels of use on a day: of a segment that is told apart and has enough accounts, or else of all."""
+        known = self._levels.get(day, [])
+        names = sorted({name for name, _ in known if name is not None})[:32]
+        of_segment = [level for name, level in known if name == segment] if segment in names else []
+        found = of_segment if len(of_segment) >= self._config.fleet_min_accounts else [level for _, level in known]
+        return found if len(found) >= self._config.fleet_min_accounts else []
 
     # Benchmark
 

@@ -141,7 +141,7 @@ def onset(days: dict[int, list[float]]) -> tuple[int, int, int]:
         for first in days
     }
     best = max(since, key=lambda first: (since[first], first))
-    near = [first for first, support in since.items() if support >= since[best] - 2]
+    near = [first for first, support in since.items() if support >= since[best] - 2 - 1e-9]
     return best, min(near), max(near)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.oracle.fleet import level_of_use
 from tests.oracle.model import BILLING, DAY_MS, TICKETS, Account, Opinion, OracleConfig, Standing
 
 if TYPE_CHECKING:
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
 
 DEFAULT = {
     "id": "default",
-    "version": 2,
+    "version": 3,
     "criteria": {
         "usage_trend": 5,
+        "active_weeks": 4,
+        "usage_level": 3,
         "active_users": 4,
         "seat_utilisation": 3,
         "feature_breadth": 3,
@@ -34,8 +37,8 @@ DEFAULT = {
     "bands": {"min_coverage": 0.25},
 }
 ON_USAGE = {
-    "usage_trend", "active_users", "seat_utilisation", "feature_breadth", "power_users", "first_use",
-    "seats_activated", "feature_adoption", "feature:home",
+    "usage_trend", "active_weeks", "usage_level", "active_users", "seat_utilisation", "feature_breadth",
+    "power_users", "first_use", "seats_activated", "feature_adoption", "feature:home",
 }  # fmt: skip
 BANDS = {
     "red_below": 40,
@@ -141,6 +144,20 @@ def _usage_trend(view: View, expects: Expects) -> float | None:
         return None
     assert view.level is not None
     return clip((used / (_counted_days(view) * view.level.mean) - 0.4) / 0.6)
+
+
+def _active_weeks(view: View, expects: Expects) -> float | None:
+    first, days = view.account.first_usage_day, view.account.active_days
+    known = 0 if first is None else min(13, (view.day - first + 1) // 7)
+    active = sum(any(view.day - 7 * back - x in days for x in range(7)) for back in range(13))
+    return clip(active / known) if known >= 4 else None
+
+
+def _usage_level(view: View, expects: Expects) -> float | None:
+    mine, levels = level_of_use(view), view.levels()
+    if mine is None or not levels:
+        return None
+    return clip(2 * (sum(each < mine for each in levels) + levels.count(mine) / 2) / len(levels))
 
 
 def _active_users(view: View, expects: Expects) -> float | None:
@@ -315,6 +332,8 @@ def _reference(view: View, expects: Expects) -> float | None:
 
 DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
     "usage_trend": _usage_trend,
+    "active_weeks": _active_weeks,
+    "usage_level": _usage_level,
     "active_users": _active_users,
     "seat_utilisation": _seat_utilisation,
     "feature_breadth": _feature_breadth,
