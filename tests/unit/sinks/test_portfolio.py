@@ -92,7 +92,7 @@ def segments(sink: DatabaseSink, files: EventFiles) -> None:
 
 def months(portfolio: Portfolio) -> list[Figure]:
     """The figures of whole months that need no usage and no bands."""
-    usage = {"dau_mau", "dau_mau_week_days", "actions_per_user", "active_hours_per_user", "visits_per_user"}
+    usage = {"dau_mau", "dau_mau_week_days", "actions_per_user", "active_hours_per_user", "visits_per_user", "rollout"}
     return [each for each in portfolio.figures if each.period == "month" and each.metric not in usage]
 
 
@@ -255,8 +255,11 @@ def test_facts_that_no_open_month_needs_are_removed_and_figures_stay_what_they_w
     assert after < 0.75 * before
     last_day = max(each.value["occurred_at"] for each in years) // 86_400_000
     bound_ms = month_before(last_day, 5 + GROWTH_MONTHS) * 86_400_000
-    old = rows(url, f"SELECT DISTINCT topic FROM portfolio_facts WHERE occurred_at_ms < {bound_ms}")
-    assert [each["topic"] for each in old] == ["billing.events"]
+    old = rows(url, f"SELECT DISTINCT topic, ticket_id FROM portfolio_facts WHERE occurred_at_ms < {bound_ms}")
+    assert {each["topic"] for each in old} == {"billing.events", "ticket.events"}
+    # Of tickets those that went on.
+    later = rows(url, f"SELECT DISTINCT ticket_id FROM portfolio_facts WHERE occurred_at_ms >= {bound_ms}")
+    assert {each["ticket_id"] for each in old} <= {each["ticket_id"] for each in later}
     # Nothing was lost for the open months: all over again from what is left, and the closed ones stand.
     anew = PortfolioStore(url)
     PortfolioKeeper(anew, "UTC", Metrics(), months=5).refresh()
@@ -305,6 +308,31 @@ def test_ratios_of_the_last_thirty_days_are_exported_by_segment(
     assert value("foreshock_portfolio_ratio", {"metric": "trial_to_paid", "segment": "all"}) is None
     last_ms = max(each.value["occurred_at"] for each in records if each.value["type"] in KEPT_TYPES[each.topic])
     assert value("foreshock_portfolio_as_of_timestamp_seconds") == last_ms / 1000
+
+
+def test_an_account_has_figures_of_its_own_answers_of_ninety_days(sink: DatabaseSink, url: str) -> None:
+    day_ms = 86_400_000
+
+    def answer(number: int, account: str, day: int, **said: Any) -> DeliveryRecord:
+        topic = "ticket.events" if "csat" in said else "customer.signals"
+        value = {"event_id": f"e{number}", "account_id": account, "occurred_at": day * day_ms, **said}
+        return DeliveryRecord(topic, 0, number, Projection.FACT, value)
+
+    for name in ("few", "many"):
+        value = health(name, 199, band="green")
+        sink.write(DeliveryBatch([DeliveryRecord("account.health", 0, 0, Projection.HEALTH, value)], []))
+    answers = [
+        answer(0, "few", 190, type="nps", score=10.0), answer(1, "few", 191, type="nps", score=9.0),
+        answer(2, "many", 150, type="nps", score=9.0), answer(3, "many", 151, type="nps", score=5.0, scale=5.0),
+        answer(4, "many", 152, type="nps", score=6.0), answer(5, "many", 153, type="nps", score=7.0),
+        answer(6, "many", 99, type="nps", score=0.0), answer(7, "many", 160, type="csat", score=4.0),
+        answer(8, "many", 161, type="csat", score=10.0, scale=10.0), answer(9, "many", 162, type="csat_given", csat=2),
+    ]  # fmt: skip
+    deliver(sink, answers)
+    few, many = rows(url, "SELECT * FROM v_account_answers ORDER BY account_id")
+    assert (few["nps_answers"], few["nps"], few["csat_answers"], few["csat"]) == (2, None, 0, None)
+    assert (many["nps_answers"], many["nps"]) == (4, 25.0)
+    assert (many["csat_answers"], many["csat"], many["csat_mean"]) == (3, pytest.approx(2 / 3), pytest.approx(11 / 3))
 
 
 def test_figures_without_facts_are_none(store: PortfolioStore, url: str) -> None:
