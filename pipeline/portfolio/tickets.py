@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 import polars as pl
@@ -24,8 +23,9 @@ class Tickets:
 
     at_ms: I64
     account: I64
-    component: list[str | None]
-    """The part of the product, as the ticket said last."""
+    components: list[str]
+    component: I64
+    """The part of the product that the ticket said last, as its place in `components`; −1 without."""
     touches: F64
     """Times that somebody had to write or to open it again."""
     reopened: I64
@@ -74,17 +74,18 @@ class Tickets:
             by_component: whether each part of the product has its own, too.
         """
         low, high = np.searchsorted(self.at_ms, [first_ms, last_ms]).tolist()
-        rows = [row for row in range(low, high) if group[self.account[row]] == 0]
+        rows = low + np.flatnonzero(group[self.account[low:high]] == 0)
         yield from self._figures(None, rows)
-        named = sorted({name for row in rows if (name := self.component[row]) is not None}) if by_component else []
-        for name in named:
-            yield from self._figures(name, [row for row in rows if self.component[row] == name])
+        for number, name in enumerate(self.components if by_component else ()):
+            yield from self._figures(name, rows[self.component[rows] == number])
 
-    def _figures(self, component: str | None, rows: list[int]) -> Iterator[tuple[str, str | None, Estimate]]:
+    def _figures(self, component: str | None, rows: I64) -> Iterator[tuple[str, str | None, Estimate]]:
+        if component is not None and not len(rows):
+            return
         yield "tickets_solved", component, Estimate(float(len(rows)), len(rows))
         yield "ticket_touches", component, mean_score(self.touches[rows].tolist())
         yield "tickets_reopened", component, wilson(int((self.reopened[rows] > 0).sum()), len(rows))
-        yield "ticket_hours", component, Estimate(median(self.hours[rows].tolist()) if rows else None, len(rows))
+        yield "ticket_hours", component, Estimate(float(np.median(self.hours[rows])) if len(rows) else None, len(rows))
 
 
 _COLUMNS = ("event_id", "account_id", "ticket_id", "type", "occurred_at", "component")

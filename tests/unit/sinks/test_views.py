@@ -129,8 +129,8 @@ def plain(value: Any) -> Any:
 
 
 VIEWS = (
-    "v_account_answers", "v_accounts_at_risk", "v_families", "v_health_history", "v_open_alerts", "v_owners", "v_portfolio_daily",
-    "v_portfolio_metrics", "v_red_accounts", "v_scorecards", "v_worst_accounts",
+    "v_account_answers", "v_accounts_at_risk", "v_families", "v_health_history", "v_open_alerts", "v_owners",
+    "v_portfolio_daily", "v_portfolio_metrics", "v_red_accounts", "v_scorecards", "v_worst_accounts",
 )  # fmt: skip
 
 
