@@ -58,9 +58,11 @@ class Tickets:
             frame[name].to_numpy().astype(np.int64) for name in ("opened_ms", "solved_ms", "place", "reopened")
         )
         touches = frame["touches"].to_numpy().astype(np.float64)
-        return cls(
-            solved_ms, place, frame["component"].to_list(), touches, reopened, (solved_ms - opened_ms) / _HOUR_MS
-        )
+        said = frame["component"].to_list()
+        components = sorted({name for name in said if name is not None})
+        numbers = {name: number for number, name in enumerate(components)}
+        component = np.array([numbers.get(name, -1) for name in said], dtype=np.int64)
+        return cls(solved_ms, place, components, component, touches, reopened, (solved_ms - opened_ms) / _HOUR_MS)
 
     def figures(
         self, first_ms: int, last_ms: int, group: I64, *, by_component: bool
