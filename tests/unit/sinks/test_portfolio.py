@@ -294,8 +294,12 @@ def test_a_late_event_counts_within_the_bound_and_changes_nothing_beyond_it(
     assert {months: answers(months) for months in counts} == {4: counts[4] + 1, 7: counts[7]}
 
 
+NPS_OF_ALL = """SELECT value FROM v_portfolio_metrics WHERE metric = 'nps' AND period = 'trailing_30d'
+                AND segment IS NULL AND dimension IS NULL"""
+
+
 def test_ratios_of_the_last_thirty_days_are_exported_by_segment(
-    sink: DatabaseSink, store: PortfolioStore, files: EventFiles, records: list[DeliveryRecord]
+    sink: DatabaseSink, store: PortfolioStore, url: str, files: EventFiles, records: list[DeliveryRecord]
 ) -> None:
     deliver(sink, records)
     segments(sink, files)
@@ -306,8 +310,31 @@ def test_ratios_of_the_last_thirty_days_are_exported_by_segment(
     assert value("foreshock_portfolio_ratio", {"metric": "green", "segment": "all"}) == 1.0
     assert value("foreshock_portfolio_ratio", {"metric": "green", "segment": "smb"}) == 1.0
     assert value("foreshock_portfolio_ratio", {"metric": "trial_to_paid", "segment": "all"}) is None
+    for group in ("all", "smb"):
+        above = value("foreshock_portfolio_ratio", {"metric": "csat_above_3_5", "segment": group})
+        assert above is not None
+        assert 0 < above <= 1
+    nps = value("foreshock_portfolio_ratio", {"metric": "nps", "segment": "all"})
+    assert nps is not None
+    assert nps == rows(url, NPS_OF_ALL)[0]["value"] / 100
     last_ms = max(each.value["occurred_at"] for each in records if each.value["type"] in KEPT_TYPES[each.topic])
     assert value("foreshock_portfolio_as_of_timestamp_seconds") == last_ms / 1000
+
+
+def test_a_touchpoint_that_became_worse_is_exported(sink: DatabaseSink, store: PortfolioStore) -> None:
+    def answer(number: int, day: int, score: float) -> DeliveryRecord:
+        said = {"type": "nps", "score": score, "phase": "support", "event_id": f"e{number}", "account_id": "acme"}
+        return DeliveryRecord("customer.signals", 0, number, Projection.FACT, {**said, "occurred_at": day * 86_400_000})
+
+    metrics = Metrics()
+    deliver(sink, [*(answer(n, 200 + n, 9.0) for n in range(60)), *(answer(100 + n, 400 + n, 9.0) for n in range(30))])
+    keeper(store, metrics).refresh()
+    worse = ("foreshock_touchpoints_worse", {"survey": "nps"})
+    assert metrics.registry.get_sample_value(*worse) == 0
+    deliver(sink, [answer(200 + n, 410 + n // 3, 2.0) for n in range(60)])
+    keeper(store, metrics).refresh()
+    # The touchpoint, and all answers together.
+    assert metrics.registry.get_sample_value(*worse) == 2
 
 
 def test_an_account_has_figures_of_its_own_answers_of_ninety_days(sink: DatabaseSink, url: str) -> None:
