@@ -219,10 +219,10 @@ def test_other_expectations_are_a_change_of_the_scorecard() -> None:
 
 
 def test_the_first_profile_that_matches_chooses_scorecards_and_expectations() -> None:
-    starters = HealthProfile("starters", ("trial",), lifecycle_stages=("onboarding",))
+    starters = HealthProfile("starters", ("trial",), lifecycle_stages=("onboarding",), touch_models=("digital",))
     everybody = HealthProfile("rest", ("default",), expects=Expectations(touches=2.0))
     days = Days(EngineConfig(scorecards=(TRIAL,), profiles=(starters, everybody)))
-    days.send(PROFILES, 0, lifecycle_stage="onboarding")
+    days.send(PROFILES, 0, lifecycle_stage="onboarding", touch_model="digital")
     days.send(SIGNALS, 0, type="meeting_held")
     days.close(0)
     # The profile is read as of the last closed day; on its first, an account has none yet.
@@ -231,7 +231,7 @@ def test_the_first_profile_that_matches_chooses_scorecards_and_expectations() ->
     assert (engagement["value"], engagement["expected"]) == (0.5, 2.0)
     days.close(1)
     assert (days.last["scorecard"], days.last["other_scorecards"]) == ("trial", [])
-    days.send(PROFILES, 2, lifecycle_stage="adoption")
+    days.send(PROFILES, 2, lifecycle_stage="onboarding", touch_model="strategic")
     days.close(3)
     assert days.last["scorecard"] == "default"
     assert days.last["config_change"] is None
