@@ -55,13 +55,13 @@ def survey_figures(answers: Sequence[Answer]) -> Iterator[tuple[str, str | None,
 
     Of all answers first, then of each phase after which was asked, such as onboarding or support.
     """
-    for phase in (None, *sorted({each.phase for each in answers if each.phase is not None})):
-        scores = {
-            kind: [each.score for each in answers if each.kind == kind and phase in (None, each.phase)]
-            for kind in SURVEYS
-        }
+    scores: dict[str | None, dict[str, list[float]]] = {None: {kind: [] for kind in SURVEYS}}
+    for each in answers:
+        for phase in {None, each.phase}:
+            scores.setdefault(phase, {kind: [] for kind in SURVEYS})[each.kind].append(each.score)
+    for phase in sorted(scores, key=lambda name: name or ""):
         for name, (kind, formula) in _FIGURES.items():
-            yield name, phase, formula(scores[kind])
+            yield name, phase, formula(scores[phase][kind])
 
 
 def survey_changes(now: Sequence[Answer], before: Sequence[Answer]) -> Iterator[tuple[str, str | None, Estimate]]:
