@@ -25,7 +25,7 @@ LACKING: dict[str, tuple[str, tuple[str, ...]]] = {
         (USAGE, ()),
     ),
     **dict.fromkeys(("active_users", "seat_utilisation", "seats_activated", "power_users"), (USAGE, PEOPLE)),
-    "first_use": (USAGE, ()),
+    **dict.fromkeys(("first_use", "adoption_ladder"), (USAGE, ())),
     "support": (TICKETS, ()),
     "billing": (BILLING, ()),
     "contract": (BILLING, ("mrr_minor_after",)),
