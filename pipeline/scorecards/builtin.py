@@ -26,8 +26,8 @@ DEFAULT = Scorecard(
         Criterion("sponsor", 2),
         Criterion("champion", 1),
     ),
-    # Usage alone has to be enough: all else is more than most customers tell of.
-    BandRule(min_coverage=0.25),
+    # The weeks that are used, and how much, have to be enough: all else is more than most customers tell of.
+    BandRule(min_coverage=0.1),
 )
 
 ONBOARDING = Scorecard(

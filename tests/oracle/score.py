@@ -34,7 +34,7 @@ DEFAULT = {
         "sponsor": 2,
         "champion": 1,
     },
-    "bands": {"min_coverage": 0.25},
+    "bands": {"min_coverage": 0.1},
 }
 ON_USAGE = {
     "usage_trend", "active_weeks", "usage_level", "active_users", "seat_utilisation", "feature_breadth",
