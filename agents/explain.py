@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.health.dimensions import DIMENSIONS
 from pipeline.health.records import PUBLISH_POINTS
 from pipeline.terms.money import money
 from schemas.topics import DAY_MS
@@ -138,7 +139,7 @@ def _family(rolled_up: Mapping[str, Any]) -> RenderableType:
 
 
 def _dimensions(dimensions: Iterable[Mapping[str, Any]]) -> RenderableType:
-    table = Table("dimension", "group", box=None, pad_edge=False)
+    table = Table("dimension", "group", "timing", box=None, pad_edge=False)
     for name in ("weight", "value 0–1", "observed", "expected", "points"):
         table.add_column(name, justify="right")
     for each in dimensions:
@@ -146,6 +147,7 @@ def _dimensions(dimensions: Iterable[Mapping[str, Any]]) -> RenderableType:
         table.add_row(
             Text(each["name"]),
             Text(each["group"]),
+            _timing(each["name"]),
             str(each["weight"]),
             Text("missing", "bright_black") if value is None else f"{value:.2f}",
             _number(each.get("observed")),
@@ -153,6 +155,12 @@ def _dimensions(dimensions: Iterable[Mapping[str, Any]]) -> RenderableType:
             _number(each.get("contribution")),
         )
     return table
+
+
+def _timing(dimension: str) -> str:
+    """Whether it is leading or lagging; those that are made by settings are of use, or totals."""
+    known = DIMENSIONS.get(dimension)
+    return "" if known is None else known.tags["timing"]
 
 
 def _monitorability(health: Mapping[str, Any]) -> RenderableType:
