@@ -68,6 +68,7 @@ SCENES: dict[str, tuple[list[dict[str, Any]], dict[str, Any] | None]] = {
     "survey_detractor": ([nps(6)], nps(7)),
     "promoter_lost": ([nps(9), nps(6)], nps(8)),
     "csat_low": ([{"type": "csat", "score": 2.0, **CONTACT}], {"type": "csat", "score": 3.0, **CONTACT}),
+    "pulse_red": ([{"type": "pulse", "score": 2.0}], {"type": "pulse", "score": 3.0}),
     "support_quality_low": ([{"type": "qa_scored", "score": 50.0}], {"type": "qa_scored", "score": 60.0}),
     "milestone_overdue": ([{"type": "milestone_missed", **SUBJECT}], {"type": "milestone_reached", **SUBJECT}),
     "outcome_overdue": ([{"type": "outcome_missed", **SUBJECT}], {"type": "outcome_planned", **SUBJECT}),

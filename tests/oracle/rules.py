@@ -27,6 +27,7 @@ ENDS_BY_ITSELF = {
     "survey_detractor": 84,
     "promoter_lost": 84,
     "csat_low": 84,
+    "pulse_red": 84,
     "support_quality_low": 84,
     "risk_opened": 180,
     "integration_disconnected": 84,
