@@ -45,6 +45,7 @@ def print_rules(
             "level": kind.level,
             "severity": kind.severity,
             "enabled": not engine.is_off(kind),
+            "off_in": [profile.name for profile in engine.profiles if name in profile.disabled_kinds],
             "immediate": kind.immediate,
             "condition": kind.condition,
             "resolution": kind.resolution,
@@ -57,10 +58,10 @@ def print_rules(
         return
     columns = ("kind", "family", "level", "severity", "enabled", "condition", "resolution")
     cells = [
-        [_cell(row[column]) for column in columns] + [kind.play.title]
+        [_cell(row[column]) for column in columns] + [", ".join(row["off_in"]), kind.play.title]
         for row, kind in zip(rows, KINDS.values(), strict=True)
     ]
-    print_table(["kind", "family", "level", "severity", "on", "raised when", "ends when", "next step"], cells)
+    print_table(["kind", "family", "level", "severity", "on", "raised when", "ends when", "off in", "next step"], cells)
     levels = ", ".join(f"{count} {level}" for level, count in enabled_by_level(engine).items())
     out.print(f"enabled: {levels}", highlight=False)
 

@@ -50,9 +50,8 @@ def _going_quiet(state: State, view: View, rows: slice) -> Bools:
     found = np.zeros(len(view), dtype=np.bool_)
     others = (view.life == ACTIVE) | (view.life == ONBOARDING)
     for detector in (silence, dormant):
-        if state.config.is_off(detector.KIND):
-            continue
         for place in np.flatnonzero(view.finding(detector).raised & others).tolist():
             row = rows.start + place
-            found[place] |= inhibitor(state, row, state.accounts.book(row), detector.KIND) is None
+            if not state.is_off(detector.KIND, row):
+                found[place] |= inhibitor(state, row, state.accounts.book(row), detector.KIND) is None
     return found

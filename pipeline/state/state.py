@@ -90,6 +90,11 @@ class State:
         if self.plan.profiles:
             self.accounts.profile[row] = profile_of(self.plan.profiles, context)
 
+    def is_off(self, kind: Kind, row: int) -> bool:
+        """Whether a kind is switched off, for all accounts or by this one's health profile."""
+        profile = int(self.accounts.profile[row])
+        return self.config.is_off(kind) or (profile > 0 and kind.name in self.plan.profiles[profile - 1].disabled_kinds)
+
     @property
     def nbytes(self) -> int:
         """Bytes held of accounts, their users and features."""

@@ -42,6 +42,7 @@ def scored(draw: DrawFn, config: OracleConfig) -> OracleConfig:
             "scorecards": chosen,
             "segments": st.sampled_from([(), ("smb",), ("smb", "large")]),
             "lifecycle_stages": st.sampled_from([(), ("onboarding",)]),
+            "disabled_kinds": st.sampled_from([(), (), ("payment_failed", "silence", "health_changed")]),
             "expects": st.sampled_from([{}, {"seat_share": 0.5, "touches": 1.0}, {"daily_actions": 2.5}]),
         }
     )

@@ -256,7 +256,7 @@ class Oracle:
         if self.fleet.inhibitor(account, day) is not None:
             return False
         for detector in BEFORE_SCORE:
-            if detector.kind not in ALONE or detector.kind in self.config.disabled_kinds:
+            if detector.kind not in ALONE or self._log.is_off(account, detector.kind):
                 continue
             held_back = any(kind in detector.yields_to for kind, _ in account.episodes)
             if not held_back and detector.raises(self._view(account, day)) is not None:

@@ -81,6 +81,9 @@ class Rules:
             if account.life in NOBODYS:
                 self._alerts.resolve(account, episode, "ended", at_ms)
                 continue
+            if self._alerts.is_off(account, episode.kind):
+                self._alerts.resolve(account, episode, "config_change", at_ms)
+                continue
             bought = account.expanded_ms is not None and episode.starts_at_ms <= account.expanded_ms
             if bought and episode.family == "expansion" and episode.kind != "expansion_realised":
                 self._alerts.resolve(account, episode, "realised", at_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.oracle.alerts import profile_of
 from tests.oracle.model import BILLING, DAY_MS, TICKETS, Account, Opinion, OracleConfig, Standing
 
 if TYPE_CHECKING:
@@ -80,15 +81,11 @@ def definition(name: str, config: OracleConfig, expects: dict[str, float]) -> di
     }
 
 
-def profile_of(account: Account, config: OracleConfig) -> tuple[list[str], dict[str, float]]:
+def judged_by(account: Account, config: OracleConfig) -> tuple[list[str], dict[str, float]]:
     """Return the scorecards that judge an account, the primary one first, and what is expected of it."""
     shadows = {card["id"] for card in config.cards if card.get("shadow")}
-    names, expects = list(config.health_cards), {}
-    for profile in config.profiles:
-        wanted = {key: profile.get(f"{key}s") for key in ("segment", "lifecycle_stage", "touch_model")}
-        if all(not values or account.context.get(key) in values for key, values in wanted.items()):
-            names, expects = list(profile["scorecards"]), profile.get("expects", {})
-            break
+    profile = profile_of(account, config)
+    names, expects = list(profile.get("scorecards", config.health_cards)), profile.get("expects", {})
     primary = next(name for name in names if name not in shadows)
     names.remove(primary)
     return [primary, *names], expects
