@@ -36,7 +36,9 @@ def scored(draw: DrawFn, config: OracleConfig) -> OracleConfig:
     cards = [draw(_card("inner", ())), draw(_card("outer", ("inner",)))]
     if draw(st.booleans()):
         cards.append(draw(_card("default", ())) | {"shadow": False})
-    chosen = st.sampled_from([("default",), ("default", "outer"), ("inner", "default", "outer"), ("outer", "default")])
+    cards.append(draw(_card("referenceability", ())) | {"shadow": False})
+    choices = [("default",), ("default", "outer"), ("inner", "default", "outer"), ("outer", "default")]
+    chosen = st.sampled_from([*choices, ("default", "referenceability")])
     profile = st.fixed_dictionaries(
         {
             "scorecards": chosen,
