@@ -56,9 +56,9 @@ def print_rules(
     if json:
         print_json({"kinds": rows, "enabled": enabled_by_level(engine)})
         return
-    columns = ("kind", "family", "level", "severity", "enabled", "condition", "resolution")
+    columns = ("kind", "family", "level", "severity", "enabled", "condition", "resolution", "off_in")
     cells = [
-        [_cell(row[column]) for column in columns] + [", ".join(row["off_in"]), kind.play.title]
+        [_cell(row[column]) for column in columns] + [kind.play.title]
         for row, kind in zip(rows, KINDS.values(), strict=True)
     ]
     print_table(["kind", "family", "level", "severity", "on", "raised when", "ends when", "off in", "next step"], cells)
@@ -93,4 +93,6 @@ def _line(kind: Kind) -> tuple[str, ...]:
 
 
 def _cell(value: object) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, list) else str(value)

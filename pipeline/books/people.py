@@ -36,12 +36,12 @@ def apply_people(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]
         return _staffing(book, event, limit)
     if kind in MEETINGS:
         return _meeting(book, event)
+    if kind == "training_completed":
+        return _trained(book, event, limit)
     if kind == "nps":
         return _nps(book, event, limit)
-    if kind in QUALITY:
-        return _quality(event)
-    if kind in PULSES:
-        return _pulse(event)
+    if kind in QUALITY | PULSES:
+        return _pulse(event) if kind in PULSES else _quality(event)
     return _csat(book, event) if kind == "csat" else []
 
 
@@ -60,6 +60,11 @@ def contact_of(book: Book, event: Mapping[str, Any], limit: int) -> Contact:
 def has_role(book: Book, *roles: str) -> bool:
     """Whether somebody who is there has one of the roles."""
     return any(contact.present and contact.role in roles for contact in book.contacts.values())
+
+
+def roles_there(book: Book) -> set[str]:
+    """Roles of the contacts who are there."""
+    return {contact.role for contact in book.contacts.values() if contact.present and contact.role}
 
 
 def holder(book: Book, role: str) -> str | None:
@@ -88,6 +93,14 @@ def _staffing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
             if role not in book.held_roles:
                 book.held_roles.append(role)
     return facts
+
+
+def _trained(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
+    contact = book.contacts.get(event["contact_id"] or "")
+    role = event["role"] or (contact.role if contact else None)
+    if role and role not in book.trained and len(book.trained) < limit:
+        book.trained.append(role)
+    return []
 
 
 def _meeting(book: Book, event: Mapping[str, Any]) -> list[Fact]:

@@ -27,9 +27,7 @@ class Overdue:
     days: float
 
 
-def ended(
-    book: Book, life: int, day: int, days: Days, is_off: Callable[[Kind], bool]
-) -> Iterator[tuple[Episode, str]]:
+def ended(book: Book, life: int, day: int, days: Days, is_off: Callable[[Kind], bool]) -> Iterator[tuple[Episode, str]]:
     """Open episodes that end with the day whatever the detectors say, and why."""
     for episode in list(book.episodes):
         kind = KINDS[episode.kind]

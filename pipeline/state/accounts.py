@@ -125,6 +125,7 @@ class Accounts:
     champion: U64
     sponsor_user: U64
     entitled: I32
+    training: F64
     life: U8
     next_end_ms: I64
     quiet: Bools

@@ -19,6 +19,7 @@ from pipeline.state.users import Users
 from pipeline.terms.arrays import I32, I64
 from pipeline.terms.days import Days
 from pipeline.terms.hashing import hash_text
+from pipeline.terms.kind import Kind
 from schemas.topics import INPUT_TOPICS
 
 DEDUPLICATED = tuple(topic for topic in INPUT_TOPICS if topic != "account.profiles")

@@ -15,7 +15,7 @@ from sinks.database.failures import failures_translated
 Group = tuple[str, str]
 
 _ACCOUNTS = text("SELECT COUNT(DISTINCT account_id) FROM v_scorecards WHERE NOT shadow")
-_OF_CARDS = text("SELECT scorecard, COUNT(*) FROM v_scorecards WHERE NOT shadow GROUP BY scorecard ORDER BY scorecard")
+_OF_CARDS = text("SELECT scorecard, COUNT(*) AS accounts FROM v_scorecards WHERE NOT shadow GROUP BY scorecard")
 _OF_DIMENSIONS = text(
     "SELECT scorecard, dimension, COUNT(value), AVG(value) FROM v_dimensions "
     "WHERE NOT shadow GROUP BY scorecard, dimension"
@@ -47,7 +47,7 @@ def read_coverage(url: str, groups: Mapping[Group, Sequence[str]]) -> Coverage:
     with _reading(url) as connection:
         return Coverage(
             accounts=connection.scalar(_ACCOUNTS) or 0,
-            cards={name: count for name, count in connection.execute(_OF_CARDS)},
+            cards={row.scorecard: row.accounts for row in connection.execute(_OF_CARDS)},
             known={(card, name): (count, mean) for card, name, count, mean in connection.execute(_OF_DIMENSIONS)},
             groups={each: connection.scalar(_OF_SOME, {"names": names}) or 0 for each, names in groups.items()},
         )

@@ -45,8 +45,12 @@ MANY_SCORECARDS = OracleConfig(
     health_cards=("default", "trial", "customer"),
     profiles=(
         {"segments": ("smb",), "scorecards": ("trial", "customer", "relations"), "expects": {"seat_share": 0.5}},
-        {"lifecycle_stages": ("onboarding",), "scorecards": ("customer",), "expects": {"daily_actions": 2.5},
-         "disabled_kinds": ("payment_failed", "silence")},
+        {
+            "lifecycle_stages": ("onboarding",),
+            "scorecards": ("customer",),
+            "expects": {"daily_actions": 2.5},
+            "disabled_kinds": ("payment_failed", "silence"),
+        },
     ),
     fleet_min_accounts=6,
     shutdowns=((_START + 70, _START + 71, "smb", None), (_START + 85, _START + 85, None, "DE")),

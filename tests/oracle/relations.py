@@ -31,6 +31,9 @@ class Relations:
             self._people(account, event, at_ms)
         elif kind in HELD or kind == "meeting_missed":
             self._meeting(account, kind, at_ms)
+        elif kind == "training_completed":
+            known = account.contacts.get(event.get("contact_id") or "", Contact())
+            account.roles_trained |= {event.get("role") or known.role or ""} - {""}
         elif kind == "nps" and value is not None:
             self._nps(account, event.get("contact_id") or "", value, at_ms)
         elif kind == "csat" and value is not None:

@@ -36,7 +36,7 @@ DEFAULT = {
 }
 ON_USAGE = {
     "usage_trend", "active_users", "seat_utilisation", "feature_breadth", "power_users", "first_use",
-    "seats_activated", "feature_adoption", "feature:home",
+    "seats_activated", "feature_adoption", "feature:home", "personas",
 }  # fmt: skip
 BANDS = {
     "red_below": 40,
@@ -310,6 +310,29 @@ def _reference(view: View, expects: Expects) -> float | None:
     return float(any(at_ms + 365 * DAY_MS > view.end_ms for at_ms in view.account.references))
 
 
+def _survey_response(view: View, expects: Expects) -> float | None:
+    if _last_before(view.account.surveys, view.end_ms) is None:
+        return None
+    return 0.0 if _survey(view, expects) is None else 1.0
+
+
+def _training(view: View, expects: Expects) -> float | None:
+    here = {each.role for each in view.account.contacts.values() if each.there and each.role}
+    return _share([role in view.account.roles_trained for role in here]) if view.account.roles_trained else None
+
+
+def _personas(view: View, expects: Expects) -> float | None:
+    def seen(days: int) -> set[str]:
+        found = set()
+        for user, active in view.account.users.items():
+            told = view.account.roles.get(user)
+            if told and any(view.day - days < x <= view.day for x in active):
+                found.add(max(told, key=lambda role: (told[role], view.config.id_hash(role))))
+        return found
+
+    return len(seen(28)) / len(seen(84)) if seen(84) else None
+
+
 DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
     "usage_trend": _usage_trend,
     "active_users": _active_users,
@@ -336,6 +359,9 @@ DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
     "attendance": _attendance,
     "integrations": _integrations,
     "reference": _reference,
+    "survey_response": _survey_response,
+    "training": _training,
+    "personas": _personas,
 }
 
 

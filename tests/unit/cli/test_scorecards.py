@@ -48,7 +48,8 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_dimension_is_tagged(foreshock: Commands) -> None:
-    rows = {(row["scorecard"], row["dimension"]): row for row in json.loads(foreshock("scorecards", "list", "--json").out)}
+    listed = json.loads(foreshock("scorecards", "list", "--json").out)
+    rows = {(row["scorecard"], row["dimension"]): row for row in listed}
     usage, billing, pulse = (rows["default", name] for name in ("usage_trend", "billing", "sentiment"))
     assert (usage["timing"], billing["timing"]) == ("leading", "lagging")
     assert (usage["basis"], usage["origin"]) == ("objective", "automated")

@@ -49,6 +49,7 @@ _ADDED = {
         GROUP BY s.scorecard
     """,
 }
+_OF_RECORDS = "SELECT h.account_id, h.scorecard, {0} FROM account_health h CROSS JOIN {1}"
 _TEAM = "(SELECT t.team FROM teams t WHERE t.owner = alerts.owner) AS team"
 _ITEMS = {"dimension": ("name", "TEXT"), "dimension_group": ("group", "TEXT"), "weight": ("weight", "INTEGER")} | {
     name: (name, "DOUBLE PRECISION") for name in ("value", "observed", "expected")
@@ -79,5 +80,5 @@ def _items() -> str:
         source, field = "json_each(h.payload, '$.dimensions') item", "json_extract(item.value, '$.{0}')"
     else:
         source, field = "jsonb_array_elements(CAST(h.payload AS jsonb) -> 'dimensions') item", "item ->> '{0}'"
-    columns = (f"CAST({field.format(name)} AS {kind}) AS {shown}" for shown, (name, kind) in _ITEMS.items())
-    return f"SELECT h.account_id, h.scorecard, {', '.join(columns)} FROM account_health h CROSS JOIN {source}"
+    columns = [f"CAST({field.format(name)} AS {kind}) AS {shown}" for shown, (name, kind) in _ITEMS.items()]
+    return _OF_RECORDS.format(", ".join(columns), source)
