@@ -16,7 +16,7 @@ from pipeline.health.dimensions import DIMENSIONS
 from pipeline.health.records import PUBLISH_POINTS
 from pipeline.terms.money import money
 from schemas.topics import DAY_MS
-from sinks.database.account import read_account
+from sinks.database.account import CLOSED_DAYS, read_account
 
 _COLOURS = {"red": "red", "yellow": "yellow", "green": "green", "grey": "bright_black"}
 _SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "cyan"}
@@ -26,7 +26,7 @@ _WORST = 5
 
 
 def explain(url: str, account_id: str) -> dict[str, Any]:
-    """Return what the database knows about an account: account, health, open_alerts, commands, history.
+    """Return what the database knows about an account, as `read_account` does.
 
     Raises:
         UnknownAccountError: nothing; its message names similar accounts.
@@ -53,6 +53,10 @@ def render(explanation: Mapping[str, Any]) -> RenderableType:
     alerts = explanation["open_alerts"]
     parts.append(Text(f"{len(alerts)} open alert{'' if len(alerts) == 1 else 's'}", "bold"))
     parts += [_alert(alert) for alert in alerts]
+    closed = explanation["closed_alerts"]
+    if closed:
+        parts.append(Text(f"{len(closed)} closed in the last {CLOSED_DAYS} days", "bold"))
+        parts += [_closed(alert) for alert in closed]
     return Group(*parts)
 
 
@@ -211,6 +215,11 @@ def _alert(alert: Mapping[str, Any]) -> RenderableType:
         f" {alert['kind']} {alert['status']} since {_date(alert['starts_at'])}, revision {alert['revision']}",
     )
     return Panel(Group(*lines), title=title, title_align="left")
+
+
+def _closed(alert: Mapping[str, Any]) -> Text:
+    span = f"{_date(alert['starts_at_ms'])} to {_date(alert['ends_at_ms'])}"
+    return Text(f"{span}, {alert['severity']}, {alert['transition_reason']}: {alert['summary']}")
 
 
 def _beside(benchmark: Mapping[str, Any] | None) -> Iterable[Text]:
