@@ -192,11 +192,11 @@ def _show_outcomes(outcomes: dict[str, Any]) -> None:
     columns = ["days before a loss", "foreseen", "recall", "by revenue", "at random", "precision"]
     print_table(columns, rows)
     for what, name in (("a loss", "kinds"), ("an expansion", "up_kinds")):
-        rows = [
+        followed = [
             (row["kind"], row["alerts"], _share(row["precision"]), row["median_lead_days"]) for row in outcomes[name]
         ]
-        if rows:
-            print_table(["alerts", "opened", f"followed by {what}", "median lead (days)"], rows)
+        if followed:
+            print_table(["alerts", "opened", f"followed by {what}", "median lead (days)"], followed)
     down = outcomes["down"]
     out.print(
         f"{down['false_alarms']} false of {down['alerts']} risk warnings: "

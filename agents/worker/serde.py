@@ -140,6 +140,7 @@ def _fleet_record(day: FleetDay, source: str) -> dict[str, Any]:
         "alarmed": np.array(day.alarmed, dtype="<u8").tobytes(),
         "renamed": day.renamed,
         "peopled": day.peopled,
+        "components": [{"name": name, "accounts": accounts} for name, accounts in day.components.items()],
     }
 
 
@@ -151,7 +152,8 @@ def _fleet_day(record: Mapping[str, Any]) -> FleetDay:
     }
     alarmed = np.frombuffer(record["alarmed"], dtype="<u8").tolist()
     told = record["partition"], record["since"], record["day"]
-    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"])
+    components = {each["name"]: each["accounts"] for each in record["components"]}
+    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"], components)
 
 
 def _filled(counts: Sequence[int]) -> tuple[int, ...]:

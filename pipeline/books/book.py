@@ -249,6 +249,8 @@ class Book(msgspec.Struct, array_like=True):
     """When it was last judged again, after it had ended or had been one for tests."""
     trained: list[str] = []
     """Roles in which somebody has completed a training."""
+    components: dict[str, int] = {}
+    """Parts of the product that tickets were opened about: the last day on which that was news."""
 
     def episode(self, kind: str, dimension: str) -> Episode | None:
         """The open episode of this kind and dimension."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from pipeline.detectors.identity import MIN_PEOPLE, renamed
@@ -10,7 +12,7 @@ from pipeline.evidence.view import View
 from pipeline.kinds import KINDS
 from pipeline.state.life import unjudged
 from pipeline.state.state import State
-from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, smallest
+from pipeline.terms.fleet_day import MIN_INFORMATION, DayCount, FleetDay, first_names, smallest
 
 
 class FleetUpdate:
@@ -47,7 +49,17 @@ class FleetUpdate:
         state = self._state
         names = state.accounts.belonging.segments.names
         tallies = {} if self._count is None else self._count.tallies(names)
-        return FleetDay(state.number, self._day, self._day, tallies, self._alarmed(), self._renamed, self._peopled)
+        told = tallies, self._alarmed(), self._renamed, self._peopled, self._components()
+        return FleetDay(state.number, self._day, self._day, *told)
+
+    def _components(self) -> dict[str, int]:
+        accounts = self._state.accounts
+        rows = accounts.judged()
+        concerned = rows[accounts.component_day[rows] >= self._day].tolist()
+        found = Counter(
+            name for row in concerned for name, day in accounts.books[row].components.items() if day == self._day
+        )
+        return {name: found[name] for name in first_names(set(found))}
 
     def _alarmed(self) -> tuple[int, ...]:
         accounts = self._state.accounts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import sqrt
@@ -16,6 +17,8 @@ MIN_USUAL_DAYS = 7
 LEAST_BAND = 0.1
 BAND = 0.45
 """How far a day of the fewest accounts must be below the usual; of more, less by the root of their number."""
+COMPONENT_DAYS = 35
+"""A week of tickets, and the four before it."""
 LONG_DIP_DAYS = 14
 """A dip of more days within four weeks is the new habit: it enters baselines."""
 
@@ -84,6 +87,7 @@ class SavedFleet(msgspec.Struct, array_like=True):
     alarmed: list[int] = []
     weeks: list[tuple[str | None, list[int]]] = []
     begun: bool = True
+    components: dict[str, dict[int, int]] = {}
 
 
 class Fleet:
@@ -105,6 +109,8 @@ class Fleet:
         """Hashes of the accounts with an open alert on their usage on the last day merged."""
         self.weeks: dict[str | None, tuple[int, ...]] = {}
         """Of scopes with enough accounts on the last day merged: accounts by bucket of their week."""
+        self.components: dict[str, dict[int, int]] = {}
+        """By component: accounts with new tickets about it, by day."""
         self._waiting: dict[int, dict[int, FleetDay]] = {}
         self._final: dict[int, int] = {}
         self._ahead: dict[int, dict[tuple[int, int], FleetDay]] = {}
@@ -122,12 +128,13 @@ class Fleet:
             for scope, ring in self.rings.items()
         ]
         weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
-        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun)
+        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, self.components)
 
     def restore(self, saved: SavedFleet) -> None:
         """Go on from what was stored."""
         self.through, self.begun, self.alarmed = saved.through, saved.begun, frozenset(saved.alarmed)
         self.weeks = {scope: tuple(counts) for scope, counts in saved.weeks}
+        self.components = saved.components
         for ring in saved.rings:
             first = saved.through - len(ring.medians) + 1
             medians = {first + back: median for back, median in enumerate(ring.medians) if median != _UNKNOWN}
@@ -145,7 +152,7 @@ class Fleet:
             return
         if record.day > final:
             self._final[number] = record.day
-            if record.tallies or record.alarmed or record.peopled:
+            if record.tallies or record.alarmed or record.peopled or record.components:
                 self._waiting.setdefault(record.day, {})[number] = record
             for ahead in self._ahead.pop(number, {}).values():
                 self.take(ahead)
@@ -177,8 +184,32 @@ class Fleet:
             if not ring.medians:
                 del self.rings[scope]
         self.alarmed = frozenset().union(*(record.alarmed for record in records))
+        self._add_components(day, records)
         renamed, peopled = (sum(getattr(record, name) for record in records) for name in ("renamed", "peopled"))
         return MergedDay(day, enough, renamed, peopled)
+
+    def _add_components(self, day: int, records: Iterable[FleetDay]) -> None:
+        found: Counter[str] = Counter()
+        for record in records:
+            found.update(record.components)
+        for name in first_names(found.keys()):
+            self.components.setdefault(name, {})[day] = found[name]
+        kept = {
+            name: {x: count for x, count in days.items() if x > day - COMPONENT_DAYS}
+            for name, days in self.components.items()
+        }
+        self.components = {name: days for name, days in kept.items() if days}
+
+    def ticketed(self, component: str) -> tuple[int, float] | None:
+        """Accounts with new tickets about a component in the last week merged, and in a usual one; none if not known.
+
+        A usual week is the mean of the four before; it is known when any component was told of in the first of them.
+        """
+        week = self.through - 6
+        if min((min(days) for days in self.components.values()), default=week) > week - 22:
+            return None
+        days = self.components.get(component, {})
+        return sum(n for x, n in days.items() if x >= week), sum(n for x, n in days.items() if x < week) / 4.0
 
     def factor(self, scope: str | None, day: int) -> float:
         """What the fleet left of expected values on a day: the segment's own factor, else that of all accounts."""

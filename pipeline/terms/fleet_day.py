@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,10 +67,12 @@ class FleetDay:
     renamed: int = 0
     peopled: int = 0
     """Accounts whose people go on under other ids, of so many that have enough people to tell."""
+    components: Mapping[str, int] = field(default_factory=dict)
+    """Accounts that opened a ticket about a component, and none in the week before."""
 
 
-def first_names(names: set[str | None]) -> list[str]:
-    """The segments that are told apart."""
+def first_names(names: Set[str | None]) -> list[str]:
+    """The segments, or components, that are told apart."""
     return sorted(name for name in names if name is not None)[:SCOPES]
 
 

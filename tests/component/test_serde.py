@@ -135,7 +135,7 @@ def test_a_fleet_record_is_read_as_it_was_written_by_its_own_deployment_alone() 
         None: Tally((1, *[0] * 48, 7, 2, *[0] * 50), 12_345, 2**40, (*[0] * 49, 10, *[0] * 51)),
         "smb": Tally((0,) * BUCKETS, 0, 0),
     }
-    day = FleetDay(3, 19_999, 20_000, tallies, (1, 2**64 - 1), 4, 30)
+    day = FleetDay(3, 19_999, 20_000, tallies, (1, 2**64 - 1), 4, 30, {"login": 3})
     serde, other = (Serde(FileRegistry(), f"/foreshock/{group}") for group in ("here", "there"))
     message = serde.fleet_day(day)
     assert (message.topic, message.partition, message.key) == (FLEET_DAYS, 0, b"3")

@@ -219,7 +219,15 @@ class Oracle:
             self._forget(account.users, self.config.max_users)
             self._forget(account.features, self.config.max_features)
             account.roles = {user: told for user, told in account.roles.items() if user in account.users}
-        self.fleet.publish(self._number, self.open_day, seen, alarmed(self.accounts.values()), (renamed, len(peopled)))
+        about = Counter(
+            name
+            for each in self.accounts.values()
+            for name, day in each.components.items()
+            if day == self.open_day and each.life not in NOBODYS
+        )
+        self.fleet.publish(
+            self._number, self.open_day, seen, alarmed(self.accounts.values()), (renamed, len(peopled)), about
+        )
         self.open_day += 1
         return True
 
