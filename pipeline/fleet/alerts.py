@@ -83,8 +83,8 @@ RENAMED_SHARE, SETTLED_SHARE = 0.1, 0.05
 """Of the accounts with enough people to tell."""
 
 
-PATTERN_ACCOUNTS, PATTERN_RATIO, PATTERN_DEVIATIONS = 5, 2.0, 4.0
-"""Accounts of a week that are a pattern at least, by themselves and against a usual week."""
+PATTERN_RATIO, PATTERN_DEVIATIONS = 2.0, 5.0
+"""How far a week is above a usual one, and above one account more, where tickets are a pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +185,9 @@ def _pattern(fleet: Fleet, component: str) -> Judgement:
     if told is None:
         return Judgement(False, True, "warning", (0.0, 0.0, 0.0))
     now, usual = told
-    deviations = (now - usual) / sqrt(max(usual, 1.0))
-    raised = now >= max(PATTERN_ACCOUNTS, PATTERN_RATIO * usual) and deviations >= PATTERN_DEVIATIONS
+    # Four weeks tell little of what is rare.
+    deviations = (now - usual - 1.0) / sqrt(usual + 1.0)
+    raised = now >= PATTERN_RATIO * usual and deviations >= PATTERN_DEVIATIONS
     return Judgement(raised, not raised, "warning", (float(now), usual, deviations))
 
 

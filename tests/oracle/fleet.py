@@ -248,8 +248,8 @@ class FleetLog:
                 for days in (range(day - 6, day + 1), range(day - 34, day - 6))
             )
             usual = before / 4
-            deviations = (now - usual) / math.sqrt(max(1.0, usual))
-            raised = known and now >= 5 and now >= 2 * usual and deviations >= 4
+            deviations = (now - usual - 1) / math.sqrt(usual + 1)
+            raised = known and now >= 2 * usual and deviations >= 5
             finding = Finding("warning", float(now), usual, deviations)
             if not known:
                 finding = Finding("warning", 0.0, 0.0, 0.0)

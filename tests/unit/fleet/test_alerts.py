@@ -145,7 +145,7 @@ def ticketed(weeks: list[int], component: str = "login") -> list[dict[str, Any]]
 
 
 def test_many_accounts_with_tickets_about_one_component_are_one_alert() -> None:
-    opened, resolved = ticketed([3, 4, 3, 4, 15, 4, 3])
+    opened, resolved = ticketed([3, 4, 3, 4, 16, 4, 3])
     assert steps([opened, resolved]) == [
         ("fleet", "ticket_pattern", "firing", "detected"),
         ("fleet", "ticket_pattern", "resolved", "recovered"),
@@ -156,10 +156,10 @@ def test_many_accounts_with_tickets_about_one_component_are_one_alert() -> None:
 
 
 def test_what_is_usual_in_number_is_no_pattern_and_neither_is_a_new_feed() -> None:
-    assert ticketed([4, 3, 4, 4, 9, 4]) == []
+    assert ticketed([4, 3, 4, 4, 12, 4]) == []
     assert ticketed([40, 60, 50, 45, 70, 50]) == []
     assert ticketed([30, 40]) == []
-    assert ticketed([1, 0, 1, 0, 4]) == []
+    assert ticketed([1, 0, 1, 0, 6]) == []
 
 
 def test_usual_weeks_of_tickets_are_remembered_over_a_restart() -> None:
