@@ -10,8 +10,6 @@ from pipeline.fleet.alerts import FleetAlerts
 from pipeline.fleet.merged import Fleet
 from pipeline.terms.days import Days
 from pipeline.terms.fleet_day import BUCKETS, USUAL, FleetDay, Tally
-from tests.support.scene import Partition
-from tests.support.wire import blank
 
 DAY_MS = 86_400_000
 
@@ -169,23 +167,3 @@ def test_usual_weeks_of_tickets_are_remembered_over_a_restart() -> None:
     assert len(list(fleet.merge_through(39))) == 40
     again.restore(fleet.save())
     assert again.ticketed("login") == fleet.ticketed("login") == (7, 7.0)
-
-
-def test_tickets_of_many_accounts_about_one_component_are_found_in_the_stream() -> None:
-    fleet, day = Partition(EngineConfig()), 20_000
-    fleet.tick(day * DAY_MS + 3_600_000)
-    for number in range(40):
-        now_ms = (day + number) * DAY_MS + DAY_MS // 2
-        about = {f"acct-{number % 7}": "login", "acct-0": "reports"}
-        if number == 36:
-            about |= {f"acct-{each}": "api" for each in range(9)}
-        tickets = [
-            {"type": "opened", "ticket_id": f"{name}-{number}", "component": component, "priority": "p3"}
-            | {"account_id": name, "event_id": f"{name}-{number}", "occurred_at": now_ms}
-            for name, component in about.items()
-        ]
-        fleet.take("ticket.events", [blank("ticket.events") | each for each in tickets], now_ms)
-        fleet.tick((day + number + 1) * DAY_MS + 3_600_000)
-    (alert,) = fleet.of_kind("ticket_pattern")
-    assert (alert["account_id"], alert["dimension"], alert["signal"]["observed"]) == ("fleet", "api", 9.0)
-    assert alert["detected_at"] == (day + 37) * DAY_MS
