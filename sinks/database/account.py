@@ -109,7 +109,7 @@ def _open_alerts(connection: Connection, account_id: str) -> list[dict[str, Any]
 def _closed_alerts(connection: Connection, account_id: str, last: int) -> list[dict[str, Any]]:
     alerts = tables.alerts.c
     names = ("kind", "dimension", "severity", "transition_reason", "starts_at_ms", "ends_at_ms", "summary")
-    lately = (alerts.status == "resolved") & (alerts.ends_at_ms > (last - CLOSED_DAYS) * DAY_MS)
+    lately = alerts.ends_at_ms > (last - CLOSED_DAYS) * DAY_MS
     query = (
         select(*(alerts[name] for name in names))
         .where(alerts.account_id == account_id, ~alerts.shadow, lately)

@@ -101,12 +101,13 @@ def test_partitions_over_months_give_the_oracles_alerts(case: Case, count: int, 
 
 
 def tickets(days: int, crowd_on: int) -> Log:
-    """Twelve accounts that open tickets about anything, often several, and most of them about `api` on one day."""
+    """Twelve accounts that open tickets about anything; most about `api` on one day, one about `billing` every day."""
     random, first = Random(5), 19_800
     opened: list[Record] = []
     for day in range(days):
         about = [(f"a{n}", random.choice(("login", "reports", "", None))) for n in range(12) if random.random() < 0.25]
         about += [(f"a{n}", "api") for n in range(9) if day == crowd_on or random.random() < 0.01]
+        about += [("a11", "billing")] if day >= 40 else []
         for number, (name, component) in enumerate(about):
             at_ms = (first + day) * DAY_MS + HOUR_MS * (1 + number % 20)
             event = {"account_id": name, "event_id": f"{day}-{number}", "occurred_at": at_ms, "type": "opened"}
