@@ -12,10 +12,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.health.dimensions import DIMENSIONS
 from pipeline.health.records import PUBLISH_POINTS
 from pipeline.terms.money import money
 from schemas.topics import DAY_MS
-from sinks.database.account import read_account
+from sinks.database.account import CLOSED_DAYS, read_account
 
 _COLOURS = {"red": "red", "yellow": "yellow", "green": "green", "grey": "bright_black"}
 _SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "info": "cyan"}
@@ -25,7 +26,7 @@ _WORST = 5
 
 
 def explain(url: str, account_id: str) -> dict[str, Any]:
-    """Return what the database knows about an account: account, health, open_alerts, commands, history.
+    """Return what the database knows about an account, as `read_account` does.
 
     Raises:
         UnknownAccountError: nothing; its message names similar accounts.
@@ -52,6 +53,10 @@ def render(explanation: Mapping[str, Any]) -> RenderableType:
     alerts = explanation["open_alerts"]
     parts.append(Text(f"{len(alerts)} open alert{'' if len(alerts) == 1 else 's'}", "bold"))
     parts += [_alert(alert) for alert in alerts]
+    closed = explanation["closed_alerts"]
+    if closed:
+        parts.append(Text(f"{len(closed)} closed in the last {CLOSED_DAYS} days", "bold"))
+        parts += [_closed(alert) for alert in closed]
     return Group(*parts)
 
 
@@ -138,7 +143,7 @@ def _family(rolled_up: Mapping[str, Any]) -> RenderableType:
 
 
 def _dimensions(dimensions: Iterable[Mapping[str, Any]]) -> RenderableType:
-    table = Table("dimension", "group", box=None, pad_edge=False)
+    table = Table("dimension", "group", "timing", box=None, pad_edge=False)
     for name in ("weight", "value 0–1", "observed", "expected", "points"):
         table.add_column(name, justify="right")
     for each in dimensions:
@@ -146,6 +151,7 @@ def _dimensions(dimensions: Iterable[Mapping[str, Any]]) -> RenderableType:
         table.add_row(
             Text(each["name"]),
             Text(each["group"]),
+            _timing(each["name"]),
             str(each["weight"]),
             Text("missing", "bright_black") if value is None else f"{value:.2f}",
             _number(each.get("observed")),
@@ -153,6 +159,12 @@ def _dimensions(dimensions: Iterable[Mapping[str, Any]]) -> RenderableType:
             _number(each.get("contribution")),
         )
     return table
+
+
+def _timing(dimension: str) -> str:
+    """Whether it is leading or lagging; those that are made by settings are of use, or totals."""
+    known = DIMENSIONS.get(dimension)
+    return "" if known is None else known.tags["timing"]
 
 
 def _monitorability(health: Mapping[str, Any]) -> RenderableType:
@@ -203,6 +215,11 @@ def _alert(alert: Mapping[str, Any]) -> RenderableType:
         f" {alert['kind']} {alert['status']} since {_date(alert['starts_at'])}, revision {alert['revision']}",
     )
     return Panel(Group(*lines), title=title, title_align="left")
+
+
+def _closed(alert: Mapping[str, Any]) -> Text:
+    span = f"{_date(alert['starts_at_ms'])} to {_date(alert['ends_at_ms'])}"
+    return Text(f"{span}, {alert['severity']}, {alert['transition_reason']}: {alert['summary']}")
 
 
 def _beside(benchmark: Mapping[str, Any] | None) -> Iterable[Text]:

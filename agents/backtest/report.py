@@ -14,6 +14,7 @@ import msgspec
 from agents.backtest.run import Alert, Replayed, told
 from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
+from pipeline.kinds import enabled_by_level
 from pipeline.scoring.labels import LABEL_RULES, Finding, Label, MatchReport, match
 from schemas.topics import INPUT_TOPICS
 
@@ -56,6 +57,7 @@ def report(
     return {
         "version": version,
         "config_hash": config.config_hash,
+        "kinds_enabled": enabled_by_level(config),
         "config": {name: getattr(config, name) for name in config.__slots__},
         "input": {
             "events": files.rows,

@@ -18,6 +18,7 @@ from agents.cli import (
     processes,
     rules,
     schemas,
+    scorecards,
     topics,
     version,
 )
@@ -49,6 +50,7 @@ for group in (
     explain,
     portfolio,
     rules,
+    scorecards,
     topics,
     database,
     config,

@@ -159,6 +159,8 @@ def _show(document: dict[str, Any], to: Path) -> None:
             f"not applied: {letter['records']:,} records of {letter['topic']}: {letter['reason']}",
             highlight=False,
         )
+    enabled = ", ".join(f"{count} {level}" for level, count in document["kinds_enabled"].items())
+    out.print(f"kinds enabled: {enabled}", highlight=False)
     print_table(["alerts", "opened"], alerts["by_kind"].items())
     if alerts["shadow"]["total"]:
         print_table(["in shadow", "opened"], alerts["shadow"]["by_kind"].items())
@@ -189,6 +191,12 @@ def _show_outcomes(outcomes: dict[str, Any]) -> None:
     ]
     columns = ["days before a loss", "foreseen", "recall", "by revenue", "at random", "precision"]
     print_table(columns, rows)
+    for what, name in (("a loss", "kinds"), ("an expansion", "up_kinds")):
+        followed = [
+            (row["kind"], row["alerts"], _share(row["precision"]), row["median_lead_days"]) for row in outcomes[name]
+        ]
+        if followed:
+            print_table(["alerts", "opened", f"followed by {what}", "median lead (days)"], followed)
     down = outcomes["down"]
     out.print(
         f"{down['false_alarms']} false of {down['alerts']} risk warnings: "

@@ -45,6 +45,7 @@ def print_rules(
             "level": kind.level,
             "severity": kind.severity,
             "enabled": not engine.is_off(kind),
+            "off_in": [profile.name for profile in engine.profiles if name in profile.disabled_kinds],
             "immediate": kind.immediate,
             "condition": kind.condition,
             "resolution": kind.resolution,
@@ -55,12 +56,12 @@ def print_rules(
     if json:
         print_json({"kinds": rows, "enabled": enabled_by_level(engine)})
         return
-    columns = ("kind", "family", "level", "severity", "enabled", "condition", "resolution")
+    columns = ("kind", "family", "level", "severity", "enabled", "condition", "resolution", "off_in")
     cells = [
         [_cell(row[column]) for column in columns] + [kind.play.title]
         for row, kind in zip(rows, KINDS.values(), strict=True)
     ]
-    print_table(["kind", "family", "level", "severity", "on", "raised when", "ends when", "next step"], cells)
+    print_table(["kind", "family", "level", "severity", "on", "raised when", "ends when", "off in", "next step"], cells)
     levels = ", ".join(f"{count} {level}" for level, count in enabled_by_level(engine).items())
     out.print(f"enabled: {levels}", highlight=False)
 
@@ -92,4 +93,6 @@ def _line(kind: Kind) -> tuple[str, ...]:
 
 
 def _cell(value: object) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, list) else str(value)

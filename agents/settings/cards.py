@@ -9,6 +9,7 @@ import msgspec
 
 from agents.settings.problems import Problem
 from pipeline.health.check import problems, warnings
+from pipeline.kinds import require_known
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.plan import catalogue
 from pipeline.scorecards.profiles import HealthProfile
@@ -45,7 +46,15 @@ def card_problems(cards: Cards, profiles: Profiles, health: Health | None, file:
     found = [f"scorecards.{name}: stands there twice" for name in sorted({n for n in names if names.count(n) > 1})]
     chosen = health.scorecards if health is not None else ("default",)
     found += problems(catalogue(cards), chosen, profiles)
+    found += [f"profiles.{profile.name}: {what}" for profile in profiles for what in _kinds(profile)]
     return [Problem(file or "settings", *_split(line)) for line in found]
+
+
+def _kinds(profile: HealthProfile) -> Iterator[str]:
+    try:
+        require_known(profile.disabled_kinds)
+    except ValueError as error:
+        yield f"disabled_kinds: {error}; `foreshock rules list` prints them"
 
 
 def _split(line: str) -> tuple[str, None, str]:

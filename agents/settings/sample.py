@@ -35,8 +35,8 @@ _CARDS = """\
 # ]
 # bands = { red_below = 40, red_until = 50, green_until = 65, green_from = 75, hold_days = 3, min_coverage = 0.4 }
 
-# Health profiles: the first that matches an account decides by which scorecards it is judged, and what is expected of
-# it. A list that is left out takes all.
+# Health profiles: the first that matches an account decides what judges it, what is expected and which kinds are off.
+# A list that is left out takes all.
 # [[profiles]]
 # name = "enterprise-onboarding"
 # segments = ["enterprise"]
@@ -44,6 +44,7 @@ _CARDS = """\
 # touch_models = ["high"]
 # scorecards = ["onboarding", "enterprise"]
 # expects = { seat_share = 0.6, touches = 6, daily_actions = 50 }
+# disabled_kinds = ["seat_utilisation_drop"]
 """
 
 

@@ -145,6 +145,7 @@ def _fleet_record(day: FleetDay, source: str) -> dict[str, Any]:
             for kind, told in day.ranked.items()
         ],
         "levels": [{"segment": scope, "counts": _trimmed(counts)} for scope, counts in day.levels.items()],
+        "components": [{"name": name, "accounts": accounts} for name, accounts in day.components.items()],
     }
 
 
@@ -158,7 +159,8 @@ def _fleet_day(record: Mapping[str, Any]) -> FleetDay:
     told = record["partition"], record["since"], record["day"]
     ranked = {each["kind"]: Ranked(each["accounts"], each["opened"], each["lasted"]) for each in record["ranked"]}
     levels = {each["segment"]: _filled(each["counts"], LEVELS) for each in record["levels"]}
-    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"], ranked, levels)
+    components = {each["name"]: each["accounts"] for each in record["components"]}
+    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"], ranked, levels, components)
 
 
 def _filled(counts: Sequence[int], size: int = BUCKETS) -> tuple[int, ...]:

@@ -247,6 +247,10 @@ class Book(msgspec.Struct, array_like=True):
     """What the account is as of the last closed day: a code of `pipeline.state.life`."""
     back_ms: int = -1
     """When it was last judged again, after it had ended or had been one for tests."""
+    trained: list[str] = []
+    """Roles in which somebody has completed a training."""
+    components: dict[str, int] = {}
+    """Parts of the product that tickets were opened about: the last day on which that was news."""
 
     def episode(self, kind: str, dimension: str) -> Episode | None:
         """The open episode of this kind and dimension."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.books.book import Book, Contact, Meeting
 from pipeline.books.facts import Fact
-from pipeline.books.signals import QUALITY, reading_of
+from pipeline.books.signals import PULSES, QUALITY, reading_of
 
 SPONSOR, CHAMPION = "sponsor", "champion"
 KEY_ROLES = frozenset({CHAMPION, "decision_maker", "admin"})
@@ -23,7 +23,7 @@ PROMOTER, DETRACTOR = 0.9, 0.6
 """On the scale 0…1: 9 and 10 of 10 promote, 0 to 6 detract."""
 DISSATISFIED = 0.25
 """2 of 5."""
-NEUTRAL_POINTS = {"nps": 7.0, "csat": 3.0}
+NEUTRAL_POINTS = {"nps": 7.0, "csat": 3.0, "pulse": 3.0}
 """The lowest answers that are not bad."""
 POOR_QUALITY = 0.6
 """Reviews of support below it are poor."""
@@ -36,10 +36,12 @@ def apply_people(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]
         return _staffing(book, event, limit)
     if kind in MEETINGS:
         return _meeting(book, event)
+    if kind == "training_completed":
+        return _trained(book, event, limit)
     if kind == "nps":
         return _nps(book, event, limit)
-    if kind in QUALITY:
-        return _quality(event)
+    if kind in QUALITY | PULSES:
+        return _pulse(event) if kind in PULSES else _quality(event)
     return _csat(book, event) if kind == "csat" else []
 
 
@@ -58,6 +60,11 @@ def contact_of(book: Book, event: Mapping[str, Any], limit: int) -> Contact:
 def has_role(book: Book, *roles: str) -> bool:
     """Whether somebody who is there has one of the roles."""
     return any(contact.present and contact.role in roles for contact in book.contacts.values())
+
+
+def roles_there(book: Book) -> set[str]:
+    """Roles of the contacts who are there."""
+    return {contact.role for contact in book.contacts.values() if contact.present and contact.role}
 
 
 def holder(book: Book, role: str) -> str | None:
@@ -86,6 +93,14 @@ def _staffing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
             if role not in book.held_roles:
                 book.held_roles.append(role)
     return facts
+
+
+def _trained(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
+    contact = book.contacts.get(event["contact_id"] or "")
+    role = event["role"] or (contact.role if contact else None)
+    if role and role not in book.trained and len(book.trained) < limit:
+        book.trained.append(role)
+    return []
 
 
 def _meeting(book: Book, event: Mapping[str, Any]) -> list[Fact]:
@@ -144,6 +159,16 @@ def _quality(event: Mapping[str, Any]) -> list[Fact]:
     if reading.value >= POOR_QUALITY:
         return [Fact("quality_fine", "support", at_ms)]
     return [_low("quality_low", "support", at_ms, points, 100.0 * POOR_QUALITY)]
+
+
+def _pulse(event: Mapping[str, Any]) -> list[Fact]:
+    reading = reading_of(event)
+    if reading is None:
+        return []
+    at_ms = event["occurred_at"]
+    if reading.value > DISSATISFIED:
+        return [Fact("pulse_fine", "pulse", at_ms)]
+    return [_low("pulse_low", "pulse", at_ms, 1.0 + 4.0 * reading.value, NEUTRAL_POINTS["pulse"])]
 
 
 def _low(name: str, key: str, at_ms: int, points: float, neutral: float) -> Fact:

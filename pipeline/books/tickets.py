@@ -17,6 +17,21 @@ LOW_RATING = 2
 NEUTRAL_RATING = 3
 
 
+NEWS_DAYS = 7
+"""A ticket about a component is no news when there was one so lately."""
+MAX_COMPONENTS = 32
+
+
+def note_component(book: Book, event: Mapping[str, Any], day: int) -> None:
+    """Remember that a ticket was opened about a component, unless one was in the week before."""
+    name = event["component"]
+    if event["type"] != "opened" or not name or day < book.components.get(name, -NEWS_DAYS) + NEWS_DAYS:
+        return
+    if name not in book.components and len(book.components) >= MAX_COMPONENTS:
+        del book.components[min(book.components, key=lambda known: (book.components[known], known))]
+    book.components[name] = day
+
+
 def apply_ticket(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
     """Bring the book up to date with one event; events not after a ticket's closing change nothing.
 

@@ -35,6 +35,10 @@ class ClosingAccount:
         """What the account is, as of the day."""
         return int(self.judged.view.life[self.place])
 
+    def is_off(self, kind: Kind) -> bool:
+        """Whether a kind is switched off for the account."""
+        return self.state.is_off(kind, self.row)
+
     def open(
         self,
         kind: Kind,
@@ -47,7 +51,7 @@ class ClosingAccount:
         points: list[tuple[str, float]] | None = None,
     ) -> None:
         """Open an episode, which begins with the day unless told otherwise; nothing happens if the kind is off."""
-        if self.state.config.is_off(kind):
+        if self.is_off(kind):
             return
         view = self.judged.view
         if starts_at_ms is None:

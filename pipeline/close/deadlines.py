@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipeline.books.book import Book, Episode
 from pipeline.books.plans import overdue_goals
-from pipeline.config import EngineConfig
 from pipeline.health.relationship import OVERDUE_MS
 from pipeline.kinds import KNOWN
 from pipeline.rules.rule import Rule
 from pipeline.state.life import ENDED, PAUSED, TEST
 from pipeline.terms.days import Days
+from pipeline.terms.kind import Kind
 from schemas.topics import DAY_MS
 
 
@@ -27,13 +27,13 @@ class Overdue:
     days: float
 
 
-def ended(book: Book, life: int, day: int, days: Days, config: EngineConfig) -> Iterator[tuple[Episode, str]]:
+def ended(book: Book, life: int, day: int, days: Days, is_off: Callable[[Kind], bool]) -> Iterator[tuple[Episode, str]]:
     """Open episodes that end with the day whatever the detectors say, and why."""
     for episode in list(book.episodes):
         kind = KNOWN[episode.kind]
         if life in (ENDED, TEST):
             yield episode, "ended"
-        elif config.is_off(kind):
+        elif is_off(kind):
             yield episode, "config_change"
         elif kind.family == "expansion" and not kind.immediate and episode.starts_at_ms <= book.expanded_ms:
             yield episode, "realised"

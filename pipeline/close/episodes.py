@@ -30,7 +30,7 @@ def go_before_score(account: ClosingAccount, raised: Sequence[Detector], outcome
     `is_late` tells whether a date has passed.
     """
     book, view = account.book, account.judged.view
-    for episode, reason in ended(book, account.life, view.day, view.days, account.state.config):
+    for episode, reason in ended(book, account.life, view.day, view.days, account.is_off):
         account.resolve(episode, reason)
     _advance_all(account, _BEFORE, raised, outcome)
     for episode in spoken_for(book):

@@ -72,8 +72,17 @@ class FleetUpdate:
             (name, Ranked(accounts, ages[name, 0], ages[name, QUARTER])) for name, accounts in self._at_stake.items()
         )
         ranked = {name: each for name, each in told if each != Ranked()}
-        figures = (tallies, alarmed, self._renamed, self._peopled, ranked, self._levels_by_scope(names))
-        return FleetDay(state.number, self._day, self._day, *figures)
+        figures = (tallies, alarmed, self._renamed, self._peopled, ranked)
+        return FleetDay(state.number, self._day, self._day, *figures, self._levels_by_scope(names), self._components())
+
+    def _components(self) -> dict[str, int]:
+        accounts = self._state.accounts
+        rows = accounts.judged()
+        concerned = rows[accounts.component_day[rows] >= self._day].tolist()
+        found = Counter(
+            name for row in concerned for name, day in accounts.books[row].components.items() if day == self._day
+        )
+        return {name: found[name] for name in first_names(set(found))}
 
     def _levels_by_scope(self, names: list[str | None]) -> dict[str | None, tuple[int, ...]]:
         numbers = {names[number]: number for number in np.flatnonzero(self._levels.any(axis=1)).tolist()}

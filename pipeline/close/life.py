@@ -53,5 +53,6 @@ def _going_quiet(state: State, view: View, rows: slice) -> Bools:
     others = (view.life == ACTIVE) | (view.life == ONBOARDING)
     for place in np.flatnonzero(view.finding(silence).raised & others).tolist():
         row = rows.start + place
-        found[place] = inhibitor(state, row, state.accounts.book(row), silence.KIND) is None
+        if not state.is_off(silence.KIND, row):
+            found[place] = inhibitor(state, row, state.accounts.book(row), silence.KIND) is None
     return found

@@ -1,4 +1,4 @@
-"""Customers who may speak for us: promoters who use more, and moments of delight."""
+"""Customers who may speak for us: promoters who use more, a good score for it, and moments of delight."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.detectors.condition import Condition, holds, usual_change
 from pipeline.evidence.view import Finding, View
-from pipeline.scorecards.bands import RED
+from pipeline.scorecards.bands import GREEN, RED
+from pipeline.scorecards.builtin import REFERENCEABILITY
 from pipeline.terms.kind import Kind, Play
 from schemas.topics import DAY_MS
 
@@ -31,6 +32,13 @@ def _ready(view: View) -> Finding:
     spread = np.sqrt(np.maximum(view.level.dispersion * (now + more * before), 1e-300))
     deviations = np.where(before > 0, (now - before) / spread, 0.0)
     return Finding(raised & (deviations >= MIN_DEVIATIONS), now, before, deviations)
+
+
+def _referenceable(view: View) -> Finding:
+    """The scorecard of reference-ability is green, and health is not red."""
+    band, score = view.standing(REFERENCEABILITY.id)
+    raised = (band == GREEN) & (view.band != RED)
+    return holds(raised, np.nan_to_num(score), 100.0)
 
 
 def _moment(view: View) -> Finding:
@@ -59,6 +67,25 @@ advocate_ready = Condition(
     ),
     _ready,
 )
+reference_ready = Condition(
+    Kind(
+        name="reference_ready",
+        dimension=REFERENCEABILITY.id,
+        scope="other",
+        calm=True,
+        family="advocacy",
+        severity="info",
+        level="advanced",
+        unit="points",
+        direction="up",
+        method="scorecard",
+        play=Play("reference-ask", "Ask the sponsor for a reference, a case study or a review", 14),
+        summary="{name}: reference-ability is green at {observed:.0f} of 100",
+        condition="the scorecard referenceability judges the account and is green, and no open risk",
+        resolution="that scorecard is not green any more, or health is red",
+    ),
+    _referenceable,
+)
 advocacy_moment = Condition(
     Kind(
         name="advocacy_moment",
@@ -80,4 +107,4 @@ advocacy_moment = Condition(
     _moment,
 )
 
-DETECTORS = (advocate_ready, advocacy_moment)
+DETECTORS = (advocate_ready, reference_ready, advocacy_moment)

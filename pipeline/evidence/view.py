@@ -16,12 +16,14 @@ from pipeline.evidence.dayfactors import SPAN, DayFactors, shut_days
 from pipeline.evidence.gaps import OUT_OF_SIGHT, bit_length
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level, expected_level
 from pipeline.fleet.bars import FIRST_BAR, LEAST_BAR
+from pipeline.scorecards.bands import GREY
 from pipeline.state.accounts import Accounts
 from pipeline.state.life import decide
 from pipeline.state.members import last_days
 from pipeline.state.panes import RING, SCALES, USAGE_PANES
 from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools, Places, Rows, summed
 from pipeline.terms.days import Days
+from pipeline.terms.hashing import hash_text
 from pipeline.terms.kind import Kind
 
 FACTOR_DAYS = 28
@@ -204,6 +206,13 @@ class View:
     def bar(self, kind: Kind) -> float:
         """What the score of a ranked kind must reach; of a day gone by, whose bar is not known, the least."""
         return LEAST_BAR if self.gone_by else self._bars.get(kind.name, FIRST_BAR)
+
+    def standing(self, card: str) -> tuple[U8, F64]:
+        """Band and score of each account on one scorecard; grey, and missing, where it does not judge."""
+        standings = self.accounts.standings
+        for slot in np.flatnonzero(standings.cards == np.uint64(hash_text(card))).tolist():
+            return standings.band[slot, self.rows], standings.score[slot, self.rows]
+        return np.full(len(self), GREY, dtype=np.uint8), np.full(len(self), np.nan)
 
     @cached_property
     def life(self) -> U8:

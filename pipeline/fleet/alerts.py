@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import Any
 
 from pipeline.alerts.lifecycle import Change, Figures, age, begin, resolve, worsen
@@ -59,12 +60,31 @@ FLEET_RENAMED = Kind(
     condition="in a tenth of the accounts people go on under other user ids at once",
     resolution="it is less than a twentieth",
 )
-FLEET_KINDS = (FEED_STOPPED, FLEET_DIP, FLEET_RENAMED)
+TICKET_PATTERN = Kind(
+    name="ticket_pattern",
+    dimension="component",
+    scope="fleet",
+    family="system",
+    severity="warning",
+    level="intermediate",
+    unit="accounts",
+    direction="up",
+    method="fleet-count",
+    play=Play("pattern-check", "Look with product and support for what these tickets have in common", 1),
+    summary="{name}: {observed:.0f} accounts opened tickets about {dimension} in a week, {expected:.1f} usually do",
+    condition="far more accounts than usual open tickets about the same component in a week",
+    resolution="a week is as usual, or that many have become usual",
+)
+FLEET_KINDS = (FEED_STOPPED, FLEET_DIP, FLEET_RENAMED, TICKET_PATTERN)
 _KIND_OF = {kind.name: kind for kind in FLEET_KINDS}
 STOPPED_SHARE, FLOWING_SHARE = 0.1, 0.5
 DIP_FACTOR, DEEP_FACTOR, OVER_FACTOR = 0.8, 0.5, 0.9
 RENAMED_SHARE, SETTLED_SHARE = 0.1, 0.05
 """Of the accounts with enough people to tell."""
+
+
+PATTERN_RATIO, PATTERN_DEVIATIONS = 2.0, 5.0
+"""How far a week is above a usual one, and above one account more, where tickets are a pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +129,12 @@ class FleetAlerts:
         book = self.books.get(scope)
         return book.episode(kind.name, kind.dimension) if book is not None else None
 
+    def _patterns(self) -> list[str]:
+        episodes = self.books[None].episodes if None in self.books else []
+        return [episode.dimension for episode in episodes if episode.kind == TICKET_PATTERN.name]
+
     def advance(self, merged: MergedDay, fleet: Fleet) -> list[dict[str, Any]]:
-        """Alert records of one more merged day: the feed, then the fleet, then its segments."""
+        """Alert records of one more merged day: the feed, the fleet, its segments, ids, components."""
         day = _Day(self.books, merged.day, self._days, self._alerting)
         stopped = self.stopped
         day.run(None, FEED_STOPPED, _feed(merged), inhibited=False)
@@ -124,6 +148,8 @@ class FleetAlerts:
         for scope in sorted(segments):
             day.run(scope, FLEET_DIP, _dip(merged, fleet, scope), inhibited=self.stopped or self.dipped(None))
         day.run(None, FLEET_RENAMED, _renamed(merged, fleet), inhibited=False)
+        for component in sorted({*fleet.components, *self._patterns()}):
+            day.run(None, TICKET_PATTERN, _pattern(fleet, component), inhibited=False, dimension=component)
         self.books = {scope: book for scope, book in self.books.items() if book.episodes}
         return day.records
 
@@ -154,6 +180,17 @@ def _renamed(merged: MergedDay, fleet: Fleet) -> Judgement:
     return Judgement(renamed >= RENAMED_SHARE * peopled, renamed < SETTLED_SHARE * peopled, "info", figures)
 
 
+def _pattern(fleet: Fleet, component: str) -> Judgement:
+    told = fleet.ticketed(component)
+    if told is None:
+        return Judgement(False, True, "warning", (0.0, 0.0, 0.0))
+    now, usual = told
+    # Four weeks tell little of what is rare.
+    deviations = (now - usual - 1.0) / sqrt(usual + 1.0)
+    raised = now >= PATTERN_RATIO * usual and deviations >= PATTERN_DEVIATIONS
+    return Judgement(raised, not raised, "warning", (float(now), usual, deviations))
+
+
 @dataclass(slots=True)
 class _Day:
     """One merged day of all scopes."""
@@ -164,13 +201,15 @@ class _Day:
     alerting: Alerting
     records: list[dict[str, Any]] = field(default_factory=list)
 
-    def run(self, scope: str | None, kind: Kind, today: Judgement, *, inhibited: bool) -> None:
-        """Advance one episode."""
-        book = self.books.get(scope)
-        episode = book.episode(kind.name, kind.dimension) if book is not None else None
+    def run(
+        self, scope: str | None, kind: Kind, today: Judgement, *, inhibited: bool, dimension: str | None = None
+    ) -> None:
+        """Advance one episode; of the kind's own dimension unless told otherwise."""
+        book, dimension = self.books.get(scope), dimension or kind.dimension
+        episode = book.episode(kind.name, dimension) if book is not None else None
         if book is None or episode is None:
             if today.raised and not inhibited:
-                self._open(scope, kind, today)
+                self._open(scope, kind, dimension, today)
             return
         end_ms = self.days.end_ms(self.number)
         change = age(book, kind, episode, self.number, end_ms, clear=today.cleared, raised=today.raised)
@@ -188,11 +227,11 @@ class _Day:
                 change = resolve(book, episode, "inhibited", self.days.end_ms(self.number))
                 self._record(scope, book, episode, change)
 
-    def _open(self, scope: str | None, kind: Kind, today: Judgement) -> None:
+    def _open(self, scope: str | None, kind: Kind, dimension: str, today: Judgement) -> None:
         name = "The fleet" if scope is None else f"Segment {scope}"
         book = self.books.setdefault(scope, Book(context=Context(name=name, segment=scope)))
         starts_at_ms, end_ms = self.days.start_ms(self.number), self.days.end_ms(self.number)
-        episode = Episode(kind.name, kind.dimension, self.number, starts_at_ms, end_ms, today.severity, *today.figures)
+        episode = Episode(kind.name, dimension, self.number, starts_at_ms, end_ms, today.severity, *today.figures)
         self._record(scope, book, episode, begin(book, episode))
 
     def _record(self, scope: str | None, book: Book, episode: Episode, change: Change) -> None:

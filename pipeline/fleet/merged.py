@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import sqrt
@@ -18,6 +19,8 @@ MIN_USUAL_DAYS = 7
 LEAST_BAND = 0.1
 BAND = 0.45
 """How far a day of the fewest accounts must be below the usual; of more, less by the root of their number."""
+COMPONENT_DAYS = 35
+"""A week of tickets, and the four before it."""
 LONG_DIP_DAYS = 14
 """A dip of more days within four weeks is the new habit: it enters baselines."""
 
@@ -88,6 +91,7 @@ class SavedFleet(msgspec.Struct, array_like=True):
     begun: bool = True
     bars: dict[str, float] = {}
     levels: list[tuple[str | None, list[int]]] = []
+    components: dict[str, dict[int, int]] = {}
 
 
 class Fleet:
@@ -113,6 +117,8 @@ class Fleet:
         """Of scopes with enough accounts on the last day merged: accounts by bucket of their week."""
         self.levels: dict[str | None, tuple[int, ...]] = {}
         """Of scopes with enough accounts in use on the last day merged: accounts by level of use."""
+        self.components: dict[str, dict[int, int]] = {}
+        """By component: accounts with new tickets about it, by day."""
         self._waiting: dict[int, dict[int, FleetDay]] = {}
         self._final: dict[int, int] = {}
         self._ahead: dict[int, dict[tuple[int, int], FleetDay]] = {}
@@ -132,7 +138,7 @@ class Fleet:
         weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
         levels = [(scope, list(counts)) for scope, counts in self.levels.items()]
         bars = dict(self.bars.values)
-        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, bars, levels)
+        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, bars, levels, self.components)
 
     def restore(self, saved: SavedFleet) -> None:
         """Go on from what was stored."""
@@ -140,6 +146,7 @@ class Fleet:
         self.weeks = {scope: tuple(counts) for scope, counts in saved.weeks}
         self.bars.values.update(saved.bars)
         self.levels = {scope: tuple(counts) for scope, counts in saved.levels}
+        self.components = saved.components
         for ring in saved.rings:
             first = saved.through - len(ring.medians) + 1
             medians = {first + back: median for back, median in enumerate(ring.medians) if median != _UNKNOWN}
@@ -157,7 +164,7 @@ class Fleet:
             return
         if record.day > final:
             self._final[number] = record.day
-            if record.tallies or record.alarmed or record.peopled or record.ranked or record.levels:
+            if record.told:
                 self._waiting.setdefault(record.day, {})[number] = record
             for ahead in self._ahead.pop(number, {}).values():
                 self.take(ahead)
@@ -189,6 +196,7 @@ class Fleet:
             if not ring.medians:
                 del self.rings[scope]
         self.alarmed = frozenset().union(*(record.alarmed for record in records))
+        self._add_components(day, records)
         renamed, peopled = (sum(getattr(record, name) for record in records) for name in ("renamed", "peopled"))
         ranked: dict[str, Ranked] = {}
         for record in records:
@@ -197,6 +205,29 @@ class Fleet:
         self.bars.advance(ranked)
         self.levels = {s: counts for s, counts in _levels(records).items() if sum(counts) >= self.min_accounts}
         return MergedDay(day, enough, renamed, peopled)
+
+    def _add_components(self, day: int, records: Iterable[FleetDay]) -> None:
+        found: Counter[str] = Counter()
+        for record in records:
+            found.update(record.components)
+        for name in first_names(found.keys()):
+            self.components.setdefault(name, {})[day] = found[name]
+        kept = {
+            name: {x: count for x, count in days.items() if x > day - COMPONENT_DAYS}
+            for name, days in self.components.items()
+        }
+        self.components = {name: days for name, days in kept.items() if days}
+
+    def ticketed(self, component: str) -> tuple[int, float] | None:
+        """Accounts with new tickets about a component in the last week merged, and in a usual one; none if not known.
+
+        A usual week is the mean of the four before; it is known when any component was told of in the first of them.
+        """
+        week = self.through - 6
+        if min((min(days) for days in self.components.values()), default=week) > week - 22:
+            return None
+        days = self.components.get(component, {})
+        return sum(n for x, n in days.items() if x >= week), sum(n for x, n in days.items() if x < week) / 4.0
 
     def factor(self, scope: str | None, day: int) -> float:
         """What the fleet left of expected values on a day: the segment's own factor, else that of all accounts."""

@@ -52,6 +52,11 @@ DIMENSIONS: dict[str, Dimension] = {
     "commitments": Dimension("relationship", _SIGNALS, relationship.commitments, perspective="learning"),
     "attendance": Dimension("relationship", _SIGNALS, relationship.share("attendance"), automated=False),
     "integrations": Dimension("product", _SIGNALS, relationship.share("integrations"), perspective="process"),
+    "survey_response": Dimension("relationship", _SIGNALS, relationship.survey_response),
+    "training": Dimension(
+        "relationship", _SIGNALS, relationship.share("training"), automated=False, perspective="learning"
+    ),
+    "personas": Dimension("product", USAGE, product.personas, perspective="learning"),
     "reference": Dimension("relationship", _SIGNALS, relationship.reference, leading=False, automated=False),
 }
 

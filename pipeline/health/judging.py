@@ -151,7 +151,8 @@ def _verdict(state: State, rows: slice, live: Bools, slot: int, score: Score, fo
     moved = live & applies & ~switched & (scored != previous_scored) & ~unjudged(life)
     held_score, known = standings.held_score[slot, rows], standings.held[slot, rows]
     past = {place: held(float(held_score[place]), known[place], score) for place in np.flatnonzero(moved).tolist()}
-    keeps = after.band == bands.plain(score.for_band, score.coverage, score.card.bands)
+    # Values of another definition's criteria are nothing to compare with.
+    keeps = (after.band == bands.plain(score.for_band, score.coverage, score.card.bands)) | switched
     values = {
         "content": np.where(applies, content, 0),
         "scored": scored,

@@ -129,6 +129,13 @@ def feature_adoption(sight: Sight) -> Reading:
     return Reading(value, adopted, wanted)
 
 
+def personas(sight: Sight) -> Reading:
+    """Roles of the users of four weeks against those of twelve."""
+    now, before = (column[sight.view.rows].astype(np.float64) for column in sight.reach.roles)
+    value = np.where(before > 0, now / np.maximum(before, 1.0), np.nan)
+    return Reading(value, now, before)
+
+
 def feature(name: str) -> Callable[[Sight], Reading]:
     """One named feature: on how many of the days that make it adopted it was used."""
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.evidence.successions import People
 from pipeline.state.members import Members, last_days
-from pipeline.terms.arrays import I64
+from pipeline.terms.arrays import I32, I64, U64, Bools
 from pipeline.terms.hashing import hash_text
 
 ADOPTED_DAYS = 4
@@ -26,10 +26,15 @@ class Reach:
     def users_84(self) -> I64:
         """Users active in the last 84 days."""
         users = self._people.users
-        bits = self._people.days(slice(1, users.size))
-        # Twice the reach of one word.
-        recent = last_days(bits, self._day, 64) | last_days(bits, self._day - 64, 20)
-        return self._count(users, recent != 0)
+        return self._count(users, self._last_84(self._people.days(slice(1, users.size))))
+
+    @cached_property
+    def roles(self) -> tuple[I64, I64]:
+        """Roles of the user ids active in the last 28 days, and in the last 84."""
+        users = self._people.users
+        bits, roles, owners = (getattr(users, name)[1 : users.size] for name in ("bits", "role", "owner"))
+        near, far = last_days(bits, self._day, 28) != 0, self._last_84(bits)
+        return self._distinct(owners, roles, near), self._distinct(owners, roles, far)
 
     @cached_property
     def features_adopted(self) -> I64:
@@ -40,9 +45,7 @@ class Reach:
     @cached_property
     def features_84(self) -> I64:
         """Features used in the last 84 days."""
-        bits = self._features.bits[1 : self._features.size]
-        recent = last_days(bits, self._day, 64) | last_days(bits, self._day - 64, 20)
-        return self._count(self._features, recent != 0)
+        return self._count(self._features, self._last_84(self._features.bits[1 : self._features.size]))
 
     def days_used(self, feature: str) -> I64:
         """Of the last 28 days, those on which one feature was used."""
@@ -55,7 +58,21 @@ class Reach:
             self._days_used[feature] = counted[: self._accounts].astype(np.int64)
         return self._days_used[feature]
 
-    def _count(self, members: Members, chosen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> I64:
+    def _last_84(self, bits: U64) -> Bools:
+        """Members active in the last 84 days: twice the reach of one word."""
+        return np.asarray((last_days(bits, self._day, 64) | last_days(bits, self._day - 64, 20)) != 0)
+
+    def _distinct(self, owners: I32, roles: U64, chosen: Bools) -> I64:
+        """By account, the different roles of some members."""
+        chosen = chosen & (roles != 0)
+        owners, roles = owners[chosen], roles[chosen]
+        order = np.lexsort((roles, owners))
+        owners, roles = owners[order], roles[order]
+        first = np.ones(len(owners), dtype=np.bool_)
+        first[1:] = (owners[1:] != owners[:-1]) | (roles[1:] != roles[:-1])
+        return np.bincount(owners[first], minlength=self._accounts)[: self._accounts].astype(np.int64)
+
+    def _count(self, members: Members, chosen: Bools) -> I64:
         owners = members.owner[1 : members.size][chosen]
         # Freed members point to row 0 and have no active day.
         return np.bincount(owners, minlength=self._accounts)[: self._accounts].astype(np.int64)

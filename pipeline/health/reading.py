@@ -78,6 +78,19 @@ class Dimension:
     """Whether it comes about without anybody filling it in."""
     perspective: Perspective = "customer"
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """What sort of knowledge it is, in words for reports; the total of a scorecard is none of its own."""
+        if not self.source:
+            return dict.fromkeys(("source", "timing", "basis", "origin", "perspective"), "")
+        return {
+            "source": self.source,
+            "timing": "leading" if self.leading else "lagging",
+            "basis": "objective" if self.objective else "subjective",
+            "origin": "automated" if self.automated else "manual",
+            "perspective": self.perspective,
+        }
+
 
 def trend(ratio: F64, present: Bools) -> F64:
     """Value of a ratio to what is usual: 1 from par on, 0 at 40 % and below."""

@@ -69,6 +69,14 @@ def survey(sight: Sight) -> Reading:
     return Reading(value, value, np.ones(len(sight)))
 
 
+def survey_response(sight: Sight) -> Reading:
+    """Whether those who once answered a survey still do."""
+    accounts, rows = sight.view.accounts, sight.view.rows
+    answered = ~np.isnan(accounts.survey[rows])
+    lately = (accounts.survey_until_ms[rows] > sight.view.end_ms).astype(np.float64)
+    return Reading(np.where(answered, lately, np.nan), lately, np.ones(len(sight)))
+
+
 def support_quality(sight: Sight) -> Reading:
     """The last review of the quality of support, until it expires."""
     accounts, rows = sight.view.accounts, sight.view.rows

@@ -16,7 +16,7 @@ from pipeline.books.people import apply_people
 from pipeline.books.plans import apply_plans
 from pipeline.books.shutdowns import SHUTDOWN, apply_shutdown
 from pipeline.books.signals import apply_profile, apply_signal
-from pipeline.books.tickets import apply_ticket
+from pipeline.books.tickets import apply_ticket, note_component
 from pipeline.intake.immediate import apply_rules
 from pipeline.state.accounts import week_bit
 from pipeline.state.members import by_day, mark_day
@@ -53,7 +53,7 @@ _READ = {
         "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after",
         "amount_minor", "due_at", "currency",
     ),
-    "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "csat"),
+    "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "csat", "component"),
     "customer.signals": (
         "type", "occurred_at", "contact_id", "score", "scale", "author", "reason_codes", "expires_at", "due_at", "role",
         "subject",
@@ -130,7 +130,8 @@ def _apply_ticket_events(state: State, accepted: Accepted, outcome: Outcome) -> 
     note_days(state, accepted.rows, accepted.days)
     rows = accepted.rows.tolist()
     events = accepted.events.select(_READ["ticket.events"]).to_pylist()
-    for row, event in zip(rows, events, strict=True):
+    for row, day, event in zip(rows, accepted.days.tolist(), events, strict=True):
+        note_component(accounts.book(row), event, day)
         outcome.alerts += apply_rules(state, row, apply_ticket(accounts.book(row), event, limit))
     _finish(state, rows)
 

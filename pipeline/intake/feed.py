@@ -50,7 +50,8 @@ class Feed:
         kinds of alert that it names.
         """
         require(config)
-        require_known((*config.enabled_kinds, *config.disabled_kinds, *config.shadow_kinds))
+        of_profiles = (name for profile in config.profiles for name in profile.disabled_kinds)
+        require_known((*config.enabled_kinds, *config.disabled_kinds, *config.shadow_kinds, *of_profiles))
         self.config = config
         self.number = number
         self.state = State(config, number if partitions else 0, partitions or 1)

@@ -31,7 +31,7 @@ def apply_rules(state: State, row: int, facts: Iterable[Fact]) -> list[dict[str,
 
 def _begin(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any]]:
     book = state.accounts.books[row]
-    if state.config.is_off(rule) or fact.at_ms <= book.settled.get(_name(rule, fact), -1):
+    if state.is_off(rule, row) or fact.at_ms <= book.settled.get(_name(rule, fact), -1):
         return []
     if book.life in (ENDED, TEST) or fact.at_ms < book.back_ms:
         return []

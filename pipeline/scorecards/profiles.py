@@ -1,4 +1,4 @@
-"""Health profiles: what is expected of customers of one kind, and which scorecards judge them."""
+"""Health profiles: what is expected of customers of one kind, which scorecards judge them and what alerts."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class HealthProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lifecycle_stages: tuple[str, ...] = ()
     touch_models: tuple[str, ...] = ()
     expects: Expectations = Expectations()
+    disabled_kinds: tuple[str, ...] = ()
+    """Kinds of alert that are not raised for them."""
 
     def matches(self, context: Context) -> bool:
         """Whether an account with this context is one of them."""

@@ -57,6 +57,7 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     "open_tickets": ("i4", 0),
     "open_p1": ("i4", 0),
     "oldest_p1_ms": ("i8", 2**62),
+    "component_day": ("i4", -1),
     "signals_seen": ("?", False),
     "survey": ("f8", np.nan),
     "survey_until_ms": ("i8", -1),
@@ -105,6 +106,7 @@ class Accounts:
     open_tickets: I32
     open_p1: I32
     oldest_p1_ms: I64
+    component_day: I32
     signals_seen: Bools
     survey: F64
     survey_until_ms: I64
@@ -128,6 +130,7 @@ class Accounts:
     champion: U64
     sponsor_user: U64
     entitled: I32
+    training: F64
     life: U8
     next_end_ms: I64
     quiet: Bools
@@ -320,6 +323,7 @@ def summary(book: Book) -> tuple[Any, ...]:
         len(book.tickets),
         len(p1),
         min(p1, default=2**62),
+        max(book.components.values(), default=-1),
         book.signals_seen,
         survey.value if survey else np.nan,
         until_ms(survey),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.books.book import Book
-from pipeline.books.people import CHAMPION, SPONSOR, has_role
+from pipeline.books.people import CHAMPION, SPONSOR, has_role, roles_there
 
 SHARES: dict[str, tuple[str, Any]] = {
     "milestones": ("f8", np.nan),
@@ -23,6 +23,7 @@ SHARES: dict[str, tuple[str, Any]] = {
     "revenue_fell_ms": ("i8", -1),
     "reference_ms": ("i8", -1),
     "entitled": ("i4", 0),
+    "training": ("f8", np.nan),
 }
 """Columns derived from books: type and default."""
 
@@ -44,6 +45,7 @@ def shares_of(book: Book) -> tuple[Any, ...]:
         *_revenue(book),
         book.reference_ms,
         len(profile.entitled_features or ()) if profile else 0,
+        _share([role in book.trained for role in roles_there(book)]) if book.trained else np.nan,
     )
 
 

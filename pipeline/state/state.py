@@ -19,6 +19,7 @@ from pipeline.state.users import Users
 from pipeline.terms.arrays import I32, I64
 from pipeline.terms.days import Days
 from pipeline.terms.hashing import hash_text
+from pipeline.terms.kind import Kind
 from schemas.topics import INPUT_TOPICS
 
 DEDUPLICATED = tuple(topic for topic in INPUT_TOPICS if topic != "account.profiles")
@@ -89,6 +90,11 @@ class State:
         """Bring the account's health profile in line with its context."""
         if self.plan.profiles:
             self.accounts.profile[row] = profile_of(self.plan.profiles, context)
+
+    def is_off(self, kind: Kind, row: int) -> bool:
+        """Whether a kind is switched off, for all accounts or by this one's health profile."""
+        profile = int(self.accounts.profile[row])
+        return self.config.is_off(kind) or (profile > 0 and kind.name in self.plan.profiles[profile - 1].disabled_kinds)
 
     @property
     def nbytes(self) -> int:

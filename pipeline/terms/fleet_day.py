@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,10 +86,18 @@ class FleetDay:
     """By kind."""
     levels: Mapping[str | None, tuple[int, ...]] = field(default_factory=dict)
     """By scope: accounts in use for four weeks by the level of their use (`level_buckets`)."""
+    components: Mapping[str, int] = field(default_factory=dict)
+    """Accounts that opened a ticket about a component, and none in the week before."""
+
+    @property
+    def told(self) -> bool:
+        """Whether it tells of any account."""
+        figures = (self.tallies, self.alarmed, self.peopled, self.ranked, self.levels, self.components)
+        return any(bool(each) for each in figures)
 
 
-def first_names(names: set[str | None]) -> list[str]:
-    """The segments that are told apart."""
+def first_names(names: Set[str | None]) -> list[str]:
+    """The segments, or components, that are told apart."""
     return sorted(name for name in names if name is not None)[:SCOPES]
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select, text
 
 from pipeline.health.records import PUBLISH_DAYS
 from schemas.accounts import of_fleet
+from schemas.topics import DAY_MS
 from sinks.database import tables
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
@@ -21,12 +22,16 @@ _WORST_CHILDREN = text(
     "SELECT account_id, scorecard, score, band FROM v_worst_accounts WHERE parent_account_id = :account_id "
     "ORDER BY scorecard, score, account_id LIMIT 20"
 )
+CLOSED_DAYS = 91
+"""So long after its end an alert belongs to what a business review looks back on."""
 _NEAR = 5
 _CANDIDATES = 20_000
 
 
 def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]:
-    """Return profile, health per scorecard, open alerts, commands and the last `days` closed days, newest first.
+    """Return profile, health per scorecard, alerts open and lately closed, commands and the last `days` closed days.
+
+    The newest come first.
 
     Health and alerts are the records as they were delivered; everything is plain JSON. A day on which no record was
     published has the figures of the one before; `last_closed_day` is that of all accounts.
@@ -48,6 +53,7 @@ def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]
                 "family": _family(connection, account_id),
                 "health": _health(connection, account_id),
                 "open_alerts": _open_alerts(connection, account_id),
+                "closed_alerts": _closed_alerts(connection, account_id, last_closed_day or 0),
                 "commands": _commands(connection, account_id),
                 "history": _history(connection, account_id, last_closed_day or 0, days),
             }
@@ -98,6 +104,18 @@ def _open_alerts(connection: Connection, account_id: str) -> list[dict[str, Any]
         .order_by(alerts.c.score.desc(), alerts.c.detected_at_ms.desc(), alerts.c.alert_id)
     )
     return [json.loads(payload) for payload in connection.scalars(query)]
+
+
+def _closed_alerts(connection: Connection, account_id: str, last: int) -> list[dict[str, Any]]:
+    alerts = tables.alerts.c
+    names = ("kind", "dimension", "severity", "transition_reason", "starts_at_ms", "ends_at_ms", "summary")
+    lately = alerts.ends_at_ms > (last - CLOSED_DAYS) * DAY_MS
+    query = (
+        select(*(alerts[name] for name in names))
+        .where(alerts.account_id == account_id, ~alerts.shadow, lately)
+        .order_by(alerts.ends_at_ms.desc(), alerts.starts_at_ms.desc(), alerts.alert_id)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def _commands(connection: Connection, account_id: str) -> list[dict[str, Any]]:

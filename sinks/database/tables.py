@@ -1,7 +1,7 @@
 """The tables as SQLAlchemy Core sees them. Migrations build them; a test holds the two together.
 
 Times are epoch milliseconds, money is in minor units, payloads are canonical JSON. `sink_positions.cluster`
-names the broker whose offsets are meant: a broker that starts empty has a name of its own.
+names the broker whose offsets are meant: a broker that starts empty has a name of its own. `teams` is filled by hand.
 """
 
 from __future__ import annotations
@@ -228,6 +228,13 @@ portfolio_metrics = Table(
     Column("currency", Text),
     Column("as_of_ms", BigInteger, nullable=False),
     Index("ix_portfolio_metrics_metric", "metric", "period", "starts_on"),
+)
+
+teams = Table(
+    "teams",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("team", Text, nullable=False),
 )
 
 sink_positions = Table(

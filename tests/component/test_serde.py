@@ -12,7 +12,7 @@ import pytest
 from agents.settings import load
 from agents.transport.runs import Run
 from agents.worker.serde import FLEET_DAYS, Serde
-from pipeline.terms.fleet_day import BUCKETS, FleetDay, Tally
+from pipeline.terms.fleet_day import BUCKETS, FleetDay, Ranked, Tally
 from schemas.codec.batch import Batch
 from schemas.codec.decode import MAX_RECORD_BYTES
 from schemas.codec.framing import Headers, frame
@@ -130,12 +130,16 @@ def test_without_a_setting_it_is_64_kib() -> None:
     assert load(None, {}).limits.record_bytes == MAX_RECORD_BYTES == 65_536
 
 
+RANKED = {"silence": Ranked(30, 2, 1)}
+LEVELLED = {None: (1, *[0] * 78, 4), "smb": (3, *[0] * 79)}
+
+
 def test_a_fleet_record_is_read_as_it_was_written_by_its_own_deployment_alone() -> None:
     tallies: dict[str | None, Tally] = {
         None: Tally((1, *[0] * 48, 7, 2, *[0] * 50), 12_345, 2**40, (*[0] * 49, 10, *[0] * 51)),
         "smb": Tally((0,) * BUCKETS, 0, 0),
     }
-    day = FleetDay(3, 19_999, 20_000, tallies, (1, 2**64 - 1), 4, 30)
+    day = FleetDay(3, 19_999, 20_000, tallies, (1, 2**64 - 1), 4, 30, RANKED, LEVELLED, {"login": 3})
     serde, other = (Serde(FileRegistry(), f"/foreshock/{group}") for group in ("here", "there"))
     message = serde.fleet_day(day)
     assert (message.topic, message.partition, message.key) == (FLEET_DAYS, 0, b"3")

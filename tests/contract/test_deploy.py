@@ -246,6 +246,18 @@ def test_kubernetes_has_workers_delivery_and_the_jobs_before_them() -> None:
     } <= names
 
 
+def test_every_quarter_a_backtest_says_what_the_rules_are_worth() -> None:
+    (job,) = [manifest["spec"] for manifest in kubernetes() if manifest["kind"] == "CronJob"]
+    assert job["schedule"] == "0 6 1 1,4,7,10 *"
+    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    command, *rest = container["args"]
+    options = {name for each in commands()[command].params for name in each.opts}
+    assert {each for each in rest if each.startswith("--")} <= options
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+
+
 def test_kubernetes_pods_run_existing_commands_without_privileges() -> None:
     for pod in pods():
         (container,) = pod["containers"]

@@ -42,6 +42,9 @@ LACKING: dict[str, tuple[str, tuple[str, ...]]] = {
     "champion": (SIGNALS, ("contact_joined",)),
     "integrations": (SIGNALS, ("integration_connected",)),
     "reference": (SIGNALS, ("reference_given",)),
+    "survey_response": (SIGNALS, ("nps",)),
+    "training": (SIGNALS, ("training_completed",)),
+    "personas": (USAGE, ("role",)),
 }
 """What is taken from an account that else has everything: of a topic some fields, signals of some types, or all."""
 ALWAYS_KNOWN = {"first_use"}
@@ -51,7 +54,7 @@ ALWAYS_KNOWN = {"first_use"}
 def events_of(day: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """An account of which everything is known."""
     for user in ("ida", "jo", "kim", "lou"):
-        yield USAGE, {"user_id": user, "feature": "home"}
+        yield USAGE, {"user_id": user, "feature": "home", "role": "editor"}
     if day == DAYS - 2:
         yield PROFILES, {"seats": 6, "entitled_features": ["home", "audit"]}
         yield TICKETS, {"ticket_id": "t", "type": "opened", "priority": "p3"}
@@ -59,6 +62,7 @@ def events_of(day: int) -> Iterator[tuple[str, dict[str, Any]]]:
         for kind in ("meeting_held", "milestone_reached", "outcome_reached", "integration_connected"):
             yield SIGNALS, {"type": kind, "subject": "launch"}
         yield SIGNALS, {"type": "reference_given"}
+        yield SIGNALS, {"type": "training_completed", "role": "champion"}
         yield SIGNALS, {"type": "sponsor_changed", "contact_id": "ida"}
         yield SIGNALS, {"type": "contact_joined", "contact_id": "jo", "role": "champion"}
         for kind, score in (("pulse", 4.0), ("nps", 9.0), ("qa_scored", 80.0)):

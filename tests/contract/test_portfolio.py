@@ -25,6 +25,13 @@ def test_every_figure_that_is_asked_for_has_a_formula() -> None:
     assert set(FORMULAS) == ASKED_FOR
 
 
+def test_churn_and_retention_are_no_input_of_any_alert() -> None:
+    rooms = ("intake", "close", "explain", "detectors", "health", "evidence", "state", "fleet", "rules", "books")
+    modules = [path for room in rooms for path in (ROOT / "pipeline" / room).glob("*.py")]
+    assert len(modules) > len(rooms)
+    assert [path for path in modules if "pipeline.portfolio" in path.read_text("utf-8")] == []
+
+
 @pytest.mark.parametrize("name", sorted(FORMULAS))
 def test_every_formula_says_what_it_is_and_has_a_test(name: str) -> None:
     tests = (ROOT / "tests/unit/portfolio/test_formulas.py").read_text("utf-8")

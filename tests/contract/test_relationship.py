@@ -113,6 +113,21 @@ def advocate_ready(stage: Stage) -> None:
     stage.pass_days(5)
 
 
+def reference_ready(stage: Stage) -> None:
+    stage.restart(EngineConfig(health_scorecards=("default", "referenceability")))
+    signal(stage, "nps", score=10.0, contact_id="jo")
+    signal(stage, "sponsor_changed", contact_id="jo")
+    signal(stage, "outcome_reached", subject="launch")
+    signal(stage, "risk_raised")
+    work(stage, 60)
+    assert stage.of_kind("reference_ready") == []
+    signal(stage, "risk_cleared")
+    work(stage, 1)
+    assert stage.of_kind("reference_ready")[0]["signal"]["observed"] == 100
+    signal(stage, "nps", score=0.0, contact_id="jo")
+    work(stage, 10)
+
+
 def advocacy_moment(stage: Stage) -> None:
     stage.restart(EngineConfig(enabled_kinds=("advocacy_moment",)))
     signal(stage, "csat", score=5.0)
@@ -165,8 +180,8 @@ def new_power_users(stage: Stage) -> None:
 
 STORIES: list[Callable[[Stage], None]] = [
     onboarding_stalled, trial_stalled, stage_stalled, sponsor_missing, key_contact_missing, review_overdue,
-    sentiment_gap, quota_burn,
-    advocate_ready, advocacy_moment, new_team, premium_probing, new_power_users,
+    sentiment_gap, quota_burn, advocate_ready, reference_ready, advocacy_moment, new_team, premium_probing,
+    new_power_users,
 ]  # fmt: skip
 
 

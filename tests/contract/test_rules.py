@@ -11,6 +11,7 @@ from pipeline.intake.feed import Feed
 from pipeline.kinds import KINDS
 from pipeline.rules import RULES
 from pipeline.rules.rule import Rule
+from pipeline.scorecards.profiles import HealthProfile
 from schemas.event_types import ALERT_SEVERITIES
 from tests.support.scene import Stage
 from tests.support.wire import symbols
@@ -68,6 +69,7 @@ SCENES: dict[str, tuple[list[dict[str, Any]], dict[str, Any] | None]] = {
     "survey_detractor": ([nps(6)], nps(7)),
     "promoter_lost": ([nps(9), nps(6)], nps(8)),
     "csat_low": ([{"type": "csat", "score": 2.0, **CONTACT}], {"type": "csat", "score": 3.0, **CONTACT}),
+    "pulse_red": ([{"type": "pulse", "score": 2.0}], {"type": "pulse", "score": 3.0}),
     "support_quality_low": ([{"type": "qa_scored", "score": 50.0}], {"type": "qa_scored", "score": 60.0}),
     "milestone_overdue": ([{"type": "milestone_missed", **SUBJECT}], {"type": "milestone_reached", **SUBJECT}),
     "outcome_overdue": ([{"type": "outcome_missed", **SUBJECT}], {"type": "outcome_planned", **SUBJECT}),
@@ -204,9 +206,36 @@ def test_what_is_open_when_its_kind_is_switched_off_ends_at_the_next_close() -> 
     assert statuses(stage, "ticket_escalated")[1:] == [(2, "resolved", "config_change")]
 
 
-def test_an_unknown_kind_cannot_be_switched_off() -> None:
+def test_a_kind_may_be_off_for_one_segment_only() -> None:
+    small = HealthProfile("small", ("default",), segments=("smb",), disabled_kinds=("ticket_escalated", "p1_open"))
+    stage = Stage(EngineConfig(profiles=(small,)))
+    stage.send("ticket.events", {"type": "opened", "ticket_id": "t", "priority": "p1"})
+    stage.send("ticket.events", {"type": "escalated", "ticket_id": "t"})
+    stage.pass_days(3)
+    assert [alert["kind"] for alert in stage.alerts] == ["ticket_escalated", "p1_open"]
+    stage.send("account.profiles", {"segment": "smb"})
+    stage.pass_days(2)
+    for kind in small.disabled_kinds:
+        assert statuses(stage, kind)[1:] == [(2, "resolved", "config_change")]
+    stage.send("ticket.events", {"type": "escalated", "ticket_id": "t"})
+    stage.send("ticket.events", {"type": "sla_breached", "ticket_id": "t"})
+    stage.pass_days(1)
+    assert [alert["kind"] for alert in stage.alerts[4:]] == ["sla_breached"]
+    stage.send("account.profiles", {"segment": "large"})
+    stage.pass_days(2)
+    assert [alert["kind"] for alert in stage.alerts[5:]] == ["p1_open"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        EngineConfig(disabled_kinds=("nonsense",)),
+        EngineConfig(profiles=(HealthProfile("small", ("default",), disabled_kinds=("nonsense",)),)),
+    ],
+)
+def test_an_unknown_kind_cannot_be_switched_off(config: EngineConfig) -> None:
     with pytest.raises(ValueError, match="no kinds of alert called nonsense"):
-        Feed(EngineConfig(disabled_kinds=("nonsense",)), 0)
+        Feed(config, 0)
 
 
 def test_a_scene_runs_on_the_default_settings() -> None:

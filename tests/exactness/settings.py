@@ -45,7 +45,12 @@ MANY_SCORECARDS = OracleConfig(
     health_cards=("default", "trial", "customer"),
     profiles=(
         {"segments": ("smb",), "scorecards": ("trial", "customer", "relations"), "expects": {"seat_share": 0.5}},
-        {"lifecycle_stages": ("onboarding",), "scorecards": ("customer",), "expects": {"daily_actions": 2.5}},
+        {
+            "lifecycle_stages": ("onboarding",),
+            "scorecards": ("customer",),
+            "expects": {"daily_actions": 2.5},
+            "disabled_kinds": ("payment_failed", "silence"),
+        },
     ),
     fleet_min_accounts=6,
     shutdowns=((_START + 70, _START + 71, "smb", None), (_START + 85, _START + 85, None, "DE")),
@@ -94,7 +99,7 @@ def _scorecard(card: Mapping[str, Any]) -> Iterator[str]:
 def _profile(name: str, profile: Mapping[str, Any]) -> Iterator[str]:
     yield "[[profiles]]"
     yield f"name = {json.dumps(name)}"
-    for key in ("segments", "lifecycle_stages", "scorecards"):
+    for key in ("segments", "lifecycle_stages", "scorecards", "disabled_kinds"):
         if key in profile:
             yield f"{key} = {json.dumps(profile[key])}"
     yield f"expects = {{ {', '.join(f'{key} = {value}' for key, value in profile['expects'].items())} }}"

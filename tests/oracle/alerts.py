@@ -40,14 +40,24 @@ class Opening:
     day: int
 
 
-def is_off(kind: str, config: OracleConfig) -> bool:
-    """Tell whether a kind is switched off, or waits for a setting."""
+def profile_of(account: Account, config: OracleConfig) -> dict[str, Any]:
+    """Return the first health profile that matches an account, or an empty one."""
+    for profile in config.profiles:
+        wanted = {key: profile.get(f"{key}s") for key in ("segment", "lifecycle_stage", "touch_model")}
+        if all(not values or account.context.get(key) in values for key, values in wanted.items()):
+            return profile
+    return {}
+
+
+def is_off(kind: str, account: Account, config: OracleConfig) -> bool:
+    """Tell whether a kind is switched off for an account, or waits for a setting."""
     waits = {
         "advocacy_moment": kind not in config.enabled_kinds,
         "weekly_drop": config.basic_drop_pct == 0,
         "stage_stalled": not config.stage_days,
     }
-    return kind in config.disabled_kinds or waits.get(kind, False)
+    disabled = (*config.disabled_kinds, *profile_of(account, config).get("disabled_kinds", ()))
+    return kind in disabled or waits.get(kind, False)
 
 
 class Alerts:
@@ -59,9 +69,13 @@ class Alerts:
         self.benchmark: dict[str, Any] | None = None
         """Of the account whose day is being closed."""
 
+    def is_off(self, account: Account, kind: str) -> bool:
+        """Tell whether a kind opens nothing for an account."""
+        return is_off(kind, account, self._config())
+
     def open(self, account: Account, opening: Opening, finding: Finding) -> None:
         """Start an episode with revision 1, unless its kind is switched off."""
-        if is_off(opening.kind, self._config()):
+        if self.is_off(account, opening.kind):
             return
         name = f"{account.account_id}|{opening.kind}|{opening.dimension}|{opening.starts_at_ms}"
         episode = Episode(

@@ -191,6 +191,9 @@ class Books:
             points = {"p1": 5, "p2": 3, "p3": 2, "p4": 1}[priority or "p3"]
             account.tickets_opened[day] = min(65_535, account.tickets_opened[day] + 1)
             account.severity_points[day] = min(65_535, account.severity_points[day] + points)
+            about = event.get("component")
+            if about and (about not in account.components or day - account.components[about] >= 7):
+                account.components[about] = day
         sentiment, csat = event.get("sentiment"), event.get("csat")
         if (sentiment is not None and sentiment < 0) or (csat is not None and csat <= 2):
             account.complaints[day] = min(255, account.complaints[day] + 1)

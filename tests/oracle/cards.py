@@ -36,12 +36,15 @@ def scored(draw: DrawFn, config: OracleConfig) -> OracleConfig:
     cards = [draw(_card("inner", ())), draw(_card("outer", ("inner",)))]
     if draw(st.booleans()):
         cards.append(draw(_card("default", ())) | {"shadow": False})
-    chosen = st.sampled_from([("default",), ("default", "outer"), ("inner", "default", "outer"), ("outer", "default")])
+    cards.append(draw(_card("referenceability", ())) | {"shadow": False})
+    choices = [("default",), ("default", "outer"), ("inner", "default", "outer"), ("outer", "default")]
+    chosen = st.sampled_from([*choices, ("default", "referenceability")])
     profile = st.fixed_dictionaries(
         {
             "scorecards": chosen,
             "segments": st.sampled_from([(), ("smb",), ("smb", "large")]),
             "lifecycle_stages": st.sampled_from([(), ("onboarding",)]),
+            "disabled_kinds": st.sampled_from([(), (), ("payment_failed", "silence", "health_changed")]),
             "expects": st.sampled_from([{}, {"seat_share": 0.5, "touches": 1.0}, {"daily_actions": 2.5}]),
         }
     )

@@ -279,10 +279,17 @@ AFTER_SCORE = (
     _while_it_holds("new_power_users", "power_users", "expansion", relationship.new_power_users, ("identity_changed",)),
     _while_it_holds("advocate_ready", "advocacy", "advocacy", relationship.advocate_ready),
     Detector(
+        "reference_ready",
+        "referenceability",
+        "advocacy",
+        partial(relationship.when_calm, relationship.reference_ready),
+        lambda view, episode: relationship.reference_ready(view) is None,
+    ),
+    Detector(
         "advocacy_moment",
         "delight",
         "advocacy",
-        relationship.advocacy_moment_when_calm,
+        partial(relationship.when_calm, relationship.advocacy_moment),
         lambda view, episode: relationship.advocacy_moment(view) is None,
     ),
     _while_it_holds("won_back", "return", "expansion", won_back),

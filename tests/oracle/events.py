@@ -62,6 +62,7 @@ def _ticket() -> SearchStrategy[dict[str, Any]]:
             "ticket_id": st.sampled_from(["t1", "t1", "t1", "t2", "t3", "t4", "t5"]),
             "type": st.sampled_from(_TICKET_TYPES),
             "priority": st.sampled_from(["p1", "p1", "p2", "p3", "p4"]),
+            "component": st.sampled_from([None, "", "login", "login", "api"]),
             "sentiment": st.sampled_from([None, None, -0.5, 0.0, 0.7]),
             "csat": st.sampled_from([None, 1, 2, 2, 3, 5]),
         }

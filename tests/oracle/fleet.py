@@ -11,7 +11,7 @@ from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.model import Account, Episode, OracleConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tests.oracle.days import Days
     from tests.oracle.view import View
@@ -103,6 +103,7 @@ class FleetLog:
         self._seen: dict[int, list[Observation]] = defaultdict(list)
         self._alarmed: dict[int, set[str]] = defaultdict(set)
         self._moved: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self._about: dict[int, Counter[str]] = defaultdict(Counter)
         self._medians: dict[tuple[str | None, int], int] = {}
         self._dips: dict[tuple[str | None, int], float] = {}
         self._accounts: dict[str | None, Account] = {}
@@ -121,12 +122,14 @@ class FleetLog:
         moved: tuple[int, int] = (0, 0),
         ranked: Counter[tuple[str, str]] | None = None,
         in_use: Iterable[tuple[str | None, int | None]] = (),
+        about: Mapping[str, int] | None = None,
     ) -> None:
         """Take one partition's closed day; all before it are closed too.
 
         `moved`: accounts whose people may have other ids, of so many with people enough. `ranked`: of ranked kinds how
         many accounts are "at stake", and how many alerts "opened" on the day or have "lasted" for 91 days. `in_use`:
-        segment and level of use of each account, if it is in use.
+        segment and level of use of each account, if it is in use. `about`: accounts
+        with new tickets, by component.
         """
         self._final[partition] = day
         self._seen[day] += seen
@@ -134,6 +137,8 @@ class FleetLog:
         self._moved[day].append(moved)
         self._ranked[day] += ranked or Counter()
         self._levels[day] += [(segment, level) for segment, level in in_use if level is not None]
+        for name, accounts in sorted((about or {}).items())[:32]:
+            self._about[day][name] += accounts
         self._settle_through(min(self._final.values()))
 
     def covered(self, day: int) -> bool:
@@ -256,6 +261,7 @@ class FleetLog:
             off = told[kind, "opened"] - told[kind, "lasted"] - rate * accounts
             bar = self.bars.get(kind, 2.0) + 0.7 * off / (rate * 91 * (accounts + 50))
             self.bars[kind] = min(5.0, max(0.0, bar))
+        self._patterns(day)
 
     def _ids(self, day: int) -> None:
         moved, peopled = (sum(figures) for figures in zip(*self._moved.get(day, [(0, 0)]), strict=True))
@@ -265,6 +271,25 @@ class FleetLog:
             says, share = (moved >= 0.1 * peopled, moved < 0.05 * peopled), moved / peopled
         finding = Finding("info", float(moved), float(peopled), share)
         self._live(ALL, IDS, day, says, finding, inhibited=False)
+
+    def _patterns(self, day: int) -> None:
+        told = {x: dict(sorted(self._about[x].items())[:32]) for x in range(day - 34, day + 1) if x in self._about}
+        known = any(told.get(x) for x in range(day - 34, day - 27))
+        names = {name for counts in told.values() for name in counts}
+        if ALL in self._accounts:
+            names |= {about for kind, about in self._accounts[ALL].episodes if kind == "ticket_pattern"}
+        for name in sorted(names):
+            now, before = (
+                sum(told.get(x, {}).get(name, 0) for x in days)
+                for days in (range(day - 6, day + 1), range(day - 34, day - 6))
+            )
+            usual = before / 4
+            deviations = (now - usual - 1) / math.sqrt(usual + 1)
+            raised = known and now >= 2 * usual and deviations >= 5
+            finding = Finding("warning", float(now), usual, deviations)
+            if not known:
+                finding = Finding("warning", 0.0, 0.0, 0.0)
+            self._live(ALL, ("ticket_pattern", name), day, (raised, not raised), finding, inhibited=False)
 
     def _feed(self, day: int) -> None:
         seen = self._of(ALL, day)

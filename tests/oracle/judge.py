@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.oracle.alerts import Alerts, Finding, Opening
 from tests.oracle.life import NOBODYS, speaks_alone
 from tests.oracle.model import Account, Episode, HealthDay, OracleConfig, Standing
-from tests.oracle.score import Total, candidate_band, definition, move_band, parts_of_change, profile_of, total
+from tests.oracle.score import Total, candidate_band, definition, judged_by, move_band, parts_of_change, total
 from tests.oracle.view import View
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Judge:
     def judge(self, view: View) -> None:
         """Score an account by all scorecards of its profile."""
         account = view.account
-        names, expects = profile_of(account, self._config())
+        names, expects = judged_by(account, self._config())
         for episode in list(account.episodes.values()):
             if episode.kind in HEALTH_KINDS and episode.dimension not in names:
                 self._log.resolve(account, episode, "expired", view.end_ms)
@@ -87,7 +87,7 @@ class Judge:
             move_band(standing, candidate_band(standing.band, found, by["bands"]))
         moved = change is None and life not in NOBODYS and standing.band != band_before
         standing.score = score
-        if standing.band == candidate_band("grey", found, by["bands"]):
+        if change or standing.band == candidate_band("grey", found, by["bands"]):
             standing.held = found
         told_before, alert = standing.told, worst_risk(view.account, self._config()) if by["bands"]["cap"] else None
         standing.told = capped(standing.band, alert)

@@ -269,6 +269,9 @@ class Account:
     references: list[int] = field(default_factory=list)
     """Time of the newest event about each."""
     roles_had: set[str] = field(default_factory=set)
+    components: dict[str, int] = field(default_factory=dict)
+    """Days on which tickets about them were news."""
+    roles_trained: set[str] = field(default_factory=set)
     """Of sponsor and champion, what somebody was at any time."""
     context: dict[str, Any] = field(default_factory=dict)
     """The profile as of the last close."""

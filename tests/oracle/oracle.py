@@ -222,11 +222,17 @@ class Oracle:
             self._forget(account.users, self.config.max_users)
             self._forget(account.features, self.config.max_features)
             account.roles = {user: told for user, told in account.roles.items() if user in account.users}
+        about = Counter(
+            name
+            for each in self.accounts.values()
+            for name, day in each.components.items()
+            if day == self.open_day and each.life not in NOBODYS
+        )
         open_since = [(e.kind, e.opened_day) for each in self.accounts.values() for e in each.episodes.values()]
         ranked += Counter((kind, "opened") for kind, day in open_since if day == self.open_day)
         ranked += Counter((kind, "lasted") for kind, day in open_since if day == self.open_day - 91)
         of_people = (renamed, len(peopled))
-        told = (seen, alarmed(self.accounts.values()), of_people, ranked, in_use)
+        told = (seen, alarmed(self.accounts.values()), of_people, ranked, in_use, about)
         self.fleet.publish(self._number, self.open_day, *told)
         self.open_day += 1
         return True
@@ -264,7 +270,7 @@ class Oracle:
         if self.fleet.inhibitor(account, day) is not None:
             return False
         for detector in BEFORE_SCORE:
-            if detector.kind not in ALONE or detector.kind in self.config.disabled_kinds:
+            if detector.kind not in ALONE or self._log.is_off(account, detector.kind):
                 continue
             held_back = any(kind in detector.yields_to for kind, _ in account.episodes)
             if not held_back and detector.raises(self._view(account, day)) is not None:

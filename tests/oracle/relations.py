@@ -31,12 +31,21 @@ class Relations:
             self._people(account, event, at_ms)
         elif kind in HELD or kind == "meeting_missed":
             self._meeting(account, kind, at_ms)
+        elif kind == "training_completed":
+            known = account.contacts.get(event.get("contact_id") or "", Contact())
+            account.roles_trained |= {event.get("role") or known.role or ""} - {""}
         elif kind == "nps" and value is not None:
             self._nps(account, event.get("contact_id") or "", value, at_ms)
         elif kind == "csat" and value is not None:
             self._csat(account, event.get("contact_id") or "", value, at_ms)
         elif kind == "qa_scored" and value is not None:
             self._quality(account, value, at_ms)
+        elif kind == "pulse" and value is not None:
+            if value > 0.25:
+                self._rules.end(account, "pulse_red", "pulse", at_ms)
+            else:
+                finding = ("error", 1.0 + 4.0 * value, 3.0, 2.0 - 4.0 * value)
+                self._once(account, "pulse_red", "pulse", finding, at_ms)
         elif kind.startswith(("milestone_", "outcome_")):
             self._goal(account, kind, subject, event.get("due_at"), at_ms)
         elif kind in {"integration_connected", "integration_disconnected"}:

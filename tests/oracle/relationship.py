@@ -9,6 +9,8 @@ from tests.oracle.alerts import Finding
 from tests.oracle.model import DAY_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.oracle.model import Account, Episode
     from tests.oracle.view import View
 
@@ -214,13 +216,23 @@ def advocate_ready(view: View) -> Finding | None:
     return Finding("info", now, before, deviations) if deviations >= 2 else None
 
 
+def reference_ready(view: View) -> Finding | None:
+    """Evaluate without looking at open risks."""
+    standing = view.account.standings.get("referenceability")
+    if standing is None or standing.told != "green" or view.account.band == "red":
+        return None
+    score = standing.score or 0.0
+    return Finding("info", score, 100.0, score / 100.0)
+
+
 def advocacy_moment(view: View) -> Finding | None:
     """Evaluate without looking at open risks."""
     recent = [at_ms for at_ms in view.account.delights_ms if at_ms > view.end_ms - 7 * DAY_MS]
     return Finding("info", 1.0, 1.0, 1.0) if recent and view.account.band != "red" else None
 
 
-def advocacy_moment_when_calm(view: View) -> Finding | None:
+def when_calm(raises: Callable[[View], Finding | None], view: View) -> Finding | None:
+    """Evaluate, unless a risk is open."""
     if any(episode.family == "risk" for episode in view.account.episodes.values()):
         return None
-    return advocacy_moment(view)
+    return raises(view)

@@ -27,6 +27,7 @@ ENDS_BY_ITSELF = {
     "survey_detractor": 84,
     "promoter_lost": 84,
     "csat_low": 84,
+    "pulse_red": 84,
     "support_quality_low": 84,
     "risk_opened": 180,
     "integration_disconnected": 84,
@@ -79,6 +80,9 @@ class Rules:
         for episode in list(account.episodes.values()):
             if account.life in NOBODYS:
                 self._alerts.resolve(account, episode, "ended", at_ms)
+                continue
+            if self._alerts.is_off(account, episode.kind):
+                self._alerts.resolve(account, episode, "config_change", at_ms)
                 continue
             bought = account.expanded_ms is not None and episode.starts_at_ms <= account.expanded_ms
             if bought and episode.family == "expansion" and episode.kind != "expansion_realised":

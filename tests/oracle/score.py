@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.oracle.alerts import profile_of
 from tests.oracle.fleet import level_of_use
 from tests.oracle.model import BILLING, DAY_MS, TICKETS, Account, Opinion, OracleConfig, Standing
 
@@ -39,6 +40,7 @@ DEFAULT = {
 ON_USAGE = {
     "usage_trend", "active_weeks", "usage_level", "active_users", "seat_utilisation", "feature_breadth",
     "power_users", "first_use", "adoption_ladder", "seats_activated", "feature_adoption", "feature:home",
+    "personas",
 }  # fmt: skip
 BANDS = {
     "red_below": 40,
@@ -83,15 +85,11 @@ def definition(name: str, config: OracleConfig, expects: dict[str, float]) -> di
     }
 
 
-def profile_of(account: Account, config: OracleConfig) -> tuple[list[str], dict[str, float]]:
+def judged_by(account: Account, config: OracleConfig) -> tuple[list[str], dict[str, float]]:
     """Return the scorecards that judge an account, the primary one first, and what is expected of it."""
     shadows = {card["id"] for card in config.cards if card.get("shadow")}
-    names, expects = list(config.health_cards), {}
-    for profile in config.profiles:
-        wanted = {key: profile.get(f"{key}s") for key in ("segment", "lifecycle_stage", "touch_model")}
-        if all(not values or account.context.get(key) in values for key, values in wanted.items()):
-            names, expects = list(profile["scorecards"]), profile.get("expects", {})
-            break
+    profile = profile_of(account, config)
+    names, expects = list(profile.get("scorecards", config.health_cards)), profile.get("expects", {})
     primary = next(name for name in names if name not in shadows)
     names.remove(primary)
     return [primary, *names], expects
@@ -339,6 +337,29 @@ def _reference(view: View, expects: Expects) -> float | None:
     return float(any(at_ms + 365 * DAY_MS > view.end_ms for at_ms in view.account.references))
 
 
+def _survey_response(view: View, expects: Expects) -> float | None:
+    if _last_before(view.account.surveys, view.end_ms) is None:
+        return None
+    return 0.0 if _survey(view, expects) is None else 1.0
+
+
+def _training(view: View, expects: Expects) -> float | None:
+    here = {each.role for each in view.account.contacts.values() if each.there and each.role}
+    return _share([role in view.account.roles_trained for role in here]) if view.account.roles_trained else None
+
+
+def _personas(view: View, expects: Expects) -> float | None:
+    def seen(days: int) -> set[str]:
+        found = set()
+        for user, active in view.account.users.items():
+            told = view.account.roles.get(user)
+            if told and any(view.day - days < x <= view.day for x in active):
+                found.add(max(told, key=lambda role: (told[role], view.config.id_hash(role))))
+        return found
+
+    return len(seen(28)) / len(seen(84)) if seen(84) else None
+
+
 DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
     "usage_trend": _usage_trend,
     "active_weeks": _active_weeks,
@@ -368,6 +389,9 @@ DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
     "attendance": _attendance,
     "integrations": _integrations,
     "reference": _reference,
+    "survey_response": _survey_response,
+    "training": _training,
+    "personas": _personas,
 }
 
 

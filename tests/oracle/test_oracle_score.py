@@ -26,14 +26,14 @@ def test_the_score_weighs_the_dimensions_that_are_there() -> None:
     story.bill(0, "payment_failed", invoice_id="i")
     story.signal(0, "meeting_held")
     story.signal(0, "nps", score=9.0)
-    story.signal(0, "pulse", score=2.0)
+    story.signal(0, "pulse", score=3.0)
     story.close(0)
     (entry,) = story.oracle.health[ACCOUNT]
     assert entry.dimensions == pytest.approx(
-        {"support": 0.75, "billing": 0.5, "sentiment": (0.9 + 0.25) / 2, "engagement": 1 / 3, "attendance": 1.0}
+        {"support": 0.75, "billing": 0.5, "sentiment": (0.9 + 0.5) / 2, "engagement": 1 / 3, "attendance": 1.0}
     )
-    # (4 × .75 + 5 × .5 + 3 × .575 + 2 / 3 + 1) / 15 = 8.8917 / 15; of usage nothing is known.
-    assert (entry.score, entry.coverage, entry.band) == (59.3, 15 / 42, "grey")
+    # (4 × .75 + 5 × .5 + 3 × .7 + 2 / 3 + 1) / 15 = 9.2667 / 15; of usage nothing is known.
+    assert (entry.score, entry.coverage, entry.band) == (61.8, 15 / 42, "grey")
 
 
 def test_a_band_moves_on_the_third_day_of_the_same_candidate() -> None:

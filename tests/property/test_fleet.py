@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from operator import attrgetter
 from random import Random
 from typing import Any
 
@@ -14,7 +16,7 @@ from pipeline.intake.feed import Feed
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.records import Outcome
 from tests.oracle.batches import to_batches
-from tests.oracle.model import TOPICS
+from tests.oracle.model import DAY_MS, HOUR_MS, TICKETS, TOPICS, OracleConfig, Record
 from tests.oracle.partitions import split
 from tests.oracle.streams import Case, Log, long_cases, short_cases
 from tests.property.agreement import (
@@ -68,7 +70,7 @@ class Partitions:
             self.hear(random.randrange(len(self.feeds)), 1 + random.randrange(5))
 
 
-def check(case: Case, count: int, random: Random, size: int) -> None:
+def check(case: Case, count: int, random: Random, size: int) -> list[dict[str, Any]]:
     logs = split(case.log, count)
     oracles = run_oracles(case.config, logs)
     partitions = Partitions(case, logs, size)
@@ -79,6 +81,7 @@ def check(case: Case, count: int, random: Random, size: int) -> None:
         assert_same_windows(oracle, feed)
     assert_same_alerts(oracles, partitions.outcome.alerts)
     assert partitions.outcome.suppressed == sum((oracle.suppressed for oracle in oracles), Counter())
+    return partitions.outcome.alerts
 
 
 @pytest.mark.slow
@@ -95,3 +98,36 @@ def test_partitions_with_short_logs_give_the_oracles_result(case: Case, count: i
 @given(long_cases(accounts=5), st.integers(1, 4), RANDOMS, st.integers(20, 200))
 def test_partitions_over_months_give_the_oracles_alerts(case: Case, count: int, random: Random, size: int) -> None:
     check(case, count, random, size)
+
+
+def tickets(days: int, crowd_on: int) -> Log:
+    """Twelve accounts that open tickets about anything; most about `api` on one day, one about `billing` every day."""
+    random, first = Random(5), 19_800
+    opened: list[Record] = []
+    for day in range(days):
+        about = [(f"a{n}", random.choice(("login", "reports", "", None))) for n in range(12) if random.random() < 0.25]
+        about += [(f"a{n}", "api") for n in range(9) if day == crowd_on or random.random() < 0.01]
+        about += [("a11", "billing")] if day >= 40 else []
+        for number, (name, component) in enumerate(about):
+            at_ms = (first + day) * DAY_MS + HOUR_MS * (1 + number % 20)
+            event = {"account_id": name, "event_id": f"{day}-{number}", "occurred_at": at_ms, "type": "opened"}
+            event |= {"ticket_id": f"{day}-{number}", "priority": "p3", "component": component}
+            opened.append(Record(0, "event", at_ms, at_ms, event))
+    log: Log = {topic: opened if topic == TICKETS else [] for topic in TOPICS}
+    ticks = [(first + day) * DAY_MS for day in range(days + 1)]
+    return {
+        topic: [
+            replace(each, offset=offset)
+            for offset, each in enumerate(
+                sorted([*records, *(Record(0, "tick", at_ms, at_ms) for at_ms in ticks)], key=attrgetter("seen_at_ms"))
+            )
+        ]
+        for topic, records in log.items()
+    }
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_tickets_of_many_accounts_about_one_component_are_found_wherever_the_accounts_are(count: int) -> None:
+    alerts = check(Case(OracleConfig(), tickets(63, crowd_on=48)), count, Random(count), 40)
+    found = [alert for alert in alerts if alert["kind"] == "ticket_pattern"]
+    assert [(alert["dimension"], alert["status"]) for alert in found] == [("api", "firing"), ("api", "resolved")]

@@ -32,11 +32,16 @@ MONTHS = range(TODAY - 83, TODAY + 1)
 """The days that detectors look back on."""
 
 
+SETTINGS = EngineConfig(
+    basic_drop_pct=50.0, stage_days=(("adoption", 90),), health_scorecards=("default", "referenceability")
+)
+
+
 class World:
     """The state of a partition whose open day is TODAY."""
 
     def __init__(self, config: EngineConfig | None = None) -> None:
-        self.state = State(config or EngineConfig(basic_drop_pct=50.0, stage_days=(("adoption", 90),)))
+        self.state = State(config or SETTINGS)
         self.state.enter_day(TODAY)
         self.accounts = self.state.accounts
 
@@ -193,4 +198,5 @@ def varied_world() -> World:
         getattr(world.accounts, column)[bereft] = hash_text("bob")
     world.accounts.band[1 : world.accounts.size] = np.arange(len(world.accounts)) % 4
     world.accounts.band[joining] = GREEN
+    world.accounts.standings.band[1, joining] = GREEN
     return world

@@ -15,6 +15,8 @@ import pytest
 from agents.backtest.charts import lead_time_chart, reliability_chart, series_chart
 from agents.backtest.outcomes import outcomes_of, score_outcomes
 from agents.eventfiles.files import read_events, read_labels
+from pipeline.config import EngineConfig
+from pipeline.kinds import enabled_by_level
 from pipeline.scoring.protocol import Protocol
 from pipeline.scoring.scored import Scored
 from tests.support.commands import foreshock
@@ -63,7 +65,8 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def out(events: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("out")
-    foreshock("backtest", "--events", events, "--out", folder, "--labels", events / "labels.csv", check=True)
+    arguments = ("--events", events, "--out", folder, "--labels", events / "labels.csv")
+    (folder / "shown.txt").write_text(foreshock("backtest", *arguments, check=True).stdout)
     return folder
 
 
@@ -91,6 +94,15 @@ def test_recall_by_lead_time_is_that_of_the_alerts_in_the_file(out: Path, outcom
         assert row["recall"] == row["foreseen"] / 4
     assert outcomes["leads"][1]["recall"] == 0.5
     assert outcomes["leads"][3]["recall"] == 0.0
+
+
+def test_a_report_says_how_far_the_rules_go_and_what_each_kind_was_followed_by(out: Path) -> None:
+    enabled = json.loads((out / "report.json").read_bytes())["kinds_enabled"]
+    assert enabled == enabled_by_level(EngineConfig())
+    shown = (out / "shown.txt").read_text()
+    assert f"kinds enabled: {enabled['basic']} basic, {enabled['intermediate']} intermediate" in shown
+    assert re.search(r"alerts +opened +followed by a loss +median lead", shown)
+    assert re.search(r"usage_drop +\d+ +\d+%", shown)
 
 
 def test_revenue_is_from_billing_before_the_loss_and_else_from_the_profile(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,16 @@ def test_a_kind_that_is_switched_off_is_marked(foreshock: Commands, monkeypatch:
     listed = json.loads(foreshock("rules", "list", "--json").out)
     assert {row["kind"] for row in listed["kinds"] if not row["enabled"]} == {"silence", "csat_low", "stage_stalled"}
     assert sum(listed["enabled"].values()) == len(KINDS) - 3
+
+
+def test_profiles_in_which_a_kind_is_off_are_named(
+    foreshock: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = '[[profiles]]\nname = "small"\nscorecards = ["default"]\ndisabled_kinds = ["silence"]\n'
+    (tmp_path / "foreshock.toml").write_text(settings)
+    monkeypatch.setenv("FORESHOCK_CONFIG", str(tmp_path / "foreshock.toml"))
+    listed = json.loads(foreshock("rules", "list", "--json").out)
+    assert {row["kind"]: row["off_in"] for row in listed["kinds"] if row["off_in"]} == {"silence": ["small"]}
 
 
 def test_a_page_has_a_line_for_each_kind(foreshock: Commands) -> None:

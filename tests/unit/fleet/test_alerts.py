@@ -57,9 +57,9 @@ def test_open_alerts_are_counted_by_kind() -> None:
     low: dict[str | None, Tally] = {"smb": tally(20), "large": tally(20), None: tally(USUAL)}
     stopped: dict[str | None, Tally] = {None: tally(0, 0.01)}
     assert [lived(days)[0].open_by_kind() for days in ([USUAL_DAY], [low], [low, stopped])] == [
-        {"usage_feed_stopped": 0, "fleet_dip": 0, "fleet_identity_changed": 0},
-        {"usage_feed_stopped": 0, "fleet_dip": 2, "fleet_identity_changed": 0},
-        {"usage_feed_stopped": 1, "fleet_dip": 0, "fleet_identity_changed": 0},
+        {"usage_feed_stopped": 0, "fleet_dip": 0, "fleet_identity_changed": 0, "ticket_pattern": 0},
+        {"usage_feed_stopped": 0, "fleet_dip": 2, "fleet_identity_changed": 0, "ticket_pattern": 0},
+        {"usage_feed_stopped": 1, "fleet_dip": 0, "fleet_identity_changed": 0, "ticket_pattern": 0},
     ]
 
 
@@ -128,3 +128,42 @@ def test_other_ids_in_a_tenth_of_the_accounts_are_one_alert_until_they_are_a_twe
 
 def test_too_few_accounts_with_people_tell_nothing_of_ids() -> None:
     assert told_of_ids([(19, 19)] * 3)[1] == []
+
+
+def ticketed(weeks: list[int], component: str = "login") -> list[dict[str, Any]]:
+    """Alert records of weeks in which so many accounts had news of a component, on its first two days."""
+    fleet, alerts = Fleet(1, 20), FleetAlerts(Alerting(EngineConfig()), Days("UTC"))
+    fleet.take(FleetDay(0, 0, 9))
+    for week, accounts in enumerate(weeks):
+        for back, count in enumerate((accounts - accounts // 2, accounts // 2, 0, 0, 0, 0, 0)):
+            day = 10 + 7 * week + back
+            fleet.take(FleetDay(0, day, day, components={component: count} if count else {}))
+    days = fleet.merge_through(9 + 7 * len(weeks))
+    return [record for merged in days for record in alerts.advance(merged, fleet)]
+
+
+def test_many_accounts_with_tickets_about_one_component_are_one_alert() -> None:
+    opened, resolved = ticketed([3, 4, 3, 4, 16, 4, 3])
+    assert steps([opened, resolved]) == [
+        ("fleet", "ticket_pattern", "firing", "detected"),
+        ("fleet", "ticket_pattern", "resolved", "recovered"),
+    ]
+    assert opened["dimension"] == "login"
+    assert (opened["starts_at"] - 10 * DAY_MS) // (7 * DAY_MS) == 4
+    assert "accounts opened tickets about login in a week" in opened["summary"]
+
+
+def test_what_is_usual_in_number_is_no_pattern_and_neither_is_a_new_feed() -> None:
+    assert ticketed([4, 3, 4, 4, 12, 4]) == []
+    assert ticketed([40, 60, 50, 45, 70, 50]) == []
+    assert ticketed([30, 40]) == []
+    assert ticketed([1, 0, 1, 0, 6]) == []
+
+
+def test_usual_weeks_of_tickets_are_remembered_over_a_restart() -> None:
+    fleet, again = Fleet(1, 20), Fleet(1, 20)
+    for day in range(40):
+        fleet.take(FleetDay(0, day, day, components={"login": 1}))
+    assert len(list(fleet.merge_through(39))) == 40
+    again.restore(fleet.save())
+    assert again.ticketed("login") == fleet.ticketed("login") == (7, 7.0)

@@ -417,3 +417,53 @@ def test_no_record_is_older_than_two_weeks_and_one_account_tells_of_every_close(
             assert days[0] == FIRST_DAY
             assert [later - earlier for earlier, later in pairwise(days[1:])] == [14] * (len(days) - 2)
             assert len(days) in (3, 4)
+
+
+def values(days: Days) -> dict[str, float]:
+    """What the dimensions of the newest record say."""
+    return {each["name"]: each["value"] for each in days.last["dimensions"]}
+
+
+def test_who_answered_surveys_before_and_does_not_any_more_is_silent() -> None:
+    card = Scorecard("answers", 1, (Criterion("survey_response", 1), Criterion("support", 1)))
+    days = Days(EngineConfig(scorecards=(card,), health_scorecards=("answers",)))
+    days.send(TICKETS, 0, ticket_id="t", type="commented", priority="p3")
+    days.close(0)
+    assert "survey_response" not in values(days)
+    days.send(SIGNALS, 1, type="nps", score=9.0, contact_id="jo", phase="relationship")
+    for day in range(1, 170):
+        days.close(day)
+    assert values(days)["survey_response"] == 1.0
+    for day in range(170, 200):
+        days.close(day)
+    assert values(days)["survey_response"] == 0.0
+
+
+def test_training_is_told_by_the_roles_of_those_who_are_there() -> None:
+    card = Scorecard("educated", 1, (Criterion("training", 1), Criterion("support", 1)))
+    days = Days(EngineConfig(scorecards=(card,), health_scorecards=("educated",)))
+    days.send(TICKETS, 0, ticket_id="t", type="commented", priority="p3")
+    for contact, role in (("jo", "admin"), ("ida", "sponsor"), ("kim", "editor"), ("lou", "editor")):
+        days.send(SIGNALS, 0, type="contact_joined", contact_id=contact, role=role)
+    days.close(0)
+    assert "training" not in values(days)
+    days.send(SIGNALS, 1, type="training_completed", contact_id="lou")
+    days.close(1)
+    assert values(days)["training"] == pytest.approx(1 / 3, abs=1e-6)
+    days.send(SIGNALS, 2, type="training_completed", role="admin")
+    days.send(SIGNALS, 2, type="contact_left", contact_id="ida")
+    days.close(2)
+    assert values(days)["training"] == 1.0
+
+
+def test_a_persona_of_which_nobody_comes_any_more_is_missed() -> None:
+    card = Scorecard("reached", 1, (Criterion("personas", 1), Criterion("first_use", 1)))
+    days = Days(EngineConfig(scorecards=(card,), health_scorecards=("reached",)))
+    for day in range(60):
+        days.send(USAGE, day, user_id="jo", role="admin", feature="home", quantity=1.0)
+        if day < 20:
+            days.send(USAGE, day, user_id="ida", role="executive", feature="home", quantity=1.0)
+        days.close(day)
+        if day == 30:
+            assert values(days)["personas"] == 1.0
+    assert values(days)["personas"] == 0.5

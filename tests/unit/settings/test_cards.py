@@ -33,6 +33,7 @@ name = "starters"
 lifecycle_stages = ["onboarding"]
 scorecards = ["onboarding"]
 expects = { touches = 6 }
+disabled_kinds = ["seat_saturation"]
 """
 
 
@@ -58,6 +59,7 @@ def test_a_file_may_hold_scorecards_and_profiles(tmp_path: Path) -> None:
     plan = Plan(engine.scorecards, engine.health_scorecards, engine.profiles)
     assert [each.id for each in plan.cards] == ["default", "trial", "onboarding"]
     assert plan.expects[1].touches == 6.0
+    assert plan.profiles[0].disabled_kinds == ("seat_saturation",)
     assert plan.shadowed == {"trial"}
 
 
@@ -80,6 +82,7 @@ def test_every_problem_of_the_cards_is_told(tmp_path: Path) -> None:
         [[profiles]]
         name = "Big ones"
         scorecards = []
+        disabled_kinds = ["churn"]
         """,
     )
     for part in (
@@ -88,6 +91,7 @@ def test_every_problem_of_the_cards_is_told(tmp_path: Path) -> None:
         "scorecards.a: stands there twice",
         "profiles.Big ones: name must begin with a small letter",
         "profiles.Big ones: scorecards: needs a scorecard that is not in shadow",
+        "profiles.Big ones: disabled_kinds: there are no kinds of alert called churn",
     ):
         assert part in message
 
@@ -128,7 +132,7 @@ def test_the_names_may_come_from_the_environment() -> None:
 def test_the_example_of_the_sample_file_can_be_used(tmp_path: Path) -> None:
     text = Path("deploy/foreshock.toml").read_text(encoding="utf-8")
     lines = text[text.index("# [[scorecards]]") :].splitlines()
-    example = "\n".join(line.removeprefix("# ") for line in lines if not line.startswith(("# Health", "# it. A")))
+    example = "\n".join(line.removeprefix("# ") for line in lines if not line.startswith(("# Health", "# A list")))
     engine = load(written(tmp_path, example), {}).engine()
     assert [card.id for card in engine.scorecards] == ["enterprise"]
     assert [profile.name for profile in engine.profiles] == ["enterprise-onboarding"]

@@ -14,7 +14,7 @@ from sinks.database.engine import open_engine
 from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink
 from sinks.errors import SinkUnavailableError, UnknownAccountError
-from tests.unit.sinks.records import HEALTH, alert, batch, context, health
+from tests.unit.sinks.records import DAY_MS, HEALTH, alert, batch, context, health
 
 
 @pytest.fixture
@@ -28,7 +28,16 @@ def url(tmp_path: Path) -> str:
             *days,
             alert("acme"),
             alert("acme", 2, status="acknowledged"),
-            alert("acme", kind="ticket_surge", status="resolved"),
+            alert(
+                "acme",
+                kind="ticket_surge",
+                status="resolved",
+                starts_at=90 * DAY_MS,
+                ends_at=99 * DAY_MS,
+                transition_reason="recovered",
+            ),
+            alert("acme", kind="silence", status="resolved", ends_at=9 * DAY_MS, transition_reason="recovered"),
+            alert("acme", kind="dormant", status="retracted"),
             alert("acme", kind="p1_open", score=20.0),
             health("acme-west"),
             health(
@@ -67,6 +76,15 @@ def test_an_explanation_holds_what_was_delivered(url: str) -> None:
     ]
     assert [row["day"] for row in found["history"]] == list(range(100, 72, -1))
     assert found["history"][0]["dimension_values"] == {"sentiment": None, "usage_trend": 0.2}
+
+
+def test_a_business_review_finds_health_trend_and_what_was_open_and_closed_in_the_quarter(url: str) -> None:
+    found = explain(url, "acme")
+    assert [(each["kind"], each["ends_at_ms"]) for each in found["closed_alerts"]] == [("ticket_surge", 99 * DAY_MS)]
+    text = shown(found)
+    assert "1 closed in the last 91 days" in text
+    assert "1970-04-01 to 1970-04-10, error, recovered: acme: usage fell by 69 %" in text
+    assert "Scores of the last 28 days" in text
 
 
 def test_a_person_sees_score_dimensions_evidence_owner_and_next_step(url: str) -> None:

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from sqlalchemy import insert
 
 from agents.explain import explain, render
+from sinks.database import tables
+from sinks.database.engine import open_engine
 from sinks.database.sink import DatabaseSink
 from tests.support.databases import rows
 from tests.unit.sinks.records import DAY_MS, alert, batch, context, health
@@ -114,6 +117,45 @@ def test_owners_see_their_portfolio(url: str) -> None:
     write(url, health("a", owner="ann"), health("b", owner="ann", band="green", score=90.0), health("c", owner="bob"))
     found = rows(url, "SELECT owner, accounts, red FROM v_owners ORDER BY owner")
     assert [tuple(row.values()) for row in found] == [("ann", 2, 1), ("bob", 1, 1)]
+
+
+def test_teams_and_the_company_see_theirs(url: str) -> None:
+    write(url, health("a", owner="ann"), health("b", owner="bob", band="green", score=90.0), health("c", owner="cid"))
+    sink = DatabaseSink(url)
+    sink.write(batch(alert("a", owner="ann"), alert("c", owner="cid")))
+    sink.close()
+    engine = open_engine(url, writer=True)
+    with engine.begin() as connection:
+        connection.execute(insert(tables.teams), [{"owner": name, "team": "north"} for name in ("ann", "bob")])
+    engine.dispose()
+    found = rows(url, "SELECT team, accounts, red FROM v_teams ORDER BY accounts DESC")
+    assert [tuple(row.values()) for row in found] == [("north", 2, 1), (None, 1, 1)]
+    assert rows(url, "SELECT accounts, red FROM v_company") == [{"accounts": 3, "red": 2}]
+    assert rows(url, "SELECT account_id FROM v_open_alerts WHERE team = 'north'") == [{"account_id": "a"}]
+
+
+def test_a_renewal_is_followed_from_the_first_day_on(url: str) -> None:
+    far, near, past = ((101 + left) * DAY_MS for left in (400, 30, -1))
+    write(
+        url,
+        *(health(name, context=context() | {"renewal_at": at}) for name, at in (("far", far), ("past", past))),
+        health("near", band="green", context=context() | {"renewal_at": near}),
+        health("ended", life="ended", context=context() | {"renewal_at": near}),
+    )
+    sink = DatabaseSink(url)
+    sink.write(batch(alert("near"), alert("near", kind="p1_open", status="resolved")))
+    sink.close()
+    found = rows(url, "SELECT account_id, days_to_renewal, band, open_alerts FROM v_renewals ORDER BY days_to_renewal")
+    assert [tuple(row.values()) for row in found] == [("near", 30, "green", 1), ("far", 400, "red", 0)]
+
+
+def test_each_dimension_of_each_account_is_a_row(url: str) -> None:
+    write(url, health("acme"), health("gone", life="ended"))
+    found = rows(url, "SELECT account_id, dimension, dimension_group, weight, value, observed FROM v_dimensions")
+    assert sorted(tuple(row.values()) for row in found) == [
+        ("acme", "sentiment", "relationship", 3, None, None),
+        ("acme", "usage_trend", "product", 5, 0.2, 31.0),
+    ]
 
 
 def test_an_alert_in_shadow_is_kept_and_shown_to_nobody(url: str) -> None:

@@ -53,11 +53,7 @@ def upgrade() -> None:
     _LAST.drop_views()
     for table, name, kind in _ADDED:
         op.add_column(table, sa.Column(name, kind))
-    views = dict(_LAST.VIEWS)
-    for name, changes in _CHANGES.items():
-        for old, new in changes:
-            views[name] = views[name].replace(old, new)
-    _LAST.create_views(views)
+    _LAST.create_views(VIEWS)
 
 
 def downgrade() -> None:
@@ -66,3 +62,9 @@ def downgrade() -> None:
     for table, name, _ in reversed(_ADDED):
         op.drop_column(table, name)
     _LAST.create_views(_LAST.VIEWS)
+
+
+VIEWS: dict[str, str] = dict(_LAST.VIEWS)
+for view, changes in _CHANGES.items():
+    for old, new in changes:
+        VIEWS[view] = VIEWS[view].replace(old, new)
