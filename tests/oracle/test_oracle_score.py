@@ -16,7 +16,7 @@ def test_one_dimension_is_too_little_to_judge() -> None:
     story.ticket(0, "opened", priority="p1")
     story.close(0)
     (entry,) = story.oracle.health[ACCOUNT]
-    assert (entry.band, entry.score, entry.coverage) == ("grey", 75.0, 4 / 42)
+    assert (entry.band, entry.score, entry.coverage) == ("grey", 75.0, 4 / 49)
     assert entry.dimensions == {"support": 0.75}
 
 
@@ -33,7 +33,7 @@ def test_the_score_weighs_the_dimensions_that_are_there() -> None:
         {"support": 0.75, "billing": 0.5, "sentiment": (0.9 + 0.5) / 2, "engagement": 1 / 3, "attendance": 1.0}
     )
     # (4 × .75 + 5 × .5 + 3 × .7 + 2 / 3 + 1) / 15 = 9.2667 / 15; of usage nothing is known.
-    assert (entry.score, entry.coverage, entry.band) == (61.8, 15 / 42, "grey")
+    assert (entry.score, entry.coverage, entry.band) == (61.8, 15 / 49, "grey")
 
 
 def test_a_band_moves_on_the_third_day_of_the_same_candidate() -> None:

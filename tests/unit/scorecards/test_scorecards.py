@@ -151,7 +151,7 @@ def test_the_same_version_after_a_restart_is_no_change() -> None:
     days = healthy(EngineConfig())
     days.restart(EngineConfig())
     days.close(5)
-    assert {(record["version"], record["config_change"]) for record in days.outcome.health} == {(2, None)}
+    assert {(record["version"], record["config_change"]) for record in days.outcome.health} == {(3, None)}
 
 
 def test_an_alert_that_the_new_version_would_not_raise_is_withdrawn_as_a_change_of_settings() -> None:
