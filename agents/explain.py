@@ -190,10 +190,7 @@ def _alert(alert: Mapping[str, Any]) -> RenderableType:
         Text(_sureness(evidence)),
         *_beside(alert.get("benchmark")),
         *(_moved(dimension) for dimension in alert["dimensions"]),
-        *(
-            Text(f"  {one['kind']} {one['ref']}: {one['change']:+g}", "bright_black")
-            for one in alert["top_contributors"]
-        ),
+        *(Text(_named(one), "bright_black") for one in alert["top_contributors"]),
         Text(
             f"Next: {play['title']} ({play['id']}), due {_date(play['due_at'])}, owner {alert.get('owner') or 'nobody'}"
         ),
@@ -203,6 +200,17 @@ def _alert(alert: Mapping[str, Any]) -> RenderableType:
         f" {alert['kind']} {alert['status']} since {_date(alert['starts_at'])}, revision {alert['revision']}",
     )
     return Panel(Group(*lines), title=title, title_align="left")
+
+
+def _named(one: Mapping[str, Any]) -> str:
+    """Whom or what an alert names."""
+    parts = [f"  {one['kind']} {one['ref']}"]
+    if one["change"] is not None:
+        parts.append(f"{one['change']:+g} active days a week")
+    # What earlier releases stored does not say when.
+    if one.get("last_active_at") is not None:
+        parts.append(f"last on {_date(one['last_active_at'])}")
+    return ", ".join(parts)
 
 
 def _beside(benchmark: Mapping[str, Any] | None) -> Iterable[Text]:

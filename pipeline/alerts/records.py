@@ -25,6 +25,12 @@ MAX_SUMMARY = 140
 TIME = "days"
 """The unit of kinds whose figures are spans of time: no percentage of them says anything."""
 MAX_CAUSES = 3
+MAX_CONTRIBUTORS = 5
+
+
+def contact(who: str) -> dict[str, Any]:
+    """A contact as alerts name one, without what is known of their use."""
+    return {"kind": "contact", "ref": who, "change": None, "last_active_at": None}
 
 
 def alert_id(account_id: str, kind: str, dimension: str, starts_at_ms: int) -> UUID:
@@ -67,7 +73,16 @@ class Alerting:
     ) -> dict[str, Any]:
         """The alert record of one change of an episode of the kind, as in schemas/alert.avsc."""
         context = book.context
-        summary = _summary(kind, account_id, book, episode, self._due(episode))
+        # Whoever is about when it ends is not whom it was about; the contact is remembered.
+        goes_on = change.status == "firing"
+        named = [each for each in explanation.contributors if goes_on or each["kind"] == "contact"]
+        summaries = [
+            _summary(
+                kind, account_id, book, episode, self._words(named, most, explanation) | {"due": self._due(episode)}
+            )
+            for most in range(MAX_CONTRIBUTORS, -1, -1)
+        ]
+        summary = next((text for text in summaries if len(text) <= MAX_SUMMARY), summaries[-1])
         return {
             "alert_id": str(alert_id(account_id, kind.name, episode.dimension, episode.starts_at_ms)),
             "revision": episode.revision,
@@ -100,7 +115,7 @@ class Alerting:
                 "due_at": episode.detected_at_ms + kind.play.days * DAY_MS,
             },
             "summary": summary[:MAX_SUMMARY],
-            "description": f"{summary}. {kind.play.title}.",
+            "description": f"{summaries[0]}. {kind.play.title}.",
             "config_hash": self._hash,
             "shadow": self._in_shadow(kind, episode),
             "benchmark": explanation.benchmark,
@@ -115,6 +130,17 @@ class Alerting:
 
     def _due(self, episode: Episode) -> str:
         return "" if episode.due_ms is None else f" as of {self._days.date_of(episode.due_ms)}"
+
+    def _words(self, named: Sequence[dict[str, Any]], most: int, explanation: Explanation) -> dict[str, str]:
+        """Who it is, by kind of contributor, in brackets: so many of each, those who stay away with their last day."""
+        by_kind: dict[str, list[str]] = {"contact": [], "role": [], "team": [], "user": [], "quiet": []}
+        for each in named:
+            last_ms, words = each["last_active_at"], each["ref"]
+            if last_ms is not None and last_ms < explanation.window_start_ms:
+                words = f"{words}, last on {self._days.date_of(last_ms)}"
+                by_kind["quiet"].append(words)
+            by_kind.setdefault(each["kind"], []).append(words)
+        return {kind: _in_brackets(words, most) for kind, words in by_kind.items()}
 
     def _in_shadow(self, kind: Kind, episode: Episode) -> bool:
         card = episode.dimension if kind.of_card else ""
@@ -169,7 +195,15 @@ def _in_words(criterion: str) -> str:
     return criterion.rpartition(":")[2].replace("_", " ")
 
 
-def _summary(kind: Kind, account_id: str, book: Book, episode: Episode, due: str) -> str:
+def _in_brackets(words: Sequence[str], most: int) -> str:
+    """The first of several, and how many more there are; nothing without any."""
+    shown, more = words[:most], len(words) - most
+    if not shown:
+        return ""
+    return f" ({'; '.join([*shown, f'{more} more'] if more > 0 else shown)})"
+
+
+def _summary(kind: Kind, account_id: str, book: Book, episode: Episode, words: dict[str, str]) -> str:
     figures: dict[str, float | str] = {"observed": episode.observed, "expected": episode.expected}
     if kind.unit == MINOR_UNITS:
         subscription = book.subscriptions.get(episode.dimension)
@@ -181,7 +215,7 @@ def _summary(kind: Kind, account_id: str, book: Book, episode: Episode, due: str
         dimension=episode.dimension or "the account",
         moved="fell" if episode.observed < episode.expected else "rose",
         causes=causes(episode),
-        due=due,
+        **words,
     )
 
 

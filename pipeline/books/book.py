@@ -200,6 +200,8 @@ class Episode(msgspec.Struct, array_like=True):
     """Of a scorecard's alert: each criterion's part in the difference of observed and expected, what moved it first."""
     due_ms: int | None = None
     """When what it announces takes effect."""
+    who: str = ""
+    """The contact whom it is about."""
 
 
 class Book(msgspec.Struct, array_like=True):
@@ -247,6 +249,8 @@ class Book(msgspec.Struct, array_like=True):
     """What the account is as of the last closed day: a code of `pipeline.state.life`."""
     back_ms: int = -1
     """When it was last judged again, after it had ended or had been one for tests."""
+    delighted: str = ""
+    """Who was delighted last, if that is known."""
 
     def episode(self, kind: str, dimension: str) -> Episode | None:
         """The open episode of this kind and dimension."""

@@ -8,6 +8,7 @@ import msgspec
 
 from pipeline.alerts.lifecycle import Change, Figures, begin, resolve
 from pipeline.books.book import Book, Episode
+from pipeline.books.people import person
 from pipeline.explain.explanation import Step
 from pipeline.health.judging import JudgedView, Verdict
 from pipeline.kinds import KINDS
@@ -52,8 +53,18 @@ class ClosingAccount:
         view = self.judged.view
         if starts_at_ms is None:
             starts_at_ms = self.state.days.start_ms(view.day)
+        who = person(self.book, kind.person) if kind.person else ""
         episode = Episode(
-            kind.name, dimension, view.day, starts_at_ms, view.end_ms, severity, *figures, onset=onset, points=points
+            kind.name,
+            dimension,
+            view.day,
+            starts_at_ms,
+            view.end_ms,
+            severity,
+            *figures,
+            onset=onset,
+            points=points,
+            who=who,
         )
         self.take(episode, begin(self.book, episode))
 

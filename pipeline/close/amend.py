@@ -67,7 +67,7 @@ def _judge_again(state: State, rows: I32, opened: int, day: int, outcome: Outcom
     for place, episode, change in changed:
         row = int(rows[place])
         kind, book = _AMENDED[episode.kind].KIND, state.accounts.books[row]
-        explanation = replace(explained[place], contributors=contributors(state, row, opened, kind))
+        explanation = replace(explained[place], contributors=contributors(state, row, opened, kind, episode.who))
         record = state.alerting.record(kind, state.accounts.ids[row], book, episode, change, explanation)
         outcome.alerts.append(record)
 

@@ -212,7 +212,7 @@ power_user_attendance = RatioDetector(
         amended=True,
         contributors=(POWER_USERS_DOWN,),
         play=Play("champion-check", "Call the power users who went quiet", 2),
-        summary="{name}: {observed:.0%} of the power users come on a day, {expected:.0%} expected",
+        summary="{name}: {observed:.0%} of the power users come on a day, {expected:.0%} expected{user}",
         condition="surely fewer of the power users come on a day than usual, and the total falls too",
         resolution="a week is back at 85 % of the expected",
     ),

@@ -57,7 +57,7 @@ def alert_records(state: State, judged: JudgedView, steps: Sequence[Step]) -> li
         if key not in explained:
             explained[key] = _with_health(state, judged, around[step.place], step)
         kind = KINDS[step.episode.kind]
-        named = contributors(state, step.row, judged.view.day, kind)
+        named = contributors(state, step.row, judged.view.day, kind, step.episode.who)
         explanation = replace(explained[key], contributors=named)
         account_id, book = state.accounts.ids[step.row], state.accounts.books[step.row]
         records.append(state.alerting.record(kind, account_id, book, step.episode, step.change, explanation))

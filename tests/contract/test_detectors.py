@@ -35,6 +35,8 @@ LONGEST = {
     "moved": "fell",
     "causes": ": seat utilisation -64, power users -10, feature breadth -10, other -10",
     "due": " as of 2026-12-31",
+    # Names are left out where there is no room for them.
+    **dict.fromkeys(("contact", "role", "team", "user", "quiet"), ""),
 }
 
 

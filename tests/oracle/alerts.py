@@ -26,6 +26,7 @@ class Finding:
     onset: tuple[int, int, int] | None = None
     due_at_ms: int | None = None
     points: tuple[tuple[str, float], ...] = ()
+    who: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class Alerts:
             onset=finding.onset,
             due_at_ms=finding.due_at_ms,
             points=dict(finding.points),
+            who=finding.who,
         )
         account.episodes[opening.kind, opening.dimension] = episode
         self._write(account, episode, "firing", "detected", opening.detected_at_ms, None)
@@ -134,6 +136,7 @@ class Alerts:
             "onset": episode.onset,
             "due_at": episode.due_at_ms,
             "points": dict(episode.points),
+            "who": episode.who,
             "shadow": self._in_shadow(episode),
             "benchmark": self.benchmark,
         }

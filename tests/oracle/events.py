@@ -64,6 +64,7 @@ def _ticket() -> SearchStrategy[dict[str, Any]]:
             "priority": st.sampled_from(["p1", "p1", "p2", "p3", "p4"]),
             "sentiment": st.sampled_from([None, None, -0.5, 0.0, 0.7]),
             "csat": st.sampled_from([None, 1, 2, 2, 3, 5]),
+            "requester_id": st.sampled_from([None, "jo"]),
         }
     )
 

@@ -174,6 +174,8 @@ class Episode:
     due_at_ms: int | None = None
     points: dict[str, float] = field(default_factory=dict)
     """Of a scorecard's alert: each criterion's part in the difference of two scores."""
+    who: str = ""
+    """The contact whom it is about."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,8 @@ class Account:
     """Time, number in order of arrival, and whether it took place."""
     nps_answers: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     reviews_ms: list[int] = field(default_factory=list)
-    delights_ms: list[int] = field(default_factory=list)
+    delights: list[tuple[int, int, str]] = field(default_factory=list)
+    """Time, number in order of arrival, and who it was."""
     expanded_ms: int | None = None
     """When revenue last grew."""
     goals: dict[tuple[str, str], Goal] = field(default_factory=dict)

@@ -187,9 +187,8 @@ def new_power_users(view: View) -> Finding | None:
 
 
 def advocate_ready(view: View) -> Finding | None:
-    valid = [
-        answers[-1][1] for answers in view.account.nps_answers.values() if answers[-1][0] + 180 * DAY_MS > view.end_ms
-    ]
+    contacts = view.account.nps_answers.items()
+    valid = [answers[-1][1] for _, answers in contacts if answers[-1][0] + 180 * DAY_MS > view.end_ms]
     if not any(value >= 0.9 for value in valid) or any(value <= 0.6 for value in valid):
         return None
     now, before = view.actions(view.day - 27, view.day), view.actions(view.day - 55, view.day - 28)
@@ -202,13 +201,14 @@ def advocate_ready(view: View) -> Finding | None:
     if now < 1.1 * before:
         return None
     deviations = (now - before) / math.sqrt(view.level.dispersion * (now + more * before))
-    return Finding("info", now, before, deviations) if deviations >= 2 else None
+    _, promoter = max((answers[-1][0], name) for name, answers in contacts if answers[-1][1] >= 0.9)
+    return Finding("info", now, before, deviations, who=promoter) if deviations >= 2 else None
 
 
 def advocacy_moment(view: View) -> Finding | None:
     """Evaluate without looking at open risks."""
-    recent = [at_ms for at_ms in view.account.delights_ms if at_ms > view.end_ms - 7 * DAY_MS]
-    return Finding("info", 1.0, 1.0, 1.0) if recent and view.account.band != "red" else None
+    recent = [each for each in view.account.delights if each[0] > view.end_ms - 7 * DAY_MS]
+    return Finding("info", 1.0, 1.0, 1.0, who=max(recent)[2]) if recent and view.account.band != "red" else None
 
 
 def advocacy_moment_when_calm(view: View) -> Finding | None:
