@@ -46,6 +46,8 @@ class Explanation:
     window_end_ms: int
     dimensions: Sequence[dict[str, Any]] = ()
     contributors: Sequence[dict[str, Any]] = ()
+    joined: Sequence[str] = ()
+    """What has followed, in words."""
     health: dict[str, Any] | None = None
     baseline_days: int = 0
     provisional: bool = False
@@ -73,16 +75,8 @@ class Alerting:
     ) -> dict[str, Any]:
         """The alert record of one change of an episode of the kind, as in schemas/alert.avsc."""
         context = book.context
-        # Whoever is about when it ends is not whom it was about; the contact is remembered.
-        goes_on = change.status == "firing"
-        named = [each for each in explanation.contributors if goes_on or each["kind"] == "contact"]
-        summaries = [
-            _summary(
-                kind, account_id, book, episode, self._words(named, most, explanation) | {"due": self._due(episode)}
-            )
-            for most in range(MAX_CONTRIBUTORS, -1, -1)
-        ]
-        summary = next((text for text in summaries if len(text) <= MAX_SUMMARY), summaries[-1])
+        texts = self._texts(kind, account_id, book, episode, change, explanation)
+        summary = next((text for text in texts if len(text) <= MAX_SUMMARY), texts[-1])
         return {
             "alert_id": str(alert_id(account_id, kind.name, episode.dimension, episode.starts_at_ms)),
             "revision": episode.revision,
@@ -115,10 +109,11 @@ class Alerting:
                 "due_at": episode.detected_at_ms + kind.play.days * DAY_MS,
             },
             "summary": summary[:MAX_SUMMARY],
-            "description": f"{summaries[0]}. {kind.play.title}.",
+            "description": f"{texts[0]}. {kind.play.title}.",
             "config_hash": self._hash,
             "shadow": self._in_shadow(kind, episode),
             "benchmark": explanation.benchmark,
+            "joined": list(episode.joined),
             "points": [{"criterion": name, "points": points} for name, points in episode.points or ()],
         }
 
@@ -130,6 +125,18 @@ class Alerting:
 
     def _due(self, episode: Episode) -> str:
         return "" if episode.due_ms is None else f" as of {self._days.date_of(episode.due_ms)}"
+
+    def _texts(
+        self, kind: Kind, account_id: str, book: Book, episode: Episode, change: Change, explanation: Explanation
+    ) -> list[str]:
+        """What the alert says in a sentence, with fewer and fewer names."""
+        # Whoever is about when it ends is not whom it was about; the contact is remembered.
+        goes_on = change.status == "firing"
+        named = [each for each in explanation.contributors if goes_on or each["kind"] == "contact"]
+        following = f"; {', '.join(explanation.joined)}" if explanation.joined else ""
+        words = [self._words(named, most, explanation) for most in range(MAX_CONTRIBUTORS, -1, -1)]
+        due = {"due": self._due(episode)}
+        return [_summary(kind, account_id, book, episode, each | due) + following for each in words]
 
     def _words(self, named: Sequence[dict[str, Any]], most: int, explanation: Explanation) -> dict[str, str]:
         """Who it is, by kind of contributor, in brackets: so many of each, those who stay away with their last day."""

@@ -202,6 +202,8 @@ class Episode(msgspec.Struct, array_like=True):
     """When what it announces takes effect."""
     who: str = ""
     """The contact whom it is about."""
+    joined: tuple[str, ...] = ()
+    """Kinds that follow from it and were not opened beside it."""
 
 
 class Book(msgspec.Struct, array_like=True):

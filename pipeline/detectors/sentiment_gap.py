@@ -19,6 +19,7 @@ KIND = Kind(
     direction="down",
     method="overdispersed-z",
     evidence="deviations",
+    joins="sentiment stayed good",
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("honest-talk", "Ask openly why the product is used less", 5),
     summary=(

@@ -57,11 +57,16 @@ def alert_records(state: State, judged: JudgedView, steps: Sequence[Step]) -> li
         if key not in explained:
             explained[key] = _with_health(state, judged, around[step.place], step)
         kind = KINDS[step.episode.kind]
-        named = contributors(state, step.row, judged.view.day, kind, step.episode.who)
-        explanation = replace(explained[key], contributors=named)
+        explanation = told_with(explained[key], state, step.row, judged.view.day, step.episode)
         account_id, book = state.accounts.ids[step.row], state.accounts.books[step.row]
         records.append(state.alerting.record(kind, account_id, book, step.episode, step.change, explanation))
     return records
+
+
+def told_with(around: Explanation, state: State, row: int, day: int, episode: Episode) -> Explanation:
+    """What surrounds an alert with what it says of its own: whom it names, and what has followed."""
+    named = contributors(state, row, day, KINDS[episode.kind], episode.who)
+    return replace(around, contributors=named, joined=[KINDS[name].joins for name in episode.joined])
 
 
 def _with_health(state: State, judged: JudgedView, around: Explanation, step: Step) -> Explanation:

@@ -87,6 +87,8 @@ class Kind:
     """Whether it tells of one scorecard, which is its dimension."""
     consequence: bool = False
     """Whether it judges an account as a whole: it follows from what happens to the account and does not name it."""
+    joins: str = ""
+    """What an alert about use says that it follows from; nothing if it always stands by itself."""
     contributors: tuple[Sought, ...] = ()
     """Whom its alerts name, in this order."""
     person: Person = ""

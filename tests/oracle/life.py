@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 ALONE = ("silence", "dormant")
 FOLLOWING = ("health_changed", "renewal_at_risk")
+JOINING = (*FOLLOWING, "sentiment_gap")
+"""Kinds that join an alert about use that is open."""
 OF_USE = (
     *ALONE, *FOLLOWING, "usage_drop", "users_drop", "time_drop", "breadth_drop", "power_user_decline",
     "user_mix_shift", "role_decline", "feature_abandonment", "combined_evidence", "single_user_dependence",

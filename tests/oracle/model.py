@@ -176,6 +176,8 @@ class Episode:
     """Of a scorecard's alert: each criterion's part in the difference of two scores."""
     who: str = ""
     """The contact whom it is about."""
+    joined: list[str] = field(default_factory=list)
+    """Kinds that follow from it."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from tests.oracle.streams import Log
 
 COMPARED = (
     "alert_id", "revision", "account_id", "family", "kind", "dimension", "severity", "status", "transition_reason",
-    "starts_at", "ends_at", "detected_at", "updated_at", "shadow", "benchmark", "due_at",
+    "starts_at", "ends_at", "detected_at", "updated_at", "shadow", "benchmark", "due_at", "joined",
 )  # fmt: skip
 
 
