@@ -97,25 +97,26 @@ def _content(view: View) -> bool:
     return sentiment is not None and sentiment >= 0.75
 
 
-def _four_weeks(view: View) -> tuple[float, float]:
-    """Return actions and expected actions; 0 expected if that cannot be said."""
+def _last(view: View, number: int) -> tuple[float, float]:
+    """Return actions and expected actions of so many days; 0 expected if that cannot be said."""
     level = view.level
     if level is None or level.lag < 28 or 28 * level.mean < 20 * level.dispersion:
         return 0.0, 0.0
-    days = range(view.day - 27, view.day + 1)
+    days = range(view.day - number + 1, view.day + 1)
     return view.actions(days[0], days[-1]), sum(level.usual(x) * view.factor(x) for x in days)
 
 
 def sentiment_gap(view: View) -> Finding | None:
-    observed, expected = _four_weeks(view)
-    if expected <= 0 or view.level is None or not _content(view) or observed >= 0.7 * expected:
+    observed, expected = _last(view, 28)
+    week, usual = _last(view, 7)
+    if expected <= 0 or view.level is None or not _content(view) or observed >= 0.7 * expected or week >= 0.85 * usual:
         return None
     deviations = (expected - observed) / math.sqrt(view.level.dispersion * expected)
     return Finding("warning", observed, expected, deviations) if deviations >= 4 else None
 
 
 def sentiment_gap_is_clear(view: View, episode: Episode) -> bool:
-    _, expected = _four_weeks(view)
+    _, expected = _last(view, 28)
     return not _content(view) or view.actions(view.day - 27, view.day) >= 0.85 * expected
 
 
