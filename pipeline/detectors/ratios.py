@@ -71,7 +71,7 @@ class RatioDetector:
         factors = view.factors(first, view.day)
         means = usual.means(first, view.day) * (factors[:, places] if factors.shape[1] > 1 else factors)
         expected = np.where(usual.defined, means[-7:].mean(axis=0), 0.0)
-        return expected, betting.log_e_values(shares[BASELINE_DAYS:], usual.safe * means)
+        return expected, esr.without_days(betting.log_e_values(shares[BASELINE_DAYS:], usual.safe * means), means)
 
 
 def _seats(view: View) -> I64:

@@ -33,6 +33,8 @@ GREEN = 0.75
 FALLEN, RECOVERED = 0.7, 0.85
 """Shares of the expected usage of four weeks; of the last one the latter too."""
 MIN_DEVIATIONS = 4.0
+MIN_DAYS = 21
+"""Of the four weeks, each counted by its factor."""
 
 
 def evaluate(view: View) -> Finding:
@@ -46,7 +48,7 @@ def evaluate(view: View) -> Finding:
     spread = np.sqrt(np.maximum(view.level.dispersion * expected, 1e-300))
     deviations = np.where(expected > 0, (expected - observed) / spread, 0.0)
     raised = content & (expected > 0) & (observed < FALLEN * expected) & (deviations >= MIN_DEVIATIONS)
-    raised &= view.week_actions < RECOVERED * view.week_expected
+    raised &= (view.four_weeks >= MIN_DAYS) & (view.week_actions < RECOVERED * view.week_expected)
     return Finding(raised, observed, expected, deviations)
 
 

@@ -12,6 +12,8 @@ from pipeline.health.reading import Reading, Sight, trend
 
 MIN_DAYS = 7
 """Days below which nothing is said of usage; of an own level, each counted by its factor."""
+MIN_FORTNIGHT = 10
+"""The same of two weeks of power users."""
 
 
 def usage_trend(sight: Sight) -> Reading:
@@ -39,7 +41,7 @@ def power_users(sight: Sight) -> Reading:
     """User-days of the power users in two weeks against those of their reference."""
     view, power = sight.view, sight.view.power
     fortnight = np.asarray(view.factors(view.day - 13, view.day).sum(axis=0))
-    present = power.reference.known & (power.count >= MIN_POWER_USERS) & (fortnight >= MIN_DAYS)
+    present = power.reference.known & (power.count >= MIN_POWER_USERS) & (fortnight >= MIN_FORTNIGHT)
     observed = power.fortnight.astype(np.float64)
     expected = fortnight * power.days / (7 * power.reference.usual_weeks)
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)

@@ -103,6 +103,23 @@ def test_what_concerns_everybody_is_told_once(situation: Situation, crowd: Crowd
     assert situation.told <= world.opened()
 
 
+def test_nothing_bursts_out_when_a_dip_is_over(crowd: Crowd) -> None:
+    """Some customers stop altogether in a dip and come back some days after the others: that alone would be nothing."""
+    late, dip, after = range(0, ACCOUNTS, 5), range(START, START + 10), range(START + 10, START + 14)
+
+    def ordinary(account: int, day: int) -> float:
+        return 0.0 if account in late and day in after else 1.0
+
+    def dipped(account: int, day: int) -> float:
+        return (0.0 if account in late else 0.55) if day in dip else ordinary(account, day)
+
+    without, world = crowd.branch(), crowd.branch()
+    without.live(WATCHED_DAYS, ordinary)
+    world.live(WATCHED_DAYS, dipped)
+    assert_alike(world.opened() - DIP, without.opened())
+    assert world.opened() >= DIP
+
+
 def test_nothing_is_told_of_public_holidays() -> None:
     before = contented(CHRISTMAS - 2)
     world, calm = before.branch(), before.branch()

@@ -111,9 +111,14 @@ def fall_evidence(view: View, plan: Plan) -> tuple[Finding, float] | None:
     sums = dict.fromkeys((0.8, 0.6, 0.3), 0.0)
     for x in range(d - level.lag + 1, d + 1):
         days[x] = []
+        safe = level.safe_share * values.expected(x)
+        if safe <= 0:
+            days[x] = [0.0] * len(sums)
+            evidence.append(_log(sum(sums.values()) / 3))
+            continue
         for rho, s in sums.items():
             theta = -math.log(rho) / phi
-            log_mean = level.safe_share * values.expected(x) / (phi - 1) * math.log(phi - (phi - 1) * math.exp(-theta))
+            log_mean = safe / (phi - 1) * math.log(phi - (phi - 1) * math.exp(-theta))
             log_e = min(plan.day_at_most if values.at(x) > 0 else 1.0, -theta * values.at(x) + log_mean)
             days[x].append(log_e)
             sums[rho] = (1 + s) * math.exp(log_e)

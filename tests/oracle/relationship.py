@@ -111,6 +111,8 @@ def sentiment_gap(view: View) -> Finding | None:
     week, usual = _last(view, 7)
     if expected <= 0 or view.level is None or not _content(view) or observed >= 0.7 * expected or week >= 0.85 * usual:
         return None
+    if sum(view.factor(x) for x in range(view.day - 27, view.day + 1)) < 21:
+        return None
     deviations = (expected - observed) / math.sqrt(view.level.dispersion * expected)
     return Finding("warning", observed, expected, deviations) if deviations >= 4 else None
 

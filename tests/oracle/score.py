@@ -293,7 +293,7 @@ def _contract(view: View, expects: Expects) -> float | None:
 
 def _power_users(view: View, expects: Expects) -> float | None:
     days = sum(view.factor(x) for x in range(view.day - 13, view.day + 1))
-    if not view.weeks or len(view.power_users) < 3 or days < 7:
+    if not view.weeks or len(view.power_users) < 3 or days < 10:
         return None
     usual = days * view.share(view.reference[0], view.reference[-1]).power / len(view.reference)
     return clip((view.share(view.day - 13, view.day).power / usual - 0.4) / 0.6)

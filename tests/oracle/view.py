@@ -123,7 +123,10 @@ class View:
             return 0.0
         factor = 1.0
         if self._fleet is not None and day < self.day:
-            factor = self._fleet.factor(self.account.context.get("segment"), day)
+            segment = self.account.context.get("segment")
+            if self._fleet.left_out(segment, day, self.day):
+                return 0.0
+            factor = self._fleet.factor(segment, day)
         if self.is_holiday(day):
             factor *= min(factors) / factors[weekday(day)]
         return factor
