@@ -176,7 +176,7 @@ class _Closing:
             for episode in [each for each in account.book.episodes if not KINDS[each.kind].immediate]:
                 account.resolve(episode, "expired")
             accounts.open_episodes[account.row] = len(account.book.episodes)
-            accounts.quiet[account.row] = False
+            accounts.quiet[account.row] = accounts.unseen[account.row] = False
 
     def _concerned(
         self, detectors: Sequence[Detector], beside: Bools

@@ -31,7 +31,7 @@ def active_users(sight: Sight) -> Reading:
     """User-days of four weeks against the baseline's."""
     view = sight.view
     mean = view.users.days_base / np.maximum(view.level.days, 1)
-    present = view.level.judged & (view.users.days_base > 0) & (view.four_weeks >= MIN_DAYS)
+    present = view.level.judged & (view.users.days_base > 0) & (view.four_weeks >= MIN_DAYS) & ~view.column("unseen")
     observed = view.users.days_28.astype(np.float64)
     expected = view.four_weeks * mean
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
@@ -42,6 +42,7 @@ def power_users(sight: Sight) -> Reading:
     view, power = sight.view, sight.view.power
     fortnight = np.asarray(view.factors(view.day - 13, view.day).sum(axis=0))
     present = power.reference.known & (power.count >= MIN_POWER_USERS) & (fortnight >= MIN_FORTNIGHT)
+    present &= ~view.column("unseen")
     observed = power.fortnight.astype(np.float64)
     expected = fortnight * power.days / (7 * power.reference.usual_weeks)
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
@@ -54,6 +55,7 @@ def seat_utilisation(sight: Sight) -> Reading:
     users = view.users.active_28.astype(np.float64)
     wanted = sight.expected.seat_share * np.maximum(seats, 1.0)
     present = (seats > 0) & (sight.reach.users_84[view.rows] > 0) & (view.first_usage_day <= view.day - MIN_DAYS + 1)
+    present &= ~view.column("unseen")
     value = np.where(present, np.clip(users / wanted, 0.0, 1.0), np.nan)
     return Reading(value, users, seats)
 

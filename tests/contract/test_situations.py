@@ -120,6 +120,23 @@ def test_nothing_bursts_out_when_a_dip_is_over(crowd: Crowd) -> None:
     assert world.opened() >= DIP
 
 
+@pytest.mark.parametrize("named", [0.0, 0.2, 0.5])
+def test_machines_that_take_over_from_people_are_told_once(
+    named: float, crowd: Crowd, own: set[tuple[str, str]]
+) -> None:
+    """Events go on without user ids, for longer than anything that was usual is remembered."""
+    some = range(0, ACCOUNTS, 4)
+    world = crowd.branch()
+    world.live(100, named=lambda account, day: named if account in some and day >= START else 1.0)
+    calm = crowd.branch()
+    calm.live(100)
+    told = {("users_unnamed", f"a{account}") for account in some}
+    assert told <= world.opened()
+    assert_alike(world.opened() - told, calm.opened())
+    kinds = {alert["kind"] for alert in world.alerts if alert["kind"] == "users_unnamed" and alert["revision"] > 2}
+    assert kinds == set()
+
+
 def test_nothing_is_told_of_public_holidays() -> None:
     before = contented(CHRISTMAS - 2)
     world, calm = before.branch(), before.branch()

@@ -232,6 +232,7 @@ class Account:
     tickets_opened: dict[int, int] = field(default_factory=_counter)
     active_users: dict[int, int] = field(default_factory=_counter)
     active_features: dict[int, int] = field(default_factory=_counter)
+    unnamed: dict[int, int] = field(default_factory=_counter)
     severity_points: dict[int, int] = field(default_factory=_counter)
     complaints: dict[int, int] = field(default_factory=_counter)
     payment_troubles: dict[int, int] = field(default_factory=_counter)
@@ -285,6 +286,8 @@ class Account:
     life: str = "active"
     """As of the last close, or of the present one once that is decided."""
     former_life: str = "active"
+    unseen: bool = False
+    """Whether, as of the last close, events do not name the users any more."""
     back_ms: int = -1
     """End of the day on which it was last judged again."""
     band: str = "grey"
