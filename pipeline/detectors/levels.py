@@ -50,7 +50,7 @@ class LevelDetector:
 
     def evaluate(self, view: View) -> Finding:
         """Raised when the evidence exceeds the threshold and the last days are materially off their level."""
-        observed = view.last(self.pane, self.days)
+        observed = (view.counted if self.KIND.direction == "down" else view.last)(self.pane, self.days)
         expected = self.days * view.rough_mean(self.pane)
         finding = Finding.nothing(observed, expected)
         places = np.flatnonzero(self._concerned(view, observed, expected))

@@ -19,8 +19,6 @@ from pipeline.terms.kind import POWER_USERS_DOWN, Kind, Play
 MIN_GAP_DAYS = 17
 MIN_DAYS = 35
 """Of use in the baseline, for a rhythm to be known; a person must have been active on a seventh of them."""
-TOLERANCE = 1e-9
-"""Of a sum of factors, whose rounding must not decide."""
 BACK_DAYS = 7
 """Who was active so lately is back."""
 BASELINE_DAYS, LAG_DAYS = 56, 28
@@ -49,9 +47,8 @@ def _judge(view: View, places: Places, bits: U64, owners: I32, log_number: F64) 
         silent = silent[~renamed(others, whose, gap[silent], view.day)]
     if len(silent):
         concerned = places[owners[silent]]
-        counted = view.counted_gap(concerned, gap[silent])
-        evidence = -counted * np.log(1.0 - rate[silent]) - log_number[owners[silent]]
-        evidence[counted < MIN_GAP_DAYS - TOLERANCE] = -np.inf
+        evidence = -view.counted_gap(concerned, gap[silent]) * np.log(1.0 - rate[silent]) - log_number[owners[silent]]
+        evidence[view.counted_gap(concerned, gap[silent], whole=True) < MIN_GAP_DAYS] = -np.inf
         # Written in rising order, so that the surest of an account stays.
         order = np.lexsort((gap[silent], evidence))
         for column, values in (

@@ -43,12 +43,12 @@ def evaluate(view: View) -> Finding:
     Not when the last week is back already.
     """
     content = _content(view)
-    observed = view.total("actions", view.day - 27, view.day) / 1000.0
+    observed = view.counted("actions", 28)
     expected = np.where(view.level.judged, view.means(view.level, view.day - 27, view.day).sum(axis=0), 0.0)
     spread = np.sqrt(np.maximum(view.level.dispersion * expected, 1e-300))
     deviations = np.where(expected > 0, (expected - observed) / spread, 0.0)
     raised = content & (expected > 0) & (observed < FALLEN * expected) & (deviations >= MIN_DEVIATIONS)
-    raised &= (view.four_weeks >= MIN_DAYS) & (view.week_actions < RECOVERED * view.week_expected)
+    raised &= (view.four_weeks >= MIN_DAYS) & (view.counted("actions", 7) < RECOVERED * view.week_expected)
     return Finding(raised, observed, expected, deviations)
 
 

@@ -19,9 +19,9 @@ MIN_FORTNIGHT = 10
 def usage_trend(sight: Sight) -> Reading:
     """Actions of four weeks against the expected level, or what the profile expects of an account without one."""
     view = sight.view
-    observed = view.total("actions", view.day - 27, view.day) / 1000.0
     days = np.minimum(28, view.day - view.first_usage_day + 1)
     cold = ~view.level.defined & (days >= MIN_DAYS) & (sight.expected.daily_actions > 0)
+    observed = np.where(cold, view.last("actions", 28), view.counted("actions", 28))
     expected = np.where(cold, days * sight.expected.daily_actions, view.four_weeks * view.level.mean)
     present = cold | (view.level.judged & (view.four_weeks >= MIN_DAYS))
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)

@@ -83,6 +83,11 @@ class _Values:
         """Return `μ` of the day."""
         return self.level.usual(day) * self._view.factor(day) if self.level else 0.0
 
+    def counted(self, days: int) -> float:
+        """Sum up the last days of which anything is expected."""
+        some = [x for x in range(self._day - days + 1, self._day + 1) if self._view.factor(x) > 0]
+        return sum(self._table.get(x, 0) for x in some) / self._unit
+
     def last(self, days: int, back: int = 0) -> float:
         until = self._day - back
         return sum(self._table.get(x, 0) for x in range(until - days + 1, until + 1)) / self._unit
@@ -100,7 +105,7 @@ def fall_evidence(view: View, plan: Plan) -> tuple[Finding, float] | None:
     level, d = values.level, view.day
     if level is None or level.mean <= 0:
         return None
-    observed = values.last(plan.days)
+    observed = values.counted(plan.days)
     expected = sum(values.expected(x) for x in range(d - plan.days + 1, d + 1))
     if observed >= plan.ratio * expected or observed >= plan.ratio * plan.days * level.mean:
         return None
@@ -143,7 +148,7 @@ def onset(days: dict[int, list[float]]) -> tuple[int, int, int]:
 
 def has_risen_back(view: View, plan: Plan, episode: Episode) -> bool:
     """Tell whether a fallen value is back."""
-    return _Values(view, plan).last(plan.days) >= 0.85 * episode.expected
+    return _Values(view, plan).counted(plan.days) >= 0.85 * episode.expected
 
 
 def rises(view: View, plan: Plan) -> Finding | None:

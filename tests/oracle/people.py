@@ -28,7 +28,7 @@ def _silent(view: View, severity: str, people: list[tuple[str, set[int]]]) -> Fi
             continue
         p = 0.9 * (k + 1) / (n + 2)
         counted = sum(view.factor(view.day - back) for back in range(gap))
-        if counted < 17 - 1e-9:
+        if sum(1 for back in range(gap) if view.factor(view.day - back) > 0) < 17:
             continue
         found.append((-counted * math.log(1 - p) - math.log(len(people)), gap, 1 / p, name))
     if not found or max(found)[0] < view.log_arl:

@@ -103,7 +103,7 @@ def _last(view: View, number: int) -> tuple[float, float]:
     if level is None or level.lag < 28 or 28 * level.mean < 20 * level.dispersion:
         return 0.0, 0.0
     days = range(view.day - number + 1, view.day + 1)
-    return view.actions(days[0], days[-1]), sum(level.usual(x) * view.factor(x) for x in days)
+    return view.counted_actions(number), sum(level.usual(x) * view.factor(x) for x in days)
 
 
 def sentiment_gap(view: View) -> Finding | None:
@@ -118,8 +118,8 @@ def sentiment_gap(view: View) -> Finding | None:
 
 
 def sentiment_gap_is_clear(view: View, episode: Episode) -> bool:
-    _, expected = _last(view, 28)
-    return not _content(view) or view.actions(view.day - 27, view.day) >= 0.85 * expected
+    used, expected = _last(view, 28)
+    return not _content(view) or used >= 0.85 * expected
 
 
 def _quota(view: View) -> float:

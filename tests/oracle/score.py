@@ -140,7 +140,7 @@ def _usage_trend(view: View, expects: Expects) -> float | None:
     if not _judged(view) or _counted_days(view) < 7:
         return None
     assert view.level is not None
-    return clip((used / (_counted_days(view) * view.level.mean) - 0.4) / 0.6)
+    return clip((view.counted_actions(28) / (_counted_days(view) * view.level.mean) - 0.4) / 0.6)
 
 
 def _active_users(view: View, expects: Expects) -> float | None:

@@ -58,6 +58,11 @@ class View:
         """Sum the actions of the days from `first` to `last`."""
         return sum(self.account.actions.get(x, 0) for x in range(first, last + 1)) / 1000.0
 
+    def counted_actions(self, days: int) -> float:
+        """Sum the actions of the last days of which anything is expected."""
+        some = [x for x in range(self.day - days + 1, self.day + 1) if self.factor(x) > 0]
+        return sum(self.account.actions.get(x, 0) for x in some) / 1000.0
+
     def used_since(self, day: int) -> bool:
         """Tell whether usage began on that day or before."""
         first = self.account.first_usage_day
