@@ -22,8 +22,8 @@ from schemas.topics import DAY_MS
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
 MAX_SUMMARY = 140
-TIME = "days"
-"""The unit of kinds whose figures are spans of time: no percentage of them says anything."""
+TIME = frozenset({"days", "hours"})
+"""Units of kinds whose figures are spans of time: no percentage of them says anything."""
 MAX_CAUSES = 3
 MAX_CONTRIBUTORS = 5
 
@@ -95,7 +95,7 @@ class Alerting:
             "detected_at": episode.detected_at_ms,
             "updated_at": change.at_ms,
             "onset": self._onset(episode),
-            "signal": _signal(kind, episode, explanation),
+            "signal": _signal(kind, book, episode, explanation),
             "dimensions": list(explanation.dimensions),
             "evidence": self._evidence(kind, episode, explanation),
             "top_contributors": list(explanation.contributors),
@@ -169,17 +169,24 @@ class Alerting:
         }
 
 
-def _signal(kind: Kind, episode: Episode, explanation: Explanation) -> dict[str, Any]:
+def _signal(kind: Kind, book: Book, episode: Episode, explanation: Explanation) -> dict[str, Any]:
     return {
         "metric": episode.dimension if not kind.immediate else kind.name,
         "unit": kind.unit,
         "direction": kind.direction,
         "observed": _plain(episode.observed),
         "expected": _plain(episode.expected),
-        "change_pct": None if kind.unit == TIME else change_pct(episode.observed, episode.expected),
+        "change_pct": None if kind.unit in TIME else change_pct(episode.observed, episode.expected),
         "window_start": explanation.window_start_ms,
         "window_end": explanation.window_end_ms,
+        "currency": _currency(kind, book, episode),
     }
+
+
+def _currency(kind: Kind, book: Book, episode: Episode) -> str | None:
+    """Of the figures, if they are the money of a subscription whose currency is known."""
+    subscription = book.subscriptions.get(episode.dimension) if kind.unit == MINOR_UNITS else None
+    return (subscription.currency or None) if subscription is not None else None
 
 
 def causes(episode: Episode) -> str:
@@ -213,8 +220,7 @@ def _in_brackets(words: Sequence[str], most: int) -> str:
 def _summary(kind: Kind, account_id: str, book: Book, episode: Episode, words: dict[str, str]) -> str:
     figures: dict[str, float | str] = {"observed": episode.observed, "expected": episode.expected}
     if kind.unit == MINOR_UNITS:
-        subscription = book.subscriptions.get(episode.dimension)
-        currency = subscription.currency if subscription is not None else None
+        currency = _currency(kind, book, episode)
         figures = {name: money(float(figure), currency) for name, figure in figures.items()}
     return kind.summary.format(
         name=book.context.name or account_id,

@@ -178,14 +178,14 @@ def _tested(kind: Kind, finding: Finding, places: Places, evidence: F64) -> Iter
         observed = expected - observed
     for seen, usual, surety in zip(observed.tolist(), expected.tolist(), evidence.tolist(), strict=True):
         state = state_of(seen, usual)
-        if kind.unit == TIME:
+        if kind.unit in TIME:
             # Days without activity: more of them is less of it.
             state = {"up": "down", "down": "flat"}.get(state, state)
         yield {
             "name": kind.dimension,
             "observed": optional(seen),
             "expected": optional(usual),
-            "change_pct": None if kind.unit == TIME else change_pct(seen, usual),
+            "change_pct": None if kind.unit in TIME else change_pct(seen, usual),
             "evidence": optional(surety),
             "weight": kind.weight,
             "contribution_pct": None,

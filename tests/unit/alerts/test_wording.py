@@ -25,6 +25,7 @@ def test_a_downgrade_is_told_in_money() -> None:
     stage.send("billing.events", change | {"mrr_minor_before": 1_000_000, "mrr_minor_after": 600_000})
     [alert] = stage.of_kind("subscription_downgraded")
     assert alert["summary"] == "Acme: recurring revenue fell from 1,000,000 JPY to 600,000 JPY a month"
+    assert (alert["signal"]["currency"], alert["signal"]["observed"]) == ("JPY", 600_000.0)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,14 @@ def test_as_many_are_named_as_there_is_room_for_and_all_of_them_in_the_descripti
     assert "; somebody.3@customer.example, last on 2024-10-01)." in told["description"]
     ended = alerting.record(kind, "a", book, episode, Change("resolved", "recovered", at_ms), explanation)
     assert "somebody" not in ended["description"]
+
+
+def test_hours_that_a_ticket_is_open_are_no_percentage() -> None:
+    stage = Stage()
+    stage.send("ticket.events", {"type": "opened", "priority": "p1", "ticket_id": "T1"})
+    stage.pass_days(4)
+    [alert] = [alert for alert in stage.of_kind("p1_open") if alert["revision"] == 1]
+    assert (alert["signal"]["unit"], alert["signal"]["change_pct"]) == ("hours", None)
 
 
 def test_longer_without_activity_is_less_of_it_and_no_percentage() -> None:
