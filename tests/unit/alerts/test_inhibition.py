@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.books.book import Book, Context, Episode
+from pipeline.close.bands import is_of_use
 from pipeline.close.inhibition import followed, inhibitor
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
@@ -82,6 +83,22 @@ def test_what_follows_joins_the_worst_alert_about_use_that_is_no_less_severe(
     assert (found.kind if found else None) == expected
     assert followed(book, KINDS[kind], severity, (kind,)) is None
     assert followed(book, KINDS["usage_drop"], severity, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ([("usage_trend", -10.0), ("billing", -8.0)], True),
+        ([("billing", -10.0), ("usage_trend", -5.0), ("power_users", -5.0)], True),
+        ([("billing", -12.0), ("usage_trend", -8.0), ("support", -4.0)], False),
+        ([("scorecard:adoption", -20.0), ("feature:home", -1.0)], False),
+        ([("usage_trend", 2.0), ("support", -9.0)], False),
+    ],
+)
+def test_health_follows_from_use_where_nearly_half_of_its_fall_does(
+    points: list[tuple[str, float]], expected: bool
+) -> None:
+    assert is_of_use(points, sum(part for _, part in points)) is expected
 
 
 def using(days: int) -> Stage:
