@@ -12,9 +12,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.alerts.records import TIME
 from pipeline.health.dimensions import DIMENSIONS
 from pipeline.health.records import PUBLISH_POINTS
-from pipeline.terms.money import money
+from pipeline.kinds import KINDS
+from pipeline.terms.money import MINOR_UNITS, money
 from schemas.topics import DAY_MS
 from sinks.database.account import CLOSED_DAYS, read_account
 
@@ -23,6 +25,8 @@ _SEVERITIES = {"critical": "bold red", "error": "red", "warning": "yellow", "inf
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _NONE = "–"
 _WORST = 5
+_SPANS = {kind.dimension for kind in KINDS.values() if kind.told and kind.unit in TIME}
+"""Dimensions whose figures are days without anything."""
 
 
 def explain(url: str, account_id: str) -> dict[str, Any]:
@@ -195,17 +199,13 @@ def _alert(alert: Mapping[str, Any]) -> RenderableType:
     lines = [
         Text(alert["summary"], "bold"),
         Text(
-            f"{signal['metric']}: {_number(signal['observed'])} {signal['unit']}, "
-            f"{_number(signal['expected'])} expected, "
+            f"{signal['metric']}: {_figures(signal)} expected, "
             f"{_date(signal['window_start'])} to {_date(signal['window_end'] - 1)}"
         ),
         Text(_sureness(evidence)),
         *_beside(alert.get("benchmark")),
         *(_moved(dimension) for dimension in alert["dimensions"]),
-        *(
-            Text(f"  {one['kind']} {one['ref']}: {one['change']:+g}", "bright_black")
-            for one in alert["top_contributors"]
-        ),
+        *(Text(_named(one), "bright_black") for one in alert["top_contributors"]),
         Text(
             f"Next: {play['title']} ({play['id']}), due {_date(play['due_at'])}, owner {alert.get('owner') or 'nobody'}"
         ),
@@ -220,6 +220,24 @@ def _alert(alert: Mapping[str, Any]) -> RenderableType:
 def _closed(alert: Mapping[str, Any]) -> Text:
     span = f"{_date(alert['starts_at_ms'])} to {_date(alert['ends_at_ms'])}"
     return Text(f"{span}, {alert['severity']}, {alert['transition_reason']}: {alert['summary']}")
+
+
+def _figures(signal: Mapping[str, Any]) -> str:
+    """What was observed and expected, money in units of its currency."""
+    if signal["unit"] == MINOR_UNITS:
+        return ", ".join(money(signal[name], signal.get("currency")) for name in ("observed", "expected"))
+    return f"{_number(signal['observed'])} {signal['unit']}, {_number(signal['expected'])}"
+
+
+def _named(one: Mapping[str, Any]) -> str:
+    """Whom or what an alert names."""
+    parts = [f"  {one['kind']} {one['ref']}"]
+    if one["change"] is not None:
+        parts.append(f"{one['change']:+g} active days a week")
+    # What earlier releases stored does not say when.
+    if one.get("last_active_at") is not None:
+        parts.append(f"last on {_date(one['last_active_at'])}")
+    return ", ".join(parts)
 
 
 def _beside(benchmark: Mapping[str, Any] | None) -> Iterable[Text]:
@@ -250,10 +268,11 @@ def _sureness(evidence: Mapping[str, Any]) -> str:
 def _moved(dimension: Mapping[str, Any]) -> Text:
     change = dimension.get("change_pct")
     change_text = "" if change is None else f" ({change:+.0f} %)"
-    return Text(
-        f"  {dimension['name']} {dimension['state']}: {_number(dimension.get('observed'))} observed, "
-        f"{_number(dimension.get('expected'))} expected{change_text}, weight {dimension['weight']}"
-    )
+    observed, expected = (_number(dimension.get(name)) for name in ("observed", "expected"))
+    figures = f"{observed} observed, {expected} expected{change_text}"
+    if dimension["name"] in _SPANS:
+        figures = f"none for {observed} days, usually every {expected}"
+    return Text(f"  {dimension['name']} {dimension['state']}: {figures}, weight {dimension['weight']}")
 
 
 def _printable(value: Any) -> Any:

@@ -22,9 +22,15 @@ from schemas.topics import DAY_MS
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/alerts")
 MAX_SUMMARY = 140
-TIME = "days"
-"""The unit of kinds whose figures are spans of time: no percentage of them says anything."""
+TIME = frozenset({"days", "hours"})
+"""Units of kinds whose figures are spans of time: no percentage of them says anything."""
 MAX_CAUSES = 3
+MAX_CONTRIBUTORS = 5
+
+
+def contact(who: str) -> dict[str, Any]:
+    """A contact as alerts name one, without what is known of their use."""
+    return {"kind": "contact", "ref": who, "change": None, "last_active_at": None}
 
 
 def alert_id(account_id: str, kind: str, dimension: str, starts_at_ms: int) -> UUID:
@@ -40,6 +46,8 @@ class Explanation:
     window_end_ms: int
     dimensions: Sequence[dict[str, Any]] = ()
     contributors: Sequence[dict[str, Any]] = ()
+    joined: Sequence[str] = ()
+    """What has followed, in words."""
     health: dict[str, Any] | None = None
     baseline_days: int = 0
     provisional: bool = False
@@ -67,7 +75,8 @@ class Alerting:
     ) -> dict[str, Any]:
         """The alert record of one change of an episode of the kind, as in schemas/alert.avsc."""
         context = book.context
-        summary = _summary(kind, account_id, book, episode, self._due(episode))
+        texts = self._texts(kind, account_id, book, episode, change, explanation)
+        summary = next((text for text in texts if len(text) <= MAX_SUMMARY), texts[-1])
         return {
             "alert_id": str(alert_id(account_id, kind.name, episode.dimension, episode.starts_at_ms)),
             "revision": episode.revision,
@@ -86,7 +95,7 @@ class Alerting:
             "detected_at": episode.detected_at_ms,
             "updated_at": change.at_ms,
             "onset": self._onset(episode),
-            "signal": _signal(kind, episode, explanation),
+            "signal": _signal(kind, book, episode, explanation),
             "dimensions": list(explanation.dimensions),
             "evidence": self._evidence(kind, episode, explanation),
             "top_contributors": list(explanation.contributors),
@@ -100,10 +109,11 @@ class Alerting:
                 "due_at": episode.detected_at_ms + kind.play.days * DAY_MS,
             },
             "summary": summary[:MAX_SUMMARY],
-            "description": f"{summary}. {kind.play.title}.",
+            "description": f"{texts[0]}. {kind.play.title}.",
             "config_hash": self._hash,
             "shadow": self._in_shadow(kind, episode),
             "benchmark": explanation.benchmark,
+            "joined": list(episode.joined),
             "points": [{"criterion": name, "points": points} for name, points in episode.points or ()],
         }
 
@@ -115,6 +125,29 @@ class Alerting:
 
     def _due(self, episode: Episode) -> str:
         return "" if episode.due_ms is None else f" as of {self._days.date_of(episode.due_ms)}"
+
+    def _texts(
+        self, kind: Kind, account_id: str, book: Book, episode: Episode, change: Change, explanation: Explanation
+    ) -> list[str]:
+        """What the alert says in a sentence, with fewer and fewer names."""
+        # Whoever is about when it ends is not whom it was about; the contact is remembered.
+        goes_on = change.status == "firing"
+        named = [each for each in explanation.contributors if goes_on or each["kind"] == "contact"]
+        following = f"; {', '.join(explanation.joined)}" if explanation.joined else ""
+        words = [self._words(named, most, explanation) for most in range(MAX_CONTRIBUTORS, -1, -1)]
+        due = {"due": self._due(episode)}
+        return [_summary(kind, account_id, book, episode, each | due) + following for each in words]
+
+    def _words(self, named: Sequence[dict[str, Any]], most: int, explanation: Explanation) -> dict[str, str]:
+        """Who it is, by kind of contributor, in brackets: so many of each, those who stay away with their last day."""
+        by_kind: dict[str, list[str]] = {"contact": [], "role": [], "team": [], "user": [], "quiet": []}
+        for each in named:
+            last_ms, words = each["last_active_at"], each["ref"]
+            if last_ms is not None and last_ms < explanation.window_start_ms:
+                words = f"{words}, last on {self._days.date_of(last_ms)}"
+                by_kind["quiet"].append(words)
+            by_kind.setdefault(each["kind"], []).append(words)
+        return {kind: _in_brackets(words, most) for kind, words in by_kind.items()}
 
     def _in_shadow(self, kind: Kind, episode: Episode) -> bool:
         card = episode.dimension if kind.of_card else ""
@@ -136,17 +169,24 @@ class Alerting:
         }
 
 
-def _signal(kind: Kind, episode: Episode, explanation: Explanation) -> dict[str, Any]:
+def _signal(kind: Kind, book: Book, episode: Episode, explanation: Explanation) -> dict[str, Any]:
     return {
         "metric": episode.dimension if not kind.immediate else kind.name,
         "unit": kind.unit,
         "direction": kind.direction,
         "observed": _plain(episode.observed),
         "expected": _plain(episode.expected),
-        "change_pct": None if kind.unit == TIME else change_pct(episode.observed, episode.expected),
+        "change_pct": None if kind.unit in TIME else change_pct(episode.observed, episode.expected),
         "window_start": explanation.window_start_ms,
         "window_end": explanation.window_end_ms,
+        "currency": _currency(kind, book, episode),
     }
+
+
+def _currency(kind: Kind, book: Book, episode: Episode) -> str | None:
+    """Of the figures, if they are the money of a subscription whose currency is known."""
+    subscription = book.subscriptions.get(episode.dimension) if kind.unit == MINOR_UNITS else None
+    return (subscription.currency or None) if subscription is not None else None
 
 
 def causes(episode: Episode) -> str:
@@ -169,11 +209,18 @@ def _in_words(criterion: str) -> str:
     return criterion.rpartition(":")[2].replace("_", " ")
 
 
-def _summary(kind: Kind, account_id: str, book: Book, episode: Episode, due: str) -> str:
+def _in_brackets(words: Sequence[str], most: int) -> str:
+    """The first of several, and how many more there are; nothing without any."""
+    shown, more = words[:most], len(words) - most
+    if not shown:
+        return ""
+    return f" ({'; '.join([*shown, f'{more} more'] if more > 0 else shown)})"
+
+
+def _summary(kind: Kind, account_id: str, book: Book, episode: Episode, words: dict[str, str]) -> str:
     figures: dict[str, float | str] = {"observed": episode.observed, "expected": episode.expected}
     if kind.unit == MINOR_UNITS:
-        subscription = book.subscriptions.get(episode.dimension)
-        currency = subscription.currency if subscription is not None else None
+        currency = _currency(kind, book, episode)
         figures = {name: money(float(figure), currency) for name, figure in figures.items()}
     return kind.summary.format(
         name=book.context.name or account_id,
@@ -181,7 +228,7 @@ def _summary(kind: Kind, account_id: str, book: Book, episode: Episode, due: str
         dimension=episode.dimension or "the account",
         moved="fell" if episode.observed < episode.expected else "rose",
         causes=causes(episode),
-        due=due,
+        **words,
     )
 
 

@@ -200,6 +200,10 @@ class Episode(msgspec.Struct, array_like=True):
     """Of a scorecard's alert: each criterion's part in the difference of observed and expected, what moved it first."""
     due_ms: int | None = None
     """When what it announces takes effect."""
+    who: str = ""
+    """The contact whom it is about."""
+    joined: tuple[str, ...] = ()
+    """Kinds that follow from it and were not opened beside it."""
 
 
 class Book(msgspec.Struct, array_like=True):
@@ -251,6 +255,8 @@ class Book(msgspec.Struct, array_like=True):
     """Roles in which somebody has completed a training."""
     components: dict[str, int] = {}
     """Parts of the product that tickets were opened about: the last day on which that was news."""
+    delighted: str = ""
+    """Who was delighted last, if that is known."""
 
     def episode(self, kind: str, dimension: str) -> Episode | None:
         """The open episode of this kind and dimension."""

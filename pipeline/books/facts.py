@@ -17,3 +17,5 @@ class Fact:
     evidence: float = 1.0
     due_ms: int | None = None
     """When it takes effect, if that is later."""
+    who: str = ""
+    """The contact who said or did it, if that is known."""

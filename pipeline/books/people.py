@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.books.book import Book, Contact, Meeting
 from pipeline.books.facts import Fact
 from pipeline.books.signals import PULSES, QUALITY, reading_of
+from pipeline.terms.kind import Person
 
 SPONSOR, CHAMPION = "sponsor", "champion"
 KEY_ROLES = frozenset({CHAMPION, "decision_maker", "admin"})
@@ -73,6 +74,22 @@ def holder(book: Book, role: str) -> str | None:
     return max(known)[1] if known else None
 
 
+def person(book: Book, whom: Person) -> str:
+    """Id of the contact whom a kind is about; empty where it is not known."""
+    if whom == "delighted":
+        return book.delighted
+    if whom == "promoter":
+        answers = [(one.nps_ms, key) for key, one in book.contacts.items() if (one.nps or 0.0) >= PROMOTER]
+        return max(answers, default=(0, ""))[1]
+    return holder(book, whom) or ""
+
+
+def delight(book: Book, at_ms: int, who: str) -> None:
+    """Note that somebody was delighted; of several at once the one who was told of last."""
+    if at_ms >= book.delight_ms:
+        book.delight_ms, book.delighted = at_ms, who
+
+
 def _staffing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
     kind, at_ms = event["type"], event["occurred_at"]
     contact = contact_of(book, event, limit)
@@ -89,7 +106,7 @@ def _staffing(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
             if role not in book.held_roles:
                 book.held_roles.append(role)
         elif (before == role or LEAVING.get(kind) == role) and not has_role(book, role):
-            facts.append(Fact(f"{role}_lost", role, at_ms))
+            facts.append(Fact(f"{role}_lost", role, at_ms, who=event["contact_id"] or ""))
             if role not in book.held_roles:
                 book.held_roles.append(role)
     return facts
@@ -130,13 +147,13 @@ def _nps(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
         return []
     before, contact.nps, contact.nps_ms = contact.nps, value, at_ms
     if value >= PROMOTER:
-        book.delight_ms = max(book.delight_ms, at_ms)
+        delight(book, at_ms, key)
     if value > DETRACTOR:
         contact.swung = False
         return [Fact("nps_fine", key, at_ms)]
     contact.swung = contact.swung or (key != "" and before is not None and before >= PROMOTER)
     name = "nps_swung" if contact.swung else "nps_low"
-    return [_low(name, key, at_ms, 10.0 * value, NEUTRAL_POINTS["nps"])]
+    return [_low(name, key, at_ms, 10.0 * value, NEUTRAL_POINTS["nps"], key)]
 
 
 def _csat(book: Book, event: Mapping[str, Any]) -> list[Fact]:
@@ -145,10 +162,10 @@ def _csat(book: Book, event: Mapping[str, Any]) -> list[Fact]:
         return []
     key, at_ms = event["contact_id"] or "", event["occurred_at"]
     if reading.value >= 1.0:
-        book.delight_ms = max(book.delight_ms, at_ms)
+        delight(book, at_ms, key)
     if reading.value > DISSATISFIED:
         return [Fact("csat_fine", key, at_ms)]
-    return [_low("csat_low", key, at_ms, 1.0 + 4.0 * reading.value, NEUTRAL_POINTS["csat"])]
+    return [_low("csat_low", key, at_ms, 1.0 + 4.0 * reading.value, NEUTRAL_POINTS["csat"], key)]
 
 
 def _quality(event: Mapping[str, Any]) -> list[Fact]:
@@ -171,5 +188,5 @@ def _pulse(event: Mapping[str, Any]) -> list[Fact]:
     return [_low("pulse_low", "pulse", at_ms, 1.0 + 4.0 * reading.value, NEUTRAL_POINTS["pulse"])]
 
 
-def _low(name: str, key: str, at_ms: int, points: float, neutral: float) -> Fact:
-    return Fact(name, key, at_ms, points, neutral, neutral - points)
+def _low(name: str, key: str, at_ms: int, points: float, neutral: float, who: str = "") -> Fact:
+    return Fact(name, key, at_ms, points, neutral, neutral - points, who=who)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.books.book import Book, Goal, Link
 from pipeline.books.facts import Fact
+from pipeline.books.people import delight
 from schemas.topics import DAY_MS
 
 GOALS = ("milestone", "outcome")
@@ -26,11 +27,11 @@ def apply_plans(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]:
     if goal in GOALS:
         facts = _goal(goals_of(book, goal), goal, step, event, limit)
         if facts and kind == "outcome_reached":
-            book.delight_ms = max(book.delight_ms, at_ms)
+            delight(book, at_ms, event["contact_id"] or "")
         return facts
     if goal == "integration":
         return _integration(book, key, at_ms, connected=step == "connected", limit=limit)
-    return [Fact(_SIMPLE[kind], key, at_ms)] if kind in _SIMPLE else []
+    return [Fact(_SIMPLE[kind], key, at_ms, who=event["contact_id"] or "")] if kind in _SIMPLE else []
 
 
 def goals_of(book: Book, goal: str) -> dict[str, Goal]:

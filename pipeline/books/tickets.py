@@ -40,7 +40,7 @@ def apply_ticket(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]
     book.tickets_seen = True
     key, kind, at_ms, priority = event["ticket_id"], event["type"], event["occurred_at"], event["priority"]
     if kind == "csat_given":
-        return _rated(key, at_ms, event["csat"])
+        return _rated(key, at_ms, event["csat"], event["requester_id"] or "")
     if at_ms <= book.closed_tickets.get(key, -1):
         return []
     ticket = book.tickets.get(key)
@@ -60,11 +60,11 @@ def apply_ticket(book: Book, event: Mapping[str, Any], limit: int) -> list[Fact]
     return [Fact(kind, key, at_ms)]
 
 
-def _rated(key: str, at_ms: int, points: int | None) -> list[Fact]:
+def _rated(key: str, at_ms: int, points: int | None, who: str) -> list[Fact]:
     if points is None:
         return []
     name = "ticket_rated_low" if points <= LOW_RATING else "ticket_rated_fine"
-    return [Fact(name, key, at_ms, float(points), float(NEUTRAL_RATING), float(NEUTRAL_RATING - points))]
+    return [Fact(name, key, at_ms, float(points), float(NEUTRAL_RATING), float(NEUTRAL_RATING - points), who=who)]
 
 
 def _reopened(book: Book, key: str, at_ms: int, limit: int) -> list[Fact]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pipeline.alerts.lifecycle import Change, Figures, begin, resolve
+from pipeline.alerts.lifecycle import Change, Figures, begin, resolve, update
 from pipeline.books.book import Book, Episode
+from pipeline.books.people import person
+from pipeline.close.inhibition import followed
 from pipeline.explain.explanation import Step
 from pipeline.health.judging import JudgedView, Verdict
 from pipeline.kinds import KNOWN
@@ -24,7 +26,7 @@ class ClosingAccount:
     row: int
     place: int
     steps: list[Step]
-    """Those of all accounts of the view so far."""
+    """Those of the account so far."""
     book: Book = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,17 +51,47 @@ class ClosingAccount:
         starts_at_ms: int | None = None,
         onset: tuple[int, int, int] | None = None,
         points: list[tuple[str, float]] | None = None,
+        follows: bool = True,
     ) -> None:
-        """Open an episode, which begins with the day unless told otherwise; nothing happens if the kind is off."""
+        """Open an episode, which begins with the day unless told otherwise; nothing happens if the kind is off.
+
+        One that `follows` from an alert about use that is open joins that one.
+        """
         if self.is_off(kind):
+            return
+        leader = followed(self.book, kind, severity, self.state.config.shadow_kinds) if follows else None
+        if leader is not None:
+            self._join(leader, kind)
             return
         view = self.judged.view
         if starts_at_ms is None:
             starts_at_ms = self.state.days.start_ms(view.day)
+        who = person(self.book, kind.person) if kind.person else ""
         episode = Episode(
-            kind.name, dimension, view.day, starts_at_ms, view.end_ms, severity, *figures, onset=onset, points=points
+            kind.name,
+            dimension,
+            view.day,
+            starts_at_ms,
+            view.end_ms,
+            severity,
+            *figures,
+            onset=onset,
+            points=points,
+            who=who,
         )
         self.take(episode, begin(self.book, episode))
+
+    def _join(self, leader: Episode, kind: Kind) -> None:
+        """An alert goes on with what follows from it, which is told with what is told of it today anyway."""
+        if kind.name in leader.joined:
+            return
+        leader.joined = (*leader.joined, kind.name)
+        told = [each for each in self.steps if each.episode.kind == leader.kind and each.change.status == "firing"]
+        if told:
+            told[-1].episode.joined = leader.joined
+        else:
+            figures = leader.observed, leader.expected, leader.evidence
+            self.take(leader, update(leader, leader.severity, figures, "detected", self.judged.view.end_ms))
 
     def resolve(self, episode: Episode, reason: str) -> None:
         """End an open episode with the day."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from pipeline.alerts.lifecycle import Change, retract, update
@@ -12,8 +10,7 @@ from pipeline.detectors import DETECTORS
 from pipeline.evidence.census import census_of
 from pipeline.evidence.dayfactors import day_factors
 from pipeline.evidence.view import Finding, View
-from pipeline.explain.contributors import contributors
-from pipeline.explain.explanation import explanations
+from pipeline.explain.explanation import explanations, told_with
 from pipeline.state.accounts import NEVER
 from pipeline.state.state import State
 from pipeline.terms.arrays import I32, Bools
@@ -67,7 +64,7 @@ def _judge_again(state: State, rows: I32, opened: int, day: int, outcome: Outcom
     for place, episode, change in changed:
         row = int(rows[place])
         kind, book = _AMENDED[episode.kind].KIND, state.accounts.books[row]
-        explanation = replace(explained[place], contributors=contributors(state, row, opened, kind))
+        explanation = told_with(explained[place], state, row, opened, episode)
         record = state.alerting.record(kind, state.accounts.ids[row], book, episode, change, explanation)
         outcome.alerts.append(record)
 

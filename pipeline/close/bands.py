@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.alerts.lifecycle import update
 from pipeline.books.book import Episode
 from pipeline.close.account import ClosingAccount
 from pipeline.close.inhibition import speaks_for_use
+from pipeline.health.dimensions import USAGE, dimension_of
 from pipeline.health.judging import Verdict
 from pipeline.health.kinds import HEALTH_CHANGED, HEALTH_UNKNOWN
 from pipeline.kinds import KNOWN
 from pipeline.scorecards import bands
 
+USE_SHARE = 0.45
+"""Part of a score's fall from which on, if it is that of criteria on usage, it follows from an alert about use."""
 _SEVERITY_OF_BAND = {bands.RED: "error", bands.YELLOW: "warning"}
 
 
@@ -58,7 +63,13 @@ def _follow_move(account: ClosingAccount, verdict: Verdict) -> None:
         account.open(HEALTH_UNKNOWN, card, HEALTH_UNKNOWN.severity, figures)
     elif changed is None and band < before and not speaks_for_use(account.book):
         points = verdict.points_at(account.place)
-        account.open(HEALTH_CHANGED, card, _SEVERITY_OF_BAND[band], figures, points=points)
+        follows = is_of_use(points, figures[2]) and not verdict.card.shadow
+        account.open(HEALTH_CHANGED, card, _SEVERITY_OF_BAND[band], figures, points=points, follows=follows)
+
+
+def is_of_use(points: Sequence[tuple[str, float]], change: float) -> bool:
+    """Whether so much of a score's fall is that of criteria on usage."""
+    return sum(part for name, part in points if dimension_of(name).source == USAGE) <= USE_SHARE * change
 
 
 def _open_of(account: ClosingAccount, verdict: Verdict) -> tuple[Episode | None, Episode | None]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pipeline.alerts.records import alert_id
 from pipeline.books.book import Episode
 from pipeline.close.account import ClosingAccount
+from pipeline.close.inhibition import by_gravity
 from pipeline.health.judging import Cap
 from pipeline.kinds import KNOWN
 from pipeline.scorecards import bands
-from schemas.event_types import ALERT_SEVERITIES
 
 _BAND = {"error": bands.YELLOW, "critical": bands.RED}
 
@@ -22,7 +22,7 @@ def cap_of(account: ClosingAccount) -> Cap | None:
     capping = [each for each in account.book.episodes if _caps(each) and each.kind not in shadow]
     if not capping:
         return None
-    worst = min(capping, key=_order)
+    worst = min(capping, key=by_gravity)
     known_as = alert_id(account.state.accounts.ids[account.row], worst.kind, worst.dimension, worst.starts_at_ms)
     return Cap(_BAND[worst.severity], worst.kind, worst.dimension, worst.severity, known_as)
 
@@ -30,7 +30,3 @@ def cap_of(account: ClosingAccount) -> Cap | None:
 def _caps(episode: Episode) -> bool:
     kind = KNOWN[episode.kind]
     return episode.severity in _BAND and kind.family == "risk" and not kind.consequence
-
-
-def _order(episode: Episode) -> tuple[int, int, str, str]:
-    return -ALERT_SEVERITIES.index(episode.severity), episode.starts_at_ms, episode.kind, episode.dimension

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -135,7 +136,8 @@ def _close_block(
     findings |= {detector.KIND.name: detector.evaluate(view) for detector in AFTER_SCORE}
     closing.after_score(outcome)
     closing.put_to_rest(resting)
-    outcome.alerts += alert_records(state, judged, sorted(closing.steps, key=lambda step: step.place))
+    steps = [step for _, steps in sorted(closing.steps.items()) for step in steps]
+    outcome.alerts += alert_records(state, judged, steps)
     outcome.health += publish_health(state, judged, rows, live)
 
 
@@ -147,7 +149,8 @@ class _Closing:
     judged: JudgedView
     rows: slice
     live: Bools
-    steps: list[Step] = field(default_factory=list)
+    steps: defaultdict[int, list[Step]] = field(default_factory=lambda: defaultdict(list))
+    """By place."""
 
     def before_score(self, outcome: Outcome) -> None:
         """What does not hang on bands; then what caps them is known."""
@@ -170,11 +173,11 @@ class _Closing:
         """End what is judged day by day of accounts of which nothing was heard for long; facts stay."""
         accounts = self.state.accounts
         for place in np.flatnonzero(resting & (accounts.open_episodes[self.rows] > 0)).tolist():
-            account = ClosingAccount(self.state, self.judged, self.rows.start + place, place, self.steps)
+            account = ClosingAccount(self.state, self.judged, self.rows.start + place, place, self.steps[place])
             for episode in [each for each in account.book.episodes if not KNOWN[each.kind].immediate]:
                 account.resolve(episode, "expired")
             accounts.open_episodes[account.row] = len(account.book.episodes)
-            accounts.quiet[account.row] = False
+            accounts.quiet[account.row] = accounts.unseen[account.row] = False
 
     def _concerned(
         self, detectors: Sequence[Detector], beside: Bools
@@ -188,5 +191,5 @@ class _Closing:
         bounds = np.searchsorted(among, np.arange(len(concerned) + 1)).tolist()
         found = [detectors[number] for number in which.tolist()]
         for number, place in enumerate(concerned.tolist()):
-            account = ClosingAccount(self.state, self.judged, self.rows.start + place, place, self.steps)
+            account = ClosingAccount(self.state, self.judged, self.rows.start + place, place, self.steps[place])
             yield account, found[bounds[number] : bounds[number + 1]]

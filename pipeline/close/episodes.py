@@ -14,6 +14,7 @@ from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS, Dated, Dete
 from pipeline.evidence.gaps import OUT_OF_SIGHT
 from pipeline.evidence.view import Finding, View
 from pipeline.kinds import KNOWN
+from pipeline.state.accounts import is_unseen
 from pipeline.state.life import is_quiet
 from pipeline.terms.kind import Kind
 from pipeline.terms.records import Outcome
@@ -39,6 +40,7 @@ def go_before_score(account: ClosingAccount, raised: Sequence[Detector], outcome
         _open_overdue(account)
     account.state.accounts.open_episodes[account.row] = len(book.episodes)
     account.state.accounts.quiet[account.row] = is_quiet(book)
+    account.state.accounts.unseen[account.row] = is_unseen(book)
 
 
 def follow_score(account: ClosingAccount, raised: Sequence[Detector], outcome: Outcome, *, has_news: bool) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pipeline.books.book import Book, Episode
 from pipeline.kinds import KNOWN
 from pipeline.state.life import PAUSED
 from pipeline.state.state import State
-from pipeline.terms.kind import Kind
+from pipeline.terms.kind import Kind, severity_rises
 from pipeline.terms.records import Inhibitor
+from schemas.event_types import ALERT_SEVERITIES
 
 
 def speaks_for_use(book: Book) -> bool:
@@ -19,6 +22,20 @@ def spoken_for(book: Book) -> list[Episode]:
     """Open episodes about use beside one that stands for them all."""
     kinds = ((episode, KNOWN[episode.kind]) for episode in book.episodes)
     return [episode for episode, kind in kinds if kind.of_use and not kind.alone] if speaks_for_use(book) else []
+
+
+def by_gravity(episode: Episode) -> tuple[int, int, str, str]:
+    """The most severe first, of several the one that began first."""
+    return -ALERT_SEVERITIES.index(episode.severity), episode.starts_at_ms, episode.kind, episode.dimension
+
+
+def followed(book: Book, kind: Kind, severity: str, shadow: Collection[str]) -> Episode | None:
+    """The open alert about use that one of the kind follows from, unless what follows is more severe or on trial."""
+    if not kind.joins or kind.name in shadow:
+        return None
+    kinds = [(each, KNOWN[each.kind]) for each in book.episodes if each.kind not in shadow]
+    of_use = [each for each, of in kinds if of.family == "risk" and of.of_use and not of.joins]
+    return min([each for each in of_use if not severity_rises(each.severity, severity)], key=by_gravity, default=None)
 
 
 def inhibitor(state: State, row: int, book: Book, kind: Kind) -> Inhibitor | None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 
 from pipeline.books.book import Book
 from pipeline.evidence.successions import People
+from pipeline.evidence.teams import MIN_TEAM, are_new, new_teams
 from pipeline.state.members import Members, count_weeks, last_days
 from pipeline.state.state import State
 from pipeline.terms.arrays import U64, Bools, Places
 from pipeline.terms.hashing import hash64
 
-MIN_TEAM = 3
-"""New users of one e-mail domain that make a team."""
 MIN_FEATURE_DAYS = 3
 POWER_WEEKS, POWER_DAYS = 6, 16
 ESTABLISHED_DAYS = 84
@@ -34,7 +30,7 @@ def count_new_members(state: State, people: People, day: int) -> None:
     fresh = _fresh(users, days, established, day)
     named = fresh[np.char.find(users.ids[fresh], b"@") >= 0]
     for row in _crowded(users, named, MIN_TEAM):
-        teams = _new_teams(users, named[users.owner[named] == row], row, day)
+        teams = new_teams(users, users.of_one(row), named[users.owner[named] == row], day)
         accounts.new_teams[row], accounts.new_team_users[row] = len(teams), sum(teams.values())
     features = state.features
     in_use = features.bits[1 : features.size]
@@ -55,33 +51,13 @@ def _power_users(users: Members, days: U64, accounts: int, day: int) -> Places:
 
 def _fresh(members: Members, days: U64, established: Bools, day: int) -> Places:
     """Members of established accounts that are active in the last four weeks and were not in the twelve before."""
-    recent = last_days(days, day, 56)
-    four_weeks = np.uint64((1 << 28) - 1)
-    new = (recent >> np.uint64(28) != 0) & (recent & four_weeks == 0) & established[members.owner[1 : members.size]]
-    places = np.flatnonzero(new)
-    old = last_days(days[places], day - 56, 56) != 0
-    return np.asarray(places[~old] + 1)
+    return np.flatnonzero(are_new(days, day) & established[members.owner[1 : members.size]]) + 1
 
 
 def _crowded(members: Members, places: Places, least: int) -> list[int]:
     """Account rows with at least so many of the places."""
     rows, counts = np.unique(members.owner[places], return_counts=True)
     return [int(row) for row in rows[counts >= least]]
-
-
-def _new_teams(users: Members, fresh: Places, row: int, day: int) -> dict[bytes, int]:
-    """New users by e-mail domain, of the domains that have enough of them and of which nobody was there before."""
-    counts = Counter(_domain(users.ids[place]) for place in fresh.tolist())
-    places = users.of_one(row)
-    before = (last_days(users.bits[places], day - 28, 28) | last_days(users.bits[places], day - 56, 56)) != 0
-    old = {_domain(users.ids[place]) for place in places[before].tolist()} - {b""}
-    return {domain: count for domain, count in counts.items() if old and count >= MIN_TEAM and domain not in old}
-
-
-def _domain(user_id: Any) -> bytes:
-    """What stands behind the last @ of a user's id; nothing without one."""
-    _, at, domain = bytes(user_id).rpartition(b"@")
-    return domain if at else b""
 
 
 def _not_entitled(book: Book, hashes: U64) -> int:

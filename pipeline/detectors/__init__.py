@@ -23,6 +23,7 @@ from pipeline.detectors import (
     shares,
     silence,
     trouble,
+    unnamed,
 )
 from pipeline.detectors.combined_evidence import CombinedEvidence
 from pipeline.detectors.won_back import won_back
@@ -87,6 +88,7 @@ _WEIGHED: tuple[Detector, ...] = (
 COMBINED = CombinedEvidence(_WEIGHED)
 
 BEFORE_SCORE: tuple[Detector, ...] = (
+    unnamed.users_unnamed,
     *_WEIGHED,
     COMBINED,
     identity.identity_changed,

@@ -45,7 +45,7 @@ class CombinedEvidence:
     def __init__(self, detectors: Iterable[Evaluator]) -> None:
         self.components = tuple(detector for detector in detectors if detector.KIND.weight)
         """Their evidence is a log e-value."""
-        self.KIND = replace(KIND, yields_to=tuple(detector.KIND.name for detector in self.components))
+        self.KIND = replace(KIND, yields_to=("users_unnamed", *(each.KIND.name for each in self.components)))
         self._weights = np.array([[float(detector.KIND.weight)] for detector in self.components])
 
     def parts(self, view: View) -> F64:

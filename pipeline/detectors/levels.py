@@ -50,7 +50,7 @@ class LevelDetector:
 
     def evaluate(self, view: View) -> Finding:
         """Raised when the evidence exceeds the threshold and the last days are materially off their level."""
-        observed = view.last(self.pane, self.days)
+        observed = (view.counted if self.KIND.direction == "down" else view.last)(self.pane, self.days)
         expected = self.days * view.rough_mean(self.pane)
         finding = Finding.nothing(observed, expected)
         places = np.flatnonzero(self._concerned(view, observed, expected))
@@ -131,7 +131,7 @@ class LevelDetector:
             means = level.safe * view.means(level, first, view.day, places)
             tilts = esr.falling_tilts(FALLS, level.dispersion)
             cap = np.where(values > 0, self.cap, IDLE_CAP)[:, None, :]
-            return esr.log_e_values(values, means, tilts, level.dispersion, cap)
+            return esr.without_days(esr.log_e_values(values, means, tilts, level.dispersion, cap), means)
         # The calendar only lowers what is expected; a rise must be one without it too.
         means = level.upper * level.weekday_factors(first, view.day)
         tilts = esr.rising_tilts(RISES, level.rise_dispersion)

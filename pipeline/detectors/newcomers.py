@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.detectors.condition import Condition, ripe
 from pipeline.evidence.view import Finding, View
-from pipeline.terms.kind import FEATURES_UP, USERS_UP, Kind, Play
+from pipeline.terms.kind import FEATURES_UP, TEAM_UP, USERS_UP, Kind, Play
 
 MORE_POWER_USERS, POWER_GROWTH = 3, 1.5
 HISTORY_DAYS = 112
@@ -45,9 +45,9 @@ new_team = Condition(
         unit="teams",
         direction="up",
         method="condition",
-        contributors=(USERS_UP,),
+        contributors=(TEAM_UP,),
         play=Play("team-welcome", "Find out what the new team needs", 7),
-        summary="{name}: {observed:.0f} new teams use the product",
+        summary="{name}: new teams use the product: {observed:.0f}{team}",
         condition="3 new users of an e-mail domain never seen before, health is not red, nothing was bought lately",
         resolution="they are not new any more, or an expansion is realised",
     ),

@@ -14,7 +14,7 @@ from pipeline.evidence.power import MIN_POWER_USERS, power_of
 from pipeline.evidence.view import Finding, View
 from pipeline.state.members import last_days
 from pipeline.terms.arrays import F64, I32, I64, U64, Places
-from pipeline.terms.kind import CHAMPION_DOWN, POWER_USERS_DOWN, SPONSOR_DOWN, Kind, Play
+from pipeline.terms.kind import POWER_USERS_DOWN, Kind, Play
 
 MIN_GAP_DAYS = 17
 MIN_DAYS = 35
@@ -48,6 +48,7 @@ def _judge(view: View, places: Places, bits: U64, owners: I32, log_number: F64) 
     if len(silent):
         concerned = places[owners[silent]]
         evidence = -view.counted_gap(concerned, gap[silent]) * np.log(1.0 - rate[silent]) - log_number[owners[silent]]
+        evidence[view.counted_gap(concerned, gap[silent], whole=True) < MIN_GAP_DAYS] = -np.inf
         # Written in rising order, so that the surest of an account stays.
         order = np.lexsort((gap[silent], evidence))
         for column, values in (
@@ -114,7 +115,7 @@ champion_silent = RoleSilence(
         name="champion_silent",
         dimension="champion_activity",
         scope="usage",
-        yields_to=("champion_left", "usage_drop", "silence"),
+        yields_to=("champion_left", "usage_drop", "silence", "users_unnamed"),
         family="risk",
         severity="error",
         level="intermediate",
@@ -123,9 +124,12 @@ champion_silent = RoleSilence(
         method="geometric-gap",
         evidence="log",
         stream=True,
-        contributors=(CHAMPION_DOWN,),
+        person="champion",
         play=Play("champion-check", "Call the champion; if there is none any more, find the next one", 2),
-        summary="{name}: the champion has not been active for {observed:.0f} days; usually every {expected:.1f} days",
+        summary=(
+            "{name}: the champion{contact} has not been active for {observed:.0f} days; "
+            "usually every {expected:.1f} days"
+        ),
         condition="the champion, who uses the product, is silent for longer than their rhythm and a holiday explain",
         resolution="the champion is active again, or somebody else is champion",
     ),
@@ -136,7 +140,7 @@ sponsor_silent = RoleSilence(
         name="sponsor_silent",
         dimension="sponsor_activity",
         scope="usage",
-        yields_to=("sponsor_left", "usage_drop", "silence"),
+        yields_to=("sponsor_left", "usage_drop", "silence", "users_unnamed"),
         family="risk",
         severity="warning",
         level="intermediate",
@@ -145,9 +149,12 @@ sponsor_silent = RoleSilence(
         method="geometric-gap",
         evidence="log",
         stream=True,
-        contributors=(SPONSOR_DOWN,),
+        person="sponsor",
         play=Play("sponsor-check", "Call the sponsor", 5),
-        summary="{name}: the sponsor has not been active for {observed:.0f} days; usually every {expected:.1f} days",
+        summary=(
+            "{name}: the sponsor{contact} has not been active for {observed:.0f} days; "
+            "usually every {expected:.1f} days"
+        ),
         condition="the sponsor, who uses the product, is silent for longer than their rhythm and a holiday explain",
         resolution="the sponsor is active again, or somebody else is sponsor",
     ),
@@ -158,7 +165,7 @@ power_user_silent = PowerUserSilence(
         name="power_user_silent",
         dimension="power_user",
         scope="usage",
-        yields_to=("champion_silent", "usage_drop", "silence"),
+        yields_to=("champion_silent", "usage_drop", "silence", "users_unnamed"),
         family="risk",
         severity="warning",
         level="intermediate",
@@ -170,7 +177,9 @@ power_user_silent = PowerUserSilence(
         amended=True,
         contributors=(POWER_USERS_DOWN,),
         play=Play("champion-check", "Call the power user who went quiet", 2),
-        summary="{name}: a power user has not been active for {observed:.0f} days; usually every {expected:.1f} days",
+        summary=(
+            "{name}: a power user{quiet} has not been active for {observed:.0f} days; usually every {expected:.1f} days"
+        ),
         condition="one of at most two power users is silent for longer than their rhythm and a holiday explain",
         resolution="the power users are active again",
     )

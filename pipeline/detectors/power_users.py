@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.detectors.condition import Condition
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.arrays import Bools
-from pipeline.terms.kind import POWER_USERS_DOWN, USERS_UP, Kind, Play
+from pipeline.terms.kind import POWER_USERS_DOWN, TOP_USER, Kind, Play
 
 RECOVERED_SHARE = 0.9
 """Of the power users' share, from which on they count as back."""
@@ -58,6 +58,7 @@ power_user_decline = Condition(
         name="power_user_decline",
         dimension="power_user_share",
         scope="other",
+        yields_to=("users_unnamed",),
         family="risk",
         severity="error",
         level="intermediate",
@@ -72,7 +73,7 @@ power_user_decline = Condition(
         play=Play("champion-check", "Call the power users who went quiet", 2),
         summary=(
             "{name}: power users' share of activity fell from {expected:.0%} to "
-            "{observed:.0%} while the total is not down"
+            "{observed:.0%} while the total is not down{user}"
         ),
         condition="the power users' share of activity surely fell while the total did not",
         resolution="their share is back at nine tenths",
@@ -85,7 +86,7 @@ user_mix_shift = Condition(
         name="user_mix_shift",
         dimension="user_mix",
         scope="other",
-        yields_to=("power_user_decline",),
+        yields_to=("power_user_decline", "users_unnamed"),
         family="risk",
         severity="warning",
         level="intermediate",
@@ -98,7 +99,8 @@ user_mix_shift = Condition(
         contributors=(POWER_USERS_DOWN,),
         play=Play("champion-check", "Ask what changed for the power users as others joined", 5),
         summary=(
-            "{name}: power users' share of activity fell from {expected:.0%} to {observed:.0%} while the total rises"
+            "{name}: power users' share of activity fell from {expected:.0%} to "
+            "{observed:.0%} while the total rises{user}"
         ),
         condition="the power users' share of activity fell because others use the product more",
         resolution="their share is back",
@@ -111,7 +113,7 @@ single_user_dependence = Condition(
         name="single_user_dependence",
         dimension="top_user_share",
         scope="other",
-        yields_to=("identity_changed",),
+        yields_to=("identity_changed", "users_unnamed"),
         by_id=True,
         lasting=True,
         family="risk",
@@ -120,9 +122,9 @@ single_user_dependence = Condition(
         unit="share",
         direction="up",
         method="limit",
-        contributors=(USERS_UP,),
+        contributors=(TOP_USER,),
         play=Play("multi-thread", "Win more users in the account", 14),
-        summary="{name}: one user makes {observed:.0%} of the activity",
+        summary="{name}: one user{user} makes {observed:.0%} of the activity",
         condition="one person does most of what the account does",
         resolution="the work is shared again",
     ),

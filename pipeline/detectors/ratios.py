@@ -71,7 +71,7 @@ class RatioDetector:
         factors = view.factors(first, view.day)
         means = usual.means(first, view.day) * (factors[:, places] if factors.shape[1] > 1 else factors)
         expected = np.where(usual.defined, means[-7:].mean(axis=0), 0.0)
-        return expected, betting.log_e_values(shares[BASELINE_DAYS:], usual.safe * means)
+        return expected, esr.without_days(betting.log_e_values(shares[BASELINE_DAYS:], usual.safe * means), means)
 
 
 def _seats(view: View) -> I64:
@@ -149,7 +149,7 @@ seat_utilisation_drop = RatioDetector(
         name="seat_utilisation_drop",
         dimension="seats_in_use",
         scope="usage",
-        yields_to=("usage_drop", "users_drop", "silence"),
+        yields_to=("usage_drop", "users_drop", "silence", "users_unnamed"),
         family="risk",
         severity="warning",
         level="intermediate",
@@ -173,7 +173,7 @@ stickiness_drop = RatioDetector(
         name="stickiness_drop",
         dimension="stickiness",
         scope="usage",
-        yields_to=("usage_drop", "users_drop", "silence", "seat_utilisation_drop", "identity_changed"),
+        yields_to=("usage_drop", "users_drop", "silence", "seat_utilisation_drop", "identity_changed", "users_unnamed"),
         by_id=True,
         family="risk",
         severity="warning",
@@ -199,7 +199,7 @@ power_user_attendance = RatioDetector(
         name="power_user_attendance",
         dimension="power_users_active",
         scope="usage",
-        yields_to=("usage_drop", "users_drop", "power_user_decline", "user_mix_shift", "silence"),
+        yields_to=("usage_drop", "users_drop", "power_user_decline", "user_mix_shift", "silence", "users_unnamed"),
         family="risk",
         severity="error",
         level="intermediate",
@@ -212,7 +212,7 @@ power_user_attendance = RatioDetector(
         amended=True,
         contributors=(POWER_USERS_DOWN,),
         play=Play("champion-check", "Call the power users who went quiet", 2),
-        summary="{name}: {observed:.0%} of the power users come on a day, {expected:.0%} expected",
+        summary="{name}: {observed:.0%} of the power users come on a day, {expected:.0%} expected{user}",
         condition="surely fewer of the power users come on a day than usual, and the total falls too",
         resolution="a week is back at 85 % of the expected",
     ),

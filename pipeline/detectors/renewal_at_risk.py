@@ -22,6 +22,7 @@ KIND = Kind(
     consequence=True,
     lasting=True,
     clear_days=1,
+    joins="the renewal came near",
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("renewal-plan", "Agree on a renewal plan with the sponsor", 7),
     summary="{name}: renewal in {observed:.0f} days and health is not green",

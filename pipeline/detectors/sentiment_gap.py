@@ -19,6 +19,7 @@ KIND = Kind(
     direction="down",
     method="overdispersed-z",
     evidence="deviations",
+    joins="sentiment stayed good",
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("honest-talk", "Ask openly why the product is used less", 5),
     summary=(
@@ -30,18 +31,24 @@ KIND = Kind(
 GREEN = 0.75
 """Sentiment, in 0…1, from which on it is called good."""
 FALLEN, RECOVERED = 0.7, 0.85
-"""Shares of the expected usage of four weeks."""
+"""Shares of the expected usage of four weeks; of the last one the latter too."""
 MIN_DEVIATIONS = 4.0
+MIN_DAYS = 21
+"""Of the four weeks, each counted by its factor."""
 
 
 def evaluate(view: View) -> Finding:
-    """Raised when four weeks are 30 % and four deviations below what was expected, and pulse and survey are good."""
+    """Raised when four weeks are 30 % and four deviations below what was expected, and pulse and survey are good.
+
+    Not when the last week is back already.
+    """
     content = _content(view)
-    observed = view.total("actions", view.day - 27, view.day) / 1000.0
+    observed = view.counted("actions", 28)
     expected = np.where(view.level.judged, summed(view.means(view.level, view.day - 27, view.day)), 0.0)
     spread = np.sqrt(np.maximum(view.level.dispersion * expected, 1e-300))
     deviations = np.where(expected > 0, (expected - observed) / spread, 0.0)
     raised = content & (expected > 0) & (observed < FALLEN * expected) & (deviations >= MIN_DEVIATIONS)
+    raised &= (view.four_weeks >= MIN_DAYS) & (view.counted("actions", 7) < RECOVERED * view.week_expected)
     return Finding(raised, observed, expected, deviations)
 
 

@@ -40,7 +40,7 @@ role_decline = Condition(
         name="role_decline",
         dimension="role_share",
         scope="usage",
-        yields_to=("usage_drop", "silence", "power_user_decline", "user_mix_shift"),
+        yields_to=("usage_drop", "silence", "power_user_decline", "user_mix_shift", "users_unnamed"),
         family="risk",
         severity="warning",
         level="intermediate",
@@ -53,8 +53,8 @@ role_decline = Condition(
         contributors=(ROLE_DOWN,),
         play=Play("role-check", "Ask the users of the role what they miss or do elsewhere", 5),
         summary=(
-            "{name}: one role's share of activity fell from {expected:.0%} to "
-            "{observed:.0%} while the total is not down"
+            "{name}: one role{role} fell from {expected:.0%} to "
+            "{observed:.0%} of the activity while the total is not down"
         ),
         condition="the share of activity of one role's users surely fell while the total did not",
         resolution="no role does materially less than it uses to",

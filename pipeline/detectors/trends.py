@@ -27,9 +27,10 @@ class Trend(LevelDetector):
 
     def evaluate(self, view: View) -> Finding:
         """Raised when four weeks are materially off the level and the deviations reach the bar."""
-        observed, expected = view.last(self.pane, LAG_DAYS), LAG_DAYS * view.rough_mean(self.pane)
-        finding = Finding.nothing(observed, expected)
         falls = self.KIND.direction == "down"
+        observed = (view.counted if falls else view.last)(self.pane, LAG_DAYS)
+        expected = LAG_DAYS * view.rough_mean(self.pane)
+        finding = Finding.nothing(observed, expected)
         off = observed >= self.ratio * np.maximum(expected, MIN_EXPECTED)
         if falls:
             off = (observed < self.ratio * expected) & (expected >= MIN_EXPECTED)
@@ -54,15 +55,19 @@ class Trend(LevelDetector):
 
     def _deviations(self, view: View, pane: str, level: Level, places: Places) -> tuple[F64, F64]:
         """What was expected of four weeks, and how far they are off in the kind's direction."""
-        observed = view.columns(pane, view.day - LAG_DAYS + 1, view.day, places).sum(axis=0) / view.scale(pane)
+        first = view.day - LAG_DAYS + 1
+        values = view.columns(pane, first, view.day, places)
         if self.KIND.direction == "down":
-            expected = summed(view.means(level, view.day - LAG_DAYS + 1, view.day, places))
+            means = view.means(level, first, view.day, places)
+            # Days of which nothing is expected say nothing.
+            values, expected = np.where((means > 0) | (level.mean <= 0), values, 0), summed(means)
             dispersion, sign = level.dispersion, -1.0
         else:
             # The calendar only lowers what is expected; a rise must be one without it too.
             expected = np.maximum(LAG_DAYS * level.mean, MIN_EXPECTED)
             dispersion, sign = level.rise_dispersion, 1.0
         spread = np.sqrt(np.maximum(expected, 1e-9) * dispersion * (1.0 + LAG_DAYS / np.maximum(level.days, 1)))
+        observed = values.sum(axis=0) / view.scale(pane)
         return expected, sign * (observed - expected) / spread
 
     def _still_off(self, view: View, level: Level, places: Places, observed: F64, expected: F64) -> Bools:

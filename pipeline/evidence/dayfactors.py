@@ -37,6 +37,8 @@ class DayFactors:
                 self._holidays[:, number] = public_holidays(country, self.days)
         self._fleet = _fleet_factors(fleet, belonging.segments.names, self.days)
         self._dips = _short_dips(self._fleet)
+        # How much less each account does in a dip differs too much for the median to tell: such days say nothing.
+        self._fleet[self._dips] = 0.0
 
     def rows(self, first: int, last: int) -> slice:
         """Where days stand among `days`."""

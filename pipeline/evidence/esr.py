@@ -37,15 +37,27 @@ def log_e_values(values: F64, means: F64, tilts: F64, dispersion: F64, cap: floa
     return np.asarray(np.minimum(cap, tilts * values[:, None, :] + scales * means[:, None, :]))
 
 
+def without_days(log_e: F64, means: F64) -> F64:
+    """Log e-values without those of days of which nothing is expected: there is no bet."""
+    idle = means <= 0
+    return np.where(idle[:, None, :], np.nan, log_e) if idle.any() else log_e
+
+
 def last_two(log_e: F64, live_days: I64) -> tuple[F64, F64]:
-    """Log of the mixture's e-detector on the last day but one and on the last; only the last `live_days` count."""
-    count = len(log_e)
+    """Log of the mixture's e-detector on the last day but one and on the last; only the last `live_days` count.
+
+    A day without an e-value (NaN) passes without a trace.
+    """
+    count, idle = len(log_e), np.isnan(log_e)
+    some_idle = bool(idle.any())
     factors = np.exp(log_e)
     ragged = bool((live_days < count).any())
     sums = np.zeros(log_e.shape[1:])
     before = sums
     for place in range(count):
         before, sums = sums, (1.0 + sums) * factors[place]
+        if some_idle:
+            sums = np.where(idle[place], before, sums)
         if ragged:
             sums = np.where(count - place <= live_days, sums, 0.0)
     with np.errstate(divide="ignore"):
@@ -57,7 +69,7 @@ def onset(log_e: F64, live_days: int) -> tuple[int, int, int]:
 
     `log_e` has one row a day and one column an effect.
     """
-    suffixes = np.cumsum(log_e[::-1], axis=0)[:live_days].max(axis=1)
+    suffixes = np.cumsum(np.nan_to_num(log_e[::-1]), axis=0)[:live_days].max(axis=1)
     best = int(suffixes.argmax())
     near = np.flatnonzero(suffixes >= suffixes[best] - ONSET_SUPPORT)
     return best, int(near[-1]), int(near[0])

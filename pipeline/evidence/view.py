@@ -157,9 +157,13 @@ class View:
         members = users.named(self.accounts.hashes[self._rows_at(places)], hashes)
         return users.bits[members], self._people.taken_over(members)
 
-    def counted_gap(self, places: Places, gap: I64) -> F64:
-        """Days of gaps of the accounts at some places, each counted by its factor; the oldest in full."""
+    def counted_gap(self, places: Places, gap: I64, *, whole: bool = False) -> F64:
+        """Days of gaps of the accounts at some places, each counted by its factor; the oldest in full.
+
+        `whole`: in full unless nothing is expected of it.
+        """
         factors = self.factors(self.day - SPAN + 1, self.day)
+        factors = np.ceil(factors) if whole else factors
         factors = factors[:, places] if factors.shape[1] > 1 else factors
         inside = np.arange(SPAN, 0, -1)[:, None] <= gap
         return np.asarray(summed(inside * factors) + np.maximum(0, gap - SPAN))
@@ -179,6 +183,14 @@ class View:
     def last(self, name: str, days: int) -> F64:
         """Sum of a pane over the days that end with the view's."""
         return np.asarray(self.total(name, self.day - days + 1, self.day) / self.scale(name))
+
+    def counted(self, name: str, days: int) -> F64:
+        """The same, of the days on which anything is expected."""
+        idle = self.factors(self.day - days + 1, self.day) == 0
+        if not idle.any():
+            return self.last(name, days)
+        values = np.where(idle, 0, self.pane(name, self.day - days + 1, self.day))
+        return np.asarray(values.sum(axis=0, dtype=np.int64) / self.scale(name))
 
     def rough_mean(self, name: str) -> F64:
         """Mean of a pane's 56 days of baseline; 0 for accounts without any such day."""

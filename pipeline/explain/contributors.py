@@ -7,56 +7,87 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.alerts.records import MAX_CONTRIBUTORS, contact
 from pipeline.evidence.census import roles_of
+from pipeline.evidence.gaps import silent_days
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, SETTLED_AGE
 from pipeline.evidence.power import power_of
 from pipeline.evidence.roles import declining
 from pipeline.evidence.share import Reference, reference
 from pipeline.evidence.successions import People
+from pipeline.evidence.teams import are_new, domain_of, new_teams
 from pipeline.state.members import last_days
 from pipeline.state.state import State
 from pipeline.terms.arrays import F64, I32, U64, Bools
+from pipeline.terms.hashing import hash_text
 from pipeline.terms.kind import Kind, Sought
 
-MAX_CONTRIBUTORS = 5
 
+def contributors(state: State, row: int, day: int, kind: Kind, who: str = "") -> list[dict[str, Any]]:
+    """Who and what explains an alert of a kind as of a day: the contact whom it is about, then members of the account.
 
-def contributors(state: State, row: int, day: int, kind: Kind) -> list[dict[str, Any]]:
-    """The members of an account that explain an alert of a kind as of a day: at most five, the largest change first.
-
-    `change` is in active days a week: of the last week against the usual.
+    Five at most, the largest change first. `change` is in active days a week: of the last week against the usual.
     """
     age = day - int(state.accounts.first_usage_day[row]) + 1
-    found: list[dict[str, Any]] = []
+    found = [_person(state, row, day, age, who)] if who else []
     for sought in kind.contributors:
         found += _changed(state, row, day, age, sought)
     return found[:MAX_CONTRIBUTORS]
+
+
+def _person(state: State, row: int, day: int, age: int, who: str) -> dict[str, Any]:
+    """A contact, and what the user of that id does."""
+    users = state.users
+    places = users.named(state.accounts.hashes[[row]], np.array([hash_text(who)], dtype=np.uint64))
+    bits = users.bits[places]
+    if not last_days(bits, day, 64).any() and not last_days(bits, day - 64, 56).any():
+        return contact(who)
+    return contact(who) | _activity(state, bits[0], float(_weekly_change(bits, day, age)[0]), day)
+
+
+def _activity(state: State, bits: U64, change: float, day: int) -> dict[str, Any]:
+    """What is told of a day ring that was active lately."""
+    last = day - int(silent_days(bits[None], day)[0])
+    return {"change": round(change, 4), "last_active_at": state.days.start_ms(last)}
 
 
 def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iterator[dict[str, Any]]:
     whom, sign = sought
     members = state.features if whom == "features" else state.users
     places = members.of_one(row)
-    people = People(state.users, places, day) if whom in ("users", "power", "role") else None
+    people = People(state.users, places, day) if whom != "features" else None
     bits = members.bits[places] if people is None else people.days(places)
     chosen = np.ones(len(places), dtype=np.bool_)
     if whom == "power":
         chosen = power_of(bits, np.zeros(len(places), dtype=np.int32), _reference(state, row, day))
+    elif whom == "top":
+        month = np.bitwise_count(last_days(bits, day, 28))
+        chosen = month == month.max(initial=1)
     elif whom == "role":
         chosen, role = _declining_role(state, places, bits, _reference(state, row, day))
         if role is not None:
-            together = float(_weekly_change(bits[chosen], day, age).sum())
-            yield {"kind": "role", "ref": role, "change": round(together, 4)}
-    elif whom not in ("users", "features"):
-        chosen = members.hashes[places] == getattr(state.accounts, whom)[row]
-    places = places[chosen]
-    change = sign * _weekly_change(bits[chosen], day, age)
+            yield _together("role", role, _weekly_change(bits[chosen], day, age))
+    elif whom == "team":
+        new = are_new(bits, day)
+        domains = np.array([domain_of(each) for each in members.ids[places]], dtype=object)
+        chosen = np.zeros(len(places), dtype=np.bool_)
+        for domain in sorted(new_teams(state.users, places, np.asarray(places[new]), day)):
+            team = new & (domains == domain)
+            yield _together("team", domain.decode("utf-8", "replace"), _weekly_change(bits[team], day, age))
+            chosen |= team
+    places, bits = places[chosen], bits[chosen]
+    change = sign * _weekly_change(bits, day, age)
     order = np.lexsort((members.hashes[places], -change))[:MAX_CONTRIBUTORS]
-    for place in order[change[order] > 0].tolist():
+    for place in order[(change[order] > 0) | (whom == "top")].tolist():
         own = int(places[place])
         ref = members.ids[own if people is None else people.latest(own)].decode("utf-8", "replace")
         kind = "feature" if whom == "features" else "user"
-        yield {"kind": kind, "ref": ref, "change": round(sign * float(change[place]), 4)}
+        yield {"kind": kind, "ref": ref} | _activity(state, bits[place], sign * float(change[place]), day)
+
+
+def _together(kind: str, name: str, change: F64) -> dict[str, Any]:
+    """Users by what they have in common."""
+    return {"kind": kind, "ref": name, "change": round(float(change.sum()), 4), "last_active_at": None}
 
 
 def _reference(state: State, row: int, day: int) -> Reference:

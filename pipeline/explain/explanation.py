@@ -59,11 +59,16 @@ def alert_records(state: State, judged: JudgedView, steps: Sequence[Step]) -> li
         if key not in explained:
             explained[key] = _with_health(state, judged, around[step.place], step)
         kind = KNOWN[step.episode.kind]
-        named = contributors(state, step.row, judged.view.day, kind)
-        explanation = replace(explained[key], contributors=named)
+        explanation = told_with(explained[key], state, step.row, judged.view.day, step.episode)
         account_id, book = state.accounts.ids[step.row], state.accounts.books[step.row]
         records.append(state.alerting.record(kind, account_id, book, step.episode, step.change, explanation))
     return records
+
+
+def told_with(around: Explanation, state: State, row: int, day: int, episode: Episode) -> Explanation:
+    """What surrounds an alert with what it says of its own: whom it names, and what has followed."""
+    named = contributors(state, row, day, KNOWN[episode.kind], episode.who)
+    return replace(around, contributors=named, joined=[KNOWN[name].joins for name in episode.joined])
 
 
 def _with_health(state: State, judged: JudgedView, around: Explanation, step: Step) -> Explanation:
@@ -178,14 +183,14 @@ def _tested(kind: Kind, finding: Finding, places: Places, evidence: F64) -> Iter
         observed = expected - observed
     for seen, usual, surety in zip(observed.tolist(), expected.tolist(), evidence.tolist(), strict=True):
         state = state_of(seen, usual)
-        if kind.unit == TIME:
+        if kind.unit in TIME:
             # Days without activity: more of them is less of it.
             state = {"up": "down", "down": "flat"}.get(state, state)
         yield {
             "name": kind.dimension,
             "observed": optional(seen),
             "expected": optional(usual),
-            "change_pct": None if kind.unit == TIME else change_pct(seen, usual),
+            "change_pct": None if kind.unit in TIME else change_pct(seen, usual),
             "evidence": optional(surety),
             "weight": kind.weight,
             "contribution_pct": None,

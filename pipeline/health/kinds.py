@@ -16,6 +16,7 @@ HEALTH_CHANGED = Kind(
     method="scorecard",
     of_card=True,
     consequence=True,
+    joins="health got worse",
     contributors=(USERS_DOWN, FEATURES_DOWN),
     play=Play("account-review", "Review the dimensions that moved the score", 5),
     summary="{name}: health {moved} from {expected:.0f} to {observed:.0f}{causes}",

@@ -17,14 +17,16 @@ HABIT_WEEKS, TOP_LEVEL = 4, 3
 MIN_DAYS = 7
 """Days below which nothing is said of usage; of an own level, each counted by its factor."""
 MIN_WEEKS = 4
+MIN_FORTNIGHT = 10
+"""The same of two weeks of power users."""
 
 
 def usage_trend(sight: Sight) -> Reading:
     """Actions of four weeks against the expected level, or what the profile expects of an account without one."""
     view = sight.view
-    observed = view.total("actions", view.day - 27, view.day) / 1000.0
     days = np.minimum(28, view.day - view.first_usage_day + 1)
     cold = ~view.level.defined & (days >= MIN_DAYS) & (sight.expected.daily_actions > 0)
+    observed = np.where(cold, view.last("actions", 28), view.counted("actions", 28))
     expected = np.where(cold, days * sight.expected.daily_actions, view.four_weeks * view.level.mean)
     present = cold | (view.level.judged & (view.four_weeks >= MIN_DAYS))
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
@@ -59,7 +61,7 @@ def active_users(sight: Sight) -> Reading:
     """User-days of four weeks against the baseline's."""
     view = sight.view
     mean = view.users.days_base / np.maximum(view.level.days, 1)
-    present = view.level.judged & (view.users.days_base > 0) & (view.four_weeks >= MIN_DAYS)
+    present = view.level.judged & (view.users.days_base > 0) & (view.four_weeks >= MIN_DAYS) & ~view.column("unseen")
     observed = view.users.days_28.astype(np.float64)
     expected = view.four_weeks * mean
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
@@ -69,7 +71,8 @@ def power_users(sight: Sight) -> Reading:
     """User-days of the power users in two weeks against those of their reference."""
     view, power = sight.view, sight.view.power
     fortnight = np.asarray(view.factors(view.day - 13, view.day).sum(axis=0))
-    present = power.reference.known & (power.count >= MIN_POWER_USERS) & (fortnight >= MIN_DAYS)
+    present = power.reference.known & (power.count >= MIN_POWER_USERS) & (fortnight >= MIN_FORTNIGHT)
+    present &= ~view.column("unseen")
     observed = power.fortnight.astype(np.float64)
     expected = fortnight * power.days / (7 * power.reference.usual_weeks)
     return Reading(trend(observed / np.where(present, expected, 1.0), present), observed, expected)
@@ -82,6 +85,7 @@ def seat_utilisation(sight: Sight) -> Reading:
     users = view.users.active_28.astype(np.float64)
     wanted = sight.expected.seat_share * np.maximum(seats, 1.0)
     present = (seats > 0) & (sight.reach.users_84[view.rows] > 0) & (view.first_usage_day <= view.day - MIN_DAYS + 1)
+    present &= ~view.column("unseen")
     value = np.where(present, np.clip(users / wanted, 0.0, 1.0), np.nan)
     return Reading(value, users, seats)
 

@@ -53,7 +53,7 @@ _READ = {
         "type", "occurred_at", "subscription_id", "invoice_id", "mrr_minor_before", "mrr_minor_after", "seats_after",
         "amount_minor", "due_at", "currency",
     ),
-    "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "csat", "component"),
+    "ticket.events": ("ticket_id", "type", "occurred_at", "priority", "csat", "component", "requester_id"),
     "customer.signals": (
         "type", "occurred_at", "contact_id", "score", "scale", "author", "reason_codes", "expires_at", "due_at", "role",
         "subject",

@@ -7,7 +7,7 @@ from math import isnan
 from typing import Any
 
 from pipeline.alerts.lifecycle import Change, begin, resolve, update, worsen
-from pipeline.alerts.records import Explanation
+from pipeline.alerts.records import Explanation, contact
 from pipeline.books.book import Book, Episode
 from pipeline.books.endings import remember
 from pipeline.books.facts import Fact
@@ -39,7 +39,8 @@ def _begin(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any
     severity, figures = rule.severity_at(fact.observed), (fact.observed, fact.expected, fact.evidence)
     if episode is None:
         day = state.days.of_one(fact.at_ms)
-        episode = Episode(rule.name, fact.key, day, fact.at_ms, fact.at_ms, severity, *figures, due_ms=fact.due_ms)
+        episode = Episode(rule.name, fact.key, day, fact.at_ms, fact.at_ms, severity, *figures)
+        episode.due_ms, episode.who = fact.due_ms, fact.who
         return [_record(state, row, rule, book, episode, begin(book, episode))]
     if not rule.repeats:
         return []
@@ -70,7 +71,8 @@ def _name(rule: Rule, fact: Fact) -> str:
 
 
 def _record(state: State, row: int, rule: Rule, book: Book, episode: Episode, change: Change) -> dict[str, Any]:
-    explanation = Explanation(episode.starts_at_ms, change.at_ms, health=_health(state, row))
+    who = [contact(episode.who)] if episode.who else []
+    explanation = Explanation(episode.starts_at_ms, change.at_ms, contributors=who, health=_health(state, row))
     return state.alerting.record(rule, state.accounts.ids[row], book, episode, change, explanation)
 
 

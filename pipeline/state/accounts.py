@@ -70,6 +70,7 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     **SHARES,
     **LIFE,
     "open_episodes": ("i4", 0),
+    "unseen": ("?", False),
     "shutdown_until_ms": ("i8", -1),
     "touch_model": ("u1", 0),
 }
@@ -139,6 +140,7 @@ class Accounts:
     new_team_users: I32
     probed_features: I32
     open_episodes: I32
+    unseen: Bools
     shutdown_until_ms: I64
     touch_model: U8
 
@@ -336,9 +338,15 @@ def summary(book: Book) -> tuple[Any, ...]:
         *shares_of(book),
         *life_of(book),
         len(book.episodes),
+        is_unseen(book),
         shutdowns.until_ms(book),
         TOUCH_MODELS.get(profile.touch_model or "", 0) if profile else 0,
     )
+
+
+def is_unseen(book: Book) -> bool:
+    """Whether an alert is open that says that events do not name the account's users any more."""
+    return any(episode.kind == "users_unnamed" for episode in book.episodes)
 
 
 def until_ms(reading: object) -> int:

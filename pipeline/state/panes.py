@@ -49,6 +49,7 @@ COUNTED: dict[str, Counted] = {
     "complaints": Counted("u1", "ticket.events", _complains),
     "payment_troubles": Counted("u1", "billing.events", lambda events: _is(events, *PAYMENT_TROUBLES)),
     "touches": Counted("u1", "customer.signals", lambda events: _is(events, *HELD)),
+    "unnamed": Counted("u2", "usage.events", lambda events: pc.is_null(events["user_id"])),
 }
 """A new day value is one line here."""
 PANES: dict[str, str] = {
@@ -63,7 +64,7 @@ PANES: dict[str, str] = {
 These two widen when a day exceeds their type; the others stop at its largest value."""
 SCALES = {"actions": 1000.0, "duration_ds": 600.0}
 """Panes that are judged in another unit: actions, minutes."""
-USAGE_PANES = frozenset({"actions", "duration_ds", "active_users", "active_features"})
+USAGE_PANES = frozenset({"actions", "duration_ds", "active_users", "active_features", "unnamed"})
 """Panes whose days count from the first day of usage."""
 WIDE = np.dtype(np.int64)
 

@@ -12,17 +12,18 @@ Family = Literal["risk", "expansion", "advocacy", "data_quality", "system"]
 Severity = Literal["info", "warning", "error", "critical"]
 Level = Literal["basic", "intermediate", "advanced"]
 Scope = Literal["fleet", "usage", "other"]
-Sought = tuple[Literal["users", "features", "power", "role", "champion", "sponsor_user"], Literal[-1, 1]]
+Sought = tuple[Literal["users", "features", "power", "role", "team", "top"], Literal[-1, 1]]
 """Whom an alert names, and whether those who do less (−1) or more (1) are sought."""
+Person = Literal["", "champion", "sponsor", "promoter", "delighted"]
 
 USERS_DOWN: Sought = ("users", -1)
 FEATURES_DOWN: Sought = ("features", -1)
 POWER_USERS_DOWN: Sought = ("power", -1)
 ROLE_DOWN: Sought = ("role", -1)
-CHAMPION_DOWN: Sought = ("champion", -1)
-SPONSOR_DOWN: Sought = ("sponsor_user", -1)
 USERS_UP: Sought = ("users", 1)
 FEATURES_UP: Sought = ("features", 1)
+TEAM_UP: Sought = ("team", 1)
+TOP_USER: Sought = ("top", 1)
 
 
 FADE_DAYS = 84
@@ -92,16 +93,21 @@ class Kind:
     """Whether it tells of one scorecard, which is its dimension."""
     consequence: bool = False
     """Whether it judges an account as a whole: it follows from what happens to the account and does not name it."""
+    joins: str = ""
+    """What an alert about use says that it follows from; nothing if it always stands by itself."""
     contributors: tuple[Sought, ...] = ()
     """Whom its alerts name, in this order."""
     retired: bool = False
     """Whether it is raised no more: what older releases opened ends."""
+    person: Person = ""
+    """The contact whom it is about, as of its opening; of facts the record says it."""
     setting: str = ""
     """The setting without which it is off."""
     play: Play
     summary: str
     """Formatted with `name`, `observed`, `expected`, `dimension`, and of a scorecard `moved` and `causes`; figures that
-    are money are texts."""
+    are money are texts. `contact`, `role`, `team`, `user` and `quiet` (users not active in the last week) say who in
+    brackets, with a blank before, or nothing where that is not known."""
     condition: str
     """What raises it, in a customer success manager's words."""
     resolution: str

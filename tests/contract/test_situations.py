@@ -103,6 +103,40 @@ def test_what_concerns_everybody_is_told_once(situation: Situation, crowd: Crowd
     assert situation.told <= world.opened()
 
 
+def test_nothing_bursts_out_when_a_dip_is_over(crowd: Crowd) -> None:
+    """Some customers stop altogether in a dip and come back some days after the others: that alone would be nothing."""
+    late, dip, after = range(0, ACCOUNTS, 5), range(START, START + 10), range(START + 10, START + 14)
+
+    def ordinary(account: int, day: int) -> float:
+        return 0.0 if account in late and day in after else 1.0
+
+    def dipped(account: int, day: int) -> float:
+        return (0.0 if account in late else 0.55) if day in dip else ordinary(account, day)
+
+    without, world = crowd.branch(), crowd.branch()
+    without.live(WATCHED_DAYS, ordinary)
+    world.live(WATCHED_DAYS, dipped)
+    assert_alike(world.opened() - DIP, without.opened())
+    assert world.opened() >= DIP
+
+
+@pytest.mark.parametrize("named", [0.0, 0.2, 0.5])
+def test_machines_that_take_over_from_people_are_told_once(
+    named: float, crowd: Crowd, own: set[tuple[str, str]]
+) -> None:
+    """Events go on without user ids, for longer than anything that was usual is remembered."""
+    some = range(0, ACCOUNTS, 4)
+    world = crowd.branch()
+    world.live(100, named=lambda account, day: named if account in some and day >= START else 1.0)
+    calm = crowd.branch()
+    calm.live(100)
+    told = {("users_unnamed", f"a{account}") for account in some}
+    assert told <= world.opened()
+    assert_alike(world.opened() - told, calm.opened())
+    kinds = {alert["kind"] for alert in world.alerts if alert["kind"] == "users_unnamed" and alert["revision"] > 2}
+    assert kinds == set()
+
+
 def test_nothing_is_told_of_public_holidays() -> None:
     before = contented(CHRISTMAS - 2)
     world, calm = before.branch(), before.branch()

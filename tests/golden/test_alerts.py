@@ -21,7 +21,7 @@ SETTINGS = SimulationSettings(seed=14, accounts=64, days=112, incidents_per_kind
 SEEN_AT_MS = 1_800_000_000_000
 FIELDS = (
     "updated_at", "account_id", "kind", "dimension", "revision", "status", "transition_reason", "severity", "score",
-    "starts_at", "ends_at", "detected_at", "alert_id", "summary",
+    "starts_at", "ends_at", "detected_at", "alert_id", "summary", "joined",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_a_known_stream_gives_the_known_alerts() -> None:
 
 def test_the_known_alerts_have_every_kind_and_every_way_to_end() -> None:
     known = [json.loads(text) for text in EXPECTED.read_text(encoding="utf-8").splitlines()]
-    kinds = {alert["kind"] for alert in known}
+    kinds = {alert["kind"] for alert in known} | {kind for alert in known for kind in alert["joined"]}
     assert kinds >= {
         "usage_drop", "power_user_decline", "silence", "ticket_surge", "p1_open", "payment_failed", "invoice_overdue",
         "renewal_at_risk", "health_changed", "seat_saturation", "sustained_growth", "role_decline",

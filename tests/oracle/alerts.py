@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.oracle.life import JOINING, OF_USE
 from tests.oracle.model import Account, Episode, OracleConfig
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Finding:
     onset: tuple[int, int, int] | None = None
     due_at_ms: int | None = None
     points: tuple[tuple[str, float], ...] = ()
+    who: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class Alerts:
         """Tell whether a kind opens nothing for an account."""
         return is_off(kind, account, self._config())
 
-    def open(self, account: Account, opening: Opening, finding: Finding) -> None:
-        """Start an episode with revision 1, unless its kind is switched off."""
+    def open(self, account: Account, opening: Opening, finding: Finding, *, follows: bool = True) -> None:
+        """Start an episode with revision 1, unless its kind is switched off or it joins the one it follows from."""
         if self.is_off(account, opening.kind):
             return
         name = f"{account.account_id}|{opening.kind}|{opening.dimension}|{opening.starts_at_ms}"
@@ -93,9 +95,41 @@ class Alerts:
             onset=finding.onset,
             due_at_ms=finding.due_at_ms,
             points=dict(finding.points),
+            who=finding.who,
         )
+        leader = self._leader(account, episode) if follows else None
+        if leader is not None:
+            self._join(account, leader, opening)
+            return
         account.episodes[opening.kind, opening.dimension] = episode
         self._write(account, episode, "firing", "detected", opening.detected_at_ms, None)
+
+    def _leader(self, account: Account, new: Episode) -> Episode | None:
+        """Find the worst open alert about use that is no less severe, for what follows from such."""
+        shadow = self._config().shadow_kinds
+        if new.kind not in JOINING or new.kind in shadow:
+            return None
+        for severity in reversed(SEVERITIES[SEVERITIES.index(new.severity) :]):
+            found = [
+                each
+                for each in account.episodes.values()
+                if each.family == "risk" and each.kind in OF_USE and each.severity == severity
+                if each.kind not in JOINING and each.kind not in shadow
+            ]
+            if found:
+                return min(found, key=lambda each: (each.starts_at_ms, each.kind, each.dimension))
+        return None
+
+    def _join(self, account: Account, leader: Episode, following: Opening) -> None:
+        if following.kind in leader.joined:
+            return
+        leader.joined.append(following.kind)
+        last, at_ms = self.records[leader.alert_id, leader.revision], following.detected_at_ms
+        if last["updated_at"] == at_ms and last["transition_reason"] != "late_data":
+            last["joined"] = list(leader.joined)
+            return
+        leader.revision += 1
+        self._write(account, leader, "firing", "detected", at_ms, None)
 
     def update(self, account: Account, episode: Episode, finding: Finding, reason: str, at_ms: int) -> None:
         """Replace the values of an open episode; its severity never falls."""
@@ -148,6 +182,8 @@ class Alerts:
             "onset": episode.onset,
             "due_at": episode.due_at_ms,
             "points": dict(episode.points),
+            "who": episode.who,
+            "joined": list(episode.joined),
             "shadow": self._in_shadow(episode),
             "benchmark": self.benchmark,
         }

@@ -89,6 +89,8 @@ class Books:
             if event.get("role") and not untracked:
                 told = account.roles.setdefault(event["user_id"], {})
                 told[event["role"]] = max(day, told.get(event["role"], day))
+        else:
+            account.unnamed[day] = min(65_535, account.unnamed[day] + 1)
         new, untracked = _mark(account.features, event["feature"], day, self._config.max_features)
         account.active_features[day] = min(255, account.active_features[day] + new)
         account.untracked_features += untracked

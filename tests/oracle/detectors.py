@@ -10,7 +10,7 @@ from tests.oracle import relationship
 from tests.oracle.alerts import Finding
 from tests.oracle.alive import may_fall_silent, silence, silence_is_clear
 from tests.oracle.combined import WEIGHTS, combined_evidence, fewer_speak
-from tests.oracle.identity import identity_changed, identity_is_settled
+from tests.oracle.identity import identity_changed, identity_is_settled, users_are_named, users_unnamed
 from tests.oracle.levels import (
     FALLING,
     GROWING,
@@ -176,6 +176,7 @@ def _is_clear(recovered: Callable[[View, Plan, Episode], bool], plan: Plan, view
 
 
 BEFORE_SCORE = (
+    Detector("users_unnamed", "unnamed_events", "data_quality", users_unnamed, users_are_named),
     *(_falling(plan) for plan in FALLING),
     *(_rising(plan) for plan in RISING),
     Detector("power_user_decline", "power_user_share", "risk", power_user_decline, power_share_is_back),
@@ -309,6 +310,7 @@ REEVALUATED: dict[str, Callable[[View], Finding | None]] = {
     "power_user_silent": power_user_silent,
     "weekly_drop": weekly_drop,
     "identity_changed": identity_changed,
+    "users_unnamed": users_unnamed,
 }
 
 AT_STAKE = {"silence": may_fall_silent, "usage_decline": may_change, "sustained_growth": may_change}

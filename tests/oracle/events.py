@@ -65,6 +65,7 @@ def _ticket() -> SearchStrategy[dict[str, Any]]:
             "component": st.sampled_from([None, "", "login", "login", "api"]),
             "sentiment": st.sampled_from([None, None, -0.5, 0.0, 0.7]),
             "csat": st.sampled_from([None, 1, 2, 2, 3, 5]),
+            "requester_id": st.sampled_from([None, "jo"]),
         }
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.oracle.alerts import Alerts, Finding, Opening
 from tests.oracle.life import NOBODYS, speaks_alone
 from tests.oracle.model import Account, Episode, HealthDay, OracleConfig, Standing
-from tests.oracle.score import Total, candidate_band, definition, judged_by, move_band, parts_of_change, total
+from tests.oracle.score import ON_USAGE, Total, candidate_band, definition, judged_by, move_band, parts_of_change, total
 from tests.oracle.view import View
 
 if TYPE_CHECKING:
@@ -147,8 +147,13 @@ class Judge:
         if band == "grey":
             self._open(view, "health_unknown", name, "data_quality", finding)
         elif worse and not changed and not speaks_alone(account):
-            self._open(view, "health_changed", name, "risk", finding)
+            of_use = sum(part for criterion, part in points if criterion in ON_USAGE)
+            shadows = {card["id"] for card in self._config().cards if card.get("shadow")}
+            follows = of_use <= 0.45 * finding.evidence and name not in shadows
+            self._open(view, "health_changed", name, "risk", finding, follows=follows)
 
-    def _open(self, view: View, kind: str, dimension: str, family: str, finding: Finding) -> None:
+    def _open(
+        self, view: View, kind: str, dimension: str, family: str, finding: Finding, *, follows: bool = False
+    ) -> None:
         opening = Opening(kind, dimension, family, view.days.start(view.day), view.end_ms, view.day)
-        self._log.open(view.account, opening, finding)
+        self._log.open(view.account, opening, finding, follows=follows)

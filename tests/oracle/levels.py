@@ -83,6 +83,11 @@ class Values:
     def expected_of_last(self, days: int) -> float:
         return sum(self.expected(x) for x in range(self._day - days + 1, self._day + 1))
 
+    def counted(self, days: int) -> float:
+        """Sum up the last days of which anything is expected."""
+        some = [x for x in range(self._day - days + 1, self._day + 1) if self._view.factor(x) > 0]
+        return sum(self._table.get(x, 0) for x in some) / self._unit
+
     def last(self, days: int, back: int = 0) -> float:
         until = self._day - back
         return sum(self._table.get(x, 0) for x in range(until - days + 1, until + 1)) / self._unit
@@ -100,7 +105,7 @@ def fall_evidence(view: View, plan: Plan) -> tuple[Finding, float] | None:
     level = values.level
     if level is None or level.mean <= 0:
         return None
-    observed = values.last(plan.days)
+    observed = values.counted(plan.days)
     expected = values.expected_of_last(plan.days)
     if observed >= plan.ratio * expected or observed >= plan.ratio * plan.days * level.mean:
         return None
@@ -109,24 +114,25 @@ def fall_evidence(view: View, plan: Plan) -> tuple[Finding, float] | None:
     days = fall_of_days(view, plan, values)
     evidence = [-math.inf, -math.inf]
     sums = [0.0, 0.0, 0.0]
-    for log_es in days.values():
-        sums = [(1 + s) * math.exp(log_e) for s, log_e in zip(sums, log_es, strict=True)]
+    for x, log_es in days.items():
+        if level.safe_share * values.expected(x) > 0:
+            sums = [(1 + s) * math.exp(log_e) for s, log_e in zip(sums, log_es, strict=True)]
         evidence.append(_log(sum(sums) / 3))
     return Finding(plan.severity, observed, expected, evidence[-1], onset(days)), min(evidence[-2:])
 
 
 def fall_of_days(view: View, plan: Plan, values: Values) -> dict[int, list[float]]:
-    """Return the log e-values of the days that are judged, one for each ratio."""
+    """Return the log e-values of the days that are judged, one for each ratio; 0 of days that say nothing."""
     level = values.level
     days: dict[int, list[float]] = {}
     assert level is not None
     phi = level.dispersion
     for x in range(view.day - level.lag + 1, view.day + 1):
-        days[x] = []
-        for rho in (0.8, 0.6, 0.3):
+        safe, days[x] = level.safe_share * values.expected(x), [0.0] * 3
+        for k, rho in enumerate((0.8, 0.6, 0.3) if safe > 0 else ()):
             theta = -math.log(rho) / phi
-            log_mean = level.safe_share * values.expected(x) / (phi - 1) * math.log(phi - (phi - 1) * math.exp(-theta))
-            days[x].append(min(plan.day_at_most if values.at(x) > 0 else 1.0, -theta * values.at(x) + log_mean))
+            log_mean = safe / (phi - 1) * math.log(phi - (phi - 1) * math.exp(-theta))
+            days[x][k] = min(plan.day_at_most if values.at(x) > 0 else 1.0, -theta * values.at(x) + log_mean)
     return days
 
 
@@ -147,7 +153,7 @@ def onset(days: dict[int, list[float]]) -> tuple[int, int, int]:
 
 def has_risen_back(view: View, plan: Plan, episode: Episode) -> bool:
     """Tell whether a fallen value is back."""
-    return Values(view, plan).last(plan.days) >= 0.85 * episode.expected
+    return Values(view, plan).counted(plan.days) >= 0.85 * episode.expected
 
 
 def rises(view: View, plan: Plan) -> Finding | None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 ALONE = ("silence",)
 FOLLOWING = ("health_changed", "renewal_at_risk")
+JOINING = (*FOLLOWING, "sentiment_gap")
+"""Kinds that join an alert about use that is open."""
 OF_USE = (
     *ALONE, *FOLLOWING, "usage_drop", "users_drop", "time_drop", "breadth_drop", "power_user_decline",
     "user_mix_shift", "role_decline", "feature_abandonment", "combined_evidence", "single_user_dependence",
@@ -19,6 +21,13 @@ OF_USE = (
     "sustained_growth",
     "users_growth", "quota_burn", "new_team", "premium_probing", "new_power_users",
 )  # fmt: skip
+OF_PEOPLE = (
+    "users_drop", "time_drop", "power_user_decline", "user_mix_shift", "role_decline", "combined_evidence",
+    "single_user_dependence", "seat_utilisation_drop", "stickiness_drop", "power_user_attendance", "champion_silent",
+    "sponsor_silent", "power_user_silent",
+)  # fmt: skip
+"""What cannot be told while events do not name their users."""
+UNNAMED = ("users_unnamed", "unnamed_events")
 NOBODYS = ("ended", "test")
 
 

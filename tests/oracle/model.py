@@ -174,6 +174,10 @@ class Episode:
     due_at_ms: int | None = None
     points: dict[str, float] = field(default_factory=dict)
     """Of a scorecard's alert: each criterion's part in the difference of two scores."""
+    who: str = ""
+    """The contact whom it is about."""
+    joined: list[str] = field(default_factory=list)
+    """Kinds that follow from it."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +232,7 @@ class Account:
     tickets_opened: dict[int, int] = field(default_factory=_counter)
     active_users: dict[int, int] = field(default_factory=_counter)
     active_features: dict[int, int] = field(default_factory=_counter)
+    unnamed: dict[int, int] = field(default_factory=_counter)
     severity_points: dict[int, int] = field(default_factory=_counter)
     complaints: dict[int, int] = field(default_factory=_counter)
     payment_troubles: dict[int, int] = field(default_factory=_counter)
@@ -260,7 +265,8 @@ class Account:
     """Time, number in order of arrival, and whether it took place."""
     nps_answers: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     reviews_ms: list[int] = field(default_factory=list)
-    delights_ms: list[int] = field(default_factory=list)
+    delights: list[tuple[int, int, str]] = field(default_factory=list)
+    """Time, number in order of arrival, and who it was."""
     expanded_ms: int | None = None
     """When revenue last grew."""
     goals: dict[tuple[str, str], Goal] = field(default_factory=dict)
@@ -283,6 +289,8 @@ class Account:
     life: str = "active"
     """As of the last close, or of the present one once that is decided."""
     former_life: str = "active"
+    unseen: bool = False
+    """Whether, as of the last close, events do not name the users any more."""
     back_ms: int = -1
     """End of the day on which it was last judged again."""
     band: str = "grey"

@@ -14,7 +14,7 @@ from tests.oracle.detectors import AFTER_SCORE, AT_STAKE, BEFORE_SCORE, REEVALUA
 from tests.oracle.fleet import ID_KINDS, PART_KINDS, USAGE_KINDS, FleetLog, alarmed, level_of_use, observed
 from tests.oracle.identity import may_have_moved
 from tests.oracle.judge import HEALTH_KINDS, Judge
-from tests.oracle.life import ALONE, NOBODYS, OF_USE, life_of, speaks_alone, status_of
+from tests.oracle.life import ALONE, NOBODYS, OF_PEOPLE, OF_USE, UNNAMED, life_of, speaks_alone, status_of
 from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
 from tests.oracle.view import View
 
@@ -27,6 +27,7 @@ LASTING = {
     "single_user_dependence": 5,
     "seat_saturation": 28,
     "quota_burn": 5,
+    "users_unnamed": 5,
     "renewal_at_risk": 1,
 }
 """Kinds that end when they are clear only, after so many days."""
@@ -285,6 +286,7 @@ class Oracle:
                 self._log.resolve(account, episode, "expired", view.end_ms)
             self._log.benchmark = None
             return
+        account.unseen = UNNAMED in account.episodes
         self._log.benchmark = self.fleet.benchmark(view)
         self._books.rules.expire(account, day, view.end_ms)
         if account.life in NOBODYS:
@@ -332,6 +334,8 @@ class Oracle:
             if by is None and detector.kind in ID_KINDS and self.fleet.ids_change():
                 by = "fleet"
             if by is None and detector.kind in OF_USE and (account.life == "paused" or speaks_alone(account)):
+                by = "account"
+            if by is None and detector.kind in OF_PEOPLE and UNNAMED in account.episodes:
                 by = "account"
             if by is None and any(kind in detector.yields_to for kind, _ in account.episodes):
                 by = "account"

@@ -28,11 +28,13 @@ def _silent(view: View, severity: str, people: list[tuple[str, set[int]]]) -> Fi
             continue
         p = 0.9 * (k + 1) / (n + 2)
         counted = sum(view.factor(view.day - back) for back in range(gap))
-        found.append((-counted * math.log(1 - p) - math.log(len(people)), gap, 1 / p))
+        if sum(1 for back in range(gap) if view.factor(view.day - back) > 0) < 17:
+            continue
+        found.append((-counted * math.log(1 - p) - math.log(len(people)), gap, 1 / p, name))
     if not found or max(found)[0] < view.log_arl:
         return None
-    evidence, gap, usual = max(found)
-    return Finding(severity, float(gap), usual, evidence)
+    evidence, gap, usual, name = max(found)
+    return Finding(severity, float(gap), usual, evidence, who=name)
 
 
 def _renamed(view: View, name: str, last: int) -> bool:

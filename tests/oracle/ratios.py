@@ -45,9 +45,10 @@ def _fallen(view: View, severity: str, observed: float, share: Callable[[int], f
         p = min(0.95, safe * means[x])
         for bet, s in sums.items():
             e = 1 + bet * (p - share(x)) / (1 - p)
-            days[x].append(math.log(e))
-            sums[bet] = (1 + s) * e
-        evidence.append(math.log(sum(sums.values()) / 3))
+            days[x].append(math.log(e) if means[x] > 0 else 0.0)
+            sums[bet] = (1 + s) * e if means[x] > 0 else s
+        total = sum(sums.values()) / 3
+        evidence.append(math.log(total) if total > 0 else -math.inf)
     if min(evidence[-2:]) < view.log_arl:
         return None
     return Finding(severity, observed, expected, evidence[-1], onset(days))

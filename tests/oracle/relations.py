@@ -26,7 +26,7 @@ class Relations:
     def apply(self, account: Account, event: dict[str, Any], at_ms: int, value: float | None) -> None:
         """Take one signal; `value` is its answer in 0…1, if it has one."""
         kind = event["type"]
-        subject = event.get("subject") or ""
+        subject, who = event.get("subject") or "", event.get("contact_id") or ""
         if kind in PEOPLE:
             self._people(account, event, at_ms)
         elif kind in HELD or kind == "meeting_missed":
@@ -35,9 +35,9 @@ class Relations:
             known = account.contacts.get(event.get("contact_id") or "", Contact())
             account.roles_trained |= {event.get("role") or known.role or ""} - {""}
         elif kind == "nps" and value is not None:
-            self._nps(account, event.get("contact_id") or "", value, at_ms)
+            self._nps(account, who, value, at_ms)
         elif kind == "csat" and value is not None:
-            self._csat(account, event.get("contact_id") or "", value, at_ms)
+            self._csat(account, who, value, at_ms)
         elif kind == "qa_scored" and value is not None:
             self._quality(account, value, at_ms)
         elif kind == "pulse" and value is not None:
@@ -47,21 +47,24 @@ class Relations:
                 finding = ("error", 1.0 + 4.0 * value, 3.0, 2.0 - 4.0 * value)
                 self._once(account, "pulse_red", "pulse", finding, at_ms)
         elif kind.startswith(("milestone_", "outcome_")):
-            self._goal(account, kind, subject, event.get("due_at"), at_ms)
+            self._goal(account, kind, subject, event.get("due_at"), at_ms, who)
         elif kind in {"integration_connected", "integration_disconnected"}:
             self._integration(account, subject, kind == "integration_connected", at_ms)
         elif kind == "risk_raised":
-            self._once(account, "risk_opened", subject, ("error", 1.0, 0.0, 1.0), at_ms)
+            self._once(account, "risk_opened", subject, ("error", 1.0, 0.0, 1.0), at_ms, who)
         elif kind == "risk_cleared":
             self._rules.end(account, "risk_opened", subject, at_ms)
         elif kind in {"reference_given", "referral_given"}:
             account.references.append(at_ms)
-            self._once(account, "referral_given", subject, ("info", 1.0, 0.0, 1.0), at_ms)
+            self._once(account, "referral_given", subject, ("info", 1.0, 0.0, 1.0), at_ms, who)
 
     def _once(
-        self, account: Account, kind: str, key: str, finding: tuple[str, float, float, float], at_ms: int
+        self, account: Account, kind: str, key: str, finding: tuple[str, float, float, float], at_ms: int, who: str = ""
     ) -> None:
-        self._rules.begin(account, kind, key, Finding(*finding), at_ms, again=False)
+        self._rules.begin(account, kind, key, Finding(*finding, who=who), at_ms, again=False)
+
+    def _delight(self, account: Account, who: str, at_ms: int) -> None:
+        account.delights.append((at_ms, len(account.delights), who))
 
     def _people(self, account: Account, event: dict[str, Any], at_ms: int) -> None:
         kind = event["type"]
@@ -82,7 +85,7 @@ class Relations:
             if contact in still_there:
                 self._rules.end(account, alert, role, at_ms)
             elif not still_there and role in (was, ROLE_OF_TYPE.get(kind)):
-                self._once(account, alert, role, (severity, 1.0, 0.0, 1.0), at_ms)
+                self._once(account, alert, role, (severity, 1.0, 0.0, 1.0), at_ms, event.get("contact_id") or "")
 
     def _meeting(self, account: Account, kind: str, at_ms: int) -> None:
         entry = (at_ms, len(account.meetings), kind in HELD)
@@ -107,7 +110,7 @@ class Relations:
             return
         answers.append((at_ms, value))
         if value >= 0.9:
-            account.delights_ms.append(at_ms)
+            self._delight(account, key, at_ms)
         if value > 0.6:
             self._rules.end(account, "survey_detractor", key, at_ms)
             self._rules.end(account, "promoter_lost", key, at_ms)
@@ -117,16 +120,16 @@ class Relations:
             bad += 1
         promoted = key != "" and bad < len(answers) and answers[-1 - bad][1] >= 0.9
         kind, severity = ("promoter_lost", "error") if promoted else ("survey_detractor", "warning")
-        self._once(account, kind, key, (severity, 10.0 * value, 7.0, 7.0 - 10.0 * value), at_ms)
+        self._once(account, kind, key, (severity, 10.0 * value, 7.0, 7.0 - 10.0 * value), at_ms, key)
 
     def _csat(self, account: Account, key: str, value: float, at_ms: int) -> None:
         if value >= 1:
-            account.delights_ms.append(at_ms)
+            self._delight(account, key, at_ms)
         if value > 0.25:
             self._rules.end(account, "csat_low", key, at_ms)
             return
         points = 1.0 + 4.0 * value
-        self._once(account, "csat_low", key, ("warning", points, 3.0, 3.0 - points), at_ms)
+        self._once(account, "csat_low", key, ("warning", points, 3.0, 3.0 - points), at_ms, key)
 
     def _quality(self, account: Account, value: float, at_ms: int) -> None:
         if value >= 0.6:
@@ -135,7 +138,7 @@ class Relations:
         points = 100.0 * value
         self._once(account, "support_quality_low", "support", ("warning", points, 60.0, 60.0 - points), at_ms)
 
-    def _goal(self, account: Account, kind: str, key: str, due_at_ms: int | None, at_ms: int) -> None:
+    def _goal(self, account: Account, kind: str, key: str, due_at_ms: int | None, at_ms: int, who: str) -> None:
         goal_kind, step = kind.split("_")
         alert = f"{goal_kind}_overdue"
         goal = account.goals.setdefault((goal_kind, key), Goal())
@@ -152,7 +155,7 @@ class Relations:
         goal.judged_ms = at_ms
         goal.reached = step == "reached"
         if kind == "outcome_reached":
-            account.delights_ms.append(at_ms)
+            self._delight(account, who, at_ms)
         if goal.reached:
             self._rules.end(account, alert, key, at_ms, backdated=True)
         else:

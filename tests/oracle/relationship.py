@@ -108,26 +108,29 @@ def _content(view: View) -> bool:
     return sentiment is not None and sentiment >= 0.75
 
 
-def _four_weeks(view: View) -> tuple[float, float]:
-    """Return actions and expected actions; 0 expected if that cannot be said."""
+def _last(view: View, number: int) -> tuple[float, float]:
+    """Return actions and expected actions of so many days; 0 expected if that cannot be said."""
     level = view.level
     if level is None or level.lag < 28 or 28 * level.mean < 20 * level.dispersion:
         return 0.0, 0.0
-    days = range(view.day - 27, view.day + 1)
-    return view.actions(days[0], days[-1]), sum(level.usual(x) * view.factor(x) for x in days)
+    days = range(view.day - number + 1, view.day + 1)
+    return view.counted_actions(number), sum(level.usual(x) * view.factor(x) for x in days)
 
 
 def sentiment_gap(view: View) -> Finding | None:
-    observed, expected = _four_weeks(view)
-    if expected <= 0 or view.level is None or not _content(view) or observed >= 0.7 * expected:
+    observed, expected = _last(view, 28)
+    week, usual = _last(view, 7)
+    if expected <= 0 or view.level is None or not _content(view) or observed >= 0.7 * expected or week >= 0.85 * usual:
+        return None
+    if sum(view.factor(x) for x in range(view.day - 27, view.day + 1)) < 21:
         return None
     deviations = (expected - observed) / math.sqrt(view.level.dispersion * expected)
     return Finding("warning", observed, expected, deviations) if deviations >= 4 else None
 
 
 def sentiment_gap_is_clear(view: View, episode: Episode) -> bool:
-    _, expected = _four_weeks(view)
-    return not _content(view) or view.actions(view.day - 27, view.day) >= 0.85 * expected
+    used, expected = _last(view, 28)
+    return not _content(view) or used >= 0.85 * expected
 
 
 def _quota(view: View) -> float:
@@ -198,9 +201,8 @@ def new_power_users(view: View) -> Finding | None:
 
 
 def advocate_ready(view: View) -> Finding | None:
-    valid = [
-        answers[-1][1] for answers in view.account.nps_answers.values() if answers[-1][0] + 180 * DAY_MS > view.end_ms
-    ]
+    contacts = view.account.nps_answers.items()
+    valid = [answers[-1][1] for _, answers in contacts if answers[-1][0] + 180 * DAY_MS > view.end_ms]
     if not any(value >= 0.9 for value in valid) or any(value <= 0.6 for value in valid):
         return None
     now, before = view.actions(view.day - 27, view.day), view.actions(view.day - 55, view.day - 28)
@@ -213,7 +215,8 @@ def advocate_ready(view: View) -> Finding | None:
     if now < 1.1 * before:
         return None
     deviations = (now - before) / math.sqrt(view.level.dispersion * (now + more * before))
-    return Finding("info", now, before, deviations) if deviations >= 2 else None
+    _, promoter = max((answers[-1][0], name) for name, answers in contacts if answers[-1][1] >= 0.9)
+    return Finding("info", now, before, deviations, who=promoter) if deviations >= 2 else None
 
 
 def reference_ready(view: View) -> Finding | None:
@@ -227,8 +230,8 @@ def reference_ready(view: View) -> Finding | None:
 
 def advocacy_moment(view: View) -> Finding | None:
     """Evaluate without looking at open risks."""
-    recent = [at_ms for at_ms in view.account.delights_ms if at_ms > view.end_ms - 7 * DAY_MS]
-    return Finding("info", 1.0, 1.0, 1.0) if recent and view.account.band != "red" else None
+    recent = [each for each in view.account.delights if each[0] > view.end_ms - 7 * DAY_MS]
+    return Finding("info", 1.0, 1.0, 1.0, who=max(recent)[2]) if recent and view.account.band != "red" else None
 
 
 def when_calm(raises: Callable[[View], Finding | None], view: View) -> Finding | None:

@@ -189,8 +189,8 @@ class Rules:
         if points > 2:
             self.end(account, "ticket_dissatisfied", key, at_ms)
             return
-        finding = ("warning", float(points), 3.0, 3.0 - points)
-        self._begin_once(account, "ticket_dissatisfied", key, finding, at_ms)
+        finding = Finding("warning", float(points), 3.0, 3.0 - points, who=event.get("requester_id") or "")
+        self.begin(account, "ticket_dissatisfied", key, finding, at_ms, again=False)
 
 
 def _within_a_day(one_ms: int | None, other_ms: int) -> bool:

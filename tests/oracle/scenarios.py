@@ -11,7 +11,7 @@ from tests.oracle.model import BILLING, DAY_MS, HOUR_MS, PROFILES, SIGNALS, TICK
 OUTAGE_DAY = 65
 CHANGES = (
     "drop", "handover", "rollout", "abandonment", "growth", "silence", "recovering drop", "departure", "dormancy",
-    "desertion", "renaming", "none",
+    "desertion", "renaming", "machines", "none",
 )  # fmt: skip
 
 
@@ -25,7 +25,7 @@ class AccountPlan:
     first_day: int
     change: str
     """One of CHANGES; in a handover power users leave and others come, in a desertion the editors leave for 25 days,
-    in a renaming users get other ids, one in three each week.
+    in a renaming users get other ids, one in three each week; for 25 days machines take over from users.
     """
     change_day: int
     outage_hours: int
@@ -208,7 +208,8 @@ def _usage(player: _Player, account: str, plan: AccountPlan, day: int, left: flo
         if player.chance(share * weekend):
             feature = "lab" if "@" in user else player.pick(features)
             role = _role(player, plan, user, changed=changed)
-            user_id = None if player.chance(0.02) else user
+            machines = changed and plan.change == "machines" and day < plan.change_day + 25
+            user_id = None if player.chance(0.85 if machines else 0.02) else user
             if user_id == "o0" or user_id == "p0":
                 user_id += "@here"
             player.send(

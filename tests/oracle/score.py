@@ -141,7 +141,7 @@ def _usage_trend(view: View, expects: Expects) -> float | None:
     if not _judged(view) or _counted_days(view) < 7:
         return None
     assert view.level is not None
-    return clip((used / (_counted_days(view) * view.level.mean) - 0.4) / 0.6)
+    return clip((view.counted_actions(28) / (_counted_days(view) * view.level.mean) - 0.4) / 0.6)
 
 
 def _active_weeks(view: View, expects: Expects) -> float | None:
@@ -160,7 +160,7 @@ def _usage_level(view: View, expects: Expects) -> float | None:
 
 def _active_users(view: View, expects: Expects) -> float | None:
     base = view.user_days(view.window)
-    if view.level is None or base == 0 or not _judged(view) or _counted_days(view) < 7:
+    if view.level is None or base == 0 or not _judged(view) or _counted_days(view) < 7 or view.account.unseen:
         return None
     mean = base / view.level.n
     ratio = view.user_days(range(view.day - 27, view.day + 1)) / (_counted_days(view) * mean)
@@ -169,6 +169,8 @@ def _active_users(view: View, expects: Expects) -> float | None:
 
 def _seat_utilisation(view: View, expects: Expects) -> float | None:
     if view.seats <= 0 or view.users_active(view.day - 83, view.day) == 0 or not view.used_since(view.day - 6):
+        return None
+    if view.account.unseen:
         return None
     return clip(view.users_active(view.day - 27, view.day) / (expects["seat_share"] * view.seats))
 
@@ -317,7 +319,7 @@ def _contract(view: View, expects: Expects) -> float | None:
 
 def _power_users(view: View, expects: Expects) -> float | None:
     days = sum(view.factor(x) for x in range(view.day - 13, view.day + 1))
-    if not view.weeks or len(view.power_users) < 3 or days < 7:
+    if not view.weeks or len(view.power_users) < 3 or days < 10 or view.account.unseen:
         return None
     usual = days * view.share(view.reference[0], view.reference[-1]).power / len(view.reference)
     return clip((view.share(view.day - 13, view.day).power / usual - 0.4) / 0.6)

@@ -39,7 +39,7 @@ def _deviations(values: Values, *, falls: bool) -> tuple[float, float] | None:
         expected, dispersion = values.expected_of_last(28), level.dispersion
     else:
         expected, dispersion = max(28 * level.mean, 2.0), level.rise_dispersion
-    off = expected - values.last(28) if falls else values.last(28) - expected
+    off = expected - values.counted(28) if falls else values.last(28) - expected
     return expected, off / math.sqrt(max(expected, 1e-9) * dispersion * (1 + 28 / level.n))
 
 
@@ -61,7 +61,7 @@ def usage_decline(view: View) -> Finding | None:
     if found is None:
         return None
     values, mean, expected, deviations = found
-    observed = values.last(28)
+    observed = values.counted(28)
     if observed >= 0.75 * min(expected, 28 * mean) or deviations < view.bar("usage_decline"):
         return None
     return Finding("warning", observed, expected, deviations, onset(fall_of_days(view, DECLINE, values)))

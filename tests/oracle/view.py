@@ -77,6 +77,11 @@ class View:
         """Sum the actions of the days from `first` to `last`."""
         return sum(self.account.actions.get(x, 0) for x in range(first, last + 1)) / 1000.0
 
+    def counted_actions(self, days: int) -> float:
+        """Sum the actions of the last days of which anything is expected."""
+        some = [x for x in range(self.day - days + 1, self.day + 1) if self.factor(x) > 0]
+        return sum(self.account.actions.get(x, 0) for x in some) / 1000.0
+
     def used_since(self, day: int) -> bool:
         """Tell whether usage began on that day or before."""
         first = self.account.first_usage_day
@@ -142,7 +147,10 @@ class View:
             return 0.0
         factor = 1.0
         if self._fleet is not None and day < self.day:
-            factor = self._fleet.factor(self.account.context.get("segment"), day)
+            segment = self.account.context.get("segment")
+            if self._fleet.left_out(segment, day, self.day):
+                return 0.0
+            factor = self._fleet.factor(segment, day)
         if self.is_holiday(day):
             factor *= min(factors) / factors[weekday(day)]
         return factor

@@ -26,7 +26,7 @@ from tests.oracle.streams import Log
 
 COMPARED = (
     "alert_id", "revision", "account_id", "family", "kind", "dimension", "severity", "status", "transition_reason",
-    "starts_at", "ends_at", "detected_at", "updated_at", "shadow", "benchmark", "due_at",
+    "starts_at", "ends_at", "detected_at", "updated_at", "shadow", "benchmark", "due_at", "joined",
 )  # fmt: skip
 
 
@@ -141,6 +141,8 @@ def assert_same_alerts(oracle: Oracle | Sequence[Oracle], alerts: Iterable[dict[
         ):
             assert close(value, expected[name]), (key, name, value, expected)
         _assert_same_points(found[key], expected)
+        contacts = [each["ref"] for each in found[key]["top_contributors"] if each["kind"] == "contact"]
+        assert contacts == [expected["who"]] * bool(expected["who"]), (key, contacts, expected)
         assert _onset(found[key]["onset"], days) == expected["onset"], (key, found[key]["onset"], expected)
 
 

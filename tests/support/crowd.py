@@ -54,10 +54,10 @@ class Crowd(Partition):
         other.offsets, other.day = dict(self.offsets), self.day
         return other
 
-    def live(self, days: int, left: Left = as_usual) -> None:
-        """Let days pass with what is left of the usual activity."""
+    def live(self, days: int, left: Left = as_usual, named: Left = as_usual) -> None:
+        """Let days pass with what is left of the usual activity, and a share of it that names its users."""
         for _ in range(days):
-            self.send(USAGE, list(self._usage(left)))
+            self.send(USAGE, list(self._usage(left, named)))
             self.day += 1
             self.tick(self.day * DAY_MS + 2 * HOUR_MS)
 
@@ -90,15 +90,16 @@ class Crowd(Partition):
             "quota_actions": 10_000.0,
         }
 
-    def _usage(self, left: Left) -> Iterable[dict[str, Any]]:
+    def _usage(self, left: Left, named: Left) -> Iterable[dict[str, Any]]:
         rest = REST if (self.day + 3) % 7 >= 5 else 1.0
         for account in range(ACCOUNTS):
             for user in range(USERS):
                 drawn = crc32(f"{self.day}-{account}-{user}".encode()) % 1000
                 if drawn < 950 * rest * left(account, self.day):
+                    by_user = crc32(f"{user}-{account}-{self.day}".encode()) % 1000 < 1000 * named(account, self.day)
                     yield self.event(
                         account,
-                        user_id=f"u{user}",
+                        user_id=f"u{user}" if by_user else None,
                         feature=("home", "export", "share", "api")[(self.day + user) % 4],
                         role=("admin", "editor", "viewer")[user % 3],
                         quantity=10.0,

@@ -174,6 +174,7 @@ def varied_world() -> World:
     for detector in DETECTORS:
         if isinstance(detector, LevelDetector) and detector.least:
             world.pane(detector.pane, waning, last(5), int(2 * detector.least))
+    world.pane("unnamed", waning, last(7), 60)
     joining = world.account("joining", MONTHS.start)
     world.use(joining, MONTHS, 100.0)
     world.pane("active_users", joining, range(MONTHS.start, TODAY - 27), 20)

@@ -7,21 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.alerts.records import MAX_CONTRIBUTORS
 from pipeline.detectors import COMBINED
 from pipeline.detectors.drops import usage_drop
-from pipeline.explain.contributors import MAX_CONTRIBUTORS, contributors
+from pipeline.explain.contributors import contributors
 from pipeline.explain.explanation import explanations
 from pipeline.explain.explanation import tested_dimensions as dimensions_of
 from pipeline.kinds import KINDS
-from pipeline.terms.hashing import hash_text
+from schemas.topics import DAY_MS
 from tests.support.handmade import MONTHS, TODAY, World, last
 
 LONG_AGO, BEFORE = range(TODAY - 119, MONTHS.start), range(MONTHS.start, TODAY - 6)
 TEAM = ["ann", "bob", "cleo", "dan", "eve", "fay"]
 
 
-def named(world: World, kind: str, row: int = 1, day: int = TODAY) -> list[tuple[str, str, float]]:
-    return [(one["kind"], one["ref"], one["change"]) for one in contributors(world.state, row, day, KINDS[kind])]
+def named(
+    world: World, kind: str, row: int = 1, day: int = TODAY, who: str = ""
+) -> list[tuple[str, str, float | None]]:
+    return [(one["kind"], one["ref"], one["change"]) for one in contributors(world.state, row, day, KINDS[kind], who)]
 
 
 def waning() -> World:
@@ -70,11 +73,35 @@ def test_a_declining_role_is_named_and_then_its_users() -> None:
 
 def test_a_silent_champion_is_named() -> None:
     world = waning()
-    world.accounts.champion[1] = hash_text("bob")
-    world.accounts.sponsor_user[1] = hash_text("nobody")
-    assert named(world, "champion_silent") == [("user", "bob", -3.0)]
-    assert named(world, "sponsor_silent") == []
+    assert named(world, "champion_silent", who="bob") == [("contact", "bob", -3.0)]
+    assert named(world, "sponsor_silent", who="nobody") == [("contact", "nobody", None)]
     assert named(world, "power_user_silent") == [("user", "ann", -7.0), ("user", "bob", -3.0)]
+
+
+def test_those_who_are_named_have_their_last_day() -> None:
+    world = waning()
+    days = [one["last_active_at"] // DAY_MS for one in contributors(world.state, 1, TODAY, KINDS["usage_drop"])]
+    assert days == [TODAY - 7, TODAY, TODAY - 7]
+    [champion] = contributors(world.state, 1, TODAY, KINDS["champion_silent"], "ann")
+    assert champion["last_active_at"] == (TODAY - 7) * DAY_MS
+
+
+def test_a_new_team_is_named_and_then_its_users() -> None:
+    world = World()
+    row = world.account("acme", TODAY - 110)
+    world.use(row, range(TODAY - 110, TODAY + 1), 1.0, ["ann@acme.example"])
+    world.use(row, last(3), 1.0, [f"{name}@new.example" for name in ("kim", "lee", "max")])
+    team, *users = named(world, "new_team")
+    assert team == ("team", "new.example", 9.0)
+    assert {name for _, name, _ in users} == {"kim@new.example", "lee@new.example", "max@new.example"}
+
+
+def test_the_one_who_does_most_is_named_whether_it_is_more_than_before_or_not() -> None:
+    world = World()
+    row = world.account("acme", MONTHS.start)
+    world.use(row, BEFORE, 1.0, ["ann", "bob"])
+    world.use(row, last(6), 1.0, ["ann"])
+    assert named(world, "single_user_dependence") == [("user", "ann", -1.0)]
 
 
 def test_growth_names_who_does_more() -> None:

@@ -85,6 +85,7 @@ def test_a_record_says_what_was_seen_what_was_expected_and_how_sure_it_is() -> N
         "change_pct": -67.0,
         "window_start": AT_MS - 7 * DAY_MS,
         "window_end": AT_MS,
+        "currency": None,
     }
     assert (alert["evidence"]["value"], alert["evidence"]["threshold"]) == (
         9.5,

@@ -47,6 +47,7 @@ def alert(account_id: str = "acme", revision: int = 1, **changes: Any) -> dict[s
             "change_pct": -69.0,
             "window_start": 94 * DAY_MS,
             "window_end": 101 * DAY_MS,
+            "currency": None,
         },
         "dimensions": [
             {
@@ -80,7 +81,10 @@ def alert(account_id: str = "acme", revision: int = 1, **changes: Any) -> dict[s
             "baseline_days": 56,
             "provisional": False,
         },
-        "top_contributors": [{"kind": "feature", "ref": "export", "change": -40.0}],
+        "top_contributors": [
+            {"kind": "contact", "ref": "ida", "change": None, "last_active_at": None},
+            {"kind": "feature", "ref": "export", "change": -4.0, "last_active_at": 93 * DAY_MS},
+        ],
         "health": None,
         "context": context(),
         "owner": "csm-17",
@@ -95,6 +99,7 @@ def alert(account_id: str = "acme", revision: int = 1, **changes: Any) -> dict[s
             "percentile": 3.5,
         },
         "points": [],
+        "joined": [],
         "due_at": None,
         **changes,
     }

@@ -88,7 +88,7 @@ def test_a_business_review_finds_health_trend_and_what_was_open_and_closed_in_th
 
 
 def test_a_person_sees_score_dimensions_evidence_owner_and_next_step(url: str) -> None:
-    text = shown(explain(url, "acme"))
+    text = "\n".join(line.strip(" │") for line in shown(explain(url, "acme")).splitlines())
     for part in (
         "Score 10  red since",
         "usage_trend",
@@ -107,6 +107,8 @@ def test_a_person_sees_score_dimensions_evidence_owner_and_next_step(url: str) -
         "life active",
         "stage adoption since 1970-02-10",
         "ARR 48,000 EUR",
+        "contact ida\n",
+        "feature export, -4 active days a week, last on 1970-04-04",
     ):
         assert part in text
     assert "ticket_surge" not in text
@@ -150,6 +152,18 @@ def test_an_account_known_by_an_alert_only_is_not_judged_yet(url: str) -> None:
     assert "Not judged yet" in text
     assert "1 open alert\n" in text.replace(" \n", "\n")
     assert "owner nobody" in text
+
+
+def test_an_alerts_money_is_in_units_of_its_currency_and_silence_no_percentage(url: str) -> None:
+    found = explain(url, "acme")
+    alert = found["open_alerts"][0]
+    alert["signal"] |= {"unit": "minor units", "observed": 600_000.0, "expected": 1_000_000.0, "currency": "JPY"}
+    alert["dimensions"] = [
+        alert["dimensions"][0] | {"name": "activity", "observed": 12.0, "expected": 1.4, "change_pct": None}
+    ]
+    text = shown(found)
+    assert "600,000 JPY, 1,000,000 JPY expected" in text
+    assert "activity down: none for 12 days, usually every 1.4, weight 5" in text
 
 
 def test_money_without_minor_units_is_not_divided(url: str) -> None:
