@@ -10,11 +10,12 @@ import pytest
 from pipeline.config import EngineConfig
 from pipeline.detectors import COMBINED, Detector, renewal_at_risk, silence
 from pipeline.detectors.capacity import seat_saturation
-from pipeline.detectors.drops import usage_drop, users_drop, weekly_drop
+from pipeline.detectors.drops import usage_decline, usage_drop, users_drop, weekly_drop
 from pipeline.detectors.growth import sustained_growth, users_growth
 from pipeline.detectors.levels import RISE_CAP
 from pipeline.detectors.power_users import power_user_decline, single_user_dependence, user_mix_shift
 from pipeline.detectors.shares import feature_abandonment
+from pipeline.detectors.trends import Trend
 from pipeline.detectors.trouble import p1_open, ticket_surge
 from pipeline.evidence.level import Z_90, Z_DISPERSION, Z_MEAN, Z_RISE
 from pipeline.scorecards.bands import GREEN, GREY, RED, YELLOW
@@ -511,3 +512,26 @@ def test_there_is_no_growth_from_nothing() -> None:
 @pytest.mark.parametrize(("after", "expected"), [(109.0, True), (111.0, False)])
 def test_growth_is_over_below_a_tenth(after: float, expected: bool) -> None:
     assert cleared(sustained_growth, used(100.0, after, 28), expected_at_opening=2800.0) is expected
+
+
+@pytest.mark.parametrize(("after", "raised"), [(100.0, False), (76.0, False), (70.0, True)])
+def test_four_weeks_a_quarter_below_the_level_are_a_decline(after: float, raised: bool) -> None:
+    found = result(usage_decline, used(100.0, after, 28))
+    assert found[:3] == (raised, 28 * after, approx(2800.0))
+
+
+@pytest.mark.parametrize("detector", [usage_decline, sustained_growth], ids=lambda each: each.KIND.name)
+def test_how_clear_a_change_must_be_is_the_fleets_bar(detector: Trend) -> None:
+    world = used(100.0, 70.0 if detector is usage_decline else 140.0, 28)
+    deviations = result(detector, world)[3]
+    for bar, raised in ((deviations - 0.01, True), (deviations + 0.01, False)):
+        world.state.fleet.bars.values[detector.KIND.name] = bar
+        assert result(detector, world)[0] is raised
+
+
+def test_a_decline_counts_the_people_too() -> None:
+    """The same actions by a third of the people are a clearer fall."""
+    alone, with_people = used(5.0, 3.0, 28), used(5.0, 3.0, 28)
+    with_people.pane("active_users", 1, range(MONTHS.start, TODAY - 27), 9)
+    with_people.pane("active_users", 1, last(28), 3)
+    assert result(usage_decline, with_people)[3] > result(usage_decline, alone)[3]
