@@ -26,6 +26,8 @@ TIME = frozenset({"days", "hours"})
 """Units of kinds whose figures are spans of time: no percentage of them says anything."""
 MAX_CAUSES = 3
 MAX_CONTRIBUTORS = 5
+AWAY_DAYS = 3
+"""Who was not active for so long is named with the last day."""
 
 
 def contact(who: str) -> dict[str, Any]:
@@ -129,22 +131,25 @@ class Alerting:
     def _texts(
         self, kind: Kind, account_id: str, book: Book, episode: Episode, change: Change, explanation: Explanation
     ) -> list[str]:
-        """What the alert says in a sentence, with fewer and fewer names."""
+        """What the alert says in a sentence: all of it, and less and less."""
         # Whoever is about when it ends is not whom it was about; the contact is remembered.
         goes_on = change.status == "firing"
         named = [each for each in explanation.contributors if goes_on or each["kind"] == "contact"]
         following = f"; {', '.join(explanation.joined)}" if explanation.joined else ""
         words = [self._words(named, most, explanation) for most in range(MAX_CONTRIBUTORS, -1, -1)]
         due = {"due": self._due(episode)}
-        return [_summary(kind, account_id, book, episode, each | due) + following for each in words]
+        *full, plain = [_summary(kind, account_id, book, episode, each | due) for each in words]
+        # Who it is tells more than what has followed.
+        return [*(text + following for text in full), *full, plain + following, plain]
 
     def _words(self, named: Sequence[dict[str, Any]], most: int, explanation: Explanation) -> dict[str, str]:
         """Who it is, by kind of contributor, in brackets: so many of each, those who stay away with their last day."""
         by_kind: dict[str, list[str]] = {"contact": [], "role": [], "team": [], "user": [], "quiet": []}
         for each in named:
             last_ms, words = each["last_active_at"], each["ref"]
-            if last_ms is not None and last_ms < explanation.window_start_ms:
+            if last_ms is not None and last_ms < explanation.window_end_ms - AWAY_DAYS * DAY_MS:
                 words = f"{words}, last on {self._days.date_of(last_ms)}"
+            if last_ms is not None and last_ms < explanation.window_start_ms:
                 by_kind["quiet"].append(words)
             by_kind.setdefault(each["kind"], []).append(words)
         return {kind: _in_brackets(words, most) for kind, words in by_kind.items()}

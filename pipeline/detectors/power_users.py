@@ -72,8 +72,8 @@ power_user_decline = Condition(
         contributors=(POWER_USERS_DOWN,),
         play=Play("champion-check", "Call the power users who went quiet", 2),
         summary=(
-            "{name}: power users' share of activity fell from {expected:.0%} to "
-            "{observed:.0%} while the total is not down{user}"
+            "{name}: power users fell from {expected:.0%} to {observed:.0%} of the activity, "
+            "the total is not down{user}"
         ),
         condition="the power users' share of activity surely fell while the total did not",
         resolution="their share is back at nine tenths",
@@ -99,8 +99,7 @@ user_mix_shift = Condition(
         contributors=(POWER_USERS_DOWN,),
         play=Play("champion-check", "Ask what changed for the power users as others joined", 5),
         summary=(
-            "{name}: power users' share of activity fell from {expected:.0%} to "
-            "{observed:.0%} while the total rises{user}"
+            "{name}: power users fell from {expected:.0%} to {observed:.0%} of the activity, the total rises{user}"
         ),
         condition="the power users' share of activity fell because others use the product more",
         resolution="their share is back",

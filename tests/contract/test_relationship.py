@@ -86,6 +86,8 @@ def review_overdue(stage: Stage) -> None:
 
 
 def sentiment_gap(stage: Stage) -> None:
+    # Beside an alert on usage it would join that one.
+    stage.restart(EngineConfig(disabled_kinds=("usage_drop",)))
     work(stage, 60)
     signal(stage, "pulse", score=5.0)
     work(stage, 20, actions=5.0)

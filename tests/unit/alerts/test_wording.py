@@ -80,8 +80,8 @@ def test_as_many_are_named_as_there_is_room_for_and_all_of_them_in_the_descripti
     kind, book, alerting = KINDS[episode.kind], Book(context=Context(name="Acme")), Alerting(EngineConfig())
     told = alerting.record(kind, "a", book, episode, Change("firing", "detected", at_ms), explanation)
     assert told["summary"] == (
-        "Acme: power users' share of activity fell from 60% to 20% while the total is not down "
-        "(somebody.0@customer.example; 3 more)"
+        "Acme: power users fell from 60% to 20% of the activity, the total is not down "
+        "(somebody.0@customer.example, last on 2024-10-04; 3 more)"
     )
     assert "; somebody.3@customer.example, last on 2024-10-01)." in told["description"]
     ended = alerting.record(kind, "a", book, episode, Change("resolved", "recovered", at_ms), explanation)
