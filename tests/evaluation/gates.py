@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from tests.evaluation.budget import FalseAlerts
 from tests.evaluation.budgets import MADE, Budget
 from tests.evaluation.histories import AGES, CELLS, HISTORIES, History
-from tests.evaluation.outcomes import RENAMED, REPLACED, WORLDS, Declines, Outcome
+from tests.evaluation.outcomes import Declines, Outcome
 from tests.evaluation.steps import OURS, Recall
 from tests.evaluation.task import of
+from tests.evaluation.worlds import RENAMED, REPLACED, WORLDS
 
 NEVER_DAYS = 1e9
 """Stands for a median delay of accounts most of which are not found."""

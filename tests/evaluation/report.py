@@ -89,8 +89,8 @@ def _recalls(recalls: Sequence[Row]) -> list[str]:
         "## Found, and how soon",
         "Share of the accounts found within the days given, the median delay over all of them (– when most are "
         "missed), and in brackets the false alarms of an account-year. What should not be found is marked ✗: there "
-        "less is better. All at the default budget; the other methods are set, in hindsight, to as many false alarms as ours "
-        "has on accounts alike.",
+        "less is better. All at the default budget; the other methods are set, in hindsight, to as many false alarms "
+        "as ours has on accounts alike.",
     ]
     for harmful, mark in ((True, ""), (False, "✗ ")):
         own = [row for row in recalls if row["harmful"] is harmful]
