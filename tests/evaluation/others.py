@@ -15,6 +15,7 @@ from pipeline.terms.arrays import F64, I64, Bools
 from pipeline.terms.kind import CLEAR_DAYS
 
 _STEPS = 12
+_KEPT = 0.5 ** (1 / 52)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,10 @@ def cadence(counts: F64, limit: float) -> Bools:
 
 
 def gaps(counts: F64) -> F64:
-    """Periods since the last count, over the mean of the account's earlier gaps and their standard deviation."""
+    """Periods since the last count, over the mean of the account's earlier gaps and their standard deviation.
+
+    An earlier gap counts half as much every 52 periods.
+    """
     out = np.full(counts.shape, np.nan)
     last, number, total, squares = (np.zeros(counts.shape[1]) for _ in range(4))
     seen = np.zeros(counts.shape[1], dtype=np.bool_)
@@ -74,9 +78,11 @@ def gaps(counts: F64) -> F64:
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = total / number
             usual = mean + np.sqrt(np.maximum(squares / number - mean * mean, 0.0))
-        out[period] = np.where(number >= 4, gap / usual, np.nan)
+        out[period] = np.where(number >= 3, gap / usual, np.nan)
         closes = active & seen
-        number, total, squares = (was + closes * gap**power for was, power in ((number, 0), (total, 1), (squares, 2)))
+        number, total, squares = (
+            _KEPT * was + closes * gap**power for was, power in ((number, 0), (total, 1), (squares, 2))
+        )
         last = np.where(active, period, last)
         seen |= active
     return out
@@ -117,15 +123,14 @@ METHODS: Mapping[str, Method] = {
     "a week against 4, z": Method(z_of(7, 28), 20.0, 0.0),
     "4 weeks against 13, z": Method(z_of(28, 91), 30.0, 0.0),
     "gap against own rhythm": Method(cadence, 100.0, 0.5),
-    "ADWIN": Method(adwin, -40.0, -0.1),
+    "ADWIN": Method(adwin, -40.0, -1e-4),
     "Page–Hinkley": Method(page_hinkley, 3.0, -1.0),
 }
 """Of days."""
 WEEKLY: Mapping[str, Method] = {
-    "week over week": Method(fall_of(1), 1.01, 0.0),
     "4 weeks against 13, z": Method(z_of(4, 13), 30.0, 0.0),
     "gap against own rhythm": Method(cadence, 100.0, 0.5),
-    "ADWIN": Method(adwin, -40.0, -0.1),
+    "ADWIN": Method(adwin, -40.0, -1e-4),
     "Page–Hinkley": Method(page_hinkley, 3.0, -1.0),
 }
 """Of weeks."""
