@@ -58,7 +58,7 @@ def _features(data: DataSet) -> F64:
     columns += [trailing(_people(data), weeks) for weeks in (4, 13)]
     columns += [_latest(data, name) for name in ("mrr_minor_after", "seats_after", "due_at")]
     # What is never known would have no values to be divided at.
-    return np.nan_to_num(np.stack(columns, axis=2), nan=-1.0)
+    return np.asarray(np.nan_to_num(np.stack(columns, axis=2), nan=-1.0))
 
 
 def _people(data: DataSet) -> F64:
