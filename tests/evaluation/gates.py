@@ -11,7 +11,7 @@ from tests.evaluation.histories import AGES, CELLS, HISTORIES, History
 from tests.evaluation.outcomes import Declines, Outcome
 from tests.evaluation.steps import OURS, Recall
 from tests.evaluation.task import of
-from tests.evaluation.worlds import RENAMED, REPLACED, WORLDS
+from tests.evaluation.worlds import RENAMED, WORLDS
 
 NEVER_DAYS = 1e9
 """Stands for a median delay of accounts most of which are not found."""
@@ -115,30 +115,25 @@ def _budgets(budgets: Sequence[Budget]) -> Iterator[Gate]:
             yield Gate(name, row.got, row.asked, at_least=False)
 
 
-ALARMED = 0.05
-"""Share of the accounts with an alert that has been caused by what is no reason for one, in four months."""
-REPLACED_ALARMED = 0.12
-"""The same where people are replaced by others."""
 KEPT = 0.9
 """Share of the incidents found after a change of ids, of those found without it."""
 
 
 def _outcomes(outcomes: Sequence[Outcome]) -> Iterator[Gate]:
-    fleets = {world.name: world.tells for world in WORLDS if world.share == 1.0}
+    worlds = {world.name: world for world in WORLDS}
     for row in outcomes:
-        if row.world.startswith("calm"):
-            continue
-        if row.world in ("ended", "for tests"):
+        world = worlds[row.world]
+        if world.alarmed == 0.0:
             yield Gate(f"{row.world}: alerts", sum(row.by_kind.values()), 0, at_least=False)
-            continue
-        limit = REPLACED_ALARMED if REPLACED in row.world else ALARMED
-        yield Gate(f"{row.world}: share of the accounts alarmed", row.alarmed / row.accounts, limit, at_least=False)
+        elif world.alarmed:
+            share = row.alarmed / row.accounts
+            yield Gate(f"{row.world}: share of the accounts alarmed", share, world.alarmed, at_least=False)
         if row.world.startswith(RENAMED):
             yield Gate(f"{row.world}: told twice", row.twice, 0, at_least=False)
-        if row.world in fleets:
-            told, wanted = sum(row.of_fleet.values()), fleets[row.world]
-            yield Gate(f"{row.world}: alerts of the fleet", told, wanted, at_least=True)
-            yield Gate(f"{row.world}: alerts of the fleet, no more", told, wanted, at_least=False)
+        if world.alarmed and world.share == 1.0:
+            told = sum(row.of_fleet.values())
+            yield Gate(f"{row.world}: alerts of the fleet", told, world.tells, at_least=True)
+            yield Gate(f"{row.world}: alerts of the fleet, no more", told, world.tells, at_least=False)
 
 
 def _declines(declines: Sequence[Declines]) -> Iterator[Gate]:

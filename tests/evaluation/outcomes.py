@@ -62,7 +62,7 @@ class Outcome:
     caused: Mapping[str, int]
     """Those that are not told without the change."""
     alarmed: int
-    """Accounts with one that it has caused, beyond that identities have changed."""
+    """Accounts with one that it has caused and that is wrong: not that identities have changed."""
     lost: Mapping[str, int]
     """Alerts that are told without the change only."""
     identities: int
@@ -138,7 +138,7 @@ def _outcome(world: World, heard: Heard, usual: Sequence[Opening]) -> Outcome:
         len(heard.account_ids) * world.days / YEAR_DAYS,
         _by_kind(own),
         _by_kind(caused),
-        len({opening.account_id for opening in caused if opening.kind != IDENTITY}),
+        len({opening.account_id for opening in caused if opening.kind not in (IDENTITY, *world.rightly)}),
         _by_kind(lost),
         len(identities),
         sum(count > 1 for count in identities.values()),

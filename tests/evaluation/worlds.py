@@ -78,7 +78,7 @@ class NewIds:
     away_days: float = 0.0
     """For which there is nobody, at most: then others come."""
     learning_days: float = 0.0
-    """In which those come less often, at first on a third of the days."""
+    """In which those come less often, at first on half of the days."""
 
     def __call__(self, scene: Scene) -> SimulatedStream:
         """The stream with it."""
@@ -93,7 +93,7 @@ class NewIds:
         kept = at >= first[who]
         if self.learning_days:
             learnt = (at - first[who]) / (self.learning_days * DAY_MS)
-            kept &= scene.days_kept(usage, 1 / 3 + 2 / 3 * learnt)
+            kept &= scene.days_kept(usage, 0.5 + 0.5 * learnt)
         place = usage.schema.get_field_index("user_id")
         ids = pc.if_else(pa.array(later), pc.binary_join_element_wise(usage["user_id"], ".new", ""), usage["user_id"])
         usage = usage.set_column(place, usage.schema.field(place), ids)
@@ -177,44 +177,64 @@ def _with_status(scene: Scene, status: str, from_ms: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=PROFILES)
 
 
+NAMED = ("champion_silent", "sponsor_silent", "power_user_silent", "renewal_at_risk", "health_changed")
+"""Kinds that say rightly that somebody important has left, and what follows from it."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What happens, and to how many."""
 
     name: str
     change: Change
-    share: float = 0.5
+    alarmed: float | None
+    """Share of the accounts that may have an alert caused by it; None where some of what is told is right."""
+    share: float = 0.25
     """Of the accounts to which it happens."""
+    rightly: tuple[str, ...] = ()
+    """Kinds that alarm nobody wrongly."""
     from_day: int = CHANGE_DAY
     """Of the stream, from which what is told counts."""
     days: int = WATCHED_DAYS
     tells: int = 0
-    """Alerts of the fleet that tell of it."""
+    """Alerts of the fleet that tell of what happens to everybody."""
+
+
+def of_everybody(name: str, change: Change, tells: int) -> World:
+    """What happens to the whole fleet."""
+    return World(name, change, 0.05, 1.0, tells=tells)
 
 
 RENAMED, REPLACED = "new ids of", "replaced by others"
 CALM = (
-    World("calm, the first four months", as_it_is, 1.0, 0, CHANGE_DAY),
-    World("calm", as_it_is, 1.0),
+    World("calm, the first four months", as_it_is, None, 1.0, from_day=0, days=CHANGE_DAY),
+    World("calm", as_it_is, None, 1.0),
 )
-EVERYWHERE = World(f"{RENAMED} everybody in the whole fleet", NewIds(1.0, 0.0), 1.0, tells=1)
+EVERYWHERE = of_everybody(f"{RENAMED} everybody in the whole fleet", NewIds(1.0, 0.0), 1)
+ENDED = CHANGE_DAY + NOTICE_DAYS + 1
 WORLDS = (
     *CALM,
-    World(f"{RENAMED} everybody, at once", NewIds(1.0, 0.0)),
-    World(f"{RENAMED} half of them, at once", NewIds(0.5, 0.0)),
-    World(f"{RENAMED} 30 %, at once", NewIds(0.3, 0.0)),
-    World(f"{RENAMED} everybody, within a month", NewIds(1.0, 30.0)),
-    World(f"{RENAMED} half of them, within a month", NewIds(0.5, 30.0)),
+    World(f"{RENAMED} everybody, at once", NewIds(1.0, 0.0), 0.05),
+    World(f"{RENAMED} half of them, at once", NewIds(0.5, 0.0), 0.05),
+    World(f"{RENAMED} 30 %, at once", NewIds(0.3, 0.0), 0.05),
+    World(f"{RENAMED} everybody, within a month", NewIds(1.0, 30.0), 0.05),
+    World(f"{RENAMED} half of them, within a month", NewIds(0.5, 30.0), 0.05),
     EVERYWHERE,
-    World(f"a quarter {REPLACED}, each within a week", NewIds(0.25, 30.0, 7.0)),
-    World(f"everybody {REPLACED} within two months, who learn for four weeks", NewIds(1.0, 60.0, 7.0, 28.0)),
-    World("holiday: nobody for a week", away(0.0, 7.0)),
-    World("holiday: half of the days for two weeks", away(0.5, 14.0)),
-    World("dip of the fleet for four days", of_feed("release_dip", 0, 4 * DAY_MS), 1.0, tells=1),
-    World("outage of the feed for a day and a half", of_feed("feed_outage", 0, 36 * HOUR_MS), 1.0, tells=1),
-    World("events late by up to two days", of_feed("late_data", 0, 0), 1.0),
-    World("a day sent again", of_feed("duplicates_replay", 34 * HOUR_MS, HOUR_MS), 1.0),
-    World("paused for six weeks", paused),
-    World("ended", ended, 0.5, CHANGE_DAY + NOTICE_DAYS + 1, WATCHED_DAYS - NOTICE_DAYS - 1),
-    World("for tests", for_tests, 0.5, 0, CHANGE_DAY + WATCHED_DAYS),
+    World(f"a quarter {REPLACED}, each within a week", NewIds(0.25, 30.0, 7.0), 0.12, rightly=NAMED),
+    World(f"everybody {REPLACED} within two months", NewIds(1.0, 60.0, 7.0), 0.12, rightly=NAMED),
+    World(
+        f"everybody {REPLACED} within two months, who learn for four weeks",
+        NewIds(1.0, 60.0, 7.0, 28.0),
+        None,
+        rightly=NAMED,
+    ),
+    World("holiday: nobody for a week", away(0.0, 7.0), 0.05),
+    World("holiday: half of the days for two weeks", away(0.5, 14.0), None),
+    of_everybody("dip of the fleet for four days", of_feed("release_dip", 0, 4 * DAY_MS), 1),
+    of_everybody("outage of the feed for a day and a half", of_feed("feed_outage", 0, 36 * HOUR_MS), 1),
+    of_everybody("events late by up to two days", of_feed("late_data", 0, 0), 0),
+    of_everybody("a day sent again", of_feed("duplicates_replay", 34 * HOUR_MS, HOUR_MS), 0),
+    World("paused for six weeks", paused, 0.05),
+    World("ended", ended, 0.0, from_day=ENDED, days=CHANGE_DAY + WATCHED_DAYS - ENDED),
+    World("for tests", for_tests, 0.0, from_day=0, days=CHANGE_DAY + WATCHED_DAYS),
 )
