@@ -119,7 +119,6 @@ def page_hinkley(counts: F64, threshold: float) -> Bools:
 
 METHODS: Mapping[str, Method] = {
     "week over week": Method(fall_of(7), 1.01, 0.0),
-    "a day against 4 weeks, z": Method(z_of(1, 28), 20.0, 0.0),
     "a week against 4, z": Method(z_of(7, 28), 20.0, 0.0),
     "4 weeks against 13, z": Method(z_of(28, 91), 30.0, 0.0),
     "gap against own rhythm": Method(cadence, 100.0, 0.5),
