@@ -11,6 +11,7 @@ from typing import Literal
 
 from pipeline.fleet.alerts import FLEET_KINDS
 from pipeline.kinds import KINDS, LEVELS
+from pipeline.portfolio.answers import COMPARED
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 from sinks.delivery import PROJECTIONS, Projection
@@ -62,6 +63,7 @@ INVARIANTS = (
 
 PORTFOLIO_RATIOS = (
     "logo_churn",
+    "logo_churn_per_year",
     "logo_retention",
     "gross_mrr_churn",
     "gross_revenue_retention",
@@ -70,6 +72,7 @@ PORTFOLIO_RATIOS = (
     "expansion_mrr",
     "trial_to_paid",
     "referral_ratio",
+    "nps",
     "csat",
     "csat_above_3_5",
     "ces_easy",
@@ -134,8 +137,15 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "foreshock_portfolio_ratio",
         "gauge",
-        "Portfolio figure of the last 30 days, as a fraction; 0 until it was computed, absent when it has no value.",
+        "Portfolio figure of the last 30 days, as a fraction (NPS from -1 to 1); 0 until it was computed, "
+        "absent when it has no value.",
         (_RATIO, _GROUP),
+    ),
+    MetricSpec(
+        "foreshock_touchpoints_worse",
+        "gauge",
+        "Touchpoints whose answers of the last 90 days are surely worse than in the year before.",
+        (Label("survey", COMPARED),),
     ),
     MetricSpec(
         "foreshock_portfolio_as_of_timestamp_seconds",
@@ -162,6 +172,12 @@ METRICS: tuple[MetricSpec, ...] = (
         (_KIND,),
     ),
     MetricSpec("foreshock_accounts", "gauge", "Accounts by band and segment.", (_BAND, _SEGMENT)),
+    MetricSpec(
+        "foreshock_users",
+        "gauge",
+        "Users of the last closed day, users of the 28 days that end with it, and paid seats, by segment.",
+        (Label("of", ("day", "month", "seats")), _SEGMENT),
+    ),
     MetricSpec(
         "foreshock_event_to_alert_seconds",
         "histogram",

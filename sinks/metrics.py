@@ -9,6 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+from pipeline.portfolio.answers import COMPARED
 from sinks.metric_defs import ALERT_KINDS, ALL, METRICS, OTHER, SEGMENTS_SEEN, Label, MetricSpec
 
 Collector = Counter | Gauge | Histogram
@@ -124,16 +125,18 @@ class Metrics:
 
     def accounts(self, counts: Mapping[tuple[str, str | None], int]) -> None:
         """Accounts of all partitions here, by band and segment; segments beyond the first so many are one."""
-        self._see(segment for _, segment in counts)
-        totals = dict.fromkeys(self._known(self._specs["foreshock_accounts"]), 0)
-        for (band, segment), count in counts.items():
-            labels = (band, segment or OTHER)
-            totals[labels if labels in totals else (band, OTHER)] += count
-        for known, total in totals.items():
-            self._gauge("foreshock_accounts", *known).set(total)
+        self._by_segment("foreshock_accounts", counts)
 
-    def portfolio(self, ratios: Mapping[tuple[str, str | None], float | None], as_of_ms: int) -> None:
-        """Portfolio figures by name and segment; those of all accounts are of the segment `all`."""
+    def users(self, counts: Mapping[tuple[str, str | None], int]) -> None:
+        """Users of all partitions here, by what they are counted over and segment."""
+        self._by_segment("foreshock_users", counts)
+
+    def portfolio(
+        self, ratios: Mapping[tuple[str, str | None], float | None], fallen: Mapping[str, int], as_of_ms: int
+    ) -> None:
+        """Portfolio figures by name and segment, those of all accounts of the segment `all`; touchpoints that fell."""
+        for survey in COMPARED:
+            self._gauge("foreshock_touchpoints_worse", survey).set(fallen.get(survey, 0))
         self._see(segment for _, segment in ratios)
         for metric, segment in self._known(self._specs["foreshock_portfolio_ratio"]):
             value = ratios.get((metric, None if segment == ALL else segment))
@@ -191,6 +194,15 @@ class Metrics:
     def sink_blocked(self, sink: str) -> None:
         """A destination takes no batch for now."""
         self._gauge("foreshock_sink_blocked", sink).set(1)
+
+    def _by_segment(self, name: str, counts: Mapping[tuple[str, str | None], int]) -> None:
+        self._see(segment for _, segment in counts)
+        totals = dict.fromkeys(self._known(self._specs[name]), 0)
+        for (of, segment), count in counts.items():
+            labels = (of, segment or OTHER)
+            totals[labels if labels in totals else (of, OTHER)] += count
+        for known, total in totals.items():
+            self._gauge(name, *known).set(total)
 
     def _see(self, segments: Iterable[str | None]) -> None:
         """Take in segments not seen before, as long as there is room."""

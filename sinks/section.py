@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 Conflict = tuple[str, str]
 """Name of the setting to change, and why."""
+
+
+def _separated(value: object) -> object:
+    """Names separated by commas, as an environment variable has them."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_separated)]
 
 
 class Section(BaseModel):

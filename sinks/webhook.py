@@ -11,7 +11,7 @@ import binascii
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from http import HTTPStatus
 
 import httpx
@@ -20,7 +20,7 @@ from pydantic import Field, SecretStr
 from schemas.codec.cloudevents import attributes
 from sinks.delivery import DeliveryBatch, DeliveryRecord, Deployment, Projection, Written
 from sinks.errors import Refusal, Rejection, SinkRejectedError, SinkUnavailableError
-from sinks.section import Conflict, Section, is_loopback, revealed
+from sinks.section import Conflict, Names, Section, is_loopback, revealed
 
 _DOWN_RETRY_S = 1.0
 _SETUP_RETRY_S = 30.0
@@ -38,6 +38,9 @@ class Webhook(Section):
     url: SecretStr | None = Field(None, description="Address to post to, https://HOST/PATH; it may hold a token.")
     secret: SecretStr | None = Field(None, description="Signs the posts: whsec_ and 24 to 64 bytes in base64.")
     timeout_s: float = Field(10.0, gt=0, le=60, description="Longest wait for the receiver.")
+    touch_models: Names = Field(
+        (), description="Post alerts of accounts with these touch models only; none named: all."
+    )
 
     def conflicts(self) -> Iterator[Conflict]:
         """An address that cannot be posted to, or a secret that is missing or none."""
@@ -56,14 +59,25 @@ class Webhook(Section):
 
 
 class WebhookSink:
-    """Posts alert records; `clock` gives the seconds since 1970 that receivers refuse old posts by."""
+    """Posts alert records, all of them or those of some touch models.
+
+    `clock` gives the seconds since 1970 that receivers refuse old posts by.
+    """
 
     def __init__(
-        self, url: str, key: bytes, source: str, *, timeout_s: float = 10.0, clock: Callable[[], float] = time.time
+        self,
+        url: str,
+        key: bytes,
+        source: str,
+        *,
+        timeout_s: float = 10.0,
+        touch_models: Collection[str] = (),
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._url = url
         self._key = key
         self._source = source
+        self._touch_models = touch_models
         self._clock = clock
         self._client = httpx.Client(timeout=timeout_s)
 
@@ -77,6 +91,8 @@ class WebhookSink:
         rejections = []
         for index, record in enumerate(batch.records):
             try:
+                if self._touch_models and record.value["context"]["touch_model"] not in self._touch_models:
+                    continue
                 identity, body = self._event(record)
             except (KeyError, TypeError, ValueError) as error:
                 rejections.append(Rejection(index, Refusal.BAD_RECORD, type(error).__name__))
@@ -123,7 +139,13 @@ def open_webhook(section: Webhook, deployment: Deployment) -> WebhookSink | None
     if section.url is None:
         return None
     url = section.url.get_secret_value()
-    return WebhookSink(url, _key(section.secret), deployment.source, timeout_s=section.timeout_s)
+    return WebhookSink(
+        url,
+        _key(section.secret),
+        deployment.source,
+        timeout_s=section.timeout_s,
+        touch_models=section.touch_models,
+    )
 
 
 def _key(secret: SecretStr | None) -> bytes:

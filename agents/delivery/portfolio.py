@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from pipeline.portfolio.facts import Events, facts_of, spent
@@ -98,7 +99,7 @@ class PortfolioKeeper:
             open_day=open_day,
         )
         self._store.replace(found, stamp.as_of_ms, first)
-        self._metrics.portfolio(_ratios(found), stamp.as_of_ms)
+        self._metrics.portfolio(_ratios(found), _worse(found), stamp.as_of_ms)
         logger.info("%d portfolio figures in %.1f s", len(found.figures), self._clock() - began_s)
         self._seen = stamp
         self._bound(events, self._days.start_ms(month_before(settled, GROWTH_MONTHS)))
@@ -114,7 +115,13 @@ class PortfolioKeeper:
 
 def _ratios(found: Portfolio) -> dict[tuple[str, str | None], float | None]:
     return {
-        (figure.metric, figure.segment): figure.value
-        for figure in found.figures
-        if figure.period == _EXPORTED and figure.dimension is None
+        (each.metric, each.segment): each.value / 100 if each.metric == "nps" and each.value else each.value
+        for each in found.figures
+        if each.period == _EXPORTED and each.dimension is None
     }
+
+
+def _worse(found: Portfolio) -> Counter[str]:
+    """By survey, the touchpoints whose answers have surely become worse."""
+    fallen = (each for each in found.figures if each.segment is None and each.high is not None and each.high < 0)
+    return Counter(survey for each in fallen if (survey := each.metric.removesuffix("_change")) != each.metric)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from agents.eventfiles.prices import PRICES
 from pipeline.simulate.tables import arrow_schema
 from pipeline.terms.arrays import I64
 from schemas.validation import EVENT_TIME
@@ -22,6 +23,11 @@ _BEFORE_ALL = np.iinfo(np.int64).min
 def file_schema(schema_name: str) -> pa.Schema:
     """Columns that a file of records of a schema may have."""
     return arrow_schema(schema_name).append(pa.field(ARRIVED_AT, pa.int64()))
+
+
+def read_schema(schema_name: str) -> pa.Schema:
+    """Columns that are read of it: those, and what they are computed from."""
+    return pa.schema([*file_schema(schema_name), *PRICES.get(schema_name, ())])
 
 
 def rows_schema(schema_name: str) -> pa.Schema:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from agents.eventfiles.arrival import file_schema
+from agents.eventfiles.arrival import read_schema
 from agents.eventfiles.convert import AS_WRITTEN, TimesAs
 from agents.eventfiles.labels import read_labels
 from agents.eventfiles.read import SUFFIXES, UnreadableError, read_blocks
@@ -118,7 +118,7 @@ def read_events(
 def _read(file: Path, shown: str, export: int, checking: Checking, joining: Joining, block_bytes: int) -> None:
     """Read a file piece by piece."""
     joining.begin(shown)
-    for raw in read_blocks(file, file_schema(checking.schema_name), block_bytes):
+    for raw in read_blocks(file, read_schema(checking.schema_name), block_bytes):
         checked = checking.check(raw)
         if not file.name.lower().removesuffix(".gz").endswith(".jsonl"):
             # Every piece has the same columns.

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from agents.eventfiles.arrival import ARRIVED_AT, file_schema
+from agents.eventfiles.arrival import ARRIVED_AT, file_schema, read_schema
 from agents.eventfiles.convert import ID, TIME, TimesAs, convert, is_text, time_fields
 from agents.eventfiles.ids import ID_CHARACTERS
+from agents.eventfiles.prices import PRICES, TOO_SHORT, normalised
 from agents.eventfiles.read import RawColumns, UnreadableError
 from agents.eventfiles.types import Rejected
 from pipeline.simulate.tables import arrow_schema
@@ -83,7 +84,9 @@ class Checking:
         self._blank += raw.blank
         self._rows += raw.rows
         rejects = _Rejects(raw, self._file)
-        columns = {field.name: self._column(field, raw, rejects) for field in schema}
+        columns = {field.name: self._column(field, raw, rejects) for field in read_schema(self.schema_name)}
+        if self.schema_name in PRICES:
+            rejects.add(normalised(columns), "price_days", TOO_SHORT)
         rows = pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
         named: dict[str, Bools] = {}
         for broken in broken_rules(self.schema_name, rows, self._latest_ms):

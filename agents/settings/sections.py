@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from agents.settings.shutdowns import valid_shutdowns
 from pipeline.kinds import require_known
-from sinks.section import Conflict, Section, is_loopback
+from sinks.section import Conflict, Names, Section, is_loopback
 
 Positive = Annotated[int, Field(ge=1)]
 PriorActions = Annotated[float, Field(gt=0, le=1_000_000)]
@@ -208,14 +208,6 @@ def _known_kinds(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _separated(value: object) -> object:
-    """Names separated by commas, as an environment variable has them."""
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_separated)]
-
-
 def stage_length(text: str) -> tuple[str, int]:
     """Stage and days of `STAGE=DAYS`. Raises ValueError on any other text."""
     stage, equals, days = text.rpartition("=")
@@ -263,7 +255,7 @@ class Kinds(Section):
 class Calendar(Section):
     """Days off, beside the public holidays of each account's country and what signals announce."""
 
-    shutdowns: Annotated[tuple[str, ...], BeforeValidator(_separated), AfterValidator(valid_shutdowns)] = Field(
+    shutdowns: Annotated[Names, AfterValidator(valid_shutdowns)] = Field(
         (), description='Times in which nothing is expected, such as "2026-12-24/2027-01-01; segment=smb; country=DE".'
     )
 

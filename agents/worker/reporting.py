@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from agents.worker.partition import Partition
 from pipeline.changelog.records import Entry
-from pipeline.intake.feed import Feed
+from pipeline.portfolio.engagement import WINDOW_DAYS
 from pipeline.scorecards.bands import NAMES
+from pipeline.state.members import last_days
+from pipeline.state.state import State
+from pipeline.terms.arrays import I32, I64
 from pipeline.terms.records import Outcome
 from sinks.metrics import Metrics
 
@@ -20,6 +25,8 @@ logger = logging.getLogger(__name__)
 _COUNT_SHARE = 50
 """Counting the accounts by band takes at most this fraction of the time."""
 
+Share = tuple[str, str | None]
+"""What is counted, and the segment."""
 Part = tuple[Partition, list[Entry], dict[str, int]]
 """One partition's share of a checkpoint: entries and the positions that they cover."""
 
@@ -37,11 +44,12 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class _Count:
-    """Accounts of a partition by band and segment."""
+    """Accounts of a partition by band and segment, and their users and seats by segment."""
 
     closed_ms: int
     """End of the day as of which they were counted."""
-    bands: Mapping[tuple[str, str | None], int]
+    bands: Counter[Share]
+    users: Counter[Share]
     next_at: float
     """Monotonic time before which they are not counted again."""
 
@@ -151,21 +159,35 @@ class Reporter:
         for partition in partitions:
             closed_ms, last = self._closed_ms[partition.number], self._counts.get(partition.number)
             if last is None or (last.closed_ms != closed_ms and now >= last.next_at):
-                bands = _bands(partition.feed)
+                bands, users = counted(partition.feed.state)
                 # A replay closes days all the time.
                 next_at = now + _COUNT_SHARE * (time.monotonic() - now)
-                self._counts[partition.number] = _Count(closed_ms, bands, next_at)
-        totals: Counter[tuple[str, str | None]] = Counter()
+                self._counts[partition.number] = _Count(closed_ms, bands, users, next_at)
+        bands, users = Counter[Share](), Counter[Share]()
         for count in self._counts.values():
-            totals.update(count.bands)
-        self._metrics.accounts(totals)
+            bands.update(count.bands)
+            users.update(count.users)
+        self._metrics.accounts(bands)
+        self._metrics.users(users)
 
 
-def _bands(feed: Feed) -> Counter[tuple[str, str | None]]:
-    """Number of accounts by band and segment, as of the last closed day."""
-    accounts = feed.state.accounts
-    rows = accounts.judged()
-    names = (NAMES[band] for band in accounts.band[rows].tolist())
-    segments = accounts.belonging.segments.names
-    known = (segments[number] for number in accounts.belonging.segment[rows].tolist())
-    return Counter(zip(names, known, strict=True))
+def counted(state: State) -> tuple[Counter[Share], Counter[Share]]:
+    """Accounts by band and segment, as of the last closed day; their users of that day and of 28, and seats."""
+    accounts = state.accounts
+    rows, day = accounts.judged(), state.open_day - 1
+    names = accounts.belonging.segments.names
+    segments = [names[number] for number in accounts.belonging.segment[rows].tolist()]
+    bands = Counter(zip((NAMES[band] for band in accounts.band[rows].tolist()), segments, strict=True))
+    members = slice(1, state.users.size)
+    seen = last_days(state.users.bits[members], day, WINDOW_DAYS)
+    of = state.users.owner[members]
+    users = Counter[Share]()
+    for name, present in (("day", seen >> np.uint64(WINDOW_DAYS - 1) != 0), ("month", seen != 0)):
+        _add(users, name, segments, np.bincount(of[present], minlength=accounts.size)[rows])
+    _add(users, "seats", segments, accounts.seats[rows])
+    return bands, users
+
+
+def _add(counts: Counter[Share], name: str, segments: Sequence[str | None], values: I32 | I64) -> None:
+    for segment, value in zip(segments, values.tolist(), strict=True):
+        counts[name, segment] += value

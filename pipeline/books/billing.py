@@ -84,7 +84,7 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> lis
     if kind in BEGINNING:
         subscription.since_ms = at_ms
         facts += _replaces(book, key, at_ms)
-    facts += _revenue(key, at_ms, before, event["mrr_minor_after"])
+    facts += _revenue(key, at_ms, before, event["mrr_minor_after"], fallen=subscription.fell_from_minor is not None)
     _remember_fall(subscription, at_ms, before, event["mrr_minor_after"])
     if any(fact.name == "mrr_grew" for fact in facts):
         book.expanded_ms = max(book.expanded_ms, at_ms)
@@ -171,11 +171,14 @@ def _announced(book: Book) -> list[tuple[int, Subscription]]:
     ]
 
 
-def _revenue(key: str, at_ms: int, before: int | None, after: int | None) -> list[Fact]:
-    """What became of a subscription's recurring revenue; a first price is no change."""
+def _revenue(key: str, at_ms: int, before: int | None, after: int | None, *, fallen: bool) -> list[Fact]:
+    """What became of a subscription's recurring revenue; a first price is no change.
+
+    Only what had fallen in the same currency can be back: `fallen`.
+    """
     if after is None:
         return []
-    facts = [Fact("mrr_set", key, at_ms, float(after))]
+    facts = [Fact("mrr_set", key, at_ms, float(after))] if fallen else []
     if before is not None and before > 0 and after != before:
         name = "mrr_fell" if after < before else "mrr_grew"
         facts.append(Fact(name, key, at_ms, float(after), float(before), abs(after - before) / before))

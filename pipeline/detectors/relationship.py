@@ -6,10 +6,14 @@ import numpy as np
 
 from pipeline.detectors.condition import Condition, holds
 from pipeline.evidence.view import Finding, View
+from pipeline.state.life import TRIAL
 from pipeline.terms.kind import Kind, Play
 
 PROGRESS_DAYS = 21
 FIRST_LOGIN_DAYS = 14
+TRIAL_IDLE_DAYS = 7
+TRIAL_SHOWN_DAYS = 90
+"""Days without use of a trial are counted up to here."""
 REVIEW_DAYS = 91
 REVIEW_GRACE_DAYS = 9
 KNOWN_DAYS = 30
@@ -29,6 +33,13 @@ def _stalled(view: View) -> Finding:
     raised = view.column("onboarding").astype(np.bool_) & (idle | absent)
     most = np.where(idle, PROGRESS_DAYS, FIRST_LOGIN_DAYS).astype(np.float64)
     return Finding(raised, np.where(raised, waiting, 0.0), most, np.where(raised, waiting / most, 0.0))
+
+
+def _trial_stalled(view: View) -> Finding:
+    """On trial, and nobody has used the product for a week, or since the account is known."""
+    waiting = np.minimum(view.day - view.column("first_day").astype(np.int64), view.gap)
+    raised = (view.column("life") == TRIAL) & (waiting >= TRIAL_IDLE_DAYS)
+    return holds(raised, np.minimum(waiting, TRIAL_SHOWN_DAYS).astype(np.float64), float(TRIAL_IDLE_DAYS))
 
 
 def _without(view: View, column: str) -> Finding:
@@ -81,6 +92,25 @@ onboarding_stalled = Condition(
         resolution="there is progress, or the stage changes",
     ),
     _stalled,
+)
+trial_stalled = Condition(
+    Kind(
+        name="trial_stalled",
+        dimension="trial",
+        scope="usage",
+        yields_to=("onboarding_stalled",),
+        family="risk",
+        severity="warning",
+        level="basic",
+        unit="days",
+        direction="up",
+        method="limit",
+        play=Play("trial-help", "Ask what keeps them from trying the product, and show the next step", 2),
+        summary="{name}: on trial, and not used for {observed:.0f} days",
+        condition="on trial, 7 days without use",
+        resolution="it is used again, or the trial is over",
+    ),
+    _trial_stalled,
 )
 stage_stalled = Condition(
     Kind(
@@ -156,4 +186,4 @@ review_overdue = Condition(
     _review_overdue,
 )
 
-DETECTORS = (onboarding_stalled, stage_stalled, sponsor_missing, key_contact_missing, review_overdue)
+DETECTORS = (onboarding_stalled, trial_stalled, stage_stalled, sponsor_missing, key_contact_missing, review_overdue)

@@ -23,6 +23,7 @@ DIMENSIONS: dict[str, Dimension] = {
     "sentiment": Dimension("relationship", _SIGNALS, relationship.sentiment, objective=False, automated=False),
     "engagement": Dimension("relationship", _SIGNALS, relationship.engagement, automated=False),
     "first_use": Dimension("product", USAGE, product.first_use, perspective="learning"),
+    "adoption_ladder": Dimension("product", USAGE, product.adoption_ladder, perspective="learning"),
     "seats_activated": Dimension("product", USAGE, product.seats_activated, perspective="learning"),
     "feature_adoption": Dimension("product", USAGE, product.feature_adoption, perspective="learning"),
     "pulse": Dimension("relationship", _SIGNALS, relationship.pulse, objective=False, automated=False),

@@ -9,7 +9,9 @@ import numpy as np
 from pipeline.evidence.power import MIN_POWER_USERS
 from pipeline.health.reach import ADOPTED_DAYS
 from pipeline.health.reading import Reading, Sight, trend
+from pipeline.state.members import count_weeks, last_days
 
+HABIT_WEEKS, TOP_LEVEL = 4, 3
 MIN_DAYS = 7
 """Days below which nothing is said of usage; of an own level, each counted by its factor."""
 
@@ -70,6 +72,15 @@ def first_use(sight: Sight) -> Reading:
     """Whether anybody has used the product."""
     used = (sight.view.first_usage_day <= sight.view.day).astype(np.float64)
     return Reading(used, used, np.ones(len(sight)))
+
+
+def adoption_ladder(sight: Sight) -> Reading:
+    """How far up: used at all, used in each of four weeks, and that with enough power users."""
+    view = sight.view
+    habitual = count_weeks(last_days(view.active_bits, view.day, 28), HABIT_WEEKS) == HABIT_WEEKS
+    level = 1.0 + habitual + (habitual & (view.power.count >= MIN_POWER_USERS))
+    top = np.full(len(sight), float(TOP_LEVEL))
+    return Reading(np.where(view.first_usage_day <= view.day, level / TOP_LEVEL, np.nan), level, top)
 
 
 def seats_activated(sight: Sight) -> Reading:

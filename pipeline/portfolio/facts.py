@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pipeline.books.book import is_for_tests
 from pipeline.portfolio.answers import Answer, answers_of
 from pipeline.portfolio.subscriptions import SUBSCRIPTION_TYPES, Changes, changes_of, paying_abroad, places, superseded
+from pipeline.portfolio.tickets import Tickets
 from pipeline.portfolio.usage import Usage
 from pipeline.terms.arrays import I64, Bools
 from pipeline.terms.days import Days
@@ -25,8 +26,8 @@ TRIAL_DAYS = 90
 """A trial of which nothing more is heard has ended after so long."""
 KEPT_TYPES: Mapping[str, frozenset[str]] = {
     "billing.events": SUBSCRIPTION_TYPES,
-    "ticket.events": frozenset({"opened", "csat_given"}),
-    "customer.signals": SURVEY_TYPES | {"reference_given", "meeting_held"},
+    "ticket.events": frozenset({"opened", "commented", "reopened", "resolved", "closed", "csat_given"}),
+    "customer.signals": SURVEY_TYPES | {"reference_given", "referral_given", "meeting_held"},
 }
 """Types of the events that figures are made of, by topic."""
 
@@ -113,8 +114,10 @@ class Facts:
     trials: Trials
     answers: list[Answer]
     referrals: Moments
+    references: Moments
     meetings: Moments
     tickets: Moments
+    solved: Tickets
     usage: Usage | None
     """None when usage is not at hand."""
     first_ms: int
@@ -179,9 +182,11 @@ def facts_of(events: Events, days: Days) -> Facts | None:
         changes=changes_of(events.billing, place_of, currency),
         trials=Trials.of(events.billing, place_of, last_ms),
         answers=answers_of(_once(surveys), _once(csat), known),
-        referrals=Moments.of(events.signals, "reference_given", place_of),
+        referrals=Moments.of(events.signals, "referral_given", place_of),
+        references=Moments.of(events.signals, "reference_given", place_of),
         meetings=Moments.of(events.signals, "meeting_held", place_of),
         tickets=Moments.of(events.tickets, "opened", place_of),
+        solved=Tickets.of(events.tickets, place_of),
         usage=None if events.usage is None else Usage.of(events.usage, place_of, days),
         first_ms=first_ms,
         last_ms=last_ms,
@@ -193,11 +198,18 @@ def spent(events: Events, before_ms: int) -> dict[str, pa.Table]:
 
     They can be taken away: figures of months that begin then or later, and of windows after it, stay the same.
     """
-    old = {
-        topic: table.filter(pc.less(table.column("occurred_at"), before_ms))
+    past = {
+        topic: pc.less(table.column("occurred_at"), before_ms)
         for topic, table in (("ticket.events", events.tickets), ("customer.signals", events.signals))
     }
-    found = {"billing.events": superseded(events.billing, before_ms), **old}
+    # A ticket of which something is heard later is needed as a whole.
+    going_on = events.tickets.filter(pc.invert(past["ticket.events"])).column("ticket_id").drop_null()
+    over = pc.invert(pc.is_in(events.tickets.column("ticket_id"), going_on.combine_chunks()))
+    found = {
+        "billing.events": superseded(events.billing, before_ms),
+        "ticket.events": events.tickets.filter(pc.and_(past["ticket.events"], over)),
+        "customer.signals": events.signals.filter(past["customer.signals"]),
+    }
     return {topic: table.select(["account_id", "event_id"]) for topic, table in found.items()}
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.portfolio.answers import Answer, survey_figures
+from pipeline.portfolio.answers import Answer, survey_changes, survey_figures
 from pipeline.portfolio.customers import contacts_per_account, referral_ratio, trial_to_paid
 from pipeline.portfolio.facts import Facts, group_names
-from pipeline.portfolio.movements import Movement, first_paid_ms, movements
+from pipeline.portfolio.movements import NEVER_MS, Movement, first_paid_ms, movements
 from pipeline.portfolio.periods import Period, periods_of
 from pipeline.portfolio.revenue import growth_slope
 from pipeline.portfolio.subscriptions import Standing
-from pipeline.portfolio.surveys import Estimate
+from pipeline.portfolio.surveys import Estimate, mean_score
 from pipeline.portfolio.value import green_revenue_share, green_share, migration, nine_box, tier_bounds, value_tier
 from pipeline.terms.arrays import I64
 from pipeline.terms.days import Days
@@ -23,6 +23,10 @@ GROSS_MARGIN = 0.8
 """Of revenue, for the lifetime value."""
 GROWTH_MONTHS = 6
 """Month ends behind the growth of a month."""
+COMPARED_PERIOD = "trailing_90d"
+"""In which answers are compared with those of the year before it."""
+ROLLOUT_DAYS = (7, 30, 60, 90)
+"""After how many days as a customer the seats in use are looked at."""
 _YEAR_DAYS = 365.0
 
 
@@ -37,7 +41,7 @@ class Figure:
     """None: all accounts."""
     metric: str
     dimension: str | None
-    """The touchpoint or phase that it is of."""
+    """What it is of besides: a phase, a part of the product, a move between tiers, days since the start."""
     value: float | None
     n: int
     """Accounts, users or answers behind it."""
@@ -55,8 +59,6 @@ class Portfolio:
     figures: list[Figure] = field(default_factory=list)
     histograms: list[dict[str, object]] = field(default_factory=list)
     """Users by active days of the last 28, for each period and segment."""
-    migrations: list[dict[str, object]] = field(default_factory=list)
-    """Accounts by value tier at the start and at the end of each month."""
     nine_box: dict[str, int] = field(default_factory=dict)
     """Accounts by value tier and band at the end, when bands are known."""
 
@@ -104,6 +106,8 @@ class _Measuring:
         self._groups: list[I64] = [self._everybody, *members]
         """0 for the accounts of each group, −1 for the others."""
         self._first_paid_ms = first_paid_ms(facts.changes, len(facts.account_ids))
+        paid = self._first_paid_ms < NEVER_MS
+        self._first_paid_day = np.where(paid, days.of(np.where(paid, self._first_paid_ms, 0)), NEVER_MS >> 1)
         self._seats: dict[str | None, list[float]] = {name: [] for name in self._names}
         self._answers_ms = np.array([each.at_ms for each in facts.answers], dtype=np.int64)
         self._standing = Standing.nothing(len(facts.account_ids))
@@ -117,8 +121,10 @@ class _Measuring:
             rows = [
                 *self._of_customers(period, moved[number], name),
                 *self._of_counts(first_ms, last_ms, moved[number], number),
-                *self._of_answers(first_ms, last_ms, number),
+                *self._of_answers(period, first_ms, last_ms, number),
                 *self._of_usage(period, number, found),
+                *self._of_rollout(period, end, number),
+                *(self._of_tiers(start, end) if period.kind == "month" and not number else ()),
             ]
             found.figures += [
                 Figure(period.kind, period.starts_on, period.ends_on, name, metric, dimension, each.value, each.n,
@@ -126,8 +132,6 @@ class _Measuring:
                 for metric, dimension, each in rows
                 if each.n > 0 or each.value is not None
             ]  # fmt: skip
-        if period.kind == "month":
-            self._add_migration(period, start, end, found)
 
     def _standings(self, period: Period, first_ms: int, last_ms: int) -> tuple[Standing, Standing]:
         """What accounts paid at both ends; months come in order, so that each change is taken once."""
@@ -163,13 +167,15 @@ class _Measuring:
 
     def _of_counts(
         self, first_ms: int, last_ms: int, moved: Movement, number: int
-    ) -> Iterator[tuple[str, None, Estimate]]:
+    ) -> Iterator[tuple[str, str | None, Estimate]]:
         facts, group = self._facts, self._groups[number]
         accounts = moved.at_end or int((group == 0).sum())
-        referrals, meetings, tickets = (
+        referrals, references, meetings, tickets = (
             int(each.counts(first_ms, last_ms, group, 1)[0])
-            for each in (facts.referrals, facts.meetings, facts.tickets)
+            for each in (facts.referrals, facts.references, facts.meetings, facts.tickets)
         )
+        yield "referrals", None, Estimate(float(referrals), referrals)
+        yield "references", None, Estimate(float(references), references)
         yield "referral_ratio", None, Estimate(referral_ratio(referrals, moved.lost), moved.lost)
         yield "meetings_per_account", None, Estimate(contacts_per_account(meetings, accounts), meetings)
         yield "tickets_per_account", None, Estimate(contacts_per_account(tickets, accounts), tickets)
@@ -178,14 +184,23 @@ class _Measuring:
         started = int(mine.sum())
         paid = trial_to_paid(int(cohort.converted[mine].sum()), started, int(cohort.ended[mine].sum()))
         yield "trial_to_paid", None, Estimate(paid, started)
+        yield from facts.solved.figures(first_ms, last_ms, group, by_component=number == 0)
 
-    def _of_answers(self, first_ms: int, last_ms: int, number: int) -> Iterator[tuple[str, str | None, Estimate]]:
+    def _of_answers(
+        self, period: Period, first_ms: int, last_ms: int, number: int
+    ) -> Iterator[tuple[str, str | None, Estimate]]:
+        now = self._answers(first_ms, last_ms, number)
+        yield from survey_figures(now)
+        if period.kind == COMPARED_PERIOD:
+            year_ago_ms = self._days.start_ms(period.first_day - int(_YEAR_DAYS))
+            yield from survey_changes(now, self._answers(year_ago_ms, first_ms, number))
+
+    def _answers(self, first_ms: int, last_ms: int, number: int) -> Sequence[Answer]:
         low, high = np.searchsorted(self._answers_ms, [first_ms, last_ms]).tolist()
         group = self._groups[number]
-        mine: Sequence[Answer] = [each for each in self._facts.answers[low:high] if group[each.account] == 0]
-        yield from survey_figures(mine)
+        return [each for each in self._facts.answers[low:high] if group[each.account] == 0]
 
-    def _of_usage(self, period: Period, number: int, found: Portfolio) -> Iterator[tuple[str, None, Estimate]]:
+    def _of_usage(self, period: Period, number: int, found: Portfolio) -> Iterator[tuple[str, str | None, Estimate]]:
         if self._facts.usage is None:
             return
         window = self._facts.usage.window(period.end_day)
@@ -204,14 +219,28 @@ class _Measuring:
                 }
             )
 
-    def _add_migration(self, period: Period, start: Standing, end: Standing, found: Portfolio) -> None:
+    def _of_rollout(self, period: Period, end: Standing, number: int) -> Iterator[tuple[str, str, Estimate]]:
+        """Share of the seats that somebody has used by so many days, of those who have been customers for so long."""
+        if self._facts.usage is None:
+            return
+        for days in ROLLOUT_DAYS:
+            reached = self._first_paid_day + days
+            of = (self._groups[number] == 0) & (reached > period.first_day) & (reached <= period.end_day)
+            of &= end.seats > 0
+            if of.any():
+                users = self._facts.usage.users_before(reached)
+                yield "rollout", f"day {days}", mean_score(np.minimum(users[of] / end.seats[of], 1.0).tolist())
+
+    def _of_tiers(self, start: Standing, end: Standing) -> Iterator[tuple[str, str, Estimate]]:
         before, after = (_tiered(standing, self._facts) for standing in (start, end))
         bounds = tier_bounds(before)
-        if bounds is not None:
-            tiers = ([value_tier(value, bounds) for value in values] for values in (before, after))
-            found.migrations.append(
-                {"starts_on": period.starts_on, "ends_on": period.ends_on, "accounts": migration(*tiers)}
-            )
+        if bounds is None:
+            return
+        tiers = ([value_tier(value, bounds) for value in values] for values in (before, after))
+        for was, ends in migration(*tiers).items():
+            for now, count in ends.items():
+                if count:
+                    yield "tier_moves", f"{was} to {now}", Estimate(float(count), sum(ends.values()))
 
 
 def _tiered(standing: Standing, facts: Facts) -> list[float]:

@@ -1,7 +1,8 @@
 """What customers pay, step by step: billing events as changes of recurring revenue, seats and paying subscriptions.
 
 A trial is no customer until it is converted. An event without revenue or seats keeps those known before. Events
-count in order of event time; the same event twice changes nothing.
+count in order of event time; the same event twice changes nothing. A cancellation counts when the subscription ends,
+which may be later (`due_at`), unless something else comes to it until then.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ BILLING_COLUMNS = (
     "mrr_minor_after",
     "seats_after",
     "currency",
+    "due_at",
 )
 
 
@@ -139,8 +141,20 @@ def superseded(billing: pa.Table, before_ms: int) -> pa.Table:
         billing: with `BILLING_COLUMNS`, in order of arrival.
         before_ms: the instant.
     """
-    frame = pl.DataFrame(pl.from_arrow(billing)).with_row_index("row").filter(pl.col("occurred_at") < before_ms)
-    frame = _staged(frame).with_columns(place=pl.int_range(pl.len()).over(_SUBSCRIPTION))
+    known = (
+        pl.DataFrame(pl.from_arrow(billing))
+        .with_row_index("row")
+        .filter((pl.col("occurred_at") < before_ms) & pl.col("type").is_in(list(SUBSCRIPTION_TYPES)))
+        .with_columns(
+            pl.col("subscription_id").fill_null(""), last=pl.col("row") == pl.col("row").max().over("account_id")
+        )
+    )
+    frame = _staged(known)
+    ahead = pl.col("occurred_at") >= before_ms
+    # Where a cancellation that was taken back arrived last, it needs what took it back.
+    taken_back = known.filter("last").join(frame, on="row", how="anti").select(_SUBSCRIPTION)
+    kept_anyway = [frame.filter(ahead), known.join(taken_back, on=_SUBSCRIPTION, how="semi")]
+    frame = frame.filter(~ahead).with_columns(place=pl.int_range(pl.len()).over(_SUBSCRIPTION))
     place, kind, at = pl.col("place"), pl.col("type"), pl.col("occurred_at")
     tells = pl.when(pl.col("own").is_not_null()).then(place)
     began = pl.col("paying") - pl.col("paying").shift(1).over(_SUBSCRIPTION).fill_null(0)
@@ -159,7 +173,7 @@ def superseded(billing: pa.Table, before_ms: int) -> pa.Table:
         )
         | (kind.str.starts_with("trial_") & (place == place.min().over(*_SUBSCRIPTION, "type")))
         | (at == pl.col("paid_ms"))
-        | (pl.col("row") == pl.col("row").max().over("account_id"))
+        | pl.col("last")
     ).fill_null(value=False)
     moment = [*_SUBSCRIPTION, "occurred_at"]
     kept = frame.filter(needed)
@@ -171,13 +185,15 @@ def superseded(billing: pa.Table, before_ms: int) -> pa.Table:
         if more.height == kept.height:
             break
         kept = more
-    rows = frame.join(kept, on="row", how="anti")["row"].sort()
+    left = pl.concat(each.select("row") for each in (kept, *kept_anyway))
+    rows = known.join(left, on="row", how="anti")["row"].sort()
     return billing.take(rows.to_arrow())
 
 
 def _staged(billing: pl.DataFrame) -> pl.DataFrame:
     """Subscription by subscription in order of event time: what each event makes of it, and whether it is paid."""
-    of = _SUBSCRIPTION
+    of, at, due = _SUBSCRIPTION, pl.col("occurred_at"), pl.col("due_at")
+    announced = (pl.col("type") == "subscription_cancelled") & (due > at).fill_null(value=False)
     return (
         billing.filter(pl.col("type").is_in(list(SUBSCRIPTION_TYPES)))
         .with_columns(
@@ -185,6 +201,8 @@ def _staged(billing: pl.DataFrame) -> pl.DataFrame:
             pl.col("type").replace_strict(_STAGE, default=None, return_dtype=pl.Int64).alias("own"),
         )
         .sort(*of, "occurred_at", maintain_order=True)
+        .filter(~announced | (due <= at.shift(-1).over(of)).fill_null(value=True))
+        .with_columns(pl.when(announced).then(due).otherwise(at).alias("occurred_at"))
         .with_columns(pl.col("own").forward_fill().over(of).fill_null(_PAYING).alias("stage"))
         # What is changed is active, unless it is still on trial.
         .with_columns(

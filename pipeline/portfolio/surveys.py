@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -61,11 +61,6 @@ def nps(scores: Sequence[float]) -> Estimate:
     return Estimate(100 * (p - q), n, max(-100.0, 100 * low), min(100.0, 100 * high))
 
 
-def nps_by(scores: Mapping[str, Sequence[float]]) -> dict[str, Estimate]:
-    """Net promoter score of each touchpoint, such as the phase or the product after which was asked."""
-    return {name: nps(given) for name, given in scores.items() if len(given)}
-
-
 def csat_share(scores: Sequence[float]) -> Estimate:
     """Share of answers of 4 or 5 on a scale from 1 to 5."""
     return wilson(sum(score >= SATISFIED for score in scores), len(scores))
@@ -101,9 +96,19 @@ def ces_easy(scores: Sequence[float]) -> Estimate:
     return wilson(sum(score >= EASY for score in scores), len(scores))
 
 
-def ces_by(scores: Mapping[str, Sequence[float]]) -> dict[str, Estimate]:
-    """Customer effort score of each phase of the customer's way, such as onboarding or activation."""
-    return {phase: ces_mean(given) for phase, given in scores.items() if len(given)}
+def change(now: Estimate, before: Estimate) -> Estimate:
+    """The difference of two independent figures, bounded by what both are sure of; it is surely down if `high < 0`.
+
+    Source: Zou & Donner 2008, "Construction of confidence intervals about effect measures".
+    """
+    if now.value is None or now.low is None or now.high is None:
+        return Estimate(None, 0)
+    if before.value is None or before.low is None or before.high is None:
+        return Estimate(None, 0)
+    moved = now.value - before.value
+    below = sqrt((now.value - now.low) ** 2 + (before.high - before.value) ** 2)
+    above = sqrt((now.high - now.value) ** 2 + (before.value - before.low) ** 2)
+    return Estimate(moved, now.n, moved - below, moved + above)
 
 
 def rescaled(score: float, scale: float, to: float) -> float | None:

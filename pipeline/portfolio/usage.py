@@ -76,6 +76,13 @@ class Usage:
         sum_day, sum_place = (sums[name].to_numpy().astype(np.int64) for name in ("day", "place"))
         return cls(UserDays(day, place, user), Volume(sum_day, sum_place, actions, millis / _HOUR_MS))
 
+    def users_before(self, limit: I64) -> I64:
+        """How many users of each account had been there before a day, which is given for each account."""
+        _, first = np.unique(self.visits.user, return_index=True)
+        account = self.visits.account[first]
+        seen = self.visits.day[first] < limit[account]
+        return np.bincount(account[seen], minlength=len(limit))
+
     def window(self, end_day: int) -> Usage:
         """The four weeks before a day."""
         bounds = [end_day - WINDOW_DAYS, end_day]

@@ -38,11 +38,14 @@ _TYPES = {
     "scale": pa.float64(),
     "phase": pa.string(),
     "csat": pa.int64(),
+    "due_at": pa.int64(),
+    "ticket_id": pa.string(),
+    "component": pa.string(),
 }
 _IDENTITY = ("event_id", "account_id", "type", "occurred_at", "arrival")
 _COLUMNS = {
-    "billing.events": (*_IDENTITY, "subscription_id", "mrr_minor_after", "seats_after", "currency"),
-    "ticket.events": (*_IDENTITY, "csat"),
+    "billing.events": (*_IDENTITY, "subscription_id", "mrr_minor_after", "seats_after", "currency", "due_at"),
+    "ticket.events": (*_IDENTITY, "csat", "ticket_id", "component"),
     "customer.signals": (*_IDENTITY, "score", "scale", "phase"),
 }
 
@@ -175,7 +178,7 @@ class PortfolioStore:
 def _read(connection: Connection, topic: str, week: int) -> pa.Table:
     of = tables.portfolio_facts.c
     schema = _empty(topic).schema
-    columns = [of["occurred_at_ms" if name == "occurred_at" else name].label(name) for name in schema.names]
+    columns = [of[f"{name}_ms" if name.endswith("_at") else name].label(name) for name in schema.names]
     at = of.occurred_at_ms
     query = select(*columns).where(of.topic == topic, at >= week * _WEEK_MS, at < (week + 1) * _WEEK_MS)
     rows = connection.execute(query).all()

@@ -205,6 +205,9 @@ portfolio_facts = Table(
     Column("scale", Double),
     Column("phase", Text),
     Column("csat", Integer),
+    Column("due_at_ms", BigInteger),
+    Column("ticket_id", Text),
+    Column("component", Text),
     Index("ix_portfolio_facts_topic_occurred", "topic", "occurred_at_ms"),
 )
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.repository import ROOT, text
 
-ASKED_FOR = {*range(1, 43), *range(71, 93)}
-"""Numbers of the required rows: early warning, scorecards and health, portfolio formulas."""
+ASKED_FOR = {*range(1, 43), 55, 56, 57, 58, *range(60, 93)}
+"""Numbers of the required rows: early warning, scorecards and health, what is around them, portfolio formulas."""
 OPEN = "not yet: "
 
 

@@ -161,6 +161,13 @@ def test_a_panel_rates_over_the_interval_that_fits_the_screen(expression: str) -
     assert all(window == "$__rate_interval" for window in re.findall(r"rate\([^[]*\[([^\]]+)\]", expression))
 
 
+def test_the_dashboard_shows_adoption_beside_opinions_and_health() -> None:
+    shown = {panel["title"]: [target["expr"] for target in panel["targets"]] for panel in PANELS}
+    assert {"Users", "DAU/MAU by segment", "Seats in use by segment", "Opinions, last 30 days"} <= set(shown)
+    assert {"Accounts by band", "Green accounts by segment", "Portfolio, last 30 days"} <= set(shown)
+    assert "nps" in shown["Opinions, last 30 days"][0]
+
+
 def test_panels_do_not_overlap() -> None:
     cells = [
         (x, y)

@@ -22,7 +22,7 @@ PEOPLE = ("user_id",)
 LACKING: dict[str, tuple[str, tuple[str, ...]]] = {
     **dict.fromkeys(("usage_trend", "feature_breadth", "feature_adoption", f"{FEATURE}home"), (USAGE, ())),
     **dict.fromkeys(("active_users", "seat_utilisation", "seats_activated", "power_users"), (USAGE, PEOPLE)),
-    "first_use": (USAGE, ()),
+    **dict.fromkeys(("first_use", "adoption_ladder"), (USAGE, ())),
     "support": (TICKETS, ()),
     "billing": (BILLING, ()),
     "contract": (BILLING, ("mrr_minor_after",)),

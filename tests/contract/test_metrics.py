@@ -17,7 +17,10 @@ from tests.support.repository import PACKAGES, ROOT
 
 every_metric = pytest.mark.parametrize("spec", METRICS, ids=lambda spec: spec.name)
 
-UNITS = ("_seconds", "_bytes", "_records", "_total", "_info", "_accounts", "_blocked", "_ratio", "_enabled", "_open")
+UNITS = (
+    "_seconds", "_bytes", "_records", "_total", "_info", "_accounts", "_blocked", "_ratio", "_enabled", "_open",
+    "_users", "_worse",
+)  # fmt: skip
 FORBIDDEN = {"account", "account_id", "user", "user_id", "alert_id", "event_type", "owner", "id"}
 MOST_SERIES = 600
 
@@ -154,9 +157,11 @@ def test_segments_are_those_that_are_seen() -> None:
     metrics.accounts({("green", "x y"): 1})
     assert value("foreshock_accounts", {"band": "green", "segment": "gold"}) == 0
     assert value("foreshock_accounts", {"band": "green", "segment": OTHER}) == 0
-    metrics.portfolio({("csat", None): 0.5, ("csat", "gold"): 0.25, ("csat", "all"): 0.75}, 1_000)
+    metrics.portfolio({("csat", None): 0.5, ("csat", "gold"): 0.25, ("csat", "all"): 0.75}, {"nps": 2}, 1_000)
     assert value("foreshock_portfolio_ratio", {"metric": "csat", "segment": "gold"}) == 0.25
     assert value("foreshock_portfolio_ratio", {"metric": "csat", "segment": "all"}) == 0.5
+    assert value("foreshock_touchpoints_worse", {"survey": "nps"}) == 2
+    assert value("foreshock_touchpoints_worse", {"survey": "csat"}) == 0
 
 
 def test_segments_beyond_the_first_so_many_are_counted_together() -> None:

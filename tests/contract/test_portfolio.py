@@ -15,9 +15,9 @@ from tests.support.repository import ROOT
 
 ASKED_FOR = {
     "logo churn", "churn per year", "gross MRR churn", "net MRR churn", "expansion MRR", "30-day averaging", "ARPA",
-    "NPS", "NPS by touchpoint", "CSAT", "surveys above 3.5", "CES", "accounts green", "DAU/MAU", "engagement volume",
-    "contact engagement", "customer growth", "trial to paid", "lifetime value", "customer retention",
-    "net revenue retention", "value migration", "nine-box", "referrals to lost customers",
+    "NPS", "answers by touchpoint", "CSAT", "surveys above 3.5", "CES", "accounts green", "DAU/MAU",
+    "engagement volume", "contact engagement", "customer growth", "trial to paid", "lifetime value",
+    "customer retention", "net revenue retention", "value migration", "nine-box", "referrals to lost customers",
 }  # fmt: skip
 
 

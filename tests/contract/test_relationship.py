@@ -35,6 +35,16 @@ def onboarding_stalled(stage: Stage) -> None:
     stage.pass_days(5)
 
 
+def trial_stalled(stage: Stage) -> None:
+    stage.send(BILLING, {"type": "trial_started", "subscription_id": "s"})
+    work(stage, 3)
+    stage.pass_days(6)
+    assert stage.of_kind("trial_stalled") == []
+    stage.pass_days(1)
+    assert stage.of_kind("trial_stalled")[0]["signal"]["observed"] == 7
+    work(stage, 5)
+
+
 def stage_stalled(stage: Stage) -> None:
     stage.restart(EngineConfig(stage_days=(("adoption", 10),)))
     stage.send("account.profiles", {"lifecycle_stage": "adoption"})
@@ -154,7 +164,8 @@ def new_power_users(stage: Stage) -> None:
 
 
 STORIES: list[Callable[[Stage], None]] = [
-    onboarding_stalled, stage_stalled, sponsor_missing, key_contact_missing, review_overdue, sentiment_gap, quota_burn,
+    onboarding_stalled, trial_stalled, stage_stalled, sponsor_missing, key_contact_missing, review_overdue,
+    sentiment_gap, quota_burn,
     advocate_ready, advocacy_moment, new_team, premium_probing, new_power_users,
 ]  # fmt: skip
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 COUNTING = (
     "silence", "dormant", "champion_silent", "sponsor_silent", "power_user_silent", "onboarding_stalled",
-    "stage_stalled", "review_overdue", "p1_open",
+    "trial_stalled", "stage_stalled", "review_overdue", "p1_open",
 )  # fmt: skip
 
 

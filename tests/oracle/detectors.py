@@ -275,6 +275,7 @@ BEFORE_SCORE = (
     Detector("weekly_drop", "total_usage", "risk", weekly_drop, weekly_drop_is_clear),
     Detector("p1_open", "tickets", "risk", p1_open, p1_open_is_clear),
     _while_it_holds("onboarding_stalled", "onboarding", "risk", relationship.onboarding_stalled),
+    _while_it_holds("trial_stalled", "trial", "risk", relationship.trial_stalled, ("onboarding_stalled",)),
     _while_it_holds("stage_stalled", "lifecycle", "risk", relationship.stage_stalled),
     _while_it_holds("sponsor_missing", "sponsor", "data_quality", relationship.sponsor_missing),
     _while_it_holds("key_contact_missing", "key_contacts", "data_quality", relationship.key_contact_missing),

@@ -22,6 +22,7 @@ PART_KINDS = (
     "users_drop", "time_drop", "breadth_drop", "feature_abandonment", "combined_evidence",
     "role_decline", "seat_utilisation_drop", "stickiness_drop", "power_user_attendance",
     "champion_silent", "sponsor_silent", "power_user_silent", "dormant", "weekly_drop", "sentiment_gap",
+    "trial_stalled",
 )  # fmt: skip
 ID_KINDS = (
     "identity_changed", "stickiness_drop", "single_user_dependence", "seat_saturation", "new_team", "new_power_users",

@@ -15,8 +15,8 @@ OF_USE = (
     *ALONE, *FOLLOWING, "usage_drop", "users_drop", "time_drop", "breadth_drop", "power_user_decline",
     "user_mix_shift", "role_decline", "feature_abandonment", "combined_evidence", "single_user_dependence",
     "seat_utilisation_drop", "stickiness_drop", "power_user_attendance", "champion_silent", "sponsor_silent",
-    "power_user_silent", "weekly_drop", "sentiment_gap", "seat_saturation", "sustained_growth", "users_growth",
-    "quota_burn", "new_team", "premium_probing", "new_power_users",
+    "power_user_silent", "weekly_drop", "sentiment_gap", "trial_stalled", "seat_saturation", "sustained_growth",
+    "users_growth", "quota_burn", "new_team", "premium_probing", "new_power_users",
 )  # fmt: skip
 NOBODYS = ("ended", "test")
 

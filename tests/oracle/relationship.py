@@ -46,6 +46,15 @@ def onboarding_stalled(view: View) -> Finding | None:
     return None
 
 
+def trial_stalled(view: View) -> Finding | None:
+    account = view.account
+    if account.life != "trial" or account.first_day is None:
+        return None
+    last = max([account.first_day, *(x for x in account.active_days if x <= view.day)])
+    idle = view.day - last
+    return Finding("warning", float(min(idle, 90)), 7.0, min(idle, 90) / 7) if idle >= 7 else None
+
+
 def stage_stalled(view: View) -> Finding | None:
     context = view.account.context
     longest = dict(view.config.stage_days).get(context.get("lifecycle_stage") or "")

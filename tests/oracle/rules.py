@@ -124,15 +124,18 @@ class Rules:
                     if each.as_of_ms - DAY_MS <= at_ms <= each.stops_at_ms + DAY_MS:
                         self._goes_on(account, name, max(at_ms, each.as_of_ms))
             if event.get("mrr_minor_after") is not None:
-                self._revenue(account, key, before, event["mrr_minor_after"], at_ms)
+                comparable = known.fall is not None and known.currency == event["currency"].upper()
+                self._revenue(account, key, before, event["mrr_minor_after"], at_ms, comparable=comparable)
 
     def _goes_on(self, account: Account, key: str, at_ms: int) -> None:
         self.end(account, "subscription_cancelled", key, at_ms)
         self.end(account, "trial_expired", key, at_ms)
 
-    def _revenue(self, account: Account, key: str, before: int | None, after: int, at_ms: int) -> None:
+    def _revenue(
+        self, account: Account, key: str, before: int | None, after: int, at_ms: int, *, comparable: bool
+    ) -> None:
         lowered = account.episodes.get(("subscription_downgraded", key))
-        if lowered and lowered.starts_at_ms <= at_ms and after >= lowered.expected:
+        if lowered and comparable and lowered.starts_at_ms <= at_ms and after >= lowered.expected:
             self.end(account, "subscription_downgraded", key, at_ms)
         if before is None or before <= 0 or before == after:
             return

@@ -35,7 +35,7 @@ DEFAULT = {
 }
 ON_USAGE = {
     "usage_trend", "active_users", "seat_utilisation", "feature_breadth", "power_users", "first_use",
-    "seats_activated", "feature_adoption", "feature:home",
+    "adoption_ladder", "seats_activated", "feature_adoption", "feature:home",
 }  # fmt: skip
 BANDS = {
     "red_below": 40,
@@ -227,6 +227,15 @@ def _engagement(view: View, expects: Expects) -> float | None:
     return clip(touches / expects["touches"])
 
 
+def _adoption_ladder(view: View, expects: Expects) -> float | None:
+    if not view.used_since(view.day):
+        return None
+    weeks = [range(view.day - 7 * k - 6, view.day - 7 * k + 1) for k in range(4)]
+    if not all(any(x in view.account.active_days for x in week) for week in weeks):
+        return 1 / 3
+    return 2 / 3 if len(view.power_users) < 3 else 1.0
+
+
 def _first_use(view: View, expects: Expects) -> float | None:
     return float(view.used_since(view.day))
 
@@ -323,6 +332,7 @@ DIMENSIONS: dict[str, Callable[[View, Expects], float | None]] = {
     "sentiment": _sentiment,
     "engagement": _engagement,
     "first_use": _first_use,
+    "adoption_ladder": _adoption_ladder,
     "seats_activated": _seats_activated,
     "feature_adoption": _feature_adoption,
     "feature:home": _feature_home,

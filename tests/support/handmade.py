@@ -18,7 +18,7 @@ from pipeline.evidence.successions import People
 from pipeline.evidence.view import View
 from pipeline.scorecards.bands import GREEN
 from pipeline.state.accounts import COUNTS, SUMMARIES
-from pipeline.state.life import ENDED
+from pipeline.state.life import ENDED, TRIAL
 from pipeline.state.members import Members, mark_day
 from pipeline.state.panes import RING
 from pipeline.state.state import State
@@ -120,7 +120,7 @@ def varied_world() -> World:
         world.use(row, then, after, team[:5])
         world.feature(row, first, "home", "export")
         world.pane("tickets_opened", row, range(TODAY - 60, TODAY, 20), 1)
-    world.account("empty")
+    world.account("empty", life=TRIAL)
     troubled = world.account("troubled", open_p1=1, oldest_p1_ms=(TODAY - 3) * day_ms, open_tickets=7)
     world.pane("tickets_opened", troubled, last(4), 4)
     handed_over = world.account("handed-over", TODAY - 140)

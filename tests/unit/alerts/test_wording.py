@@ -15,6 +15,23 @@ def test_a_downgrade_is_told_in_money() -> None:
     assert alert["summary"] == "Acme: recurring revenue fell from 1,000,000 JPY to 600,000 JPY a month"
 
 
+def test_revenue_in_another_currency_is_not_the_old_revenue_come_back() -> None:
+    stage = Stage()
+
+    def price(mrr_minor: int, currency: str) -> list[str]:
+        change = {"type": "subscription_changed", "subscription_id": "s", "mrr_minor_after": mrr_minor}
+        stage.send("billing.events", change | {"currency": currency})
+        stage.pass_days(1)
+        return [alert["status"] for alert in stage.of_kind("subscription_downgraded")]
+
+    price(10_000, "EUR")
+    assert price(6_000, "EUR") == ["firing"]
+    assert price(15_000, "JPY") == ["firing"]
+    assert price(20_000, "JPY") == ["firing"]
+    price(15_000, "JPY")
+    assert price(20_000, "jpy")[-1] == "resolved"
+
+
 def test_longer_without_activity_is_less_of_it_and_no_percentage() -> None:
     stage = Stage()
     for _ in range(63):

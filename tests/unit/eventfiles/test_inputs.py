@@ -195,6 +195,29 @@ def test_a_whole_number_is_one_id_however_it_is_written(
     assert len(files.rejected) == len(account_ids) - len(read_as)
 
 
+def test_a_price_of_any_length_is_the_revenue_of_30_days(tmp_path: Path) -> None:
+    header = f"{BILLING},mrr_minor_after,price_minor,price_days\n"
+    rows = (
+        "a,,36500,365",
+        "b,,3100,31",
+        "c,700,3100,31",
+        "d,,3100,",
+        "e,,,31",
+        "f,,100,0",
+        "g,,2800,28.0",
+        f"h,,{2**62},1",
+    )
+    lines = [f"{row[0]},subscription_started,EUR,2026-01-01{row[1:]}" for row in rows]
+    files = read(tmp_path, {"billing.csv": header + "\n".join(lines)})
+    found = dict(
+        zip(files.billing["account_id"].to_pylist(), files.billing["mrr_minor_after"].to_pylist(), strict=True)
+    )
+    assert found == {"a": 3000, "b": 3000, "c": 700, "d": None, "e": None, "g": 3000}
+    assert rejects(files)[:1] == ["billing.csv:7: price_days: must be at least 1 (it is '0')"]
+    assert [(each.row, each.field) for each in files.rejected] == [(7, "price_days"), (9, "mrr_minor_after")]
+    assert "price_minor" not in files.billing.column_names
+
+
 def test_json_lines_say_each_thing_once(tmp_path: Path) -> None:
     rest = '"feature":"f","occurred_at":1767225600000'
     lines = [

@@ -29,13 +29,12 @@ from pipeline.portfolio.revenue import (
     net_revenue_retention,
 )
 from pipeline.portfolio.surveys import (
-    ces_by,
     ces_easy,
     ces_mean,
+    change,
     csat_share,
     mean_score,
     nps,
-    nps_by,
     rescaled,
     share_above,
     wilson,
@@ -136,9 +135,16 @@ def test_the_interval_of_nps_is_near_the_normal_one_for_many_answers() -> None:
     assert found.high == pytest.approx(20 + spread, abs=0.3)
 
 
-def test_touchpoints_are_kept_apart() -> None:
-    found = nps_by({"onboarding": [10, 9], "support": [2], "renewal": []})
-    assert {name: each.value for name, each in found.items()} == {"onboarding": 100, "support": -100}
+def test_a_fall_is_sure_when_there_are_enough_answers_on_both_sides() -> None:
+    few, many = change(nps([3, 9]), nps([9, 9, 8])), change(nps([3] * 30 + [9] * 10), nps([9] * 40))
+    assert few.value == pytest.approx(-200 / 3)
+    assert (few.n, many.value) == (2, -150)
+    assert few.low is not None
+    assert few.high is not None
+    assert few.low < -100 < 0 < few.high
+    assert many.high is not None
+    assert many.high < -100
+    assert change(csat_share([5.0] * 9), csat_share([5.0] * 90)).value == 0
 
 
 def test_satisfied_are_4_and_5_of_5() -> None:
@@ -151,11 +157,9 @@ def test_surveys_above_three_and_a_half() -> None:
     assert share_above([3.5, 3.6, 5, 1]).value == pytest.approx(0.5)
 
 
-def test_effort_is_a_mean_of_1_to_7_and_a_share_of_easy_by_phase() -> None:
+def test_effort_is_a_mean_of_1_to_7_and_a_share_of_easy() -> None:
     assert ces_mean([7, 5, 3]).value == pytest.approx(5.0)
     assert ces_easy([7, 5, 4, 1]).value == pytest.approx(0.5)
-    found = ces_by({"onboarding": [2, 4], "activation": [7], "adding a module": []})
-    assert {phase: each.value for phase, each in found.items()} == {"onboarding": 3, "activation": 7}
 
 
 def test_wilson_interval_of_a_known_case() -> None:
@@ -249,7 +253,7 @@ def test_without_anything_to_divide_by_there_is_no_answer() -> None:
     for found in (nps([]), csat_share([]), mean_score([]), share_above([]), ces_mean([]), ces_easy([])):
         assert (found.value, found.n, found.low, found.high) == (None, 0, None, None)
     assert mean_score([4]).low is None
-    assert ces_by({}) == nps_by({}) == {}
+    assert change(nps([9]), nps([])) == change(mean_score([]), mean_score([4, 5])) == nps([])
     assert green_share({"grey": 3}).value is None
     assert green_revenue_share({}) is None
     assert stickiness([], 3) is None

@@ -106,7 +106,8 @@ def year() -> Portfolio:
         bill("c4", "subscription_reactivated", "2026-02-06", 10_000),
         bill("c5", "invoice_paid", "2026-03-31T12:00"),
     ]
-    signals = [{"account_id": "c1", "type": "reference_given", "occurred_at": at("2026-02-14")}] * 3
+    signals = [{"account_id": "c1", "type": "referral_given", "occurred_at": at("2026-02-14")}] * 3
+    signals += [{"account_id": "c2", "type": "reference_given", "occurred_at": at("2026-02-15")}] * 2
     segments = {f"c{n}": "small" if n < 4 else "large" for n in range(20)}
     return measure(facts(billing, signals, segments=segments), UTC_DAYS)
 
@@ -146,16 +147,93 @@ def test_a_month_without_customers_at_its_start_has_no_churn(year: Portfolio) ->
 
 def test_referrals_are_set_against_the_lost_and_the_same_event_counts_once(year: Portfolio) -> None:
     assert figure(year, "referral_ratio", "2026-02").value == 3 / 2
-    twice = [{"account_id": "a", "type": "reference_given", "occurred_at": at("2026-02-14"), "event_id": "same"}] * 2
+    twice = [{"account_id": "a", "type": "referral_given", "occurred_at": at("2026-02-14"), "event_id": "same"}] * 2
     found = facts([bill("a", "subscription_started", "2026-01-01", 1)], twice)
     assert len(found.referrals.at_ms) == 1
 
 
 def test_accounts_move_between_tiers_of_value(year: Portfolio) -> None:
-    (february,) = [each for each in year.migrations if each["starts_on"] == "2026-02-01"]
-    moved = february["accounts"]
-    assert moved["high"] == {"low": 1, "mid": 0, "high": 17, "none": 2}  # type: ignore[index]
-    assert moved["none"]["high"] == 2  # type: ignore[index]
+    moves = {
+        each.dimension: (each.value, each.n)
+        for each in year.figures
+        if each.metric == "tier_moves" and each.starts_on == "2026-02-01"
+    }
+    assert moves == {"high to low": (1, 20), "high to high": (17, 20), "high to none": (2, 20), "none to high": (2, 2)}
+
+
+def test_case_studies_and_references_are_counted_by_month(year: Portfolio) -> None:
+    assert figure(year, "references", "2026-02").value == 2
+    assert figure(year, "referrals", "2026-02").value == 3
+
+
+def test_who_cancels_at_the_end_of_the_period_is_lost_when_that_ends() -> None:
+    billing = [bill(name, "subscription_started", "2026-01-02", 100) for name in "abcd"]
+    billing += [
+        bill("a", "subscription_cancelled", "2026-02-03", due_at=at("2026-03-10")),
+        bill("b", "subscription_cancelled", "2026-02-03", due_at=at("2026-02-01")),
+        bill("c", "subscription_cancelled", "2026-02-04", due_at=at("2026-03-10")),
+        bill("c", "subscription_changed", "2026-02-20", 200),
+        bill("d", "invoice_paid", "2026-04-03"),
+    ]
+    found = measure(facts(billing), UTC_DAYS)
+    assert [figure(found, "customers", month).value for month in ("2026-01", "2026-02", "2026-03")] == [4, 3, 2]
+    assert figure(found, "logo_churn", "2026-02").value == 1 / 4
+    assert figure(found, "logo_churn", "2026-03").value == 1 / 3
+    assert figure(found, "gross_mrr_churn", "2026-03").value == pytest.approx(100 / 400)
+
+
+def test_a_ticket_that_is_solved_tells_what_it_cost_the_customer() -> None:
+    def event(ticket: str, kind: str, when: str, component: str | None = None) -> Row:
+        return {"account_id": "a", "ticket_id": ticket, "type": kind, "occurred_at": at(when), "component": component}
+
+    tickets = [
+        event("t1", "opened", "2026-01-10T08:00", "export"), event("t1", "commented", "2026-01-10T10:00"),
+        event("t1", "resolved", "2026-01-10T12:00"), event("t1", "reopened", "2026-01-11T08:00"),
+        event("t1", "resolved", "2026-01-11T18:00"), event("t1", "closed", "2026-01-20"),
+        event("t2", "opened", "2026-01-12T08:00", "login"), event("t2", "closed", "2026-01-12T10:00"),
+        event("t3", "opened", "2026-01-30", "export"), event("t4", "closed", "2026-01-30"),
+        event("t3", "resolved", "2026-02-01"), event("t5", "opened", "2026-02-03"),
+    ]  # fmt: skip
+    found = measure(facts([], [], tickets), UTC_DAYS)
+    assert figure(found, "tickets_solved", "2026-01").value == 2
+    assert figure(found, "ticket_touches", "2026-01").value == (3 + 1) / 2
+    assert figure(found, "tickets_reopened", "2026-01").value == 1 / 2
+    assert figure(found, "ticket_hours", "2026-01").value == (34 + 2) / 2
+    export = [figure(found, "ticket_hours", "2026-01", dimension=name).value for name in ("export", "login")]
+    assert export == [34, 2]
+    assert figure(found, "tickets_reopened", "2026-01", dimension="export").value == 1
+
+
+def test_rollout_is_the_share_of_seats_used_so_many_days_after_the_start_by_segment() -> None:
+    billing = [bill(name, "subscription_started", "2026-01-02", 100, seats_after=4) for name in ("fast", "slow")]
+    starts = {"fast": [0, 1, 2, 20, 40], "slow": [6, 29, 30]}
+    usage = [
+        {"account_id": name, "user_id": f"u{n}", "feature": "f", "occurred_at": at("2026-01-02") + day * DAY_MS}
+        for name, days in starts.items()
+        for n, day in enumerate(days)
+    ]
+    usage.append({"account_id": "fast", "user_id": "u0", "feature": "f", "occurred_at": at("2026-04-02")})
+    found = measure(facts(billing, usage=usage, segments={"fast": "smb", "slow": "large"}), UTC_DAYS)
+    assert figure(found, "rollout", "2026-01", dimension="day 7").value == (3 / 4 + 1 / 4) / 2
+    assert figure(found, "rollout", "2026-01", "smb", "day 7").value == 3 / 4
+    assert figure(found, "rollout", "2026-01", "large", "day 30").value == 2 / 4
+    assert figure(found, "rollout", "2026-03", "smb", "day 60").value == 1
+
+
+def test_a_touchpoint_is_compared_with_the_year_before_it() -> None:
+    def answers(month: str, count: int, score: float, phase: str) -> list[Row]:
+        row = {"account_id": "a", "type": "ces", "score": score, "phase": phase}
+        return [{**row, "occurred_at": at(f"{month}-{1 + n % 28:02}")} for n in range(count)]
+
+    signals = answers("2026-01", 60, 6, "onboarding") + answers("2026-06", 20, 2, "onboarding")
+    signals += answers("2026-01", 60, 6, "support") + answers("2026-06", 20, 6, "support")
+    changes = {
+        each.dimension: each
+        for each in measure(facts([], signals), UTC_DAYS).figures
+        if each.metric == "ces_easy_change"
+    }
+    assert {phase: each.value for phase, each in changes.items()} == {None: -0.5, "onboarding": -1, "support": 0}
+    assert {phase for phase, each in changes.items() if each.high is not None and each.high < 0} == {None, "onboarding"}
 
 
 def test_only_months_that_are_over_are_reported(year: Portfolio) -> None:
@@ -241,6 +319,9 @@ def test_answers_count_by_phase_and_on_their_scale() -> None:
     assert nps.low < 25
     assert figure(found, "nps", "2026-01", dimension="support").value == -100
     assert figure(found, "ces", "2026-01", dimension="onboarding").value == 4
+    assert figure(found, "ces_easy", "2026-01", dimension="onboarding").value == 0.5
+    assert figure(found, "csat", "2026-01", dimension="support").value == 0
+    assert figure(found, "csat_above_3_5", "2026-01").value == 0.5
     assert figure(found, "ces", "2026-01").value == pytest.approx(5)
     csat = figure(found, "csat", "2026-01")
     assert (csat.value, csat.n) == (0.5, 2)
@@ -301,10 +382,10 @@ def test_periods_are_whole_months_and_full_windows() -> None:
 
 events_drawn = st.lists(
     st.builds(
-        lambda account, sub, kind, hour, mrr, seats: {
+        lambda account, sub, kind, hour, mrr, seats, due: {
             "account_id": f"a{account}", "subscription_id": sub, "type": kind,
             "occurred_at": at("2026-01-01") + hour * 3_600_000, "mrr_minor_after": mrr,
-            "seats_after": seats, "currency": "EUR",
+            "seats_after": seats, "currency": "EUR", "due_at": due and at("2026-01-01") + due * 3_600_000,
         },
         st.integers(0, 3),
         st.sampled_from([None, "s1", "s2"]),
@@ -312,6 +393,7 @@ events_drawn = st.lists(
         st.integers(0, 24 * 20),
         st.none() | st.integers(0, 50).map(lambda amount: amount * 100),
         st.none() | st.integers(0, 20),
+        st.none() | st.integers(0, 24 * 20),
     ),
     min_size=1,
     max_size=40,
@@ -325,7 +407,14 @@ def paid_until(rows: list[Row], until_ms: int) -> dict[str, tuple[int, int, int]
         kind = row["type"]
         if row["occurred_at"] >= until_ms or kind == "invoice_paid":
             continue
-        book = books.setdefault((row["account_id"], row["subscription_id"] or ""), {"is": None, "mrr": 0, "seats": 0})
+        unknown = {"is": None, "mrr": 0, "seats": 0, "ends": None}
+        book = books.setdefault((row["account_id"], row["subscription_id"] or ""), unknown)
+        if book["ends"] is not None and book["ends"] <= row["occurred_at"]:
+            book["is"] = "ended"
+        book["ends"] = None
+        if kind == "subscription_cancelled" and (row["due_at"] or 0) > row["occurred_at"]:
+            book["ends"] = row["due_at"]
+            continue
         if kind in ("subscription_cancelled", "trial_expired"):
             book["is"] = "ended"
             continue
@@ -339,7 +428,7 @@ def paid_until(rows: list[Row], until_ms: int) -> dict[str, tuple[int, int, int]
             book["seats"] = row["seats_after"]
     out: dict[str, tuple[int, int, int]] = {}
     for (account, _), book in books.items():
-        if book["is"] == "paying":
+        if book["is"] == "paying" and (book["ends"] is None or book["ends"] >= until_ms):
             mrr, seats, paying = out.get(account, (0, 0, 0))
             out[account] = (mrr + book["mrr"], seats + book["seats"], paying + 1)
     return out

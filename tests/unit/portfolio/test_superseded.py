@@ -25,6 +25,7 @@ SCHEMA = pa.schema(
         ("mrr_minor_after", pa.int64()),
         ("seats_after", pa.int64()),
         ("currency", pa.string()),
+        ("due_at", pa.int64()),
     ]
 )
 amounts = st.none() | st.integers(0, 3)
@@ -37,6 +38,7 @@ rows = st.fixed_dictionaries(
         "mrr_minor_after": amounts,
         "seats_after": amounts,
         "currency": st.sampled_from(["EUR", "USD"]),
+        "due_at": st.none() | st.integers(0, LAST_MS),
     }
 )
 

@@ -13,7 +13,7 @@ from pipeline.scorecards.bands import BandRule
 from pipeline.scorecards.builtin import DEFAULT
 from pipeline.scorecards.card import Criterion, Scorecard
 from pipeline.scorecards.profiles import Expectations, HealthProfile
-from tests.oracle.model import BILLING, DAY_MS, PROFILES, SIGNALS, TICKETS
+from tests.oracle.model import BILLING, DAY_MS, PROFILES, SIGNALS, TICKETS, USAGE
 from tests.support.scene import TIMES, Partition
 
 FIRST_DAY = 20_000
@@ -88,6 +88,23 @@ def test_each_scorecard_has_a_band_and_alerts_of_its_own() -> None:
         "default",
         "trial",
     ]
+
+
+def test_an_account_that_comes_down_the_adoption_ladder_is_told_of() -> None:
+    rungs = BandRule(red_below=10.0, red_until=20.0, green_from=60.0, green_until=50.0)
+    ladder = Scorecard("ladder", 1, (Criterion("adoption_ladder", 1),), rungs)
+    days = Days(EngineConfig(scorecards=(ladder,), health_scorecards=("ladder",)))
+    levels = []
+    for day in range(50):
+        if day % 6 == 0 and day < 36:
+            days.send(USAGE, day, user_id="ann", feature="home", quantity=1.0)
+        days.close(day)
+        levels.append(round(days.last["score"] * 3 / 100))
+    # Used in each of four weeks from the fourth week on, and not any more a week after the last time.
+    assert levels[0] == levels[20] == 1
+    assert levels[21] == levels[36] == 2
+    assert levels[37] == levels[-1] == 1
+    assert days.told() == [("health_changed", "ladder", "firing", "detected")]
 
 
 def test_a_record_names_groups_and_the_dated_pulse() -> None:
@@ -202,10 +219,10 @@ def test_other_expectations_are_a_change_of_the_scorecard() -> None:
 
 
 def test_the_first_profile_that_matches_chooses_scorecards_and_expectations() -> None:
-    starters = HealthProfile("starters", ("trial",), lifecycle_stages=("onboarding",))
+    starters = HealthProfile("starters", ("trial",), lifecycle_stages=("onboarding",), touch_models=("digital",))
     everybody = HealthProfile("rest", ("default",), expects=Expectations(touches=2.0))
     days = Days(EngineConfig(scorecards=(TRIAL,), profiles=(starters, everybody)))
-    days.send(PROFILES, 0, lifecycle_stage="onboarding")
+    days.send(PROFILES, 0, lifecycle_stage="onboarding", touch_model="digital")
     days.send(SIGNALS, 0, type="meeting_held")
     days.close(0)
     # The profile is read as of the last closed day; on its first, an account has none yet.
@@ -214,7 +231,7 @@ def test_the_first_profile_that_matches_chooses_scorecards_and_expectations() ->
     assert (engagement["value"], engagement["expected"]) == (0.5, 2.0)
     days.close(1)
     assert (days.last["scorecard"], days.last["other_scorecards"]) == ("trial", [])
-    days.send(PROFILES, 2, lifecycle_stage="adoption")
+    days.send(PROFILES, 2, lifecycle_stage="onboarding", touch_model="strategic")
     days.close(3)
     assert days.last["scorecard"] == "default"
     assert days.last["config_change"] is None

@@ -49,6 +49,7 @@ def test_the_migrations_build_the_tables_that_the_code_uses(url: str) -> None:
         "v_families",
         "v_owners",
         "v_portfolio_metrics",
+        "v_account_answers",
     }
 
 

@@ -92,7 +92,7 @@ def segments(sink: DatabaseSink, files: EventFiles) -> None:
 
 def months(portfolio: Portfolio) -> list[Figure]:
     """The figures of whole months that need no usage and no bands."""
-    usage = {"dau_mau", "dau_mau_week_days", "actions_per_user", "active_hours_per_user", "visits_per_user"}
+    usage = {"dau_mau", "dau_mau_week_days", "actions_per_user", "active_hours_per_user", "visits_per_user", "rollout"}
     return [each for each in portfolio.figures if each.period == "month" and each.metric not in usage]
 
 
@@ -255,8 +255,11 @@ def test_facts_that_no_open_month_needs_are_removed_and_figures_stay_what_they_w
     assert after < 0.75 * before
     last_day = max(each.value["occurred_at"] for each in years) // 86_400_000
     bound_ms = month_before(last_day, 5 + GROWTH_MONTHS) * 86_400_000
-    old = rows(url, f"SELECT DISTINCT topic FROM portfolio_facts WHERE occurred_at_ms < {bound_ms}")
-    assert [each["topic"] for each in old] == ["billing.events"]
+    old = rows(url, f"SELECT DISTINCT topic, ticket_id FROM portfolio_facts WHERE occurred_at_ms < {bound_ms}")
+    assert {each["topic"] for each in old} == {"billing.events", "ticket.events"}
+    # Of tickets those that went on.
+    later = rows(url, f"SELECT DISTINCT ticket_id FROM portfolio_facts WHERE occurred_at_ms >= {bound_ms}")
+    assert {each["ticket_id"] for each in old} <= {each["ticket_id"] for each in later}
     # Nothing was lost for the open months: all over again from what is left, and the closed ones stand.
     anew = PortfolioStore(url)
     PortfolioKeeper(anew, "UTC", Metrics(), months=5).refresh()
@@ -291,8 +294,12 @@ def test_a_late_event_counts_within_the_bound_and_changes_nothing_beyond_it(
     assert {months: answers(months) for months in counts} == {4: counts[4] + 1, 7: counts[7]}
 
 
+NPS_OF_ALL = """SELECT value FROM v_portfolio_metrics WHERE metric = 'nps' AND period = 'trailing_30d'
+                AND segment IS NULL AND dimension IS NULL"""
+
+
 def test_ratios_of_the_last_thirty_days_are_exported_by_segment(
-    sink: DatabaseSink, store: PortfolioStore, files: EventFiles, records: list[DeliveryRecord]
+    sink: DatabaseSink, store: PortfolioStore, url: str, files: EventFiles, records: list[DeliveryRecord]
 ) -> None:
     deliver(sink, records)
     segments(sink, files)
@@ -303,8 +310,56 @@ def test_ratios_of_the_last_thirty_days_are_exported_by_segment(
     assert value("foreshock_portfolio_ratio", {"metric": "green", "segment": "all"}) == 1.0
     assert value("foreshock_portfolio_ratio", {"metric": "green", "segment": "smb"}) == 1.0
     assert value("foreshock_portfolio_ratio", {"metric": "trial_to_paid", "segment": "all"}) is None
+    for group in ("all", "smb"):
+        above = value("foreshock_portfolio_ratio", {"metric": "csat_above_3_5", "segment": group})
+        assert above is not None
+        assert 0 < above <= 1
+    nps = value("foreshock_portfolio_ratio", {"metric": "nps", "segment": "all"})
+    assert nps is not None
+    assert nps == rows(url, NPS_OF_ALL)[0]["value"] / 100
     last_ms = max(each.value["occurred_at"] for each in records if each.value["type"] in KEPT_TYPES[each.topic])
     assert value("foreshock_portfolio_as_of_timestamp_seconds") == last_ms / 1000
+
+
+def test_a_touchpoint_that_became_worse_is_exported(sink: DatabaseSink, store: PortfolioStore) -> None:
+    def answer(number: int, day: int, score: float) -> DeliveryRecord:
+        said = {"type": "nps", "score": score, "phase": "support", "event_id": f"e{number}", "account_id": "acme"}
+        return DeliveryRecord("customer.signals", 0, number, Projection.FACT, {**said, "occurred_at": day * 86_400_000})
+
+    metrics = Metrics()
+    deliver(sink, [*(answer(n, 200 + n, 9.0) for n in range(60)), *(answer(100 + n, 400 + n, 9.0) for n in range(30))])
+    keeper(store, metrics).refresh()
+    worse = ("foreshock_touchpoints_worse", {"survey": "nps"})
+    assert metrics.registry.get_sample_value(*worse) == 0
+    deliver(sink, [answer(200 + n, 410 + n // 3, 2.0) for n in range(60)])
+    keeper(store, metrics).refresh()
+    # The touchpoint, and all answers together.
+    assert metrics.registry.get_sample_value(*worse) == 2
+
+
+def test_an_account_has_figures_of_its_own_answers_of_ninety_days(sink: DatabaseSink, url: str) -> None:
+    day_ms = 86_400_000
+
+    def answer(number: int, account: str, day: int, **said: Any) -> DeliveryRecord:
+        topic = "ticket.events" if "csat" in said else "customer.signals"
+        value = {"event_id": f"e{number}", "account_id": account, "occurred_at": day * day_ms, **said}
+        return DeliveryRecord(topic, 0, number, Projection.FACT, value)
+
+    for name in ("few", "many"):
+        value = health(name, 199, band="green")
+        sink.write(DeliveryBatch([DeliveryRecord("account.health", 0, 0, Projection.HEALTH, value)], []))
+    answers = [
+        answer(0, "few", 190, type="nps", score=10.0), answer(1, "few", 191, type="nps", score=9.0),
+        answer(2, "many", 150, type="nps", score=9.0), answer(3, "many", 151, type="nps", score=5.0, scale=5.0),
+        answer(4, "many", 152, type="nps", score=6.0), answer(5, "many", 153, type="nps", score=7.0),
+        answer(6, "many", 99, type="nps", score=0.0), answer(7, "many", 160, type="csat", score=4.0),
+        answer(8, "many", 161, type="csat", score=10.0, scale=10.0), answer(9, "many", 162, type="csat_given", csat=2),
+    ]  # fmt: skip
+    deliver(sink, answers)
+    few, many = rows(url, "SELECT * FROM v_account_answers ORDER BY account_id")
+    assert (few["nps_answers"], few["nps"], few["csat_answers"], few["csat"]) == (2, None, 0, None)
+    assert (many["nps_answers"], many["nps"]) == (4, 25.0)
+    assert (many["csat_answers"], many["csat"], many["csat_mean"]) == (3, pytest.approx(2 / 3), pytest.approx(11 / 3))
 
 
 def test_figures_without_facts_are_none(store: PortfolioStore, url: str) -> None:

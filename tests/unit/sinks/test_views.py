@@ -72,7 +72,7 @@ def population() -> Iterator[dict[str, Any]]:
 
 
 def facts() -> list[DeliveryRecord]:
-    """Subscriptions of three months."""
+    """Subscriptions and answers of three months."""
     random = Random(12)
     made = []
     for number, name in enumerate(NAMES * 4):
@@ -87,6 +87,15 @@ def facts() -> list[DeliveryRecord]:
             "currency": "EUR",
         }
         made.append(DeliveryRecord("billing.events", 0, number, Projection.FACT, value))
+        value = {
+            "event_id": f"a{number}",
+            "account_id": random.choice(NAMES),
+            "type": random.choice(["nps", "csat", "ces"]),
+            "occurred_at": random.randrange(20, 103) * DAY_MS,
+            "score": float(random.choice([1, 3, 4])),
+            "scale": random.choice([None, 4.0, 10.0]),
+        }
+        made.append(DeliveryRecord("customer.signals", 0, number, Projection.FACT, value))
     return made
 
 
@@ -120,8 +129,8 @@ def plain(value: Any) -> Any:
 
 
 VIEWS = (
-    "v_accounts_at_risk", "v_families", "v_health_history", "v_open_alerts", "v_owners", "v_portfolio_daily",
-    "v_portfolio_metrics", "v_red_accounts", "v_scorecards", "v_worst_accounts",
+    "v_account_answers", "v_accounts_at_risk", "v_families", "v_health_history", "v_open_alerts", "v_owners",
+    "v_portfolio_daily", "v_portfolio_metrics", "v_red_accounts", "v_scorecards", "v_worst_accounts",
 )  # fmt: skip
 
 

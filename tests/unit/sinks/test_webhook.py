@@ -18,7 +18,7 @@ from schemas.codec.cloudevents import headers
 from sinks.delivery import Deployment
 from sinks.errors import SinkRejectedError, SinkUnavailableError
 from sinks.webhook import Webhook, WebhookSink, open_webhook
-from tests.unit.sinks.records import alert, batch
+from tests.unit.sinks.records import alert, batch, context
 
 KEY = b"0123456789abcdef01234567"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
@@ -131,6 +131,25 @@ def test_what_is_no_json_is_refused_before_it_is_posted(bad: dict[str, Any], mon
         sink(respond, monkeypatch).write(batch(alert(**bad)))
     assert [each.reason for each in caught.value.rejections] == ["bad_record"]
     assert posted == []
+
+
+def test_a_channel_takes_the_alerts_of_its_touch_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    posted: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        posted.append(request)
+        return httpx.Response(204)
+
+    client = httpx.Client
+    monkeypatch.setattr(httpx, "Client", lambda **given: client(transport=httpx.MockTransport(respond), **given))
+    section = Webhook(url=SecretStr(URL), secret=SecretStr(SECRET), touch_models="digital, pooled")
+    channel = open_webhook(section, Deployment("test", "/foreshock/test"))
+    assert channel is not None
+    models = {"a": "digital", "b": "strategic", "c": None, "d": "pooled"}
+    alerts = [alert(name, context=context() | {"touch_model": model}) for name, model in models.items()]
+    channel.write(batch(*alerts))
+    channel.close()
+    assert [json.loads(each.content)["data"]["account_id"] for each in posted] == ["a", "d"]
 
 
 def test_without_an_address_there_is_no_webhook() -> None:
