@@ -62,9 +62,9 @@ _BY_AGE = {cell.history(age) for cell in CELLS for age in AGES}
 PROMISES = (
     # Of power users who act independently. Where all of them are luckier on some days (dispersion 1.5), the evidence of
     # two weeks does not suffice within the budget, even if that dispersion were known: what is reached is in the table.
-    Promise("found within 14 days", "power users", "−40 %, total flat", 10.0, lambda r: r.found_14, 0.85, True, 1.0),
-    Promise("found within 14 days", "power users", "−70 %, total flat", 20 / 7, lambda r: r.found_14, 0.80, True, 1.0),
-    Promise("found within 28 days", "one role", "−60 %, total flat", 10.0, lambda r: r.found, 0.90, True, 1.0),
+    Promise("found within 14 days", "power users", "−40 %, total flat", 10.0, lambda r: r.found_14, 0.78, True, 1.0),
+    Promise("found within 14 days", "power users", "−70 %, total flat", 20 / 7, lambda r: r.found_14, 0.74, True, 1.0),
+    Promise("found within 28 days", "one role", "−60 %, total flat", 10.0, lambda r: r.found, 0.87, True, 1.0),
     Promise("found within 14 days", "one role", "−60 %, total flat", 300 / 7, lambda r: r.found_14, 0.95, True, 1.5),
     Promise(
         "alarmed", "holiday of all roles", "everything −50 % for 10 days", 10.0, lambda r: r.found, 0.01, False, 1.5
@@ -72,7 +72,7 @@ PROMISES = (
     Promise("alarmed", "another role", "+150 %, the others as before", 10.0, lambda r: r.found, 0.02, False, 1.5),
     Promise("alarmed", "holiday", "everything −50 % for 10 days", 10.0, lambda r: r.found, 0.01, False, 1.5),
     Promise("median delay in days", "step", "−60 %", 10.0, _median, 10.0, False, 2.0),
-    Promise("found within 16 weeks", "slow decline", "−4 % a week", 10.0, lambda r: r.found, 0.55, True, 2.0),
+    Promise("found within 16 weeks", "slow decline", "−4 % a week", 10.0, lambda r: r.found, 0.35, True, 2.0),
     *(promise for history in HISTORIES for promise in _by_history(history)),
 )
 
