@@ -53,6 +53,8 @@ def main(
 
 def _write(document: dict[str, Any], out: Path) -> None:
     (out / "evaluation.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    for plot in out.glob("*.png"):
+        plot.unlink()
     drawn = write_plots(document, out)
     (out / "evaluation.md").write_text(markdown(document, [path.name for path in drawn]), encoding="utf-8")
 
