@@ -17,6 +17,7 @@ import numpy as np
 from agents.backtest.run import replay, told
 from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
+from pipeline.kinds import KINDS
 from pipeline.scoring.labels import labels_from_table, match
 from pipeline.simulate import SimulationSettings, simulate
 from schemas.topics import DAY_MS
@@ -62,7 +63,7 @@ class Outcome:
     caused: Mapping[str, int]
     """Those that are not told without the change."""
     alarmed: int
-    """Accounts with one that it has caused and that is wrong: not that identities have changed."""
+    """Accounts with one that it has caused and that is wrong: not that identities have changed, nor of advocacy."""
     lost: Mapping[str, int]
     """Alerts that are told without the change only."""
     identities: int
@@ -138,12 +139,17 @@ def _outcome(world: World, heard: Heard, usual: Sequence[Opening]) -> Outcome:
         len(heard.account_ids) * world.days / YEAR_DAYS,
         _by_kind(own),
         _by_kind(caused),
-        len({opening.account_id for opening in caused if opening.kind not in (IDENTITY, *world.rightly)}),
+        len({opening.account_id for opening in caused if _alarms(opening.kind, world)}),
         _by_kind(lost),
         len(identities),
         sum(count > 1 for count in identities.values()),
         _by_kind([one for one in after if one.account_id.startswith("fleet") and not _known(one, usual)]),
     )
+
+
+def _alarms(kind: str, world: World) -> bool:
+    """Whether it is wrong to be told so; that somebody may be asked for a reference is no alarm."""
+    return KINDS[kind].family != "advocacy" and kind not in (IDENTITY, *world.rightly)
 
 
 def _known(opening: Opening, others: Sequence[Opening]) -> bool:

@@ -166,7 +166,7 @@ def _outcomes(document: Mapping[str, Any]) -> list[str]:
         "## Everything that is told",
         "All alerts of an account, of whatever family and kind, per account-year: of them risks by evidence, risks "
         "that are facts, and the rest; and those that the same account does not have without what happens. Accounts "
-        "with one of these, identities that have changed aside, are alarmed.",
+        "with one of these are alarmed, those of advocacy and changed identities aside, and what is right in a world.",
         table(head, rows),
         "Incidents after everybody has got another id.",
         table(["incident", "labels", "found without new ids", "found"], declines),

@@ -228,7 +228,7 @@ WORLDS = (
         None,
         rightly=NAMED,
     ),
-    World("holiday: nobody for three days", away(0.0, 3.0), 0.05),
+    World("holiday: nobody for two days", away(0.0, 2.0), 0.05),
     World("holiday: nobody for a week", away(0.0, 7.0), None),
     World("holiday: half of the days for two weeks", away(0.5, 14.0), None),
     of_everybody("dip of the fleet for four days", of_feed("release_dip", 0, 4 * DAY_MS), 1),
