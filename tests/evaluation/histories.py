@@ -89,8 +89,8 @@ HISTORIES = (
 
 
 def tasks(size: Size) -> list[Task]:
-    """False alerts by age, on twice as many account-years of each volume, and what is found by history."""
-    accounts = int(np.ceil(2 * size.account_years * YEAR_DAYS / len(AGES) / AGES.step))
+    """False alerts by age, on at least so many account-years of each volume, and what is found by history."""
+    accounts = int(np.ceil(size.account_years * YEAR_DAYS / len(AGES) / AGES.step))
 
     def calm(number: int) -> Iterator[FalseAlerts]:
         yield from by_age(CELLS[number], accounts, np.random.default_rng((size.seed, 6, number)))

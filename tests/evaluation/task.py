@@ -31,7 +31,7 @@ class Size:
     """False alarms an owner accepts a week, on whole streams and sets."""
 
 
-FULL = Size(seed=401, account_years=1000.0, accounts=1000, compared=250, streams=3, stream_accounts=400)
+FULL = Size(seed=401, account_years=2000.0, accounts=2000, compared=250, streams=3, stream_accounts=400)
 QUICK = Size(
     seed=501, account_years=100.0, accounts=400, compared=60, streams=1, stream_accounts=120, budgets=(0.25, 1.0, 4.0)
 )
