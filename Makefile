@@ -72,7 +72,7 @@ rules: $(READY)
 bench: servers ## measure speed and latency on a real Kafka; prints a table of ratios
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-evaluate: $(READY) ## measure false alerts, recall and delay on drawn accounts; writes tests/golden/evaluation
+evaluate: $(READY) ## measure false alarms, recall and delay, beside other methods; writes tests/golden/evaluation
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[evaluation]'
 	@$(BIN)/python -m tests.evaluation $(ARGS)
 

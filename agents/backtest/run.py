@@ -54,6 +54,7 @@ def replay(
     partitions: int = 1,
     seen_at_ms: int | None = None,
     on_window: Callable[[Window], None] = lambda _window: None,
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Replayed:
     """Replay event files; what comes out does not depend on the number of partitions.
 
@@ -63,6 +64,7 @@ def replay(
         partitions: a feed each.
         seen_at_ms: when the records arrived, against which a future date is judged; by default now.
         on_window: told after every few days.
+        on_outcome: told what a batch has produced.
     """
     if seen_at_ms is None:
         seen_at_ms = time.time_ns() // 1_000_000
@@ -79,6 +81,7 @@ def replay(
         dead_letters.update((letter.topic, letter.reason) for letter in outcome.dead_letters)
         days_closed[partition] += outcome.days_closed
         told.extend(outcome.fleet_days)
+        on_outcome(outcome)
 
     def tell() -> None:
         """Let all partitions know what each has told, until none has more to tell."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,20 +15,25 @@ import typer
 
 from tests.evaluation.plots import write_plots
 from tests.evaluation.report import markdown
-from tests.evaluation.run import FULL, PARTS, QUICK, as_document, evaluate
+from tests.evaluation.run import PARTS, as_document, evaluate
+from tests.evaluation.task import FULL, QUICK
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "evaluation"
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="A twentieth of the accounts: below a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A twentieth of the accounts, from another seed.")] = False,
     only: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(PARTS)}; may be repeated.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Sets of event files with labels.csv, a folder each.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json, evaluation.md and the plots.")] = GOLDEN,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures and write no file.")] = False,
 ) -> None:
-    """Measure false alerts, recall and delay of the detectors on drawn accounts."""
+    """Measure false alarms, recall and delay: on drawn accounts, on simulated streams, and on sets of event files."""
     began_s = time.perf_counter()
-    chosen: Sequence[str] = only or PARTS
+    chosen: Sequence[str] = only or list(PARTS)
     unknown = sorted(set(chosen) - set(PARTS))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(PARTS)}")
@@ -34,7 +41,8 @@ def main(
     def tell(step: str) -> None:
         sys.stderr.write(f"{time.perf_counter() - began_s:5.0f} s  {step}\n")
 
-    document = as_document(evaluate(QUICK if quick else FULL, chosen, tell))
+    size = replace(QUICK if quick else FULL, data=data)
+    document = as_document(size, evaluate(size, chosen, jobs, tell))
     if as_json:
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
         return
@@ -45,6 +53,8 @@ def main(
 
 def _write(document: dict[str, Any], out: Path) -> None:
     (out / "evaluation.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    for plot in out.glob("*.png"):
+        plot.unlink()
     drawn = write_plots(document, out)
     (out / "evaluation.md").write_text(markdown(document, [path.name for path in drawn]), encoding="utf-8")
 

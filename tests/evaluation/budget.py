@@ -11,7 +11,7 @@ from pipeline.kinds import KINDS
 YEAR_DAYS = 365.0
 BUDGETS = (0.5, 1.0, 2.0)
 """False alerts an owner accepts a week."""
-REFERENCE_ARL = 2800.0
+DEFAULT_ARL = EngineConfig().run_length_days
 """Days; the average run length at which recall and delay are measured."""
 
 
@@ -43,15 +43,14 @@ def at_most(events: int, mean: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class FalseAlerts:
-    """What a kind of ours, or another method, did on accounts to which nothing happened."""
+    """What a kind did on accounts to which nothing happened."""
 
     kind: str
     volume: float
     """Mean counts a day; for shares user-days."""
     dispersion: float
     history: str
-    arl_days: float | None
-    """None of another method: it has no budget."""
+    arl_days: float
     account_years: float
     alerts: int
 
@@ -66,10 +65,7 @@ class FalseAlerts:
         return upper_bound(self.alerts, self.account_years)
 
     @property
-    def budget_per_year(self) -> float | None:
+    def budget_per_year(self) -> float:
         """What the run length allows: of a stream, or for a kind told by its probability of all streams together."""
-        if self.arl_days is None:
-            return None
-        own = KINDS.get(self.kind)
-        streams = STREAMS if own is not None and own.evidence == "probability" else 1
+        streams = STREAMS if KINDS[self.kind].evidence == "probability" else 1
         return streams * YEAR_DAYS / self.arl_days

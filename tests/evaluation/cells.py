@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from pipeline.terms.arrays import I64
 from tests.evaluation.budget import BUDGETS, YEAR_DAYS, FalseAlerts, arl_days
 from tests.evaluation.crowd import Crowd
 from tests.evaluation.draws import FIRST_DAY, counts, levels
-from tests.evaluation.others import METHODS, openings
+from tests.evaluation.task import Size, Task
 from tests.evaluation.watch import Watch, close
 
 VOLUMES = (0.3, 2.0, 10.0, 100.0)
@@ -44,25 +45,26 @@ HISTORIES = (
 )
 
 
-def false_alerts(
-    account_years: float,
-    seed: int,
-    compared: int,
-    histories: Sequence[History] = HISTORIES,
-    tell: Callable[[str], None] = print,
-) -> Iterator[FalseAlerts]:
-    """Measure every cell on at least so many account-years, and the other methods on `compared` steady accounts."""
-    for history in histories:
-        for volume in VOLUMES:
-            for dispersion in DISPERSIONS:
-                tell(f"false alerts: {history.name} of history, {volume:g} a day, dispersion {dispersion:g}")
-                key = (seed, HISTORIES.index(history), VOLUMES.index(volume), DISPERSIONS.index(dispersion))
-                rng = np.random.default_rng(key)
-                accounts = int(np.ceil(account_years * YEAR_DAYS / history.days))
-                drawn = counts(levels(volume, accounts, rng), dispersion, history.ends, rng)
-                yield from measure(history, volume, dispersion, drawn)
-                if history.name == "steady":
-                    yield from _others(history, volume, dispersion, drawn[:, :compared])
+def tasks(size: Size) -> list[Task]:
+    """Every cell."""
+    return [
+        Task(
+            f"false alerts: {history.name} of history, {volume:g} a day, dispersion {dispersion:g}",
+            partial(_drawn, size, history, volume, dispersion),
+        )
+        for history in HISTORIES
+        for volume in VOLUMES
+        for dispersion in DISPERSIONS
+    ]
+
+
+def _drawn(size: Size, history: History, volume: float, dispersion: float) -> Iterator[FalseAlerts]:
+    """One cell on at least so many account-years."""
+    key = (size.seed, HISTORIES.index(history), VOLUMES.index(volume), DISPERSIONS.index(dispersion))
+    rng = np.random.default_rng(key)
+    accounts = int(np.ceil(size.account_years * YEAR_DAYS / history.days))
+    drawn = counts(levels(volume, accounts, rng), dispersion, history.ends, rng)
+    yield from measure(history, volume, dispersion, drawn)
 
 
 def measure(history: History, volume: float, dispersion: float, drawn: I64) -> Iterator[FalseAlerts]:
@@ -78,10 +80,3 @@ def measure(history: History, volume: float, dispersion: float, drawn: I64) -> I
     for watch in watches:
         alerts = watch.between(FIRST_DAY + history.begins, FIRST_DAY + history.ends - 1)
         yield FalseAlerts(watch.kind, volume, dispersion, history.name, watch.arl_days, years, alerts)
-
-
-def _others(history: History, volume: float, dispersion: float, drawn: I64) -> Iterator[FalseAlerts]:
-    years = drawn.shape[1] * history.days / YEAR_DAYS
-    for name, method in METHODS.items() if years else ():
-        alerts = int(openings(method(drawn))[history.begins :].sum())
-        yield FalseAlerts(name, volume, dispersion, history.name, None, years, alerts)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.evaluation.budget import FalseAlerts
+from tests.evaluation.budgets import MADE, Budget
 from tests.evaluation.histories import AGES, CELLS, HISTORIES, History
-from tests.evaluation.renames import Declines, Renames
+from tests.evaluation.outcomes import Declines, Outcome
 from tests.evaluation.steps import OURS, Recall
-from tests.evaluation.streams import Quiet
+from tests.evaluation.task import of
+from tests.evaluation.worlds import RENAMED, WORLDS
 
 NEVER_DAYS = 1e9
 """Stands for a median delay of accounts most of which are not found."""
@@ -57,15 +59,12 @@ def _by_history(history: History) -> Iterator[Promise]:
 
 _BY_AGE = {cell.history(age) for cell in CELLS for age in AGES}
 
-_SYSTEM = ("feed_outage", "release_dip")
-"""Incidents of everybody that one alert tells of."""
-
 PROMISES = (
     # Of power users who act independently. Where all of them are luckier on some days (dispersion 1.5), the evidence of
     # two weeks does not suffice within the budget, even if that dispersion were known: what is reached is in the table.
-    Promise("found within 14 days", "power users", "−40 %, total flat", 10.0, lambda r: r.found_14, 0.85, True, 1.0),
-    Promise("found within 14 days", "power users", "−70 %, total flat", 20 / 7, lambda r: r.found_14, 0.80, True, 1.0),
-    Promise("found within 28 days", "one role", "−60 %, total flat", 10.0, lambda r: r.found, 0.90, True, 1.0),
+    Promise("found within 14 days", "power users", "−40 %, total flat", 10.0, lambda r: r.found_14, 0.78, True, 1.0),
+    Promise("found within 14 days", "power users", "−70 %, total flat", 20 / 7, lambda r: r.found_14, 0.74, True, 1.0),
+    Promise("found within 28 days", "one role", "−60 %, total flat", 10.0, lambda r: r.found, 0.87, True, 1.0),
     Promise("found within 14 days", "one role", "−60 %, total flat", 300 / 7, lambda r: r.found_14, 0.95, True, 1.5),
     Promise(
         "alarmed", "holiday of all roles", "everything −50 % for 10 days", 10.0, lambda r: r.found, 0.01, False, 1.5
@@ -73,25 +72,30 @@ PROMISES = (
     Promise("alarmed", "another role", "+150 %, the others as before", 10.0, lambda r: r.found, 0.02, False, 1.5),
     Promise("alarmed", "holiday", "everything −50 % for 10 days", 10.0, lambda r: r.found, 0.01, False, 1.5),
     Promise("median delay in days", "step", "−60 %", 10.0, _median, 10.0, False, 2.0),
-    Promise("found within 16 weeks", "slow decline", "−4 % a week", 10.0, lambda r: r.found, 0.55, True, 2.0),
+    Promise("found within 16 weeks", "slow decline", "−4 % a week", 10.0, lambda r: r.found, 0.35, True, 2.0),
     *(promise for history in HISTORIES for promise in _by_history(history)),
 )
 
 
-def gates(false_alerts: Sequence[FalseAlerts], recalls: Sequence[Recall], quiet: Sequence[Quiet]) -> list[Gate]:
+def gates(rows: Sequence[object]) -> list[Gate]:
     """Every gate of which something was measured."""
-    return [*_budgets(false_alerts), *_promises(recalls), *_silences(quiet)]
+    return [
+        *_cells(of(rows, FalseAlerts)),
+        *_promises(of(rows, Recall)),
+        *_budgets(of(rows, Budget)),
+        *_outcomes(of(rows, Outcome)),
+        *_declines(of(rows, Declines)),
+    ]
 
 
-def _budgets(false_alerts: Sequence[FalseAlerts]) -> Iterator[Gate]:
+def _cells(false_alerts: Sequence[FalseAlerts]) -> Iterator[Gate]:
     for cell in false_alerts:
-        if cell.budget_per_year is not None:
-            where = f"{cell.volume:.3g} a day, dispersion {cell.dispersion:g}, {cell.history}, A = {cell.arl_days:.0f}"
-            name = f"{cell.kind}: false alerts per account-year ({where})"
-            yield Gate(name, cell.per_year, cell.budget_per_year, at_least=False)
-            if cell.history in _BY_AGE:
-                name = f"{cell.kind}: upper bound of false alerts per account-year ({where})"
-                yield Gate(name, cell.upper_per_year, cell.budget_per_year, at_least=False)
+        where = f"{cell.volume:.3g} a day, dispersion {cell.dispersion:g}, {cell.history}, A = {cell.arl_days:.0f}"
+        name = f"{cell.kind}: false alerts per account-year ({where})"
+        yield Gate(name, cell.per_year, cell.budget_per_year, at_least=False)
+        if cell.history in _BY_AGE:
+            name = f"{cell.kind}: upper bound of false alerts per account-year ({where})"
+            yield Gate(name, cell.upper_per_year, cell.budget_per_year, at_least=False)
 
 
 def _promises(recalls: Sequence[Recall]) -> Iterator[Gate]:
@@ -104,35 +108,35 @@ def _promises(recalls: Sequence[Recall]) -> Iterator[Gate]:
                 yield Gate(name, promise.read(recall), promise.limit, promise.at_least)
 
 
-def _silences(quiet: Sequence[Quiet]) -> Iterator[Gate]:
-    for row in quiet:
-        if row.method == OURS and row.incidents:
-            yield Gate(
-                f"{row.kind}: account alerts around {row.incidents} of them", row.account_alerts, 0, at_least=False
-            )
-            if row.kind in _SYSTEM:
-                yield Gate(f"{row.kind}: system alerts, one each", row.system_alerts, row.incidents, at_least=True)
-                yield Gate(f"{row.kind}: system alerts, no more", row.system_alerts, row.incidents, at_least=False)
+def _budgets(budgets: Sequence[Budget]) -> Iterator[Gate]:
+    for row in budgets:
+        if row.where == MADE:
+            name = f"{row.where} at {row.per_owner_week:g} false alarms an owner and week: got per account and quarter"
+            yield Gate(name, row.got, row.asked, at_least=False)
 
 
-RENAMED_ALARMED, REPLACED_ALARMED = 0.05, 0.12
-"""Share of the accounts with an alert that other ids, or other people, have caused in four months."""
 KEPT = 0.9
 """Share of the incidents found after a change of ids, of those found without it."""
 
 
-def of_renames(renames: Sequence[Renames], declines: Sequence[Declines]) -> Iterator[Gate]:
-    """What must hold where people get other ids."""
-    for row in renames:
-        limit = REPLACED_ALARMED if "replaced" in row.world else RENAMED_ALARMED
-        yield Gate(f"new ids of {row.world}: accounts alarmed", row.alarmed / row.accounts, limit, at_least=False)
-        yield Gate(f"new ids of {row.world}: told twice", row.twice, 0, at_least=False)
-        if "fleet" in row.world:
-            yield Gate(f"new ids of {row.world}: alerts of the fleet", row.of_fleet, 1, at_least=True)
-            yield Gate(f"new ids of {row.world}: alerts of the fleet, no more", row.of_fleet, 1, at_least=False)
-            yield Gate(
-                f"new ids of {row.world}: told of accounts besides", row.told / row.accounts, 0.02, at_least=False
-            )
+def _outcomes(outcomes: Sequence[Outcome]) -> Iterator[Gate]:
+    worlds = {world.name: world for world in WORLDS}
+    for row in outcomes:
+        world = worlds[row.world]
+        if world.alarmed == 0.0:
+            yield Gate(f"{row.world}: alerts", sum(row.by_kind.values()), 0, at_least=False)
+        elif world.alarmed:
+            share = row.alarmed / row.accounts
+            yield Gate(f"{row.world}: share of the accounts alarmed", share, world.alarmed, at_least=False)
+        if row.world.startswith(RENAMED):
+            yield Gate(f"{row.world}: told twice", row.twice, 0, at_least=False)
+        if world.alarmed and world.share == 1.0:
+            told = sum(row.of_fleet.values())
+            yield Gate(f"{row.world}: alerts of the fleet", told, world.tells, at_least=True)
+            yield Gate(f"{row.world}: alerts of the fleet, no more", told, world.tells, at_least=False)
+
+
+def _declines(declines: Sequence[Declines]) -> Iterator[Gate]:
     if declines:
         found, without = (sum(getattr(row, name) for row in declines) for name in ("found", "found_without"))
         yield Gate("declines after new ids: found, of those without", found / without, KEPT, at_least=True)

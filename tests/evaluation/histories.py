@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from pipeline.terms.arrays import F64, I64
 from tests.evaluation import people, roles
-from tests.evaluation.budget import YEAR_DAYS, FalseAlerts, arl_days
+from tests.evaluation.budget import DEFAULT_ARL, YEAR_DAYS, FalseAlerts
 from tests.evaluation.crowd import Crowd
 from tests.evaluation.draws import FIRST_DAY
 from tests.evaluation.people import Groups, People
 from tests.evaluation.roles import Staff
 from tests.evaluation.steps import OURS, Recall
+from tests.evaluation.task import Size, Task
 from tests.evaluation.watch import NEVER, Watch, close
 
-BUDGET = 1.0
-"""The default's."""
 KINDS = (people.KIND, "user_mix_shift")
 AGES = range(28, 112, 14)
 """From each a fortnight of false alerts is counted apart."""
@@ -88,19 +88,36 @@ HISTORIES = (
 )
 
 
-def false_alerts(account_years: float, seed: int, tell: Callable[[str], None] = print) -> Iterator[FalseAlerts]:
-    """What is told by age where nothing happens, on at least so many account-years of each volume."""
-    accounts = int(np.ceil(account_years * YEAR_DAYS / len(AGES) / AGES.step))
-    for number, cell in enumerate(CELLS):
-        tell(f"false alerts by age: {cell.kinds[0]}{cell.name}, dispersion {cell.dispersion:g}")
-        yield from by_age(cell, accounts, np.random.default_rng((seed, 6, number)))
+def tasks(size: Size) -> list[Task]:
+    """False alerts by age, on at least so many account-years of each volume, and what is found by history."""
+    accounts = int(np.ceil(size.account_years * YEAR_DAYS / len(AGES) / AGES.step))
+
+    def calm(number: int) -> Iterator[FalseAlerts]:
+        yield from by_age(CELLS[number], accounts, np.random.default_rng((size.seed, 6, number)))
+
+    def found(number: int) -> Iterator[Recall]:
+        yield measure(HISTORIES[number], size.accounts, np.random.default_rng((size.seed, 7, number)))
+
+    return [
+        *(
+            Task(
+                f"false alerts by age: {cell.kinds[0]}{cell.name}, dispersion {cell.dispersion:g}",
+                partial(calm, number),
+            )
+            for number, cell in enumerate(CELLS)
+        ),
+        *(
+            Task(f"recall: power users {history.effect}, {history.user_days} user-days a week", partial(found, number))
+            for number, history in enumerate(HISTORIES)
+        ),
+    ]
 
 
 def by_age(cell: Cell, accounts: int, rng: np.random.Generator) -> Iterator[FalseAlerts]:
     """One cell on so many accounts of each volume, a fortnight of age at a time."""
     alerts = np.zeros((len(cell.kinds), len(AGES)), dtype=np.int64)
     for user_days in cell.volumes:
-        watches = [Watch(kind, arl_days(BUDGET)) for kind in cell.kinds]
+        watches = [Watch(kind, DEFAULT_ARL) for kind in cell.kinds]
         begun = _live(cell.draw(accounts, user_days, cell.dispersion, rng), AGES.stop, watches)
         for number, watch in enumerate(watches):
             ages = [day - begun[row - 1] for day, row in watch.openings]
@@ -109,21 +126,14 @@ def by_age(cell: Cell, accounts: int, rng: np.random.Generator) -> Iterator[Fals
     volume = float(np.mean(cell.volumes)) / 7.0
     for kind, of_kind in zip(cell.kinds, alerts.tolist(), strict=True):
         for age, count in zip(AGES, of_kind, strict=True):
-            yield FalseAlerts(kind, volume, cell.dispersion, cell.history(age), arl_days(BUDGET), years, count)
-
-
-def recalls(accounts: int, seed: int, tell: Callable[[str], None] = print) -> Iterator[Recall]:
-    """Share of accounts whose power users are found, by the days that were known of them."""
-    for number, history in enumerate(HISTORIES):
-        tell(f"recall: power users {history.effect}, {history.user_days} user-days a week")
-        yield measure(history, accounts, np.random.default_rng((seed, 7, number)))
+            yield FalseAlerts(kind, volume, cell.dispersion, cell.history(age), DEFAULT_ARL, years, count)
 
 
 def measure(history: History, accounts: int, rng: np.random.Generator) -> Recall:
     """One length of history, judged at the default run length."""
     lost = rng.uniform(LOST, 1.0, accounts)
     left = (1.0 - lost, 1.0 + lost * people.POWER_SHARE / (1.0 - people.POWER_SHARE))
-    watches = [Watch(kind, arl_days(BUDGET)) for kind in KINDS]
+    watches = [Watch(kind, DEFAULT_ARL) for kind in KINDS]
     drawn = People(accounts, history.user_days, 1.0, rng)
     onset = history.days + _live(drawn, history.days + LATER_DAYS, watches, history.days, left)
     found = np.array([watch.first_since(onset) for watch in watches])

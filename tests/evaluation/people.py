@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from pipeline.terms.arrays import F64, I64, Bools
-from tests.evaluation.budget import BUDGETS, REFERENCE_ARL, YEAR_DAYS, FalseAlerts, arl_days
+from tests.evaluation.budget import BUDGETS, DEFAULT_ARL, YEAR_DAYS, FalseAlerts, arl_days
 from tests.evaluation.crowd import Crowd
 from tests.evaluation.draws import FIRST_DAY, on_day, weekdays
 from tests.evaluation.steps import OURS, Recall
+from tests.evaluation.task import Size, Task
 from tests.evaluation.watch import NEVER, Watch, close
 
 KIND = "power_user_decline"
@@ -124,14 +126,57 @@ class People(Groups):
         super().__init__(accounts, (self.power, others), (POWER_DAYS, OTHER_DAYS), dispersion, rng)
 
 
-def false_alerts(account_years: float, seed: int, tell: Callable[[str], None] = print) -> Iterator[FalseAlerts]:
-    """Mix shift where nothing happens, on at least so many account-years a cell."""
-    accounts = steady_accounts(account_years)
-    for user_days in VOLUMES:
-        for dispersion in DISPERSIONS:
-            tell(f"false alerts: power users, {user_days} user-days a week, dispersion {dispersion:g}")
-            rng = np.random.default_rng((seed, 2, user_days, round(10 * dispersion)))
-            yield from steady(KINDS, People(accounts, user_days, dispersion, rng), user_days / 7.0)
+def tasks(size: Size) -> list[Task]:
+    """Accounts to which nothing happens, and the changes."""
+    return tasks_of(size, People, KINDS, CHANGES, measure, 2)
+
+
+def tasks_of(
+    size: Size,
+    draw: Callable[[int, int, float, np.random.Generator], Groups],
+    kinds: Sequence[str],
+    changes: Sequence[Change],
+    found: Callable[[Change, int, float, np.random.Generator], Recall],
+    key: int,
+) -> list[Task]:
+    """What kinds tell of such people where nothing happens, and what is found of their changes.
+
+    Args:
+        size: how much.
+        draw: the people.
+        kinds: whose false alerts are counted.
+        changes: what happens to them.
+        found: measures a change.
+        key: of their draws, and the next number.
+    """
+    accounts = steady_accounts(size.account_years)
+
+    def calm(user_days: int, dispersion: float) -> Iterator[FalseAlerts]:
+        rng = np.random.default_rng((size.seed, key, user_days, round(10 * dispersion)))
+        yield from steady(kinds, draw(accounts, user_days, dispersion, rng), user_days / 7.0)
+
+    def changed(number: int, dispersion: float) -> Iterator[Recall]:
+        rng = np.random.default_rng((size.seed, key + 1, number, round(10 * dispersion)))
+        yield found(changes[number], size.accounts, dispersion, rng)
+
+    return [
+        *(
+            Task(
+                f"false alerts: {kinds[0]}, {user_days} user-days a week, dispersion {dispersion:g}",
+                partial(calm, user_days, dispersion),
+            )
+            for user_days in VOLUMES
+            for dispersion in DISPERSIONS
+        ),
+        *(
+            Task(
+                f"recall: {change.name} {change.effect}, dispersion {dispersion:g}",
+                partial(changed, number, dispersion),
+            )
+            for number, change in enumerate(changes)
+            for dispersion in DISPERSIONS[:2]
+        ),
+    ]
 
 
 def steady_accounts(account_years: float) -> int:
@@ -149,23 +194,14 @@ def steady(kinds: Sequence[str], people: Groups, volume: float) -> Iterator[Fals
         yield FalseAlerts(watch.kind, volume, people.dispersion, "steady", watch.arl_days, years, alerts)
 
 
-def recalls(accounts: int, seed: int, tell: Callable[[str], None] = print) -> Iterator[Recall]:
-    """Share of accounts alarmed, by change and dispersion."""
-    for number, change in enumerate(CHANGES):
-        for dispersion in DISPERSIONS[:2]:
-            tell(f"recall: {change.name} {change.effect}, {change.user_days} user-days a week")
-            rng = np.random.default_rng((seed, 3, number, round(10 * dispersion)))
-            yield measure(change, accounts, dispersion, rng)
-
-
 def measure(change: Change, accounts: int, dispersion: float, rng: np.random.Generator) -> Recall:
-    """One change, judged at the reference run length."""
+    """One change, judged at the default run length."""
     return alarmed(KIND, change, People(accounts, change.user_days, dispersion, rng))
 
 
 def alarmed(kind: str, change: Change, people: Groups) -> Recall:
     """What a kind tells of a change."""
-    watch = Watch(kind, REFERENCE_ARL)
+    watch = Watch(kind, DEFAULT_ARL)
     onset = _live(people, change, ONSET + STAGGER + AFTER, [watch])
     found = watch.first_since(onset)
     delays = np.where(found == NEVER, np.inf, found - onset + 1.0)

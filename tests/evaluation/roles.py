@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import numpy as np
 
-from tests.evaluation.budget import FalseAlerts
-from tests.evaluation.people import (
-    DISPERSIONS,
-    VOLUMES,
-    Change,
-    Groups,
-    alarmed,
-    steady,
-    steady_accounts,
-)
+from tests.evaluation.people import VOLUMES, Change, Groups, alarmed, tasks_of
 from tests.evaluation.steps import Recall
+from tests.evaluation.task import Size, Task
 
 KIND = "role_decline"
 SHARES = (0.4, 0.3, 0.2, 0.1)
@@ -57,25 +47,11 @@ class Staff(Groups):
         self.roles = np.repeat(np.arange(1, len(sizes) + 1), sizes)
 
 
-def false_alerts(account_years: float, seed: int, tell: Callable[[str], None] = print) -> Iterator[FalseAlerts]:
-    """A role that declines where nothing happens, on at least so many account-years a cell."""
-    accounts = steady_accounts(account_years)
-    for user_days in VOLUMES:
-        for dispersion in DISPERSIONS:
-            tell(f"false alerts: roles, {user_days} user-days a week, dispersion {dispersion:g}")
-            rng = np.random.default_rng((seed, 4, user_days, round(10 * dispersion)))
-            yield from steady((KIND,), Staff(accounts, user_days, dispersion, rng), user_days / 7.0)
-
-
-def recalls(accounts: int, seed: int, tell: Callable[[str], None] = print) -> Iterator[Recall]:
-    """Share of accounts alarmed, by change and dispersion."""
-    for number, change in enumerate(CHANGES):
-        for dispersion in DISPERSIONS[:2]:
-            tell(f"recall: {change.name} {change.effect}, {change.user_days} user-days a week")
-            rng = np.random.default_rng((seed, 5, number, round(10 * dispersion)))
-            yield measure(change, accounts, dispersion, rng)
+def tasks(size: Size) -> list[Task]:
+    """Accounts to which nothing happens, and the changes."""
+    return tasks_of(size, Staff, (KIND,), CHANGES, measure, 4)
 
 
 def measure(change: Change, accounts: int, dispersion: float, rng: np.random.Generator) -> Recall:
-    """One change, judged at the reference run length."""
+    """One change, judged at the default run length."""
     return alarmed(KIND, change, Staff(accounts, change.user_days, dispersion, rng))

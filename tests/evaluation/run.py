@@ -2,104 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from itertools import repeat
+from multiprocessing import get_context
 from typing import Any
 
-from tests.evaluation import cells, histories, people, renames, roles, steps, streams
+from tests.evaluation import budgets, cells, data, histories, outcomes, people, roles, steps
 from tests.evaluation.budget import FalseAlerts
-from tests.evaluation.gates import Gate, gates, of_renames
-from tests.evaluation.renames import Declines, Renames
+from tests.evaluation.budgets import Budget, Calm, Found
+from tests.evaluation.data import OnData, Ranked
+from tests.evaluation.gates import gates
+from tests.evaluation.outcomes import Declines, Heard, Outcome
 from tests.evaluation.steps import Recall
-from tests.evaluation.streams import Streams
+from tests.evaluation.task import Size, Task, of
 
-PARTS = ("cells", "people", "roles", "histories", "steps", "streams", "renames")
-_SEED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much is drawn."""
-
-    account_years: float
-    """A cell of false alerts, at least."""
-    accounts: int
-    """A scenario of recall."""
-    compared: int
-    """Accounts of each on which the other methods are measured."""
-    streams: streams.Size
-    renamed: int
-    """Accounts of the streams in which people get other ids."""
+PARTS: Mapping[str, Callable[[Size], Sequence[Task]]] = {
+    "data": data.tasks,
+    "budgets": budgets.tasks,
+    "outcomes": outcomes.tasks,
+    "steps": steps.tasks,
+    "cells": cells.tasks,
+    "people": people.tasks,
+    "roles": roles.tasks,
+    "histories": histories.tasks,
+}
+"""What takes long comes first, so that no core is left alone with it."""
 
 
-FULL = Size(2000.0, 2000, 250, streams.Size(3, 300, 250, 9), 300)
-QUICK = Size(100.0, 400, 20, streams.Size(1, 120, 150, 3), 60)
+def evaluate(size: Size, parts: Sequence[str], jobs: int, tell: Callable[[str], None]) -> list[object]:
+    """Measure the parts in so many processes; `tell` is told what is done. Gives the rows of the result."""
+    places = [(part, number) for part in PARTS if part in parts for number in range(len(PARTS[part](size)))]
+    rows: list[object] = []
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        for says, own in pool.map(_measured, repeat(size), places):
+            tell(says)
+            rows += own
+    heard = of(rows, Heard)
+    return [row for row in rows if not isinstance(row, Heard)] + [*outcomes.outcomes(heard)]
 
 
-@dataclass(slots=True)
-class Evaluation:
-    """Everything that was measured."""
-
-    size: Size
-    false_alerts: list[FalseAlerts] = field(default_factory=list)
-    recalls: list[Recall] = field(default_factory=list)
-    streams: Streams = field(default_factory=Streams)
-    renames: list[Renames] = field(default_factory=list)
-    declines: list[Declines] = field(default_factory=list)
+def _measured(size: Size, place: tuple[str, int]) -> tuple[str, list[object]]:
+    part, number = place
+    task = PARTS[part](size)[number]
+    return task.says, [*task.measure()]
 
 
-def evaluate(size: Size, parts: Sequence[str], tell: Callable[[str], None]) -> Evaluation:
-    """Measure the parts; `tell` is told what is being done."""
-    result = Evaluation(size)
-    if "cells" in parts:
-        result.false_alerts += cells.false_alerts(size.account_years, _SEED, size.compared, tell=tell)
-    if "people" in parts:
-        result.false_alerts += people.false_alerts(size.account_years, _SEED, tell)
-        result.recalls += people.recalls(size.accounts, _SEED, tell)
-    if "roles" in parts:
-        result.false_alerts += roles.false_alerts(size.account_years, _SEED, tell)
-        result.recalls += roles.recalls(size.accounts, _SEED, tell)
-    if "histories" in parts:
-        result.false_alerts += histories.false_alerts(size.account_years, _SEED, tell)
-        result.recalls += histories.recalls(size.accounts, _SEED, tell)
-    if "steps" in parts:
-        result.recalls += steps.recalls(size.accounts, _SEED, size.compared, tell)
-    if "streams" in parts:
-        result.streams = streams.measure(size.streams, _SEED, tell)
-    if "renames" in parts:
-        result.renames += renames.measure(size.renamed, _SEED, renames.WORLDS, tell)
-        result.declines += renames.declines(size.renamed, _SEED, tell)
-    return result
-
-
-def as_document(evaluation: Evaluation) -> dict[str, Any]:
+def as_document(size: Size, rows: Sequence[object]) -> dict[str, Any]:
     """The figures, rounded, as JSON types."""
-    return {
-        "size": asdict(evaluation.size),
-        "gates": [_gate(gate) for gate in _gates(evaluation)],
-        "false_alerts": [_false_alerts(cell) for cell in evaluation.false_alerts],
-        "recalls": [_rounded(asdict(recall)) for recall in evaluation.recalls],
-        "found": [_rounded(asdict(row)) for row in evaluation.streams.found],
-        "quiet": [asdict(row) for row in evaluation.streams.quiet],
-        "calm": [_rounded(asdict(row)) for row in evaluation.streams.calm],
-        "renames": [asdict(row) for row in evaluation.renames],
-        "declines": [asdict(row) for row in evaluation.declines],
+    document = {
+        "size": asdict(replace(size, data=None)),
+        "gates": [asdict(gate) | {"passed": gate.passed} for gate in gates(rows)],
+        "false_alerts": [_false_alerts(cell) for cell in of(rows, FalseAlerts)],
+        "recalls": [asdict(row) for row in of(rows, Recall)],
+        "budgets": [asdict(row) for row in of(rows, Budget)],
+        "found": [asdict(row) for row in of(rows, Found)],
+        "calm": [asdict(row) for row in of(rows, Calm)],
+        "outcomes": [asdict(row) for row in of(rows, Outcome)],
+        "declines": [asdict(row) for row in of(rows, Declines)],
+        "data": [asdict(row) for row in of(rows, OnData)],
+        "ranked": [asdict(row) for row in of(rows, Ranked)],
     }
-
-
-def _gates(evaluation: Evaluation) -> list[Gate]:
-    measured = gates(evaluation.false_alerts, evaluation.recalls, evaluation.streams.quiet)
-    return [*measured, *of_renames(evaluation.renames, evaluation.declines)]
-
-
-def _gate(gate: Gate) -> dict[str, Any]:
-    return _rounded(asdict(gate) | {"passed": gate.passed})
+    return {name: _rounded(value) for name, value in document.items()}
 
 
 def _false_alerts(cell: FalseAlerts) -> dict[str, Any]:
     derived = {name: getattr(cell, name) for name in ("per_year", "upper_per_year", "budget_per_year")}
-    return _rounded(asdict(cell) | derived)
+    return asdict(cell) | derived
 
 
-def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in row.items()}
+def _rounded(value: Any) -> Any:
+    match value:
+        case float():
+            return float(f"{value:.4g}")
+        case dict():
+            return {name: _rounded(one) for name, one in value.items()}
+        case list():
+            return [_rounded(one) for one in value]
+    return value

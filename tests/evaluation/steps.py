@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from pipeline.terms.arrays import F64, I64
-from tests.evaluation.budget import REFERENCE_ARL
+from tests.evaluation.budget import DEFAULT_ARL, YEAR_DAYS
 from tests.evaluation.crowd import Crowd
 from tests.evaluation.draws import FIRST_DAY, counts
-from tests.evaluation.others import METHODS, first_since, openings
+from tests.evaluation.others import METHODS, Method, first_since, openings, tuned
+from tests.evaluation.task import Size, Task
 from tests.evaluation.watch import NEVER, Watch, close
 
 ONSET = 112
@@ -20,6 +22,8 @@ KINDS = ("usage_drop", "silence")
 OURS = "foreshock"
 SLOW_DAYS = 112
 STEP_DAYS = 56
+CALM_DAYS = 203
+"""Of the accounts to which nothing happens; the alarms of the last quarter count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Recall:
     median_days: float | None
     """Median delay over all accounts; nothing when fewer than half are found."""
     harmful: bool = True
+    false_per_year: float | None = None
+    """False alarms per account-year of the method as it is set, on accounts alike, where that was measured."""
 
 
 def _step(name: str, effect: str, share: float, volume: float, dispersion: float) -> Scenario:
@@ -88,40 +94,88 @@ SCENARIOS = (
 )
 
 
-def recalls(accounts: int, seed: int, compared: int, tell: Callable[[str], None] = print) -> Iterator[Recall]:
-    """Measure every scenario on so many accounts, and the other methods on the first `compared` of them."""
-    for number, scenario in enumerate(SCENARIOS):
-        tell(
-            f"recall: {scenario.name} {scenario.effect}, {scenario.volume:g} a day, dispersion {scenario.dispersion:g}"
+CELLS = tuple(dict.fromkeys((scenario.volume, scenario.dispersion) for scenario in SCENARIOS))
+"""Volumes and dispersions: on each the other methods are set once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """Accounts of one volume and dispersion to which nothing happens, and how each method is set on them."""
+
+    false_per_year: Mapping[str, float]
+    """Of each method."""
+    settings: Mapping[str, float]
+    """Of each of the other methods."""
+
+
+def tasks(size: Size) -> list[Task]:
+    """Every scenario, those of one volume and dispersion together."""
+    return [
+        Task(
+            f"recall: counts of {volume:g} a day, dispersion {dispersion:g}",
+            partial(_of_cell, size, volume, dispersion),
         )
-        yield from measure(scenario, accounts, compared, np.random.default_rng((seed, 1, number)))
+        for volume, dispersion in CELLS
+    ]
 
 
-def measure(scenario: Scenario, accounts: int, compared: int, rng: np.random.Generator) -> Iterator[Recall]:
-    """One scenario, by the product and by the other methods."""
+def _of_cell(size: Size, volume: float, dispersion: float) -> Iterator[Recall]:
+    rng = np.random.default_rng((size.seed, 8, CELLS.index((volume, dispersion))))
+    calm = set_on(counts(np.full(4 * size.compared, volume), dispersion, CALM_DAYS, rng))
+    for number, scenario in enumerate(SCENARIOS):
+        if (scenario.volume, scenario.dispersion) == (volume, dispersion):
+            rng = np.random.default_rng((size.seed, 1, number))
+            yield from measure(scenario, size.accounts, size.compared, rng, calm)
+
+
+def set_on(drawn: I64) -> Calm:
+    """Set the other methods to as many false alarms as ours, one at least, on accounts to which nothing happens."""
+    years = drawn.shape[1] * (len(drawn) - ONSET) / YEAR_DAYS
+    ours = sum(watch.between(FIRST_DAY + ONSET, FIRST_DAY + len(drawn) - 1) for watch in _watched(drawn))
+    settings, rates = dict[str, float](), {OURS: ours / years}
+    for name, method in METHODS.items():
+
+        def alarms(setting: float, method: Method = method) -> float:
+            return float(openings(method.raised(drawn.astype(np.float64), setting))[ONSET:].sum())
+
+        settings[name] = tuned(method.quiet, method.loud, alarms, max(ours, 1))
+        rates[name] = alarms(settings[name]) / years
+    return Calm(rates, settings)
+
+
+def measure(
+    scenario: Scenario, accounts: int, compared: int, rng: np.random.Generator, calm: Calm | None = None
+) -> Iterator[Recall]:
+    """One scenario, by the product and, on the first `compared` accounts, by the other methods as they are set."""
     onset = ONSET + np.arange(accounts) % 7
     days = ONSET + 7 + scenario.days
     left = scenario.left(np.arange(days)[:, None] - onset)
     drawn = counts(np.full(accounts, scenario.volume), scenario.dispersion, days, rng, left)
-    yield _recall(scenario, OURS, _ours(drawn, onset), onset)
-    few = drawn[:, :compared]
-    for name, method in METHODS.items() if compared else ():
-        yield _recall(scenario, name, first_since(openings(method(few)), onset[:compared]), onset[:compared])
+    yield _recall(scenario, OURS, _first(_watched(drawn), onset), onset, calm)
+    few = drawn[:, :compared].astype(np.float64)
+    for name, setting in calm.settings.items() if calm else ():
+        opened = openings(METHODS[name].raised(few, setting))
+        yield _recall(scenario, name, first_since(opened, onset[:compared]), onset[:compared], calm)
 
 
-def _ours(drawn: I64, onset: I64) -> I64:
-    watches = [Watch(kind, REFERENCE_ARL) for kind in KINDS]
+def _watched(drawn: I64) -> list[Watch]:
+    """What ours tells of such days."""
+    watches = [Watch(kind, DEFAULT_ARL) for kind in KINDS]
     crowd = Crowd(drawn.shape[1], FIRST_DAY)
     for age, today in enumerate(drawn):
         crowd.live(today)
         if age >= ONSET - 14:
             close(crowd, watches)
         crowd.pass_midnight()
+    return watches
+
+
+def _first(watches: Sequence[Watch], onset: I64) -> I64:
     found = np.stack([watch.first_since(FIRST_DAY + onset) for watch in watches])
     return np.asarray(np.where(found == NEVER, 2**31, found).min(axis=0) - FIRST_DAY)
 
 
-def _recall(scenario: Scenario, method: str, found: I64, onset: I64) -> Recall:
+def _recall(scenario: Scenario, method: str, found: I64, onset: I64, calm: Calm | None) -> Recall:
     # The day of the onset is the first that can be judged: an alert at its close took one day.
     delays = np.where(found >= onset, found - onset + 1.0, np.inf)
     delays[delays > scenario.days] = np.inf
@@ -138,4 +192,5 @@ def _recall(scenario: Scenario, method: str, found: I64, onset: I64) -> Recall:
         float((delays <= 14).mean()),
         median if np.isfinite(median) else None,
         scenario.harmful,
+        None if calm is None else calm.false_per_year[method],
     )

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from agents.backtest.outcomes import score_outcomes
+from agents.backtest.run import replay
+from agents.eventfiles.files import write_events
+from pipeline.config import EngineConfig
+from pipeline.scoring.protocol import GAINS, LOSSES
+from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 from pipeline.terms.days import weekday
+from schemas.topics import DAY_MS
 from tests.evaluation import others, people
 from tests.evaluation.budget import upper_bound
 from tests.evaluation.crowd import Crowd
+from tests.evaluation.data import Health, auc
 from tests.evaluation.draws import FIRST_DAY, counts, negative_binomial
+from tests.evaluation.outcomes import Heard, Opening, outcomes
+from tests.evaluation.sets import DataSet
+from tests.evaluation.task import FULL, QUICK
 from tests.evaluation.watch import Watch, close
+from tests.evaluation.worlds import CALM, CHANGE_DAY, WORLDS, Scene, World
 
 
 def test_counts_have_the_mean_and_the_dispersion_that_were_asked_for() -> None:
@@ -71,3 +85,124 @@ def test_a_watch_at_a_higher_threshold_sees_what_it_would_see_alone() -> None:
     alone = openings((900.0,))
     assert alone
     assert openings((100.0, 900.0)) == alone
+
+
+def test_a_method_is_set_to_no_more_alarms_than_allowed_and_to_nearly_as_many() -> None:
+    calm = counts(np.full(400, 10.0), 2.0, 203, np.random.default_rng(7)).astype(np.float64)
+    for name in ("week over week", "a week against 4, z", "4 weeks against 13, z"):
+        method = others.METHODS[name]
+
+        def alarms(setting: float, method: others.Method = method) -> float:
+            return float(others.openings(method.raised(calm, setting)).sum())
+
+        assert 15 <= alarms(others.tuned(method.quiet, method.loud, alarms, 20)) <= 20, name
+
+
+def test_deviations_are_those_of_the_last_periods_from_the_ones_before() -> None:
+    steady = np.array([3.0, 1.0] * 10)[:, None]
+    z = others.deviations(np.vstack([steady, [[0.0], [0.0]]]), 2, 20)
+    assert np.isnan(z[:21]).all()
+    assert z[21, 0] == pytest.approx(-4.0 / np.sqrt(4.0))
+
+
+def test_a_gap_is_told_in_gaps_of_the_account() -> None:
+    days = np.zeros((40, 2))
+    days[0:16:2, 0] = 1.0
+    days[[0, 1, 4, 5, 10, 14], 1] = 1.0
+    regular, irregular = others.gaps(days)[14 + 12]
+    assert regular == pytest.approx(6.0)
+    assert irregular < 3.0
+
+
+def test_the_area_counts_equal_risks_half() -> None:
+    positive = np.array([True, True, False, False])
+    assert auc(positive, np.array([2.0, 1.0, 1.0, 0.0])) == pytest.approx(3.5 / 4)
+    assert auc(positive, np.array([3.0, 2.0, 1.0, 0.0])) == 1.0
+    assert auc(np.array([True]), np.array([1.0])) is None
+
+
+def test_gates_and_trials_have_seeds_of_their_own() -> None:
+    assert abs(FULL.seed - QUICK.seed) > 50
+
+
+SETTINGS = SimulationSettings(seed=3, accounts=12, days=CHANGE_DAY + 60, kinds=())
+
+
+@pytest.fixture(scope="module")
+def stream() -> SimulatedStream:
+    return simulate(SETTINGS)
+
+
+@pytest.fixture
+def scene(stream: SimulatedStream) -> Scene:
+    chosen = frozenset(f"acc-{number:05d}" for number in range(1, 7))
+    return Scene(stream, SETTINGS, chosen, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("world", [world for world in WORLDS if world.share < 1.0], ids=lambda world: world.name)
+def test_a_world_leaves_the_other_accounts_and_the_time_before_as_they_are(world: World, scene: Scene) -> None:
+    changed = world.change(scene)
+    before_ms = scene.at_ms()
+    for name in ("usage", "billing", "tickets", "signals"):
+        table, usual = getattr(changed, name), getattr(scene.stream, name)
+        kept, as_before = (
+            one.filter(~scene.concerned(one) | (one["occurred_at"].to_numpy() < before_ms)) for one in (table, usual)
+        )
+        assert kept.equals(as_before), name
+    assert changed != scene.stream
+
+
+def test_who_is_replaced_is_followed_by_others_who_come_less_at_first(scene: Scene) -> None:
+    [world] = [world for world in WORLDS if world.name.endswith("who learn for four weeks")]
+    usage = world.change(scene).usage
+    own = scene.concerned(usage)
+    new = np.array([name is not None and name.endswith(".new") for name in usage["user_id"].to_pylist()])
+    assert not new[~own].any()
+    late = usage["occurred_at"].to_numpy() >= scene.at_ms(60)
+    named = usage["user_id"].is_valid().to_numpy()
+    assert new[own & late & named].all()
+    usual = int(scene.concerned(scene.stream.usage).sum())
+    before = int((own & (usage["occurred_at"].to_numpy() < scene.at_ms())).sum())
+    assert 0.8 < (int(own.sum()) - before) / (usual - before) < 0.9
+
+
+def test_what_is_told_in_a_world_only_was_caused_by_it() -> None:
+    world = next(world for world in WORLDS if world.name.startswith("holiday"))
+    usual = [Opening("a", "usage_drop", "usage", (CHANGE_DAY + 10) * DAY_MS)]
+    after = [
+        Opening("a", "usage_drop", "usage", (CHANGE_DAY + 20) * DAY_MS),
+        Opening("a", "silence", "usage", (CHANGE_DAY + 3) * DAY_MS),
+        Opening("b", "silence", "usage", (CHANGE_DAY + 3) * DAY_MS),
+        Opening("fleet", "fleet_dip", "usage", (CHANGE_DAY + 3) * DAY_MS),
+    ]
+    heard = [Heard(CALM[1].name, 0, frozenset("ab"), usual), Heard(world.name, 0, frozenset("a"), after)]
+    row = [*outcomes(heard)][1]
+    assert row.by_kind == {"usage_drop": 1, "silence": 1}
+    assert row.caused == {"silence": 1}
+    assert (row.alarmed, row.lost, row.of_fleet) == (1, {}, {"fleet_dip": 1})
+
+
+def test_a_set_is_scored_as_a_backtest_scores_it(tmp_path: Path) -> None:
+    stream = simulate(
+        SimulationSettings(
+            seed=5, accounts=40, days=330, incidents_per_kind=8, kinds=("silence",), first_incident_day=210
+        )
+    )
+    write_events(stream, tmp_path, "csv")
+    rows = [f"{row['account_id']},churned,{row['at']}" for row in stream.labels.to_pylist()]
+    (tmp_path / "labels.csv").write_text("\n".join(["account_id,kind,at", *rows]), encoding="utf-8")
+    data = DataSet.of(tmp_path)
+    health = Health(data)
+    alerts = replay(data.files, EngineConfig(), seen_at_ms=2_000_000_000_000, on_outcome=health.keep).alerts
+    scored = score_outcomes(data.outcomes, data.files, alerts)
+    risks = [alert for alert in alerts if alert["revision"] == 1 and alert["family"] == "risk" and not alert["shadow"]]
+    assert data.figures(risks, LOSSES) == scored.down
+    assert scored.down.churns >= 5
+    assert data.figures([], GAINS).shifts == 0
+    # Another method that says so in the last week before each churn finds them all.
+    raised = data.churn_ahead()
+    raised[:-1] &= ~raised[1:]
+    assert data.figures_of(raised, LOSSES).churn_recall_early == 1.0
+    scores, bands = health.by_week()
+    assert scores.shape == bands.shape == raised.shape
+    assert np.isfinite(scores[-1]).mean() > 0.5

@@ -85,14 +85,14 @@ def test_bursts_do_not_spend_more_than_the_budget(volume: float, dispersion: flo
     steady = cells.HISTORIES[-1]
     drawn = counts(levels(volume, 1000, rng), dispersion, steady.ends, rng)
     for cell in cells.measure(steady, volume, dispersion, drawn):
-        allowed = (cell.budget_per_year or 0.0) * cell.account_years
+        allowed = cell.budget_per_year * cell.account_years
         assert cell.alerts == 0 or at_most(cell.alerts - 1, allowed) < 0.999, (cell.kind, cell.arl_days)
 
 
 @pytest.mark.parametrize("cell", histories.CELLS, ids=lambda cell: f"{cell.kinds[0]}{cell.name}")
 def test_young_accounts_do_not_spend_more_than_the_budget(cell: histories.Cell) -> None:
     for fortnight in histories.by_age(cell, ACCOUNTS, np.random.default_rng(8)):
-        allowed = (fortnight.budget_per_year or 0.0) * fortnight.account_years
+        allowed = fortnight.budget_per_year * fortnight.account_years
         assert fortnight.alerts == 0 or at_most(fortnight.alerts - 1, allowed) < 0.999, fortnight.history
 
 
