@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pipeline.config import STREAMS, EngineConfig
-from pipeline.kinds import KINDS
+from pipeline.config import EngineConfig
 
 YEAR_DAYS = 365.0
 BUDGETS = (0.5, 1.0, 2.0)
@@ -66,6 +65,5 @@ class FalseAlerts:
 
     @property
     def budget_per_year(self) -> float:
-        """What the run length allows: of a stream, or for a kind told by its probability of all streams together."""
-        streams = STREAMS if KINDS[self.kind].evidence == "probability" else 1
-        return streams * YEAR_DAYS / self.arl_days
+        """What the run length allows."""
+        return YEAR_DAYS / self.arl_days

@@ -18,6 +18,7 @@ from tests.evaluation.watch import Watch, close
 VOLUMES = (0.3, 2.0, 10.0, 100.0)
 DISPERSIONS = (1.0, 2.0, 5.0, 10.0)
 KINDS = ("usage_drop", "ticket_surge")
+"""Of a proved run length; the bars of ranked kinds follow a whole fleet, so those are measured on streams."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from pipeline.config import EngineConfig
 from pipeline.evidence.census import census, census_of
 from pipeline.evidence.successions import People
 from pipeline.evidence.view import View
-from pipeline.state.accounts import NEVER
+from pipeline.state.accounts import NEVER, week_bit
 from pipeline.state.members import clear_day, mark_day
 from pipeline.state.panes import RING
 from pipeline.state.state import State
@@ -64,6 +66,7 @@ class Crowd:
         rows = 1 + np.flatnonzero(actions > 0)
         accounts.panes["actions"][day % RING, 1 : accounts.size] = 1000 * actions
         mark_day(accounts.bits, rows, day)
+        accounts.weeks[rows] |= week_bit(day)
         fresh = rows[accounts.first_usage_day[rows] == NEVER]
         accounts.first_usage_day[fresh] = day
         if tickets is not None:
@@ -76,14 +79,22 @@ class Crowd:
                 axis=1
             )
 
-    def views(self, arl_days: float) -> list[View]:
-        """The current day as of its close, a block of accounts at a time."""
+    def views(self, arl_days: float, bars: Mapping[str, float] | None = None) -> list[View]:
+        """The current day as of its close, a block of accounts at a time; `bars` are those of ranked kinds."""
         state, size = self.state, self.state.accounts.size
         people = People(state.users, slice(1, state.users.size), self.day)
         counts = census(people, state.features, state.accounts.first_usage_day[:size], self.day)
         blocks = [slice(start, min(start + BLOCK, size)) for start in range(1, size, BLOCK)]
         return [
-            View(state.accounts, rows, self.day, state.days, EngineConfig(arl_days=arl_days), counts.part(rows))
+            View(
+                state.accounts,
+                rows,
+                self.day,
+                state.days,
+                EngineConfig(arl_days=arl_days),
+                counts.part(rows),
+                bars=bars,
+            )
             for rows in blocks
         ]
 

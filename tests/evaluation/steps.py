@@ -18,12 +18,15 @@ from tests.evaluation.watch import NEVER, Watch, close
 
 ONSET = 112
 """Age at which the first accounts change; the others follow within a week."""
-KINDS = ("usage_drop", "silence")
+KINDS = ("usage_drop", "silence", "usage_decline")
 OURS = "foreshock"
 SLOW_DAYS = 112
 STEP_DAYS = 56
-CALM_DAYS = 203
-"""Of the accounts to which nothing happens; the alarms of the last quarter count."""
+CALM_DAYS = 294
+"""Of the accounts to which nothing happens."""
+COUNTED_DAYS = 91
+"""The last of them, of which alarms count."""
+CLOSED_FROM = 56
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,8 @@ class Calm:
     """Of each method."""
     settings: Mapping[str, float]
     """Of each of the other methods."""
+    bars: Mapping[str, float]
+    """Of ranked kinds, as they have become in a fleet of such accounts."""
 
 
 def tasks(size: Size) -> list[Task]:
@@ -130,17 +135,20 @@ def _of_cell(size: Size, volume: float, dispersion: float) -> Iterator[Recall]:
 
 def set_on(drawn: I64) -> Calm:
     """Set the other methods to as many false alarms as ours, one at least, on accounts to which nothing happens."""
-    years = drawn.shape[1] * (len(drawn) - ONSET) / YEAR_DAYS
-    ours = sum(watch.between(FIRST_DAY + ONSET, FIRST_DAY + len(drawn) - 1) for watch in _watched(drawn))
+    first = len(drawn) - COUNTED_DAYS
+    years = drawn.shape[1] * COUNTED_DAYS / YEAR_DAYS
+    watches = _watched(drawn)
+    ours = sum(watch.between(FIRST_DAY + first, FIRST_DAY + len(drawn) - 1) for watch in watches)
     settings, rates = dict[str, float](), {OURS: ours / years}
     for name, method in METHODS.items():
 
         def alarms(setting: float, method: Method = method) -> float:
-            return float(openings(method.raised(drawn.astype(np.float64), setting))[ONSET:].sum())
+            return float(openings(method.raised(drawn.astype(np.float64), setting))[first:].sum())
 
         settings[name] = tuned(method.quiet, method.loud, alarms, max(ours, 1))
         rates[name] = alarms(settings[name]) / years
-    return Calm(rates, settings)
+    bars = {watch.kind: watch.bars.values[watch.kind] for watch in watches if watch.is_ranked}
+    return Calm(rates, settings, bars)
 
 
 def measure(
@@ -151,20 +159,22 @@ def measure(
     days = ONSET + 7 + scenario.days
     left = scenario.left(np.arange(days)[:, None] - onset)
     drawn = counts(np.full(accounts, scenario.volume), scenario.dispersion, days, rng, left)
-    yield _recall(scenario, OURS, _first(_watched(drawn), onset), onset, calm)
+    watches = _watched(drawn, calm.bars if calm else {})
+    yield _recall(scenario, OURS, _first(watches, onset), onset, calm)
     few = drawn[:, :compared].astype(np.float64)
     for name, setting in calm.settings.items() if calm else ():
         opened = openings(METHODS[name].raised(few, setting))
         yield _recall(scenario, name, first_since(opened, onset[:compared]), onset[:compared], calm)
 
 
-def _watched(drawn: I64) -> list[Watch]:
-    """What ours tells of such days."""
-    watches = [Watch(kind, DEFAULT_ARL) for kind in KINDS]
+def _watched(drawn: I64, bars: Mapping[str, float] | None = None) -> list[Watch]:
+    """What ours tells of such days; without bars they follow."""
+    settled = bars or {}
+    watches = [Watch(kind, DEFAULT_ARL, settled.get(kind)) for kind in KINDS]
     crowd = Crowd(drawn.shape[1], FIRST_DAY)
     for age, today in enumerate(drawn):
         crowd.live(today)
-        if age >= ONSET - 14:
+        if age >= CLOSED_FROM:
             close(crowd, watches)
         crowd.pass_midnight()
     return watches

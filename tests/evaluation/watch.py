@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.detectors import DETECTORS, Detector
+from pipeline.config import EngineConfig
+from pipeline.detectors import DETECTORS, RANKED, Detector
 from pipeline.evidence.view import Finding, View
+from pipeline.fleet.bars import QUARTER, Bars
 from pipeline.terms.arrays import I32, I64
+from pipeline.terms.fleet_day import Ranked
 from tests.evaluation.crowd import Crowd
 
 NEVER = -1
@@ -32,9 +35,29 @@ class Watch:
 
     kind: str
     arl_days: float
+    bar: float | None = None
+    """Of a ranked kind, where it is known what it has become in a fleet; else it follows the crowd."""
     openings: list[tuple[int, int]] = field(default_factory=list)
     """Day and row of each opening, in order."""
     open: dict[int, _Open] = field(default_factory=dict)
+    bars: Bars = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bars = Bars(EngineConfig(arl_days=self.arl_days).ranked_rate)
+        if self.bar is not None:
+            self.bars.values[self.kind] = self.bar
+
+    def follow(self, day: int, at_stake: int) -> None:
+        """Let the bar follow what became of the kind on a day, given the accounts that count."""
+        opened = sum(one.opened_day == day for one in self.open.values())
+        lasted = sum(one.opened_day == day - QUARTER for one in self.open.values())
+        if self.bar is None:
+            self.bars.advance({self.kind: Ranked(at_stake, opened, lasted)})
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether its bar follows the fleet."""
+        return detector(self.kind).KIND.ranked
 
     def look(self, view: View, finding: Finding, rows: I32) -> None:
         """Open and resolve episodes as of the view's day; `rows` are the view's."""
@@ -73,12 +96,18 @@ def close(crowd: Crowd, watches: list[Watch]) -> None:
     """Evaluate the watched kinds on the crowd's current day.
 
     Evidence does not depend on the threshold, so each kind is evaluated once for everybody, at its lowest
-    threshold; for the others only where that one holds or an episode is open.
+    threshold; for the others only where that one holds or an episode is open. A ranked kind has a bar of its own at
+    each.
     """
+    ranked, proved = ([watch for watch in watches if watch.is_ranked is wanted] for wanted in (True, False))
+    for watch in ranked:
+        _close_ranked(crowd, watch)
+    if not proved:
+        return
     by_kind: dict[str, list[Watch]] = {}
-    for watch in sorted(watches, key=lambda watch: watch.arl_days):
+    for watch in sorted(proved, key=lambda watch: watch.arl_days):
         by_kind.setdefault(watch.kind, []).append(watch)
-    lowest = min(watch.arl_days for watch in watches)
+    lowest = min(watch.arl_days for watch in proved)
     for view in crowd.views(lowest):
         rows = np.arange(view.rows.start, view.rows.stop, dtype=np.int32)  # type: ignore[union-attr]
         for kind, own in by_kind.items():
@@ -88,6 +117,16 @@ def close(crowd: Crowd, watches: list[Watch]) -> None:
             raised = rows[finding.raised]
             for watch in own[1:] if own[0].arl_days == lowest else own:
                 _look_at_some(crowd, watch, raised, rows)
+
+
+def _close_ranked(crowd: Crowd, watch: Watch) -> None:
+    at_stake = 0
+    one = next(one for one in RANKED if one.KIND.name == watch.kind)
+    for view in crowd.views(watch.arl_days, watch.bars.values):
+        rows = np.arange(view.rows.start, view.rows.stop, dtype=np.int32)  # type: ignore[union-attr]
+        watch.look(view, one.evaluate(view), rows)
+        at_stake += int(one.at_stake(view).sum())
+    watch.follow(crowd.day, at_stake)
 
 
 def _look_at_some(crowd: Crowd, watch: Watch, raised: I32, rows: I32) -> None:
