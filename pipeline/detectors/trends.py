@@ -17,6 +17,8 @@ from pipeline.evidence.level import LAG_DAYS, MIN_DAYS, WINDOW_DAYS, Level
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.arrays import F64, Bools, Places, summed
 
+MIN_DAYS_OF_USE = 21
+"""Of the four weeks, each counted by its factor, below which a fall says too little."""
 MIN_EXPECTED = 2.0
 """Actions of four weeks that are taken to be usual at least, of a rise; below which no fall is seen."""
 
@@ -33,7 +35,7 @@ class Trend(LevelDetector):
         finding = Finding.nothing(observed, expected)
         off = observed >= self.ratio * np.maximum(expected, MIN_EXPECTED)
         if falls:
-            off = (observed < self.ratio * expected) & (expected >= MIN_EXPECTED)
+            off = (observed < self.ratio * expected) & (expected >= MIN_EXPECTED) & (view.four_weeks >= MIN_DAYS_OF_USE)
         places = np.flatnonzero(off & self.at_stake(view))
         if len(places):
             level = view.level_of(self.pane, places)

@@ -22,7 +22,7 @@ UNITS = (
     "_users", "_worse",
 )  # fmt: skip
 FORBIDDEN = {"account", "account_id", "user", "user_id", "alert_id", "event_type", "owner", "id"}
-MOST_SERIES = 600
+MOST_SERIES = 640
 
 
 def samples(metrics: Metrics, name: str) -> dict[tuple[tuple[str, str], ...], float]:

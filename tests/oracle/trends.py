@@ -30,6 +30,12 @@ def may_change(view: View) -> bool:
     return view.used_since(view.day - 83) and max(view.account.active_days) > view.day - 128
 
 
+def may_decline(view: View) -> bool:
+    """Tell whether a fall would say anything."""
+    counted = sum(view.factor(x) for x in range(view.day - 27, view.day + 1))
+    return may_change(view) and 28 * _rough(view) >= 2 and counted >= 21
+
+
 def _deviations(values: Values, *, falls: bool) -> tuple[float, float] | None:
     """Return what is expected of four weeks and how many deviations they are off it."""
     level = values.level
@@ -57,7 +63,7 @@ def _judged(view: View, plan: Plan, *, falls: bool) -> tuple[Values, float, floa
 
 
 def usage_decline(view: View) -> Finding | None:
-    found = _judged(view, DECLINE, falls=True) if may_change(view) and 28 * _rough(view) >= 2 else None
+    found = _judged(view, DECLINE, falls=True) if may_decline(view) else None
     if found is None:
         return None
     values, mean, expected, deviations = found

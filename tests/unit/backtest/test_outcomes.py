@@ -168,21 +168,22 @@ def test_the_result_does_not_depend_on_the_order_of_labels_or_alerts(events: Pat
 
 
 def test_alerts_in_shadow_are_counted_and_judged_apart(events: Path, out: Path, tmp_path: Path) -> None:
-    (tmp_path / "foreshock.toml").write_text('[kinds]\nshadow = ["usage_drop"]\n')
+    (tmp_path / "foreshock.toml").write_text('[kinds]\nshadow = ["silence"]\n')
     paths = ["--events", events, "--labels", events / "labels.csv", "--out", tmp_path]
     ran = foreshock("backtest", *paths, "--config", tmp_path / "foreshock.toml", check=True)
     plain, trial = (json.loads((folder / "report.json").read_bytes()) for folder in (out, tmp_path))
-    drops = plain["alerts"]["by_kind"].pop("usage_drop")
-    assert trial["alerts"]["shadow"] == {"total": drops, "by_kind": {"usage_drop": drops}}
+    drops = plain["alerts"]["by_kind"].pop("silence")
+    assert trial["alerts"]["shadow"] == {"total": drops, "by_kind": {"silence": drops}}
     assert trial["alerts"]["by_kind"] == plain["alerts"]["by_kind"]
     assert trial["alerts"]["total"] == plain["alerts"]["total"] - drops
     assert f"{drops}</b>alerts in shadow" in (tmp_path / "report.html").read_text()
     assert "in shadow" in ran.stdout
 
-    (judged,) = [row for row in plain["outcomes"]["kinds"] if row["kind"] == "usage_drop"]
-    assert [row["kind"] for row in trial["outcomes"]["shadow_kinds"]] == ["usage_drop"]
-    assert trial["outcomes"]["shadow_kinds"][0]["hits"] == judged["hits"] > 0
-    files, others = read_events(events), [each for each in alerts_of(out) if each["kind"] != "usage_drop"]
+    (judged,) = [row for row in plain["outcomes"]["kinds"] if row["kind"] == "silence"]
+    assert [row["kind"] for row in trial["outcomes"]["shadow_kinds"]] == ["silence"]
+    assert trial["outcomes"]["shadow_kinds"][0] == judged
+    assert judged["alerts"] == drops
+    files, others = read_events(events), [each for each in alerts_of(out) if each["kind"] != "silence"]
     without = score_outcomes(outcomes_of(read_labels(events / "labels.csv"), files), files, others)
     assert trial["outcomes"]["verdicts"] == without.verdicts
     assert trial["outcomes"]["load"]["alerts_per_owner_week"] == round(without.load.alerts_per_owner_week or 0.0, 4)
