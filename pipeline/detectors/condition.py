@@ -15,6 +15,8 @@ from schemas.topics import DAY_MS
 
 IDLE_AFTER_EXPANSION_MS = 28 * DAY_MS
 """No further expansion is looked for so soon after one."""
+MOST_DAYS_SHUT = 21
+"""Of the last twelve weeks, from which on more of anything is but a return."""
 
 
 def is_over(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
@@ -32,14 +34,14 @@ class Condition:
 
 
 def ripe(view: View) -> Bools:
-    """Where more may be offered: health is not red, and nothing was bought within four weeks.
+    """Where more may be offered: health is not red, nothing was bought within four weeks, and none of it is a return.
 
     What that was on a day gone by is not known; there it is taken as met.
     """
     if view.gone_by:
         return np.ones(len(view), dtype=np.bool_)
     idle = view.column("expanded_ms") <= view.end_ms - IDLE_AFTER_EXPANSION_MS
-    return np.asarray((view.band != RED) & idle)
+    return np.asarray((view.band != RED) & idle & (view.days_shut < MOST_DAYS_SHUT))
 
 
 def usual_change(view: View, places: Places, days: int) -> F64:

@@ -307,6 +307,14 @@ class View:
         return None if self.day_factors is None else shut_days(self.day_factors, self.accounts, self.rows, self.days)
 
     @cached_property
+    def days_shut(self) -> I64:
+        """Days of the last 84 on which each account was shut."""
+        if self._shut is None or self.day_factors is None:
+            return np.zeros(len(self), dtype=np.int64)
+        days = self._shut[self.day_factors.rows(self.day - SPAN + 1, self.day)]
+        return np.broadcast_to(days.sum(axis=0), (len(self),))
+
+    @cached_property
     def used_days(self) -> I64:
         """Days of the last 84 since the first use; 0 before it."""
         return np.clip(self.day - self.first_usage_day + 1, 0, WINDOW_DAYS)

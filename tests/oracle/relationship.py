@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def ripe(view: View) -> bool:
     """Tell whether more may be offered."""
     bought = view.account.expanded_ms
-    return view.account.band != "red" and (bought is None or bought + 28 * DAY_MS <= view.end_ms)
+    if view.account.band == "red" or (bought is not None and bought + 28 * DAY_MS > view.end_ms):
+        return False
+    return sum(view.is_shut(x) for x in range(view.day - 83, view.day + 1)) < 21
 
 
 def _known_since(view: View, day: int) -> bool:

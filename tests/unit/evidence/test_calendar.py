@@ -7,11 +7,12 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pipeline.books.book import Book, Context
+from pipeline.books.book import Book, Context, Shutdown
 from pipeline.books.shutdowns import apply_shutdown, days_of, until_ms
 from pipeline.config import EngineConfig
 from pipeline.detectors import silence
 from pipeline.detectors.drops import usage_drop
+from pipeline.detectors.growth import sustained_growth
 from pipeline.evidence.census import census
 from pipeline.evidence.dayfactors import day_factors
 from pipeline.evidence.successions import People
@@ -162,3 +163,15 @@ def test_a_long_gap_counts_only_days_on_which_something_was_expected() -> None:
 def test_a_planned_shutdown_ends_after_it_starts() -> None:
     with pytest.raises(ValueError, match="must not end before"):
         PlannedShutdown(5, 4)
+
+
+@pytest.mark.parametrize(("weeks", "raised"), [(0, True), (2, True), (4, False)])
+def test_more_after_weeks_of_shutdown_is_a_return(weeks: int, raised: bool) -> None:
+    world = World()
+    row = world.account("acme")
+    world.use(row, range(MONTHS.start, TODAY - 27), 100.0)
+    world.use(row, last(28), 150.0)
+    start, end = (Days("UTC").start_ms(TODAY - back) for back in (55, 55 - 7 * weeks))
+    world.accounts.books[row] = Book(shutdowns={start: Shutdown(end, start)} if weeks else {})
+    world.accounts.summarise_books(world.accounts.books)
+    assert sustained_growth.evaluate(view_of(world)).raised[0] == raised
