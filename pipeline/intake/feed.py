@@ -192,8 +192,9 @@ class Feed:
     def _skip_to(self, day: int, outcome: Outcome) -> None:
         """Open a later day; there was no account, or none awake, to close the days before it for."""
         outcome.fleet_days.append(FleetDay(self.state.number, self.state.open_day, day - 1))
-        # Longer ago than anything that is looked at.
-        self.state.accounts.weeks[:] = 0
+        # Of those who rest the weeks are longer ago than anything that is looked at.
+        accounts = self.state.accounts
+        accounts.weeks[: accounts.size][~accounts.awake(day)] = 0
         self.state.enter_day(day)
 
     def _merge(self, outcome: Outcome) -> bool:

@@ -88,7 +88,14 @@ def test_portfolio_figures_of_the_database_are_those_of_the_same_files(result: d
     }
     assert len(found) > 50
     of_usage = {name[2] for name in months.keys() - found.keys()}
-    assert of_usage == {"dau_mau", "dau_mau_week_days", "actions_per_user", "active_hours_per_user", "visits_per_user"}
+    assert of_usage == {
+        "dau_mau",
+        "dau_mau_week_days",
+        "actions_per_user",
+        "active_hours_per_user",
+        "visits_per_user",
+        "rollout",
+    }
     for name, (value, n) in found.items():
         expected, of = months[name]
         assert n == of
