@@ -32,6 +32,8 @@ def test_topics_database_and_state_are_the_oracles_and_the_alerts_those_of_a_bac
         assert len({alert["kind"] for alert in tested}) >= 8
         assert {"fleet_dip", "usage_feed_stopped"} <= {alert["kind"] for alert in tested}
         told_by = {alert["dimension"]: alert["shadow"] for alert in tested if alert["kind"] == "health_changed"}
-        assert told_by | {"default": False} == {"default": False, "customer": False, "relations": False, "trial": True}
+        # Others may have joined the alert that they follow from.
+        assert {"relations": False, "trial": True}.items() <= told_by.items()
+        assert told_by.items() <= {"default": False, "customer": False, "relations": False, "trial": True}.items()
         assert worker.terminate() == 0
         assert deliver.terminate() == 0

@@ -71,8 +71,14 @@ class Deployment:
     def wait(self, worker: subprocess.Popen[bytes], when: Callable[[], bool]) -> None:
         """Wait until something is true of a worker that goes on."""
         wait_until(
-            lambda: "recovered" in self.said() and when(), self.said, 120.0, meanwhile=lambda: worker.poll() is None
+            lambda: "recovered" in self.said() and when(), self.state, 120.0, meanwhile=lambda: worker.poll() is None
         )
+
+    def state(self) -> str:
+        """The worker's log, and where its records are."""
+        page = scrape(self.port)
+        lines = [f"{name} {dict(of)} {value}" for name, series in page.items() for of, value in series.items() if value]
+        return "\n".join([self.said(), *(line for line in lines if line.startswith("foreshock"))])
 
     def said(self) -> str:
         """The worker's log."""
