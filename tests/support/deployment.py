@@ -88,6 +88,10 @@ class Deployment:
         """Records that met a fate, as the worker exports them."""
         return total(scrape(self.port), "foreshock_records_total", **labels)
 
+    def lag(self) -> float:
+        """Records that are not yet applied, as far as the worker knows."""
+        return total(scrape(self.port), "foreshock_consumer_lag_records")
+
     def dead_letters(self) -> dict[Place, list[Pair]]:
         """Key and value of all dead letters of a place in an input topic."""
         found: dict[Place, list[Pair]] = {}
