@@ -258,6 +258,10 @@ class Book(msgspec.Struct, array_like=True):
     delighted: str = ""
     """Who was delighted last, if that is known."""
 
+    def is_open(self, kind: str) -> bool:
+        """Whether an episode of this kind is open, of whatever dimension."""
+        return any(episode.kind == kind for episode in self.episodes)
+
     def episode(self, kind: str, dimension: str) -> Episode | None:
         """The open episode of this kind and dimension."""
         for episode in self.episodes:

@@ -14,13 +14,13 @@ from pipeline.fleet.bars import QUARTER
 from pipeline.kinds import KNOWN
 from pipeline.state.life import unjudged
 from pipeline.state.state import State
-from pipeline.terms.arrays import I64
 from pipeline.terms.fleet_day import (
     LEVELS,
     MIN_INFORMATION,
     DayCount,
     FleetDay,
     Ranked,
+    by_scope,
     first_names,
     level_buckets,
     smallest,
@@ -72,8 +72,9 @@ class FleetUpdate:
             (name, Ranked(accounts, ages[name, 0], ages[name, QUARTER])) for name, accounts in self._at_stake.items()
         )
         ranked = {name: each for name, each in told if each != Ranked()}
-        figures = (tallies, alarmed, self._renamed, self._peopled, ranked)
-        return FleetDay(state.number, self._day, self._day, *figures, self._levels_by_scope(names), self._components())
+        levels = by_scope(self._levels, names, lambda rows: tuple(self._levels[rows].sum(axis=0).tolist()))
+        figures = (tallies, alarmed, self._renamed, self._peopled, ranked, levels, self._components())
+        return FleetDay(state.number, self._day, self._day, *figures)
 
     def _components(self) -> dict[str, int]:
         accounts = self._state.accounts
@@ -83,14 +84,6 @@ class FleetUpdate:
             name for row in concerned for name, day in accounts.books[row].components.items() if day == self._day
         )
         return {name: found[name] for name in first_names(set(found))}
-
-    def _levels_by_scope(self, names: list[str | None]) -> dict[str | None, tuple[int, ...]]:
-        numbers = {names[number]: number for number in np.flatnonzero(self._levels.any(axis=1)).tolist()}
-        if not numbers:
-            return {}
-        chosen: dict[str | None, I64] = {name: self._levels[numbers[name]] for name in first_names(set(numbers))}
-        of_all: dict[str | None, I64] = {None: self._levels.sum(axis=0)}
-        return {scope: tuple(counts.tolist()) for scope, counts in (of_all | chosen).items()}
 
     def _open(self) -> tuple[tuple[int, ...], Counter[tuple[str, int]]]:
         """Accounts with an open alert on their usage, and how many alerts are open by kind and age in days."""

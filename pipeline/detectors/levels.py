@@ -50,7 +50,7 @@ class LevelDetector:
 
     def evaluate(self, view: View) -> Finding:
         """Raised when the evidence exceeds the threshold and the last days are materially off their level."""
-        observed = (view.counted if self.KIND.direction == "down" else view.last)(self.pane, self.days)
+        observed = self._observed(view, self.pane)
         expected = self.days * view.rough_mean(self.pane)
         finding = Finding.nothing(observed, expected)
         places = np.flatnonzero(self._concerned(view, observed, expected))
@@ -85,6 +85,10 @@ class LevelDetector:
         judged = level.defined if falls else level.lag >= LAG_DAYS
         lag = level.lag if falls else np.full(len(places), self._live_days)
         return np.where(judged, esr.last_two(self._log_e(view, level, places), lag)[1], -np.inf)
+
+    def _observed(self, view: View, pane: str) -> F64:
+        """A pane's last days; of a fall, those on which anything is expected."""
+        return (view.counted if self.KIND.direction == "down" else view.last)(pane, self.days)
 
     @property
     def _live_days(self) -> int:

@@ -30,7 +30,7 @@ class Trend(LevelDetector):
     def evaluate(self, view: View) -> Finding:
         """Raised when four weeks are materially off the level and the deviations reach the bar."""
         falls = self.KIND.direction == "down"
-        observed = (view.counted if falls else view.last)(self.pane, LAG_DAYS)
+        observed = self._observed(view, self.pane)
         expected = LAG_DAYS * view.rough_mean(self.pane)
         finding = Finding.nothing(observed, expected)
         off = observed >= self.ratio * np.maximum(expected, MIN_EXPECTED)
@@ -57,20 +57,15 @@ class Trend(LevelDetector):
 
     def _deviations(self, view: View, pane: str, level: Level, places: Places) -> tuple[F64, F64]:
         """What was expected of four weeks, and how far they are off in the kind's direction."""
-        first = view.day - LAG_DAYS + 1
-        values = view.columns(pane, first, view.day, places)
         if self.KIND.direction == "down":
-            means = view.means(level, first, view.day, places)
-            # Days of which nothing is expected say nothing.
-            values, expected = np.where((means > 0) | (level.mean <= 0), values, 0), summed(means)
+            expected = summed(view.means(level, view.day - LAG_DAYS + 1, view.day, places))
             dispersion, sign = level.dispersion, -1.0
         else:
             # The calendar only lowers what is expected; a rise must be one without it too.
             expected = np.maximum(LAG_DAYS * level.mean, MIN_EXPECTED)
             dispersion, sign = level.rise_dispersion, 1.0
         spread = np.sqrt(np.maximum(expected, 1e-9) * dispersion * (1.0 + LAG_DAYS / np.maximum(level.days, 1)))
-        observed = values.sum(axis=0) / view.scale(pane)
-        return expected, sign * (observed - expected) / spread
+        return expected, sign * (self._observed(view, pane)[places] - expected) / spread
 
     def _still_off(self, view: View, level: Level, places: Places, observed: F64, expected: F64) -> Bools:
         """Whether four weeks are off the level as it is; of a rise, each of them at it."""

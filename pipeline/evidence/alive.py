@@ -62,7 +62,7 @@ def _weeks(view: View, places: Places) -> Bools:
     bits = view.active_bits[places]
     late, early = last_days(bits, view.day, 63), last_days(bits, view.day - 63, 56)
     newest = (view.day - 7 * RECENT_WEEKS - 6) // 7
-    ring = view.column("weeks").astype(np.uint64)[places]
+    ring = view.column("weeks")[places]
     numbers = np.arange(newest - OLD_WEEKS + 1, newest + 1)
     old = (ring >> (numbers % 64).astype(np.uint64)[:, None]) & np.uint64(1) != 0
     return np.concatenate([old, np.stack(active_weeks(early, 8) + active_weeks(late, 9))])

@@ -282,9 +282,8 @@ class View:
         if holidays is not None:
             quiet = self.level.factors.min(axis=0) / self.level.weekday_factors(first, last)
             found = np.where(holidays, quiet * found, found)
-        if self._shut is not None:
-            found = np.where(self._shut[self.day_factors.rows(first, last)], 0.0, found)
-        return found
+        shut = self._shut_on(first, last)
+        return found if shut is None else np.where(shut, 0.0, found)
 
     @cached_property
     def _left_out(self) -> Bools | None:
@@ -296,10 +295,15 @@ class View:
         """Days that enter no baseline, one row a day: holidays, shutdowns, short dips of the fleet."""
         if self.day_factors is None:
             return None
-        shut = self._shut if self._shut is None else self._shut[self.day_factors.rows(first, last)]
+        shut = self._shut_on(first, last)
         of_others = (self.day_factors.holidays, self.day_factors.dips)
         known = [part for part in (shut, *(of(self.rows, first, last) for of in of_others)) if part is not None]
         return np.logical_or.reduce(known) if known else None
+
+    def _shut_on(self, first: int, last: int) -> Bools | None:
+        """Days on which each account is shut, one row a day; nothing where none ever is."""
+        shut = self._shut
+        return None if shut is None or self.day_factors is None else shut[self.day_factors.rows(first, last)]
 
     @cached_property
     def _shut(self) -> Bools | None:
@@ -309,10 +313,8 @@ class View:
     @cached_property
     def days_shut(self) -> I64:
         """Days of the last 84 on which each account was shut."""
-        if self._shut is None or self.day_factors is None:
-            return np.zeros(len(self), dtype=np.int64)
-        days = self._shut[self.day_factors.rows(self.day - SPAN + 1, self.day)]
-        return np.broadcast_to(days.sum(axis=0), (len(self),))
+        shut = self._shut_on(self.day - SPAN + 1, self.day)
+        return np.broadcast_to(0 if shut is None else shut.sum(axis=0), (len(self),))
 
     @cached_property
     def used_days(self) -> I64:

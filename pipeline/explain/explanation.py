@@ -27,10 +27,8 @@ from pipeline.kinds import KNOWN
 from pipeline.scorecards.bands import NAMES
 from pipeline.state.state import State
 from pipeline.terms.arrays import F64, Bools, Places
-from pipeline.terms.kind import Kind
+from pipeline.terms.kind import Kind, surprise
 
-SUREST = 1.0 - 1e-9
-"""Probability that is not told apart from a higher one."""
 _TOLD = sorted((detector for detector in DETECTORS if detector.KIND.told), key=lambda detector: detector.KIND.told)
 
 
@@ -128,7 +126,7 @@ def tested_dimensions(view: View, places: Places) -> list[list[dict[str, Any]]]:
         finding = view.finding(detector)
         evidence = finding.evidence[places]
         if detector.KIND.evidence == "probability":
-            evidence = -np.log1p(-np.minimum(evidence, SUREST))
+            evidence = np.array([surprise(each) for each in evidence.tolist()])
         chosen = np.flatnonzero(evidence >= SPEAKING)
         told = _tested(detector.KIND, finding, places[chosen], evidence[chosen])
         for number, entry in zip(chosen.tolist(), told, strict=True):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 from operator import add
+from typing import TypeVar
 
 import msgspec
 
 from pipeline.fleet.bars import Bars
 from pipeline.terms.fleet_day import USUAL, FleetDay, Ranked, Tally, first_names
 
+Name = TypeVar("Name")
+Part = TypeVar("Part")
 KEPT_DAYS = 96
 USUAL_DAYS = 28
 MIN_USUAL_DAYS = 7
@@ -198,18 +200,12 @@ class Fleet:
         self.alarmed = frozenset().union(*(record.alarmed for record in records))
         self._add_components(day, records)
         renamed, peopled = (sum(getattr(record, name) for record in records) for name in ("renamed", "peopled"))
-        ranked: dict[str, Ranked] = {}
-        for record in records:
-            for name, told in record.ranked.items():
-                ranked[name] = ranked.get(name, Ranked()).plus(told)
-        self.bars.advance(ranked)
+        self.bars.advance(_together((record.ranked for record in records), Ranked.plus))
         self.levels = {s: counts for s, counts in _levels(records).items() if sum(counts) >= self.min_accounts}
         return MergedDay(day, enough, renamed, peopled)
 
     def _add_components(self, day: int, records: Iterable[FleetDay]) -> None:
-        found: Counter[str] = Counter()
-        for record in records:
-            found.update(record.components)
+        found: dict[str, int] = _together((record.components for record in records), add)
         for name in first_names(found.keys()):
             self.components.setdefault(name, {})[day] = found[name]
         kept = {
@@ -240,20 +236,23 @@ class Fleet:
 
 def merged(records: Iterable[FleetDay]) -> dict[str | None, Tally]:
     """All partitions together; of segments, those that are told apart."""
-    found: dict[str | None, Tally] = {}
-    for record in records:
-        for scope, tally in record.tallies.items():
-            known = found.get(scope)
-            found[scope] = tally if known is None else known.plus(tally)
-    names = [None, *first_names(set(found))]
-    return {scope: found[scope] for scope in names if scope in found}
+    return _told_apart(_together((record.tallies for record in records), Tally.plus))
 
 
 def _levels(records: Iterable[FleetDay]) -> dict[str | None, tuple[int, ...]]:
     """The same of levels of use."""
-    found: dict[str | None, tuple[int, ...]] = {}
-    for record in records:
-        for scope, counts in record.levels.items():
-            known = found.get(scope)
-            found[scope] = counts if known is None else tuple(map(add, known, counts))
-    return {scope: found[scope] for scope in (None, *first_names(set(found))) if scope in found}
+    return _told_apart(_together((record.levels for record in records), lambda one, other: tuple(map(add, one, other))))
+
+
+def _together(parts: Iterable[Mapping[Name, Part]], plus: Callable[[Part, Part], Part]) -> dict[Name, Part]:
+    """What partitions tell under the same names, added up."""
+    found: dict[Name, Part] = {}
+    for part in parts:
+        for name, told in part.items():
+            found[name] = plus(found[name], told) if name in found else told
+    return found
+
+
+def _told_apart(found: Mapping[str | None, Part]) -> dict[str | None, Part]:
+    """All accounts together, and the first segments."""
+    return {scope: found[scope] for scope in (None, *first_names(found.keys())) if scope in found}

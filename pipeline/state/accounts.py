@@ -43,6 +43,8 @@ SCALARS: dict[str, tuple[str, Any]] = {
 `primary` is the content of its definition; `heard_day` was open when the last record was applied, `NEVER` if not known;
 `weeks` is a ring of the calendar weeks with use (seven days, from day 0 on), one bit each.
 """
+UNSEEN = "users_unnamed"
+"""The kind of alert while which is open an account's people are out of sight."""
 REST_DAYS = 400
 """An account rests when nothing was heard of it for longer: no day closes for it."""
 
@@ -267,15 +269,13 @@ class Accounts:
 
     def age(self, day: int, held: Bools | None) -> None:
         """Empty the pane and the activity bit that a new day is going to use, except for `held` rows."""
-        chosen = slice(None) if held is None else ~held
-        clear_day(self.bits, day, None if held is None else ~held)
+        free = None if held is None else ~held
+        clear_day(self.bits, day, free)
+        chosen = slice(None) if free is None else free
         if day % 7 == 0:
             self.weeks[chosen] &= ~week_bit(day)
         for pane in self.panes.values():
-            if held is None:
-                pane[day % RING] = 0
-            else:
-                pane[day % RING, ~held] = 0
+            pane[day % RING, chosen] = 0
 
 
 def week_bit(day: int) -> np.uint64:
@@ -346,7 +346,7 @@ def summary(book: Book) -> tuple[Any, ...]:
 
 def is_unseen(book: Book) -> bool:
     """Whether an alert is open that says that events do not name the account's users any more."""
-    return any(episode.kind == "users_unnamed" for episode in book.episodes)
+    return book.is_open(UNSEEN)
 
 
 def until_ms(reading: object) -> int:

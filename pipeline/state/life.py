@@ -54,7 +54,7 @@ def life_of(book: Book) -> tuple[Any, ...]:
 
 def is_quiet(book: Book) -> bool:
     """Whether an alert is open that says so."""
-    return any(episode.kind == QUIET for episode in book.episodes)
+    return book.is_open(QUIET)
 
 
 def decide(column: Callable[[str], npt.NDArray[Any]], end_ms: int, *, tests: bool) -> U8:

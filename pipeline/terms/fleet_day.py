@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.terms.arrays import F64, I64, U64
 
+Part = TypeVar("Part")
 SCOPES = 32
 """Segments told apart; the names that come first in order, whatever the partitioning."""
 USUAL = 50
@@ -131,6 +133,16 @@ def rank(counts: Sequence[int], bucket: int) -> float:
     return (sum(counts[:bucket]) + counts[bucket] / 2.0) / sum(counts)
 
 
+def by_scope(counts: I64, names: Sequence[str | None], part: Callable[[slice], Part]) -> dict[str | None, Part]:
+    """A part of all rows of counts, and of each named segment that is told apart; nothing when nobody was counted."""
+    present = np.flatnonzero(counts.any(axis=1)).tolist()
+    if not present:
+        return {}
+    chosen = set(first_names({names[number] for number in present}))
+    found = {names[number]: part(slice(number, number + 1)) for number in present if names[number] in chosen}
+    return {None: part(slice(None)), **found}
+
+
 class DayCount:
     """Counts the accounts of one partition, block by block."""
 
@@ -152,12 +164,7 @@ class DayCount:
 
     def tallies(self, names: list[str | None]) -> dict[str | None, Tally]:
         """By segment; nothing when no account was counted."""
-        present = np.flatnonzero(self._counts.any(axis=1)).tolist()
-        if not present:
-            return {}
-        chosen = set(first_names({names[number] for number in present}))
-        found = {names[number]: self._tally(slice(number, number + 1)) for number in present if names[number] in chosen}
-        return {None: self._tally(slice(None)), **found}
+        return by_scope(self._counts, names, self._tally)
 
     def _tally(self, rows: slice) -> Tally:
         return Tally(

@@ -129,10 +129,15 @@ class Kind:
         elif self.evidence == "deviations":
             value = evidence * evidence / 2.0
         elif self.evidence == "probability":
-            value = -log(max(1e-9, 1.0 - evidence))
+            value = surprise(evidence)
         else:
             value = 14.0 + 2.0 * ALERT_SEVERITIES.index(severity)
         return round(min(20.0, max(0.0, value)), 4)
+
+
+def surprise(probability: float) -> float:
+    """How much the contrary of something so probable would tell: `−ln` of its probability."""
+    return -log(max(1e-9, 1.0 - probability))
 
 
 def severity_rises(old: str, new: str) -> bool:
