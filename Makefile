@@ -64,7 +64,7 @@ rules: $(READY)
 	@if command -v promtool > /dev/null; then \
 		promtool check config --syntax-only deploy/prometheus/prometheus.yml && \
 		promtool check rules deploy/prometheus/rules.yml && \
-		promtool test rules deploy/prometheus/rules_test.yml; \
+		promtool test rules deploy/prometheus/rules_test.yml deploy/prometheus/rules_week_test.yml; \
 	else echo "promtool is not installed: the Prometheus rules were not tested"; fi
 	@if command -v amtool > /dev/null; then amtool check-config deploy/alertmanager/alertmanager.yml; \
 	else echo "amtool is not installed: the Alertmanager configuration was not checked"; fi

@@ -53,8 +53,8 @@ def run_worker(settings: Settings, *, embedded: bool = False, accept_epoch: bool
     )
 
     def ready() -> str | None:
-        snapshot = worker.snapshot()
-        return None if snapshot["ready"] else f"the worker is {snapshot['state']}"
+        problem: str | None = worker.snapshot()["problem"]
+        return problem
 
     with _listening(settings, metrics, ready=ready):
         return worker.run()
@@ -170,6 +170,7 @@ def dead_letter_publisher(client: Mapping[str, Any], serde: Serde) -> Publish:
 def _listening(settings: Settings, metrics: Metrics, *, ready: Check, healthy: Check | None = None) -> Iterator[None]:
     host, port = settings.metrics.host, settings.metrics.port
     checks = {"ready": ready} if healthy is None else {"ready": ready, "healthy": healthy}
+    metrics.ready(ready)
     try:
         listener = Listener(metrics.registry, host=host, port=port, **checks)
     except OSError as error:

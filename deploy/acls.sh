@@ -51,7 +51,9 @@ add foreshock-ops Describe -- --group "$GROUP"
 for topic in "${INPUTS[@]}"; do
     add foreshock-ops Write Describe -- --topic "$topic"
 done
-add foreshock-ops Create Alter AlterConfigs DescribeConfigs Describe -- --cluster
+add foreshock-ops Create Describe -- --cluster
+# `topics apply` and `topics check` compare and set the configuration of every topic.
+add foreshock-ops Describe DescribeConfigs AlterConfigs -- --topic "'*'"
 add foreshock-ops Write Describe -- --topic alert.commands
 
 # A subscriber, as an example: reads alerts, in a group of its own.

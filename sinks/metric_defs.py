@@ -43,6 +43,8 @@ class MetricSpec:
     help: str
     labels: tuple[Label, ...] = ()
     buckets: tuple[float, ...] = ()
+    unknown_at_first: bool = False
+    """No series until a value is known, where 0 would be an answer."""
 
 
 ALERT_KINDS: dict[str, str] = {name: kind.family for name, kind in KINDS.items()}
@@ -106,6 +108,7 @@ _SIZES = (1, 10, 100, 500, 1000, 2000, 5000, 10000, 50000)
 METRICS: tuple[MetricSpec, ...] = (
     # Input
     MetricSpec("foreshock_records_total", "counter", "Input records by what became of them.", (_INPUT, _FATE)),
+    MetricSpec("foreshock_ticks_total", "counter", "Input records that only moved time; applied, too.", (_INPUT,)),
     MetricSpec("foreshock_dead_letters_total", "counter", "Records put into dead.letters.", (_READ, _REASON)),
     MetricSpec("foreshock_batch_records", "histogram", "Records in a batch that was applied.", (), _SIZES),
     MetricSpec(
@@ -137,9 +140,9 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "foreshock_portfolio_ratio",
         "gauge",
-        "Portfolio figure of the last 30 days, as a fraction (NPS from -1 to 1); 0 until it was computed, "
-        "absent when it has no value.",
+        "Portfolio figure of the last 30 days, as a fraction (NPS from -1 to 1); absent when it has no value.",
         (_RATIO, _GROUP),
+        unknown_at_first=True,
     ),
     MetricSpec(
         "foreshock_touchpoints_worse",
@@ -231,5 +234,6 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("foreshock_sink_blocked", "gauge", "1 while a destination takes no batch, else 0.", (_SINK,)),
     MetricSpec("foreshock_sink_last_success_timestamp_seconds", "gauge", "When a batch was last written.", (_SINK,)),
     # Process
+    MetricSpec("foreshock_ready", "gauge", "1 while the process does its work, as /-/ready says."),
     MetricSpec("foreshock_build_info", "gauge", "1; the label names the version.", (Label("version", None),)),
 )

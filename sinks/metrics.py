@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import product
 from typing import Any
@@ -48,6 +48,10 @@ class Metrics:
             self._initialise(spec)
         self._gauge("foreshock_build_info", version).set(1)
 
+    def ready(self, check: Callable[[], str | None]) -> None:
+        """Whether the process does its work, asked at each scrape; `check` says what is wrong."""
+        self._gauge("foreshock_ready").set_function(lambda: float(check() is None))
+
     def rules_enabled(self, counts: Mapping[str, int]) -> None:
         """So many kinds of alert of each level are not switched off."""
         for level, count in counts.items():
@@ -58,6 +62,10 @@ class Metrics:
     def records(self, topic: str, fate: str, count: int) -> None:
         """Input records of a topic met a fate."""
         self._counter("foreshock_records_total", topic, fate).inc(count)
+
+    def ticks(self, topic: str, count: int) -> None:
+        """So many of a topic's records only moved time."""
+        self._counter("foreshock_ticks_total", topic).inc(count)
 
     def alert(self, record: Mapping[str, Any]) -> None:
         """An alert record was acknowledged by the broker."""
@@ -210,7 +218,7 @@ class Metrics:
         self._segments += sorted(new)[: SEGMENTS_SEEN - len(self._segments)]
 
     def _initialise(self, spec: MetricSpec) -> None:
-        if not spec.labels or any(label.values is None for label in spec.labels):
+        if spec.unknown_at_first or not spec.labels or any(label.values is None for label in spec.labels):
             return
         for values in self._known(spec):
             self._collectors[spec.name].labels(*values)

@@ -35,6 +35,7 @@ WAITS = "waits for the group's partitions"
 _POLL_S = 0.2
 _STUCK_S = 120.0
 _ASK_S = 10.0
+_LOOK_S = 1.0
 _CONFLICT_RETRY_S = 0.05
 _POSITION_GONE = frozenset({"_AUTO_OFFSET_RESET", "OFFSET_OUT_OF_RANGE"})
 
@@ -179,6 +180,7 @@ class Deliver:
         consumer.assign([])
         self._placed = False
         self._problem = problem
+        self._show_backlog(consumer)
         delay_s = self._backoff.next_delay(retry_after_s)
         logger.warning("delivery to the %s tries again in %.2f s: %s", self._name, delay_s, problem)
         until_s = time.monotonic() + delay_s
@@ -259,6 +261,18 @@ class Deliver:
         for alert_id, revision in written.conflicts:
             logger.error("alert %s revision %d came again with other content", alert_id, revision)
             self._metrics.invariant("alert_conflict")
+
+    def _show_backlog(self, consumer: Consumer) -> None:
+        """Say how much waits while nothing is taken; where the position was never learnt, all that the topic has."""
+        for each in self._assigned:
+            place = (each.topic, each.partition)
+            try:
+                oldest, newest = consumer.get_watermark_offsets(TopicPartition(*place), timeout=_LOOK_S)
+            except KafkaException:
+                return
+            position = self._positions.get(place)
+            waiting = newest - (oldest if position is None else position)
+            self._metrics.sink_lag(self._name, *place, max(0, waiting))
 
     def _show_lag(self, consumer: Consumer, advances: Sequence[Advance]) -> None:
         for each in advances:

@@ -193,7 +193,7 @@ class Ingest:
             partition.saw(batch)
             await self._publish(partition, outcome, read_at, min(run.timestamps_ms, default=0))
             self._guard.check(partition.number, partition.feed.topics[topic], batch)
-            self._reporter.applied(partition, len(run))
+            self._reporter.applied(partition, batch)
             run.drop_records()
             self.accepted_at = monotonic()
             self.wake.set()

@@ -53,7 +53,13 @@ class Worker:
     def snapshot(self) -> dict[str, Any]:
         """State for readiness; callable from any thread."""
         if self._runtime is None:
-            return {"state": "starting", "ready": False, "partitions": [], "positions": {}}
+            return {
+                "state": "starting",
+                "problem": "the worker is starting",
+                "ready": False,
+                "partitions": [],
+                "positions": {},
+            }
         return self._runtime.snapshot()
 
     def stop(self) -> None:

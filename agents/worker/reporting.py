@@ -17,7 +17,7 @@ from pipeline.scorecards.bands import NAMES
 from pipeline.state.members import last_days
 from pipeline.state.state import State
 from pipeline.terms.arrays import I32, I64
-from pipeline.terms.records import Outcome
+from pipeline.terms.records import Batch, Outcome, RecordKind
 from sinks.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -65,9 +65,12 @@ class Reporter:
         self._closed_ms: dict[int, int] = {}
         self._counts: dict[int, _Count] = {}
 
-    def applied(self, partition: Partition, records: int) -> None:
-        """A batch of so many records was applied."""
-        self._metrics.batch(records)
+    def applied(self, partition: Partition, batch: Batch) -> None:
+        """A batch was applied."""
+        self._metrics.batch(len(batch))
+        ticks = int(np.count_nonzero(batch.kind == RecordKind.TICK))
+        if ticks:
+            self._metrics.ticks(batch.topic, ticks)
         self.moved(partition)
 
     def moved(self, partition: Partition) -> None:

@@ -31,6 +31,8 @@ class Runtime:
     lease: Lease
     ingest: Ingest
     state: State = "starting"
+    silence: str | None = None
+    """What is wrong with the brokers, as of the last time that they were asked."""
     waiting: Callable[[], int] = lambda: 0
     """Number of delivered runs that wait to be applied."""
 
@@ -44,11 +46,17 @@ class Runtime:
         ingest = Ingest(config, topics, serde, publisher, metrics, lease)
         return cls(config, topics, partitions, serde, metrics, publisher, lease, ingest)
 
+    @property
+    def problem(self) -> str | None:
+        """Why input is not being applied now."""
+        return self.silence if self.state == "running" else f"the worker is {self.state}"
+
     def snapshot(self) -> dict[str, Any]:
         """What readiness and operators want to know."""
         return {
             "state": self.state,
-            "ready": self.state == "running",
+            "problem": self.problem,
+            "ready": self.problem is None,
             "partitions": sorted(self.ingest.partitions),
             "positions": {
                 str(partition.number): dict(partition.durable) for partition in self.ingest.partitions.values()

@@ -49,14 +49,17 @@ class Watchdog:
         ingest = self._runtime.ingest
         tps = [TP(topic, number) for number in ingest.partitions for topic in self._runtime.topics]
         if not tps:
+            self._runtime.silence = None
             self._moved_at, self._lagging = monotonic(), False
             return
         try:
             async with asyncio.timeout(_LAG_S):
                 ends = await self._app.consumer.highwaters(*tps)
         except Exception as error:
+            self._runtime.silence = f"no broker answers: {error!r}"
             logger.warning("cannot ask for the ends of the topics: %r", error)
             return
+        self._runtime.silence = None
         delivered = {
             tp: ingest.partitions[tp.partition].expected[tp.topic] for tp in tps if tp.partition in ingest.partitions
         }

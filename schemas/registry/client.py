@@ -37,7 +37,8 @@ class HttpRegistry:
         self, url: str, auth: tuple[str, str] | None = None, *, register: bool = True, timeout_s: float = 5.0
     ) -> None:
         headers = {"Accept": _MEDIA_TYPE, "Content-Type": _MEDIA_TYPE}
-        self._url = url
+        # What errors name; a password in it is nobody's business.
+        self._url = str(httpx.URL(url).copy_with(userinfo=b""))
         self._client = httpx.Client(base_url=url, auth=auth, headers=headers, timeout=timeout_s)
         self._register = register
         self._schemas: dict[SchemaId, Schema] = {}

@@ -15,7 +15,7 @@ from sinks.delivery import PROJECTIONS
 from tests.servers.ports import free_port
 from tests.support.databases import rows
 from tests.support.destinations import receiving
-from tests.support.pages import answer
+from tests.support.pages import answer, scrape, total
 from tests.support.patience import Patience, wait_until
 from tests.unit.sinks.delivering import send
 from tests.unit.sinks.records import ALERTS, HEALTH, alert, health
@@ -53,6 +53,8 @@ def test_a_webhook_that_is_away_holds_up_no_database_and_gets_everything_later(t
             with receiver.away():
                 wait_until(lambda: has_alerts(5), seconds=60)
                 wait_until(lambda: "webhook: the webhook answers with status 503" in (ready(port) or ""))
+                wait_until(lambda: total(scrape(port), "foreshock_sink_lag_records", sink="webhook") == 5)
+                assert total(scrape(port), "foreshock_ready") == 0
             wait_until(lambda: receiver.revisions() == [(f"a{n}", 1) for n in range(5)])
             wait_until(lambda: ready(port) is None)
             assert receiver.taken() == 5

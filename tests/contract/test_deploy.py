@@ -27,6 +27,7 @@ DEPLOY = ROOT / "deploy"
 RULES: list[dict[str, Any]] = [
     rule for group in yaml.safe_load(text("deploy/prometheus/rules.yml"))["groups"] for rule in group["rules"]
 ]
+RULE_TESTS = ("rules_test.yml", "rules_week_test.yml")
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 DASHBOARD: dict[str, Any] = json.loads(text("deploy/grafana/foreshock.json"))
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -51,8 +52,7 @@ def exported_names() -> dict[str, set[str]]:
 
 
 def rule_tests() -> list[dict[str, Any]]:
-    tests: list[dict[str, Any]] = yaml.safe_load(text("deploy/prometheus/rules_test.yml"))["tests"]
-    return tests
+    return [test for name in RULE_TESTS for test in yaml.safe_load(text(f"deploy/prometheus/{name}"))["tests"]]
 
 
 def commands() -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_promtool_accepts_the_rules_and_their_tests_pass() -> None:
     tool = promtool()
     run(tool, "check", "config", "--syntax-only", DEPLOY / "prometheus/prometheus.yml")
     run(tool, "check", "rules", DEPLOY / "prometheus/rules.yml")
-    run(tool, "test", "rules", DEPLOY / "prometheus/rules_test.yml")
+    run(tool, "test", "rules", *(DEPLOY / "prometheus" / name for name in RULE_TESTS))
 
 
 @pytest.mark.servers

@@ -91,6 +91,12 @@ def failures(running: Running) -> float:
     return sum(running.metric("foreshock_sink_write_failures_total", sink="database", kind=kind) for kind in kinds)
 
 
+def lag(running: Running) -> float:
+    """Alerts that wait to be written."""
+    of = {"sink": "database", "topic": ALERTS}
+    return sum(running.metric("foreshock_sink_lag_records", partition=str(number), **of) for number in range(4))
+
+
 def has_joined(running: Running) -> bool:
     """Whether the group has given partitions to this deliverer, or none."""
     return running.metric("foreshock_rebalances_total") >= 1
@@ -216,6 +222,7 @@ def test_sqlite_locked_by_another_process_is_written_when_it_lets_go(bootstrap: 
         with delivering(bootstrap, sqlite, timeout_s=0.3, batch_records=100) as running:
             wait_until(lambda: running.metric("foreshock_sink_blocked", sink="database") == 1)
             assert "SQLITE_BUSY" in (running.deliver.ready() or "")
+            wait_until(lambda: lag(running) == len(RECORDS))
             assert delivered(sqlite) == 0
             assert running.deliver.healthy() is None
             holder.stdin.close()

@@ -196,11 +196,13 @@ def test_an_answer_that_is_not_the_registrys_word_is_no_verdict(
         registry.schema(1)
 
 
-def test_a_server_that_is_not_there_is_unavailable() -> None:
+def test_a_server_that_is_not_there_is_unavailable_and_no_password_is_told() -> None:
     with _running() as gone:
-        url = gone.url
-    with pytest.raises(RegistryUnavailableError):
+        url = gone.url.replace("http://", "http://me:secret@")
+    with pytest.raises(RegistryUnavailableError) as caught:
         HttpRegistry(url, timeout_s=1.0).schema(1)
+    assert gone.url in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -305,7 +305,7 @@ def test_ratios_of_the_last_thirty_days_are_exported_by_segment(
     segments(sink, files)
     metrics = Metrics()
     value = metrics.registry.get_sample_value
-    assert value("foreshock_portfolio_ratio", {"metric": "logo_retention", "segment": "all"}) == 0.0
+    assert value("foreshock_portfolio_ratio", {"metric": "logo_retention", "segment": "all"}) is None
     keeper(store, metrics).refresh()
     assert value("foreshock_portfolio_ratio", {"metric": "green", "segment": "all"}) == 1.0
     assert value("foreshock_portfolio_ratio", {"metric": "green", "segment": "smb"}) == 1.0
