@@ -237,6 +237,45 @@ teams = Table(
     Column("team", Text, nullable=False),
 )
 
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("display", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("owner", Text),
+    # Sessions that began before end.
+    Column("changed_at_ms", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("key_sha256", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("owner", Text),
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", Text, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Index("ix_audit_at", "at_ms"),
+    Index("ix_audit_person_at", "person", "at_ms"),
+)
+
 sink_positions = Table(
     "sink_positions",
     metadata,
