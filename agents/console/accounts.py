@@ -59,9 +59,17 @@ def filters_of(request: Request) -> tuple[AccountFilters, str, Owners]:
     """What the address asks for, and whose accounts."""
     mine, owners = whose(request, person(request))
     given = chosen(request, *_FILTERS)
-    sort = given.pop("sort") or "score"
-    down = request.query_params.get("down") == "1"
-    return AccountFilters(**given, sort=sort if sort in SORTS else "score", descending=down), mine, owners
+    sort = given["sort"] if given["sort"] in SORTS else SORTS[0]
+    filters = AccountFilters(
+        given["band"],
+        given["segment"],
+        given["stage"],
+        given["owner"],
+        given["text"],
+        sort=sort or SORTS[0],
+        descending=request.query_params.get("down") == "1",
+    )
+    return filters, mine, owners
 
 
 async def save_view(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What the brokers tell of the pipeline: ends of the topics, how far the worker is, its ledger, the last dead letters."""
+"""What the brokers tell of the pipeline: ends of the topics, how far the worker is, its ledger, last dead letters."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _tail(consumer: Consumer, places: tuple[Place, ...], topic: str, registry: A
                 left.pop(partition, None)
                 continue
             if value is not None and partition in left:
-                yield decoder.decode(value if isinstance(value, bytes) else value.encode())
+                yield decoder.decode(bytes(value))
             if offset + 1 >= left.get(partition, 0):
                 left.pop(partition, None)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from agents.console.words import day as date_of_day
-from agents.console.words import plain
+from pipeline.explain.story import plain
 
 WIDTH, HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 14, 24
@@ -101,6 +101,12 @@ class Chart:
         """Those within the days."""
         return [each for each in self.marks if self.days[0] <= each.day <= self.days[-1]]
 
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        """Tones and names of what happened, each once."""
+        happened: list[Span | Mark] = [*self.shown_spans, *self.shown_marks]
+        return list(dict.fromkeys((each.tone, each.name) for each in happened))
+
     def x(self, day: float) -> float:
         """Place of a day from the left."""
         first, last = self.days[0], self.days[-1]
@@ -125,9 +131,7 @@ class Chart:
     def points(self, line: Line) -> list[tuple[float, float]]:
         """Places of the values that are known."""
         return [
-            (self.x(day), self.y(value))
-            for day, value in zip(self.days, line.values, strict=True)
-            if value is not None
+            (self.x(day), self.y(value)) for day, value in zip(self.days, line.values, strict=True) if value is not None
         ]
 
     @property

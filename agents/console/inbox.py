@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from agents.console.actions import OUTCOMES, SNOOZE_DAYS, toast_of
+from agents.console.live import sse
 from agents.console.pages import chosen, console_of, page, page_number, whose
 from agents.web.people import person
 from pipeline.kinds import KINDS
@@ -51,3 +54,16 @@ def show(request: Request) -> Response:
         outcomes=OUTCOMES,
         toast=toast_of(request),
     )
+
+
+async def live(request: Request) -> StreamingResponse:
+    """`/live`: an event `changed` with the names of the parts, as often as something does."""
+    person(request)
+    watching = console_of(request).live
+
+    async def events() -> AsyncIterator[str]:
+        yield "retry: 3000\n\n"
+        async for parts in watching.changes():
+            yield sse(parts)
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager
 
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import StreamingResponse
 
-from agents.console.state import Console
-from agents.web.people import person
 from sinks.database.reading.pipeline import arrived
 from sinks.errors import SinkError
+
+Reading = Callable[[], AbstractContextManager[Connection]]
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ _PARTS = {"account.health": "health", "cases": "cases", "command.results": "case
 class Live:
     """Tells viewers which parts of the database changed; for one event loop."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
         self._viewers: set[asyncio.Queue[frozenset[str]]] = set()
         self._task: asyncio.Task[None] | None = None
         self.polls = 0
@@ -65,7 +65,7 @@ class Live:
 
     def _look(self) -> Mapping[str, int]:
         self.polls += 1
-        with self._console.reading() as connection:
+        with self._reading() as connection:
             return arrived(connection)
 
     def _tell(self, parts: frozenset[str]) -> None:
@@ -77,14 +77,6 @@ def _part(topic: str) -> str:
     return "cases" if topic.startswith("alerts.") else "facts"
 
 
-async def live(request: Request) -> StreamingResponse:
-    """`/live`: an event `changed` with the names of the parts, as often as something does."""
-    person(request)
-    watching: Live = request.app.state.live
-
-    async def events() -> AsyncIterator[str]:
-        yield "retry: 3000\n\n"
-        async for parts in watching.changes():
-            yield f"event: changed\ndata: {' '.join(sorted(parts))}\n\n" if parts else ": alive\n\n"
-
-    return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+def sse(parts: frozenset[str]) -> str:
+    """What a viewer is told; a line that says nothing keeps the connection."""
+    return f"event: changed\ndata: {' '.join(sorted(parts))}\n\n" if parts else ": alive\n\n"

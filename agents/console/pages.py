@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from agents.console import words
+from agents.console import state, words
 from agents.console.state import Console
 from agents.web.people import Person, person
 from agents.web.sessions import csrf_token
@@ -31,8 +31,7 @@ _PAGES.globals.update(query=words.query, span=words.span)
 
 def console_of(request: Request) -> Console:
     """What all pages share."""
-    found: Console = request.app.state.console
-    return found
+    return state.console_of(request.app)
 
 
 def page(request: Request, name: str, **values: Any) -> Response:

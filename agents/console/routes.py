@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from agents.console import accounts, actions, case, inbox, live, operations, portfolio, spreadsheets
+from agents.console import accounts, actions, case, inbox, operations, portfolio, spreadsheets
 from agents.console.pages import STATIC
-from agents.console.state import Console
 
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/", inbox.start),
@@ -24,12 +22,6 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/pipeline", operations.pipeline),
     Route("/fleet", operations.fleet),
     Route("/csv/{name}", spreadsheets.download),
-    Route("/live", live.live),
+    Route("/live", inbox.live),
     Mount("/static", StaticFiles(directory=STATIC)),
 )
-
-
-def equip(app: Starlette, console: Console) -> Starlette:
-    """Give an application what the pages need."""
-    app.state.console, app.state.live = console, live.Live(console)
-    return app

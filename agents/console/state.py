@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from schemas.topics import DAY_MS
 from agents.console.brokers import Lags
+from agents.console.live import Live
+from schemas.topics import DAY_MS
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
 from sinks.database.reading import portfolio
@@ -19,9 +19,10 @@ from sinks.database.reading.scope import last_close_ms
 from sinks.errors import SinkError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from starlette.applications import Starlette
 
     from agents.settings import Settings
+    from agents.web.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -40,34 +41,18 @@ class Overview:
 
 
 class Console:
-    """Reads one database; for many threads.
+    """Reads one database; for many threads. `reading` is a connection for the questions of one page."""
 
-    Raises:
-        SinkUnavailableError: of `reading` and what it is used for: the database cannot be read.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, store: Store) -> None:
         self.engine_config = settings.engine()
         self.zone = ZoneInfo(settings.app.timezone)
-        url = settings.database.full_url()
-        self._engine = open_engine(url)
+        self.reading = store.reading
         # Figures of all accounts are read beside the pages, and may take as long as they need.
-        self._slow = open_engine(url, statement_timeout_s=_HOUR_S)
+        self._slow = open_engine(settings.database.full_url(), statement_timeout_s=_HOUR_S)
         self.lags = Lags(settings)
         self._overview: Overview | None = None
         self._making = threading.Lock()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-        self._slow.dispose()
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection for the questions of one page."""
-        with failures_translated(self._engine), self._engine.connect() as connection:
-            yield connection
+        self.live = Live(self.reading)
 
     def overview(self, as_of_ms: int) -> Overview | None:
         """The newest figures; made anew behind the scenes when they are older than the last close."""
@@ -96,3 +81,15 @@ class Console:
             logger.warning("the figures of all accounts cannot be made now: %s", error)
         finally:
             self._making.release()
+
+
+_first = threading.Lock()
+
+
+def console_of(app: Starlette) -> Console:
+    """That of an application; made when it is first asked for."""
+    with _first:
+        found: Console | None = getattr(app.state, "console", None)
+        if found is None:
+            found = app.state.console = Console(app.state.settings, app.state.store)
+    return found

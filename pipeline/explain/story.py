@@ -18,7 +18,7 @@ _YEAR_DAYS = 365
 
 
 def story(lead: Record, case: Record | None, date_of: DateOf) -> tuple[str, ...]:
-    """At most `MAX_SENTENCES` sentences: what and since when, how sure, who and what else, what did not move, what to do.
+    """At most `MAX_SENTENCES`: what and since when, how sure, who and what else, what did not move, what to do.
 
     Args:
         lead: newest record of the alert that leads.
@@ -118,4 +118,3 @@ def spaced(name: str) -> str:
 def listed(words: list[str]) -> str:
     """Words as a sentence lists them."""
     return " and ".join(", ".join(words).rsplit(", ", 1)) if words else ""
-

@@ -151,7 +151,7 @@ def _listed(filters: AccountFilters, owners: Owners) -> Select[Any]:
     return query.order_by(by, of.account_id)
 
 
-def _row(row: Mapping[str, Any], name: str | None) -> AccountRow:
+def _row(row: Any, name: str | None) -> AccountRow:
     return AccountRow(name=name, **{column: row[column] for column in _SHOWN})
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select, union_all
 
 from sinks.database import tables
-from sinks.database.reading.scope import Owners, Page, count, has_text, parsed, rows_of, seen
+from sinks.database.reading.scope import PAGE_ROWS, Owners, Page, count, has_text, parsed, rows_of, seen
 
 OPEN = ("open", "acknowledged", "snoozed")
 """States of a case that is not closed."""
@@ -61,19 +61,17 @@ class CaseRow:
     acknowledged_by: str | None
     snoozed_until_ms: int | None
     outcome: str | None
-    payload: Mapping[str, Any]
-    """The record as it was delivered; empty of a case of which only an alert is known."""
+    step_id: str | None
+    step_title: str | None
+    step_due_at_ms: int | None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    """The record as it was delivered; empty in the inbox, and of a case of which only an alert is known."""
 
     @property
     def suppressed(self) -> Sequence[Mapping[str, Any]]:
         """Alerts that were kept from opening."""
         found: Sequence[Mapping[str, Any]] = self.payload.get("suppressed") or ()
         return found
-
-    @property
-    def step(self) -> Mapping[str, Any] | None:
-        """The next step: id, title and due date."""
-        return self.payload.get("step")
 
     @property
     def responsible(self) -> str | None:
@@ -108,15 +106,25 @@ class Case:
 
 
 _COLUMNS = tuple(each.name for each in fields(CaseRow))
+_INBOX = tuple(name for name in _COLUMNS if name != "payload")
 
 
 def inbox(connection: Connection, filters: CaseFilters, owners: Owners, page: int = 1) -> Page[CaseRow]:
     """A page of cases, those first that should be looked at first; without those on trial."""
-    of = tables.cases.c
-    query = _filtered(select(*(of[name] for name in _COLUMNS)), filters, owners)
-    query = query.order_by(of.priority.desc(), of.case_id)
-    rows = tuple(map(_row, rows_of(connection, query, page)))
-    return Page(rows, max(1, page), count(connection, query))
+    of, number = tables.cases.c, max(1, page)
+    reached = number * PAGE_ROWS
+
+    # State by state, since an index has the priorities of each in order.
+    def best(status: str) -> Select[Any]:
+        query = _filtered(select(*(of[name] for name in _INBOX)), filters, owners).where(of.status == status)
+        return select(query.order_by(of.priority.desc(), of.case_id).limit(reached).subquery())
+
+    wanted = [filters.status] if filters.status else OPEN
+    merged = union_all(*map(best, wanted)).subquery()
+    query = select(merged).order_by(merged.c.priority.desc(), merged.c.case_id)
+    rows = tuple(CaseRow(**row) for row in rows_of(connection, query, number))
+    every = _filtered(select(of.case_id), filters, owners).where(of.status.in_(wanted))
+    return Page(rows, number, count(connection, every))
 
 
 def case(connection: Connection, case_id: str, owners: Owners) -> Case | None:
@@ -156,7 +164,6 @@ def _visible(owners: Owners) -> ColumnElement[bool]:
 def _filtered(query: Select[Any], filters: CaseFilters, owners: Owners) -> Select[Any]:
     of = tables.cases.c
     query = query.where(~of.shadow, _visible(owners))
-    query = query.where(of.status == filters.status if filters.status else of.status.in_(OPEN))
     named = {of.subject: filters.subject, of.severity: filters.severity, of.lead_kind: filters.kind}
     for column, value in (named | {of.segment: filters.segment}).items():
         if value:
@@ -166,7 +173,7 @@ def _filtered(query: Select[Any], filters: CaseFilters, owners: Owners) -> Selec
     return query
 
 
-def _row(row: Mapping[str, Any]) -> CaseRow:
+def _row(row: Any) -> CaseRow:
     return CaseRow(**{**row, "payload": parsed(row["payload"])})
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, select
 
 from pipeline.fleet.alerts import FLEET_KINDS
 from sinks.database import tables
+from sinks.database.reading.cases import OPEN
+from sinks.database.reading.scope import Owners, parsed, seen
 
 _LISTED = 50
+_ANY = '"suppressed":[{'
+"""What the payload of a case says in which something was held back."""
 _COLUMNS = (
     "alert_id", "account_id", "kind", "status", "severity", "starts_at_ms", "ends_at_ms", "detected_at_ms",
     "observed", "expected", "change_pct", "unit", "summary",
@@ -39,17 +41,40 @@ class FleetAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """An alert that did not open."""
+
+    account_id: str
+    account_name: str | None
+    kind: str
+    by: str
+    """feed, fleet, parent, account or expected."""
+    since_ms: int
+    until_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
-    """The fleet's alerts, the newest first, and what they held back."""
+    """The fleet's alerts, the newest first, and what was held back in open cases."""
 
     alerts: tuple[FleetAlert, ...]
-    held_back: tuple[tuple[str, Mapping[str, Any]], ...]
-    """Accounts, and of each one alert that did not open: kind, what by, since and until."""
+    held_back: tuple[HeldBack, ...]
 
 
-def fleet(connection: Connection) -> Fleet:
-    """Of those who see all accounts."""
-    return Fleet(alerts(connection), ())
+def fleet(connection: Connection, owners: Owners) -> Fleet:
+    """What happened to the fleet, and of the accounts that are meant what it held back."""
+    of = tables.cases.c
+    query = select(of.account_id, of.account_name, of.payload).where(
+        of.status.in_(OPEN), ~of.shadow, seen(owners, of.owner, of.assignee)
+    )
+    # The newest cases: what lasts longer is told there, too.
+    query = query.where(of.payload.contains(_ANY)).order_by(of.updated_at_ms.desc()).limit(_LISTED)
+    held = [
+        HeldBack(account_id, name, each["kind"], each["by"], each["since"], each.get("until"))
+        for account_id, name, payload in connection.execute(query)
+        for each in parsed(payload)["suppressed"]
+    ]
+    return Fleet(alerts(connection), tuple(held))
 
 
 def alerts(connection: Connection, since_ms: int = 0) -> tuple[FleetAlert, ...]:

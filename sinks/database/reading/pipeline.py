@@ -40,9 +40,14 @@ def pipeline(connection: Connection) -> Pipeline:
     positions = connection.execute(select(*columns).order_by(of.topic, of.partition)).all()
     closed = connection.execute(select(func.max(known.day), func.max(known.as_of_ms), func.count())).one()
     answers = select(commands.result, func.count()).group_by(commands.result)
-    results = dict(connection.execute(answers))
+    results: dict[str | None, int] = dict(connection.execute(answers).tuples().all())
     return Pipeline(
-        tuple(Position(*row) for row in positions), *closed, results.get("refused", 0), results.get(None, 0)
+        positions=tuple(Position(*row) for row in positions),
+        last_closed_day=closed[0],
+        as_of_ms=closed[1],
+        accounts=closed[2],
+        refused=results.get("refused", 0),
+        waiting=results.get(None, 0),
     )
 
 
