@@ -41,6 +41,7 @@ class TopicSpec:
 
 
 def _input(name: str, schema: str) -> TopicSpec:
+    """What systems tell of accounts, and people of the cases about them (`alert.commands`)."""
     # The longest look back is 112 days; a partition's state can be rebuilt from its topics.
     return TopicSpec(name, schema, "account_id", PARTITIONS, "delete", 120 * DAY_MS, "input")
 
