@@ -70,7 +70,7 @@ def test_no_page_keeps_anybody_out_or_runs_what_is_not_ours(
         page.wait_for_load_state("load")
         found[path] = [*serious(page), *complaints(page)]
         page.context.close()
-    assert found == dict.fromkeys(PAGES, [])
+    assert found == {key: [] for key in PAGES}
 
 
 def test_nothing_is_wider_than_a_phone(browser: Browser, read_only: tuple[World, str]) -> None:
@@ -166,10 +166,8 @@ def test_a_refusal_is_told_where_it_was_asked_for(browser: Browser, acted: tuple
     page.context.close()
 
 
-def test_charts_are_drawn_by_the_library_and_follow_the_colours(
-    browser: Browser, read_only: tuple[World, str]
-) -> None:
-    world, address = read_only
+def test_charts_are_drawn_by_the_library_and_follow_the_colours(browser: Browser, read_only: tuple[World, str]) -> None:
+    _world, address = read_only
     page = opened(browser, address)
     page.goto("/accounts/acme")
     expect(page.locator("figure.chart canvas")).to_have_count(1)

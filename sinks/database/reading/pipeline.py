@@ -36,7 +36,9 @@ def pipeline(connection: Connection, cluster: str) -> Pipeline:
     """Positions in the topics of a cluster, days closed, and what became of commands."""
     of, known, commands = tables.sink_positions.c, tables.accounts.c, tables.alert_commands.c
     taken: dict[str, dict[int, int]] = {}
-    for row in connection.execute(select(tables.sink_positions).where(of.cluster == cluster).order_by(of.topic, of.partition)):
+    for row in connection.execute(
+        select(tables.sink_positions).where(of.cluster == cluster).order_by(of.topic, of.partition)
+    ):
         taken.setdefault(row.topic, {})[row.partition] = row.next_offset
     closed = connection.execute(select(func.max(known.day), func.max(known.as_of_ms), func.count())).one()
     answers = select(commands.result, func.count()).group_by(commands.result)

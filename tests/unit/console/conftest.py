@@ -21,7 +21,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture
 def client(world: World) -> Iterator[TestClient]:
     world.sent.clear()
-    yield world.client()
+    return world.client()
 
 
 @pytest.fixture
