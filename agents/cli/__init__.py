@@ -7,6 +7,7 @@ import sys
 import typer
 
 from agents.cli import (
+    access,
     backtest,
     config,
     database,
@@ -53,6 +54,7 @@ for group in (
     scorecards,
     topics,
     database,
+    access,
     config,
     schemas,
     dead_letters,
