@@ -29,6 +29,8 @@ class CaseFilters:
     """None: all that are not closed."""
     text: str | None = None
     """In the account's id or name, or in the summary."""
+    since_ms: int | None = None
+    """Changed since then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +129,34 @@ def inbox(connection: Connection, filters: CaseFilters, owners: Owners, page: in
     return Page(rows, number, count(connection, every))
 
 
+def cases_after(
+    connection: Connection, filters: CaseFilters, owners: Owners, after: tuple[float, str] | None, limit: int
+) -> list[CaseRow]:
+    """The next cases of the inbox's order after one, which its priority and id name; None: the first."""
+    of = tables.cases.c
+    query = _filtered(select(*(of[name] for name in _COLUMNS)), filters, owners)
+    if after is not None:
+        priority, case_id = after
+        query = query.where((of.priority < priority) | ((of.priority == priority) & (of.case_id > case_id)))
+    found = connection.execute(query.order_by(of.priority.desc(), of.case_id).limit(limit)).mappings()
+    return [_row(each) for each in found]
+
+
 def case(connection: Connection, case_id: str, owners: Owners) -> Case | None:
     """One case; None if there is none or it is not to be seen."""
+    row = case_row(connection, case_id, owners)
+    if row is None:
+        return None
+    alerts = sorted(_alerts(connection, row), key=lambda each: (each["alert_id"] != row.lead_alert_id, -each["score"]))
+    return Case(row, tuple(alerts), _history(connection, row))
+
+
+def case_row(connection: Connection, case_id: str, owners: Owners) -> CaseRow | None:
+    """One case as it stands; None as `case`."""
     of = tables.cases.c
     query = select(*(of[name] for name in _COLUMNS)).where(of.case_id == case_id, _visible(owners))
     found = connection.execute(query).mappings().one_or_none()
-    if found is None:
-        return None
-    row = _row(found)
-    alerts = sorted(_alerts(connection, row), key=lambda each: (each["alert_id"] != row.lead_alert_id, -each["score"]))
-    return Case(row, tuple(alerts), _history(connection, row))
+    return None if found is None else _row(found)
 
 
 def cases_of(connection: Connection, account_id: str) -> tuple[CaseRow, ...]:
@@ -168,6 +188,8 @@ def _filtered(query: Select[Any], filters: CaseFilters, owners: Owners) -> Selec
     for column, value in (named | {of.segment: filters.segment}).items():
         if value:
             query = query.where(column == value)
+    if filters.since_ms is not None:
+        query = query.where(of.updated_at_ms >= filters.since_ms)
     if filters.text:
         query = query.where(has_text(filters.text, of.account_id, of.account_name, of.summary))
     return query
