@@ -58,7 +58,7 @@ def list_(
 
     wanted = CaseFilters(subject=subject, segment=segment, status=status, text=text)
     with _open(config) as (_, store), store.reading() as connection:
-        found = cases_after(connection, wanted, frozenset({owner}) if owner else None, None, limit)
+        found = cases_after(connection, wanted, frozenset({owner}) if owner else None, limit)
     if json:
         print_json({"cases": [{**asdict(row), "payload": dict(row.payload)} for row in found]})
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,6 +22,7 @@ from sinks.errors import UnknownAccountError
 Short = Annotated[str, Meta(max_length=200)]
 Text = Annotated[str, Meta(max_length=1_024)]
 Time = Annotated[int, Meta(description="Epoch milliseconds.", ge=0, le=253_402_300_800_000)]
+Found = TypeVar("Found")
 METRICS = ("gross_revenue_retention", "net_revenue_retention", "logo_churn", "gross_mrr_churn", "nps", "csat")
 """Figures of the business that are shown."""
 
@@ -131,7 +132,7 @@ def list_cases(call: Call) -> Cases:
     wanted = {name: getattr(query, name) for name in ("subject", "severity", "kind", "segment", "status", "text")}
     with call.state.store.reading() as connection:
         found = cases.cases_after(
-            connection, cases.CaseFilters(**wanted), call.person.owners, _after(query.cursor), query.limit + 1
+            connection, cases.CaseFilters(**wanted), call.person.owners, query.limit + 1, after=_after(query.cursor)
         )
     last = found[query.limit - 1] if len(found) > query.limit else None
     return Cases(found[: query.limit], None if last is None else _cursor(last))
@@ -250,7 +251,7 @@ OPERATIONS: Sequence[Operation] = (
 )
 
 
-def _seen(found: Any, what: str) -> Any:
+def _seen(found: Found | None, what: str) -> Found:
     if found is None:
         message = f"there is no such {what}"
         raise NotSeenError(message)

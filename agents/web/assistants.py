@@ -72,7 +72,7 @@ class Tools:
             since_ms = as_of_ms - days * DAY_MS
             lately = [
                 cases.cases_after(
-                    connection, cases.CaseFilters(status=status, since_ms=since_ms), self._owners, None, _LISTED
+                    connection, cases.CaseFilters(status=status), self._owners, _LISTED, since_ms=since_ms
                 )
                 for status in (None, "closed")
             ]
@@ -97,7 +97,7 @@ class Tools:
         """Cases by priority: what to look at first."""
         wanted = cases.CaseFilters(status=status, subject=subject, segment=segment, text=text)
         with self._reading() as connection:
-            found = cases.cases_after(connection, wanted, self._owners, None, limit)
+            found = cases.cases_after(connection, wanted, self._owners, limit)
         return {"cases": [_case(each) for each in found]}
 
     def get_case(self, case_id: Annotated[str, Field(max_length=128)]) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def _alert(alert: Mapping[str, Any]) -> dict[str, Any]:
 def _case(row: cases.CaseRow) -> dict[str, Any]:
     shown = asdict(row)
     del shown["payload"]
-    return {**shown, "step": row.step}
+    return shown
 
 
 def _none(what: str) -> ToolError:

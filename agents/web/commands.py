@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4, uuid5
 
 from confluent_kafka import KafkaError
-from schemas.commands import command
 from sqlalchemy import select
 
 from agents.kafka import clients
 from agents.process.exits import UnreachableError
 from agents.web.people import ForbiddenError, NotSeenError, Person, demand
 from schemas.codec.encode import Encoder
+from schemas.commands import command
 from schemas.errors import UsageError
 from schemas.topics import TOPICS
 from sinks.database import tables
@@ -136,7 +136,7 @@ class CommandSender:
         try:
             demand(person, "operator")
         except ForbiddenError:
-            self._store.audit(person, action if action in NEEDS else "command", "", "forbidden")
+            self._store.audit(person, action if action in {*NEEDS, "pulse"} else "command", "", "forbidden")
             raise
 
     def _send(self, person: Person, topic: str, record: Mapping[str, Any], action: str, record_id: object) -> None:
@@ -186,7 +186,9 @@ def _check(given: Mapping[str, Any]) -> None:
         raise CommandError(f"action: must be one of {', '.join(NEEDS)}")
     errors = [f"{name}: is needed for {action}" for name in NEEDS[str(action)] if name not in given]
     for name, value in given.items():
-        if (name in _TIMES) != (isinstance(value, int) and not isinstance(value, bool)):
+        if name in {"author", "issued_at"}:
+            errors.append(f"{name}: is not given, it is who sends it and when")
+        elif (name in _TIMES) != (isinstance(value, int) and not isinstance(value, bool)):
             errors.append(f"{name}: must be {'epoch milliseconds' if name in _TIMES else 'text'}")
         elif isinstance(value, str) and "\x00" in value:
             errors.append(f"{name}: must not hold NUL")
@@ -213,7 +215,7 @@ def _record(connection: Connection, person: Person, given: Mapping[str, Any]) ->
         if case is not None and given["action"] == "feedback" and not given.keys() & {"alert_id", "kind"}:
             more["alert_id"] = case.lead_alert_id
         if case is not None and given["action"] == "step_done" and "play_id" not in given:
-            more["play_id"] = (case.step or {}).get("id")
+            more["play_id"] = case.step_id
     [account_id] = found if len(found) == 1 else {""}
     if not account_id or not ("case_id" in given or _sees(connection, person, account_id)):
         message = "there is no such case, alert or account"

@@ -72,9 +72,9 @@ class SignIn:
     async def by_password(self, request: Request) -> Response:
         """Sign in a local user."""
         form = await request.form()
-        name, password, to = (
-            str(form.get(field, "")).replace("\x00", "")[: _LONGEST + 1] for field in ("name", "password", "to")
-        )
+        # PostgreSQL has no NUL in its texts.
+        given = (str(form.get(field, "")).replace("\x00", "") for field in ("name", "password", "to"))
+        name, password, to = (text[: _LONGEST + 1] for text in given)
         address = request.client.host if request.client else ""
         if wait_s := self._attempts.wait_s(name, address):
             response = self._form(request, _local(to), f"too many attempts; try again in {wait_s} s", 429)

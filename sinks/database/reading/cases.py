@@ -29,8 +29,6 @@ class CaseFilters:
     """None: all that are not closed."""
     text: str | None = None
     """In the account's id or name, or in the summary."""
-    since_ms: int | None = None
-    """Changed since then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +128,19 @@ def inbox(connection: Connection, filters: CaseFilters, owners: Owners, page: in
 
 
 def cases_after(
-    connection: Connection, filters: CaseFilters, owners: Owners, after: tuple[float, str] | None, limit: int
+    connection: Connection,
+    filters: CaseFilters,
+    owners: Owners,
+    limit: int,
+    *,
+    after: tuple[float, str] | None = None,
+    since_ms: int = 0,
 ) -> list[CaseRow]:
-    """The next cases of the inbox's order after one, which its priority and id name; None: the first."""
+    """The next cases of the inbox's order after one, which its priority and id name; of those changed since a time."""
     of = tables.cases.c
     query = _filtered(select(*(of[name] for name in _COLUMNS)), filters, owners)
+    if since_ms:
+        query = query.where(of.updated_at_ms >= since_ms)
     if after is not None:
         priority, case_id = after
         query = query.where((of.priority < priority) | ((of.priority == priority) & (of.case_id > case_id)))
@@ -188,8 +194,6 @@ def _filtered(query: Select[Any], filters: CaseFilters, owners: Owners) -> Selec
     for column, value in (named | {of.segment: filters.segment}).items():
         if value:
             query = query.where(column == value)
-    if filters.since_ms is not None:
-        query = query.where(of.updated_at_ms >= filters.since_ms)
     if filters.text:
         query = query.where(has_text(filters.text, of.account_id, of.account_name, of.summary))
     return query
