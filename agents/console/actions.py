@@ -58,7 +58,7 @@ async def act(request: Request) -> Response:
         raise HTTPException(422, "choose a case first")
     if action not in DONE:
         raise HTTPException(422, "there is no such action")
-    commands = [command for case in cases for command in _commands(action, case, form)]
+    commands = [_command(action, case, form) for case in cases]
     await run_in_threadpool(_send, request, who, commands)
     return _done(request, form, action, cases)
 
@@ -81,11 +81,9 @@ def _send(request: Request, who: Any, commands: Sequence[Mapping[str, Any]]) -> 
         request.app.state.sender.send(who, command)
 
 
-def _commands(action: str, case: str, form: FormData) -> list[dict[str, Any]]:
-    """The commands of one case."""
+def _command(action: str, case: str, form: FormData) -> dict[str, Any]:
     if action == "false_alarm":
-        judged = {"action": "feedback", "case_id": case, "verdict": "false_alarm"}
-        return [judged, {"action": "resolve", "case_id": case, "outcome": "false_alarm"}]
+        return {"action": "resolve", "case_id": case, "outcome": "false_alarm"}
     command: dict[str, Any] = {"action": action, "case_id": case}
     command |= {name: str(form[name]) for name in _COPIED if form.get(name)}
     now_ms = time.time_ns() // 1_000_000
@@ -93,7 +91,7 @@ def _commands(action: str, case: str, form: FormData) -> list[dict[str, Any]]:
         command["until"] = now_ms + _days(form) * DAY_MS
     if action == "expected":
         command |= {"since": now_ms, "until": now_ms + _days(form) * DAY_MS}
-    return [command]
+    return command
 
 
 def _days(form: FormData) -> int:

@@ -35,6 +35,8 @@ def show(request: Request) -> Response:
         as_of_ms = last_close_ms(connection)
         found = inbox(connection, CaseFilters(**given), owners, page_number(request))
         known = segments(connection)
+    # Others pages need it soon.
+    console_of(request).overview(as_of_ms)
     return page(
         request,
         "inbox",

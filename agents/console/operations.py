@@ -51,10 +51,14 @@ def pipeline(request: Request) -> Response:
     person(request)
     console = console_of(request)
     with console.reading() as connection:
-        found = pipeline_reading.pipeline(connection)
+        found = pipeline_reading.pipeline(connection, console.group)
     brokers = console.lags.look()
-    ends = {(each.topic, each.partition): each for each in brokers.places}
-    return page(request, "pipeline", found=found, brokers=brokers, ends=ends)
+    ends = {(each.topic, each.partition): each.end for each in brokers.places}
+    lags = {
+        each.topic: sum(max(0, ends.get((each.topic, number), at) - at) for number, at in each.next_offsets.items())
+        for each in found.positions
+    }
+    return page(request, "pipeline", found=found, brokers=brokers, lags=lags)
 
 
 def fleet(request: Request) -> Response:

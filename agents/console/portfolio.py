@@ -29,6 +29,7 @@ METRICS = {
     "csat": "CSAT",
 }
 """Figures with a chart each."""
+_SHOWN = 25
 AT_RISK = ("red", "yellow")
 
 
@@ -67,8 +68,8 @@ def show(request: Request) -> Response:
         at_risk={band: worth(each for each in standings if each.band == band) for band in AT_RISK},
         arr=worth(standings),
         over_time=bands_chart(overview.daily) if overview and who.owners is None else None,
-        changes=changes,
-        renewals=renewals,
+        changes=changes[:_SHOWN],
+        renewals=renewals[:_SHOWN],
         renewal_days=reading.RENEWAL_DAYS,
         figures=figure_charts(figures),
         latest=latest(figures),

@@ -46,6 +46,7 @@ class Console:
     def __init__(self, settings: Settings, store: Store) -> None:
         self.engine_config = settings.engine()
         self.zone = ZoneInfo(settings.app.timezone)
+        self.group = settings.app.group
         self.reading = store.reading
         # Figures of all accounts are read beside the pages, and may take as long as they need.
         self._slow = open_engine(settings.database.full_url(), statement_timeout_s=_HOUR_S)

@@ -79,6 +79,12 @@ def label(name: str | None) -> str:
     return NONE if name is None else spaced(name)
 
 
+def about(summary: str, name: str | None) -> str:
+    """What a summary says beside the account's name, which stands above it."""
+    said = summary.removeprefix(f"{name}: ")
+    return said[:1].upper() + said[1:]
+
+
 def path(text: str) -> str:
     """Text of others as a part of an address."""
     return quote(text, safe="")
@@ -96,5 +102,5 @@ def _at(at_ms: int, zone: ZoneInfo | None) -> datetime:
 
 FILTERS = {
     "amount": amount, "number": number, "whole": whole, "share": share, "change": change, "label": label,
-    "day": day, "path": path,
+    "day": day, "path": path, "about": about,
 }  # fmt: skip

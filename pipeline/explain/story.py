@@ -39,8 +39,10 @@ def sureness(alert: Record) -> str:
         return f"Chance alone gives at most one such alarm in {arl_days:,.0f} days{years}{early}."
     if kind is not None and kind.evidence == "probability":
         return f"The probability is {evidence['value']:.0%}."
+    if kind is not None and kind.consequence:
+        return "This follows from the account's score."
     if kind is not None and kind.evidence == "fact":
-        return "This was recorded as a fact; chance plays no part."
+        return "This is a fact that was recorded; chance plays no part."
     return ""
 
 

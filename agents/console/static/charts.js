@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const DAY_S = 86400;
+  const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
   const probe = document.createElement("span");
   probe.hidden = true;
 
@@ -45,7 +46,7 @@
       height: Number(figure.dataset.height),
       tzDate: (at) => window.uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
       scales: { y: { range: data.range } },
-      axes: [axis, { ...axis, size: 48 }],
+      axes: [{ ...axis, space: 80, values: (_, at) => at.map((each) => DAY.format(each * 1000)) }, { ...axis, size: 48 }],
       legend: { live: true, show: data.lines.length > 0 },
       cursor: { drag: { x: false, y: false } },
       series: [

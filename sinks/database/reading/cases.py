@@ -179,7 +179,7 @@ def names_of(connection: Connection, account_ids: Sequence[str]) -> dict[str, st
     named = select(of.account_id, func.max(of.account_name)).where(
         of.account_id.in_(account_ids), of.account_name.is_not(None)
     )
-    return dict(connection.execute(named.group_by(of.account_id)))
+    return dict(connection.execute(named.group_by(of.account_id)).all())
 
 
 def _visible(owners: Owners) -> ColumnElement[bool]:

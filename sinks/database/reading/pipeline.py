@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
@@ -11,12 +12,10 @@ from sinks.database import tables
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The next record of a partition that the database takes."""
+    """How far the database is in a topic: its partitions' next offsets."""
 
-    cluster: str
     topic: str
-    partition: int
-    next_offset: int
+    next_offsets: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +32,17 @@ class Pipeline:
     """Commands of which nothing was said yet."""
 
 
-def pipeline(connection: Connection) -> Pipeline:
-    """Positions of all topics, days closed, and what became of commands."""
+def pipeline(connection: Connection, cluster: str) -> Pipeline:
+    """Positions in the topics of a cluster, days closed, and what became of commands."""
     of, known, commands = tables.sink_positions.c, tables.accounts.c, tables.alert_commands.c
-    columns = (of.cluster, of.topic, of.partition, of.next_offset)
-    positions = connection.execute(select(*columns).order_by(of.topic, of.partition)).all()
+    taken: dict[str, dict[int, int]] = {}
+    for row in connection.execute(select(tables.sink_positions).where(of.cluster == cluster).order_by(of.topic, of.partition)):
+        taken.setdefault(row.topic, {})[row.partition] = row.next_offset
     closed = connection.execute(select(func.max(known.day), func.max(known.as_of_ms), func.count())).one()
     answers = select(commands.result, func.count()).group_by(commands.result)
-    results: dict[str | None, int] = dict(connection.execute(answers).tuples().all())
+    results: dict[str | None, int] = dict(connection.execute(answers).all())
     return Pipeline(
-        positions=tuple(Position(*row) for row in positions),
+        positions=tuple(Position(*each) for each in taken.items()),
         last_closed_day=closed[0],
         as_of_ms=closed[1],
         accounts=closed[2],

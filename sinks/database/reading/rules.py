@@ -44,7 +44,7 @@ def kinds(connection: Connection, last_close_ms: int) -> dict[str, KindUse]:
     raised = select(of.kind, func.count()).where(of.kind.in_(sorted(KNOWN)), lately).group_by(of.kind)
     standing = select(of.kind, func.count()).where(of.status.in_(OPEN), ~of.shadow).group_by(of.kind)
     told = {row.kind: row for row in connection.execute(_FEEDBACK)}
-    counts: list[dict[str, int]] = [dict(connection.execute(query).tuples().all()) for query in (raised, standing)]
+    counts: list[dict[str, int]] = [dict(connection.execute(query).all()) for query in (raised, standing)]
     found = {}
     for kind in sorted({*counts[0], *counts[1], *told}):
         verdicts = told.get(kind)
