@@ -112,19 +112,9 @@ _INBOX = tuple(name for name in _COLUMNS if name != "payload")
 def inbox(connection: Connection, filters: CaseFilters, owners: Owners, page: int = 1) -> Page[CaseRow]:
     """A page of cases, those first that should be looked at first; without those on trial."""
     of, number = tables.cases.c, max(1, page)
-    reached = number * PAGE_ROWS
-
-    # State by state, since an index has the priorities of each in order.
-    def best(status: str) -> Select[Any]:
-        query = _filtered(select(*(of[name] for name in _INBOX)), filters, owners).where(of.status == status)
-        return select(query.order_by(of.priority.desc(), of.case_id).limit(reached).subquery())
-
-    wanted = [filters.status] if filters.status else OPEN
-    merged = union_all(*map(best, wanted)).subquery()
-    query = select(merged).order_by(merged.c.priority.desc(), merged.c.case_id)
-    rows = tuple(CaseRow(**row) for row in rows_of(connection, query, number))
-    every = _filtered(select(of.case_id), filters, owners).where(of.status.in_(wanted))
-    return Page(rows, number, count(connection, every))
+    found = rows_of(connection, _first(filters, owners, number * PAGE_ROWS), number)
+    every = _filtered(select(of.case_id), filters, owners).where(of.status.in_(_states(filters)))
+    return Page(tuple(CaseRow(**row) for row in found), number, count(connection, every))
 
 
 def cases_after(
@@ -138,14 +128,31 @@ def cases_after(
 ) -> list[CaseRow]:
     """The next cases of the inbox's order after one, which its priority and id name; of those changed since a time."""
     of = tables.cases.c
-    query = _filtered(select(*(of[name] for name in _COLUMNS)), filters, owners)
-    if since_ms:
-        query = query.where(of.updated_at_ms >= since_ms)
+    conditions = [of.updated_at_ms >= since_ms] if since_ms else []
     if after is not None:
         priority, case_id = after
-        query = query.where((of.priority < priority) | ((of.priority == priority) & (of.case_id > case_id)))
-    found = connection.execute(query.order_by(of.priority.desc(), of.case_id).limit(limit)).mappings()
-    return [_row(each) for each in found]
+        conditions.append((of.priority < priority) | ((of.priority == priority) & (of.case_id > case_id)))
+    found = connection.execute(_first(filters, owners, limit, *conditions).limit(limit)).mappings()
+    return [CaseRow(**row) for row in found]
+
+
+def _first(filters: CaseFilters, owners: Owners, rows: int, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """So many cases, those first that should be looked at first, and perhaps more behind them."""
+    of = tables.cases.c
+
+    # State by state, since an index has the priorities of each in order.
+    def best(status: str) -> Select[Any]:
+        query = _filtered(select(*(of[name] for name in _INBOX)), filters, owners).where(
+            of.status == status, *conditions
+        )
+        return select(query.order_by(of.priority.desc(), of.case_id).limit(rows).subquery())
+
+    merged = union_all(*map(best, _states(filters))).subquery()
+    return select(merged).order_by(merged.c.priority.desc(), merged.c.case_id)
+
+
+def _states(filters: CaseFilters) -> Sequence[str]:
+    return [filters.status] if filters.status else OPEN
 
 
 def case(connection: Connection, case_id: str, owners: Owners) -> Case | None:
