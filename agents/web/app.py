@@ -1,4 +1,4 @@
-"""The application around the routes of the console and the API: sign-in, headers, sessions; and how it is served."""
+"""The application around the routes of the console, and the API: sign-in, headers, sessions; and how it is served."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from starlette.routing import BaseRoute
 
 from agents.kafka.registry import open_registry
 from agents.settings import ConfigError, Problem
+from agents.web.api import OPERATIONS
 from agents.web.commands import CommandSender, Publish, publisher
 from agents.web.gate import Gate
 from agents.web.headers import SecurityHeaders
+from agents.web.openapi import openapi_route
 from agents.web.problems import refused
 from agents.web.sessions import Sessions
 from agents.web.sign_in import SignIn
@@ -78,7 +80,12 @@ def build(settings: Settings, routes: Sequence[BaseRoute], *, publish: Publish |
         store.close()
 
     app = Starlette(
-        routes=[*SignIn(settings, store, sessions).routes(), *routes],
+        routes=[
+            *SignIn(settings, store, sessions).routes(),
+            *(each.route() for each in OPERATIONS),
+            openapi_route(OPERATIONS),
+            *routes,
+        ],
         middleware=middleware,
         exception_handlers={HTTPException: refused, ForeshockError: refused, Exception: refused},
         lifespan=lifespan,

@@ -15,10 +15,13 @@ from agents.kafka import clients
 from agents.process.exits import UnreachableError
 from agents.web.people import ForbiddenError, NotSeenError, Person, demand
 from schemas.codec.encode import Encoder
+from schemas.commands import command
 from schemas.errors import UsageError
 from schemas.topics import TOPICS
-from schemas.validation import RULES
 from sinks.database import tables
+from sinks.database.reading.cases import case_row
+from sinks.database.reading.commands import Command
+from sinks.database.reading.commands import command as command_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -40,9 +43,12 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "reopen": ("case_id",),
     "expected": ("since", "until"),
     "feedback": ("verdict",),
-    "step_done": ("case_id", "play_id"),
+    "step_done": ("case_id",),
 }
-"""What a command of each action must say; `account_id` is found by its case or alert."""
+"""What a command of each action must say. Its account is found by its case or alert; of a case, feedback is about the
+lead alert unless it names another, and the step that is done is the next one."""
+_TIMES = frozenset({"since", "until"})
+_POLL_S = 0.2
 _NAMES = UUID("4f0e6f0e-2f0c-5c39-9f0a-3c6b8f1f7f11")
 
 
@@ -85,15 +91,24 @@ class CommandSender:
             UnreachableError: no broker acknowledged it; it may be sent again under its id.
             SinkUnavailableError: the database cannot be reached; nothing was sent.
         """
-        action = str(command.get("action"))
+        given = {name: value for name, value in command.items() if value not in (None, "")}
+        action = str(given.get("action"))
         self._allow(person, action)
-        given = {name: value for name, value in command.items() if value not in {None, ""}}
-        record = {"command_id": str(uuid4()), **given, "author": person.name, "issued_at": _now_ms()}
-        _check(record)
+        _check(given)
         with self._store.reading() as connection:
-            record["account_id"] = _account_of(connection, person, record)
+            record = _record(connection, person, given)
         self._send(person, "alert.commands", record, action, record["command_id"])
         return str(record["command_id"])
+
+    def result(self, command_id: str, wait_s: float) -> Command | None:
+        """The command once the database has its result, or as it is after this time; None if it has none of it."""
+        until_s = time.monotonic() + wait_s
+        while True:
+            with self._store.reading() as connection:
+                found = command_of(connection, command_id, None)
+            if (found is not None and found.result is not None) or time.monotonic() > until_s:
+                return found
+            time.sleep(_POLL_S)
 
     def pulse(self, person: Person, account_id: str, score: float, note: str | None = None) -> str:
         """Send what a person feels about an account, 1 (bad) to 5; returns the event's id. Raises as `send`."""
@@ -101,7 +116,9 @@ class CommandSender:
         if not 1 <= score <= 5:
             raise CommandError("score: must be 1 to 5")
         with self._store.reading() as connection:
-            account_id = _account_of(connection, person, {"account_id": account_id})
+            if not _sees(connection, person, account_id):
+                message = "there is no such account"
+                raise NotSeenError(message)
         record = {
             "event_id": str(uuid4()),
             "account_id": account_id,
@@ -119,7 +136,7 @@ class CommandSender:
         try:
             demand(person, "operator")
         except ForbiddenError:
-            self._store.audit(person, action, "", "forbidden")
+            self._store.audit(person, action if action in {*NEEDS, "pulse"} else "command", "", "forbidden")
             raise
 
     def _send(self, person: Person, topic: str, record: Mapping[str, Any], action: str, record_id: object) -> None:
@@ -163,47 +180,68 @@ def publisher(client: Mapping[str, Any]) -> Publish:
     return publish
 
 
-def _check(record: Mapping[str, Any]) -> None:
-    action = record.get("action")
+def _check(given: Mapping[str, Any]) -> None:
+    action = given.get("action")
     if action not in NEEDS:
         raise CommandError(f"action: must be one of {', '.join(NEEDS)}")
-    errors = [f"{name}: is needed for {action}" for name in NEEDS[str(action)] if name not in record]
-    rules = RULES.get("alert_command", {})
-    for name, value in record.items():
-        if name not in rules:
-            errors.append(f"{name}: is no field of a command")
-        elif _is_time(name) != isinstance(value, int):
-            errors.append(f"{name}: must be {'epoch milliseconds' if _is_time(name) else 'text'}")
-        else:
-            errors += [f"{name}: {rule}" for rule in rules[name] if not rule.allows(value)]
-    if not errors:
-        if action == "feedback" and not record.keys() & {"alert_id", "kind", "case_id"}:
-            errors.append("alert_id: an alert, a case or a kind is needed for feedback")
-        if "until" in record and record["until"] <= record.get("since", record["issued_at"]):
-            errors.append("until: must be later")
+    errors = [f"{name}: is needed for {action}" for name in NEEDS[str(action)] if name not in given]
+    for name, value in given.items():
+        if name in {"author", "issued_at"}:
+            errors.append(f"{name}: is not given, it is who sends it and when")
+        elif (name in _TIMES) != (isinstance(value, int) and not isinstance(value, bool)):
+            errors.append(f"{name}: must be {'epoch milliseconds' if name in _TIMES else 'text'}")
+        elif isinstance(value, str) and "\x00" in value:
+            errors.append(f"{name}: must not hold NUL")
+    if not errors and "until" in given and given["until"] <= given.get("since", _now_ms()):
+        errors.append("until: must be later")
+    if not errors and action == "feedback" and not given.keys() & {"alert_id", "kind", "case_id"}:
+        errors.append("alert_id: an alert, a case or a kind is needed for feedback")
+    if not errors and "command_id" in given and not _is_uuid(given["command_id"]):
+        errors.append("command_id: must be a UUID")
     if errors:
         raise CommandError(*errors)
 
 
-def _is_time(name: str) -> bool:
-    return name in {"since", "until", "issued_at"}
-
-
-def _account_of(connection: Connection, person: Person, record: Mapping[str, Any]) -> str:
-    """The account of a command, which the person sees."""
-    found = {str(record["account_id"])} if "account_id" in record else set[str]()
-    for name, table in (("case_id", tables.metadata.tables["cases"]), ("alert_id", tables.alerts)):
-        if name in record:
-            query = select(table.c.account_id).where(table.c[name] == record[name])
-            found.add(connection.execute(query).scalar_one_or_none() or "")
+def _record(connection: Connection, person: Person, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The command as a record, of an account that the person sees."""
+    found = {str(given["account_id"])} if "account_id" in given else set[str]()
+    more: dict[str, Any] = {}
+    if "alert_id" in given:
+        of = tables.alerts.c
+        found.add(connection.scalar(select(of.account_id).where(of.alert_id == given["alert_id"])) or "")
+    if "case_id" in given:
+        case = case_row(connection, given["case_id"], person.owners)
+        found.add(case.account_id if case else "")
+        if case is not None and given["action"] == "feedback" and not given.keys() & {"alert_id", "kind"}:
+            more["alert_id"] = case.lead_alert_id
+        if case is not None and given["action"] == "step_done" and "play_id" not in given:
+            more["play_id"] = case.step_id
     [account_id] = found if len(found) == 1 else {""}
-    owner = connection.execute(select(tables.accounts.c.owner).where(tables.accounts.c.account_id == account_id))
-    row = owner.one_or_none()
-    # Fleet and feed have no account; they are seen by those who see all.
-    if not account_id or not (person.owners is None or (row is not None and person.sees(row.owner))):
+    if not account_id or not ("case_id" in given or _sees(connection, person, account_id)):
         message = "there is no such case, alert or account"
         raise NotSeenError(message)
-    return account_id
+    if "command_id" in given:
+        before = command_of(connection, given["command_id"], None)
+        if before is not None and before.author != person.name:
+            raise CommandError("command_id: is somebody else's")
+    said = {**given, **more, "account_id": account_id, "author": person.name, "issued_at": _now_ms()}
+    try:
+        return command(**said)
+    except UsageError as error:
+        raise CommandError(str(error)) from error
+
+
+def _sees(connection: Connection, person: Person, account_id: str) -> bool:
+    of = tables.accounts.c
+    row = connection.execute(select(of.owner).where(of.account_id == account_id)).one_or_none()
+    return row is not None and person.sees(row.owner)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 def _now_ms() -> int:

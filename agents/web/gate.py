@@ -41,6 +41,8 @@ class Gate:
             return
         request = Request(scope, receive)
         try:
+            if "\x00" in scope["path"] or "%00" in scope["query_string"].decode("latin-1"):
+                raise HTTPException(400, "an address must not hold NUL")
             scope["person"] = await to_thread.run_sync(self._person, request)
             if scope["person"] is None and scope["path"] not in _PUBLIC:
                 message = "sign in first"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import hmac
 import secrets
@@ -84,6 +85,12 @@ def demand(asking: Person, role: Role) -> Person:
 def local_operator(address: str) -> Person:
     """Everyone on this machine, where there is no sign-in."""
     return Person("local", "local", "operator", "all", None, address)
+
+
+def at_the_terminal(access: Access) -> Person:
+    """Who runs a command: whoever may read the settings, with the brokers' and the database's secrets, may all."""
+    name = access.user or getpass.getuser()
+    return Person(name, name, "admin", "all", None, "terminal")
 
 
 def person_of(connection: Connection, record: people.User | people.ApiKey, address: str) -> Person:

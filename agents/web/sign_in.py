@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 from anyio import CapacityLimiter, to_thread
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -71,7 +72,9 @@ class SignIn:
     async def by_password(self, request: Request) -> Response:
         """Sign in a local user."""
         form = await request.form()
-        name, password, to = (str(form.get(field, ""))[: _LONGEST + 1] for field in ("name", "password", "to"))
+        # PostgreSQL has no NUL in its texts.
+        given = (str(form.get(field, "")).replace("\x00", "") for field in ("name", "password", "to"))
+        name, password, to = (text[: _LONGEST + 1] for text in given)
         address = request.client.host if request.client else ""
         if wait_s := self._attempts.wait_s(name, address):
             response = self._form(request, _local(to), f"too many attempts; try again in {wait_s} s", 429)
@@ -89,7 +92,10 @@ class SignIn:
 
     async def to_provider(self, request: Request) -> Response:
         """Send the browser to the provider."""
-        response: Response = await self._provider.authorize_redirect(request, self._callback(request))
+        try:
+            response: Response = await self._provider.authorize_redirect(request, self._callback(request))
+        except httpx2.HTTPError as error:
+            raise HTTPException(503, "the provider does not answer; try again later") from error
         return response
 
     async def from_provider(self, request: Request) -> Response:
@@ -105,6 +111,8 @@ class SignIn:
             logger.warning("a sign-in by the provider failed: %s", type(error).__name__)
             await self._audit("", address, "refused")
             raise HTTPException(401, "the provider's answer cannot be used; sign in again") from error
+        except httpx2.HTTPError as error:
+            raise HTTPException(503, "the provider does not answer; try again later") from error
         claims = token.get("userinfo") or {}
         if claims.get("iss") != self._settings.access.issuer:
             raise HTTPException(401, "the answer is of another provider")

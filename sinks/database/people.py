@@ -36,6 +36,18 @@ class ApiKey:
     created_at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """Who did what to what, from where, and what became of it."""
+
+    at_ms: int
+    person: str
+    action: str
+    object: str
+    result: str
+    address: str
+
+
 _USER = [tables.users.c[name] for name in User.__slots__]
 _KEY = [tables.api_keys.c[name] for name in ApiKey.__slots__]
 
@@ -121,3 +133,10 @@ def write_audit(connection: Connection, person: str, action: str, object_: str, 
             address=address,
         )
     )
+
+
+def read_audit(connection: Connection, limit: int) -> list[AuditLine]:
+    """The last lines of the audit log, newest first."""
+    columns = [tables.audit.c[name] for name in AuditLine.__slots__]
+    query = select(*columns).order_by(tables.audit.c.at_ms.desc()).limit(limit)
+    return [AuditLine(*row) for row in connection.execute(query)]

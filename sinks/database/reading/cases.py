@@ -112,31 +112,64 @@ _INBOX = tuple(name for name in _COLUMNS if name != "payload")
 def inbox(connection: Connection, filters: CaseFilters, owners: Owners, page: int = 1) -> Page[CaseRow]:
     """A page of cases, those first that should be looked at first; without those on trial."""
     of, number = tables.cases.c, max(1, page)
-    reached = number * PAGE_ROWS
+    found = rows_of(connection, _first(filters, owners, number * PAGE_ROWS), number)
+    every = _filtered(select(of.case_id), filters, owners).where(of.status.in_(_states(filters)))
+    return Page(tuple(CaseRow(**row) for row in found), number, count(connection, every))
+
+
+def cases_after(
+    connection: Connection,
+    filters: CaseFilters,
+    owners: Owners,
+    limit: int,
+    *,
+    after: tuple[float, str] | None = None,
+    since_ms: int = 0,
+) -> list[CaseRow]:
+    """The next cases of the inbox's order after one, which its priority and id name; of those changed since a time."""
+    of = tables.cases.c
+    conditions = [of.updated_at_ms >= since_ms] if since_ms else []
+    if after is not None:
+        priority, case_id = after
+        conditions.append((of.priority < priority) | ((of.priority == priority) & (of.case_id > case_id)))
+    found = connection.execute(_first(filters, owners, limit, *conditions).limit(limit)).mappings()
+    return [CaseRow(**row) for row in found]
+
+
+def _first(filters: CaseFilters, owners: Owners, rows: int, *conditions: ColumnElement[bool]) -> Select[Any]:
+    """So many cases, those first that should be looked at first, and perhaps more behind them."""
+    of = tables.cases.c
 
     # State by state, since an index has the priorities of each in order.
     def best(status: str) -> Select[Any]:
-        query = _filtered(select(*(of[name] for name in _INBOX)), filters, owners).where(of.status == status)
-        return select(query.order_by(of.priority.desc(), of.case_id).limit(reached).subquery())
+        query = _filtered(select(*(of[name] for name in _INBOX)), filters, owners).where(
+            of.status == status, *conditions
+        )
+        return select(query.order_by(of.priority.desc(), of.case_id).limit(rows).subquery())
 
-    wanted = [filters.status] if filters.status else OPEN
-    merged = union_all(*map(best, wanted)).subquery()
-    query = select(merged).order_by(merged.c.priority.desc(), merged.c.case_id)
-    rows = tuple(CaseRow(**row) for row in rows_of(connection, query, number))
-    every = _filtered(select(of.case_id), filters, owners).where(of.status.in_(wanted))
-    return Page(rows, number, count(connection, every))
+    merged = union_all(*map(best, _states(filters))).subquery()
+    return select(merged).order_by(merged.c.priority.desc(), merged.c.case_id)
+
+
+def _states(filters: CaseFilters) -> Sequence[str]:
+    return [filters.status] if filters.status else OPEN
 
 
 def case(connection: Connection, case_id: str, owners: Owners) -> Case | None:
     """One case; None if there is none or it is not to be seen."""
+    row = case_row(connection, case_id, owners)
+    if row is None:
+        return None
+    alerts = sorted(_alerts(connection, row), key=lambda each: (each["alert_id"] != row.lead_alert_id, -each["score"]))
+    return Case(row, tuple(alerts), _history(connection, row))
+
+
+def case_row(connection: Connection, case_id: str, owners: Owners) -> CaseRow | None:
+    """One case as it stands; None as `case`."""
     of = tables.cases.c
     query = select(*(of[name] for name in _COLUMNS)).where(of.case_id == case_id, _visible(owners))
     found = connection.execute(query).mappings().one_or_none()
-    if found is None:
-        return None
-    row = _row(found)
-    alerts = sorted(_alerts(connection, row), key=lambda each: (each["alert_id"] != row.lead_alert_id, -each["score"]))
-    return Case(row, tuple(alerts), _history(connection, row))
+    return None if found is None else _row(found)
 
 
 def cases_of(connection: Connection, account_id: str) -> tuple[CaseRow, ...]:

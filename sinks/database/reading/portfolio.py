@@ -120,10 +120,10 @@ def quartiles(connection: Connection) -> Quartiles:
     return {key: tuple(map(float, np.quantile(each, (0.25, 0.5, 0.75)))) for key, each in values.items()}  # type: ignore[misc]
 
 
-def changes(connection: Connection, last_close_ms: int, owners: Owners) -> list[Moved]:
-    """Accounts whose band changed at the last close, the largest first."""
+def changes(connection: Connection, last_close_ms: int, owners: Owners, *, days: int = 1) -> list[Moved]:
+    """Accounts whose band changed at the last close, or in more days until then, the largest first."""
     of = tables.accounts.c
-    moved = (of.band_since_ms >= last_close_ms - DAY_MS, of.previous_band != of.band)
+    moved = (of.band_since_ms >= last_close_ms - days * DAY_MS, of.previous_band != of.band)
     return _moved(connection, moved, owners, of.arr_minor.is_(None), of.arr_minor.desc())
 
 

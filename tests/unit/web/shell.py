@@ -41,6 +41,18 @@ def _hash() -> str:
     return hashed(PASSWORD)
 
 
+def case(case_id: str, account_id: str, **columns: object) -> dict[str, object]:
+    """A row of a case."""
+    named = {
+        "case_id": case_id, "revision": 1, "account_id": account_id, "subject": "risk", "status": "open",
+        "opened_at_ms": 1_790_000_000_000, "updated_at_ms": 1_790_000_000_000, "severity": "error",
+        "summary": f"usage of {account_id} fell", "alert_count": 1, "priority": 50, "overdue": False,
+        "config_hash": "x", "shadow": False, "owner": OWNER[account_id], "lead_alert_id": f"alert-{account_id}",
+        "lead_kind": "usage_drop", "step_id": "call_sponsor",
+    }  # fmt: skip
+    return named | columns
+
+
 class Shell:
     """An application and what it did."""
 
@@ -52,6 +64,8 @@ class Shell:
         self.settings = load(None, {f"FORESHOCK_{name}".upper(): str(value) for name, value in given.items()})
         self.app = build(self.settings, [Route("/", _front), Route("/act", _act, methods=["POST"])], publish=self._keep)
         self.run(*[insert(tables.accounts).values(account_id=name, owner=owner) for name, owner in OWNER.items()])
+        for number, name in enumerate(OWNER):
+            self.run(insert(tables.cases).values(**case(f"case-{name}", name, priority=90 - number)))
         for owner in ("ann@example.org", "bob@example.org"):
             self.run(insert(tables.teams).values(owner=owner, team="north"))
 
