@@ -8,7 +8,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo try test test-fast test-soak check lint types imports schemas rules bench evaluate fmt lock clean
+.PHONY: help setup assets servers demo try test test-fast test-soak check lint types imports schemas rules bench evaluate fmt lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ $(READY): pyproject.toml deploy/requirements-test.lock
 		--no-build-isolation --editable .
 	@touch $@
 
-setup: $(READY) servers ## create .venv with the locked packages and the `foreshock` command, and fetch the tests' servers
+setup: $(READY) assets servers ## create .venv with the locked packages and the `foreshock` command; fetch assets and the tests' servers
 	@echo "Ready: $(BIN)/foreshock --help"
+
+assets: $(READY) ## fetch what the console's pages load: htmx and uPlot, with npm
+	@$(BIN)/python -m agents.console.assets
 
 servers: $(READY) ## fetch what the tests start, unless FORESHOCK_TEST_SERVERS=none: Kafka, PostgreSQL, promtool
 	@if [ "$$FORESHOCK_TEST_SERVERS" != none ]; then $(BIN)/python -m tests.servers.fetch; fi

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -26,9 +26,12 @@ from pipeline.kinds import enabled_by_level
 from schemas.topics import INPUT_TOPICS
 from sinks.database.portfolio import PortfolioStore
 from sinks.delivery import Deployment
-from sinks.listener import Check, Listener
+from sinks.listener import Check, Listener, always_fine
 from sinks.metrics import Metrics
 from sinks.table import SINKS
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +103,20 @@ def run_deliver(settings: Settings, *, accept_loss: bool = False) -> int:
         keeper.stop()
         for each in (*running, figures):
             each.result()
+    return ExitCode.OK
+
+
+def run_console(settings: Settings, routes: Sequence[BaseRoute]) -> int:
+    """Serve the console, its API and these pages until SIGTERM or SIGINT; returns the exit code.
+
+    Raises:
+        ConfigError: it would be open to other machines without a sign-in, or the address cannot be listened on.
+    """
+    from agents.web.app import build, serve
+
+    app = build(settings, routes)
+    with _listening(settings, Metrics(version=version("foreshock")), ready=always_fine):
+        serve(settings, app)
     return ExitCode.OK
 
 

@@ -8,6 +8,7 @@ ForeshockError                       1  what was asked for was not done; its mes
     FailpointError                      the variable of the fault tests
     ScorecardError                      the scorecards and profiles
     UnknownLabelKindError               the labels of a backtest
+    CommandError                        a command of a person, with every problem
   UnreachableError                  69  no broker answers: start again later
   BrokenError                       70  a fault of ours or of a server: nothing unfinished is acknowledged
     InvariantError                      what delivery guarantees rest on does not hold
@@ -29,6 +30,9 @@ ForeshockError                       1  what was asked for was not done; its mes
     PositionConflictError               nothing was written; the positions are read again
     SinkRejectedError                   the records named are dead-lettered, the others written
     UnknownAccountError                 nothing is known of the account asked for
+  SignInNeededError                     nobody is signed in
+  ForbiddenError                        the person's role does not allow it
+  NotSeenError                          there is no such case or account for this person
   EmitError                             event files were not delivered
   ReplayError                           dead letters were not put back
   StuckError                            the consumers do not move

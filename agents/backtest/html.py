@@ -64,6 +64,28 @@ def render(document: Mapping[str, Any], alerts: Sequence[Alert], *, title: str) 
         alerts: every revision in order of detection.
         title: says what was replayed.
     """
+    openings = [alert for alert in told(alerts) if alert["revision"] == 1]
+    return (
+        _environment()
+        .get_template("backtest.html.j2")
+        .render(
+            title=title,
+            report=document,
+            chart=chart(document["alerts"]["over_time"]),
+            colours=COLOUR_OF,
+            charts=_outcome_charts(document["outcomes"]),
+            openings=sorted(openings, key=lambda alert: -alert["score"])[:_SHOWN_ALERTS],
+            openings_total=len(openings),
+        )
+    )
+
+
+def render_comparison(found: Mapping[str, Any], *, title: str) -> str:
+    """The page of `compare.compare`."""
+    return _environment().get_template("compare.html.j2").render(title=title, found=found, shown=_SHOWN_ALERTS)
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("agents.backtest", "templates"),
         autoescape=True,
@@ -75,16 +97,7 @@ def render(document: Mapping[str, Any], alerts: Sequence[Alert], *, title: str) 
     environment.filters["day_before"] = lambda at_ms: _day(at_ms - 1)
     environment.filters["money"] = money
     environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", " ")
-    openings = [alert for alert in told(alerts) if alert["revision"] == 1]
-    return environment.get_template("backtest.html.j2").render(
-        title=title,
-        report=document,
-        chart=chart(document["alerts"]["over_time"]),
-        colours=COLOUR_OF,
-        charts=_outcome_charts(document["outcomes"]),
-        openings=sorted(openings, key=lambda alert: -alert["score"])[:_SHOWN_ALERTS],
-        openings_total=len(openings),
-    )
+    return environment
 
 
 def _outcome_charts(outcomes: Mapping[str, Any] | None) -> dict[str, Any]:

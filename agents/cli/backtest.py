@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.cli.console import err, out, print_json, print_table, progress
-from agents.cli.failures import USAGE
+from agents.cli.failures import FAILED, USAGE
 from agents.cli.inputs import counted, files_document, read_files, show_files, warn_of_files
 from agents.cli.options import ConfigFile, Json, TimeUnit, UtcOffset, settings
+from schemas.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from agents.backtest.compare import Side
     from agents.backtest.run import Replayed
     from agents.eventfiles.files import EventFiles
     from pipeline.config import EngineConfig
@@ -47,6 +49,14 @@ def backtest(
         float, typer.Option(min=0.0, max=1.0, help="Share of churned accounts to be warned of 30 days before.")
     ] = 0.5,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without the bad rows.")] = False,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--compare", metavar="A.toml B.toml", help="Say what settings B would change, instead."),
+    ] = None,
+    gate: Annotated[
+        list[str] | None,
+        typer.Option("--gate", metavar="NAME=LIMIT", help="With --compare: what may change at most, else exit code 1."),
+    ] = None,
     time_unit: TimeUnit = "ms",
     utc_offset: UtcOffset = "+00:00",
     config: ConfigFile = None,
@@ -60,13 +70,26 @@ def backtest(
     Bad rows are listed in rejects.jsonl; unless --skip-bad is given, nothing is replayed then (exit code 2).
 
     Example: foreshock backtest --events sample --labels sample/labels.csv --out result
+
+    With --compare, two settings files are replayed: compare.json and compare.html say which alerts and cases the second
+    would gain, lose and move, by account, kind and day, and with --labels what that costs. --gate may be repeated:
+    gained, lost, moved, cases_gained, cases_lost; with labels recall_lost (a share), labels_missed, unexplained and
+    false_alarms (of outcomes) as a rise.
+
+    Example: foreshock backtest --events sample --labels sample/labels.csv --out result --compare a.toml b.toml
+    --gate lost=5 --gate recall_lost=0.02
     """
+    from agents.backtest.compare import gates_of
     from agents.backtest.html import render
     from agents.backtest.report import report, summary_of, write_alerts
     from agents.eventfiles.files import read_labels
     from agents.portfolio import portfolio_of, write_portfolio
 
-    chosen = settings(config)
+    if (gate and compare is None) or (compare is not None and config is not None):
+        message = "--gate goes with --compare, which names its settings files itself"
+        raise UsageError(message)
+    limits = gates_of(gate or ())
+    chosen = settings(config if compare is None else compare[0])
     engine = chosen.engine()
     files = read_files(events, chosen, time_unit, utc_offset)
     known = read_labels(labels) if labels is not None else None
@@ -78,6 +101,10 @@ def backtest(
         if json:
             print_json({"files": files_document(files)})
         raise typer.Exit(USAGE)
+    if compare is not None:
+        sides = [_side(path, files, partitions, known, recall_target) for path in compare]
+        _compare(sides, known, limits, to, title=events.resolve().name, json=json)
+        return
     replayed = _replay(files, engine, partitions)
     replayed, outcomes = _score(files, replayed, engine, known or [], recall_target)
     document = report(files, replayed, engine, version=version("foreshock"), labels=known, outcomes=outcomes)
@@ -91,6 +118,61 @@ def backtest(
         print_json({**summary_of(document), "files": files_document(files)})
     else:
         _show(document, to)
+
+
+def _side(path: Path, files: EventFiles, partitions: int, labels: Sequence[Label] | None, recall_target: float) -> Side:
+    from agents.backtest.compare import Side
+
+    engine = settings(path).engine()
+    replayed = _replay(files, engine, partitions)
+    _, outcomes = _score(files, replayed, engine, labels or [], recall_target)
+    return Side(str(path), engine.config_hash, replayed.alerts, replayed.cases, outcomes)
+
+
+def _compare(
+    sides: Sequence[Side],
+    labels: Sequence[Label] | None,
+    limits: Mapping[str, float],
+    to: Path,
+    *,
+    title: str,
+    json: bool,
+) -> None:
+    """Write what is different and show it. Raises typer.Exit if a limit is not kept."""
+    from agents.backtest.compare import compare, held_against
+    from agents.backtest.html import render_comparison
+
+    found = compare(*sides, version=version("foreshock"), labels=labels)
+    found["gates"] = held_against(found, limits)
+    _write_json(found, to / "compare.json")
+    (to / "compare.html").write_text(render_comparison(found, title=title), encoding="utf-8")
+    if json:
+        print_json(found)
+    else:
+        _show_comparison(found, to)
+    if not all(each["ok"] for each in found["gates"]):
+        raise typer.Exit(FAILED)
+
+
+def _show_comparison(found: dict[str, Any], to: Path) -> None:
+    columns = ("kind", "before", "after", "gained", "lost", "moved")
+    for what in ("alerts", "cases"):
+        total = {name: found[what][name] for name in ("before", "after")}
+        total |= {name: len(found[what][name]) for name in columns[3:]}
+        rows = [*found[what]["by_kind"], {"kind": "all", **total}]
+        print_table([what, *columns[1:]], [[row[column] for column in columns] for row in rows])
+    if (labels := found["labels"]) is not None:
+        rows = [("labels found", *labels["found"]), ("alerts without a label", *labels["unexplained"])]
+        outcomes = found["outcomes"]
+        if outcomes is not None:
+            recalls = outcomes["recall"].items()
+            rows += [(f"losses foreseen {days} days before", *map(_share, recall)) for days, recall in recalls]
+            rows.append(("false risk warnings", *outcomes["false_alarms"]))
+        print_table(["", "before", "after"], rows)
+    for each in found["gates"]:
+        kept = "kept" if each["ok"] else "broken"
+        out.print(f"gate {each['gate']}: {each['value']:g}, at most {each['limit']:g}: {kept}", highlight=False)
+    out.print(f"compare.json and compare.html are in {to}", highlight=False, soft_wrap=True)
 
 
 def _replay(files: EventFiles, engine: EngineConfig, partitions: int) -> Replayed:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from agents.settings import Settings, load
+from agents.settings.sources import variable
 from schemas.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,9 +40,10 @@ UtcOffset = Annotated[
 _OFFSET = re.compile(r"([+-])(0[0-9]|1[0-4]):([0-5][0-9])")
 
 
-def settings(config: Path | None) -> Settings:
-    """The settings in force. Raises ConfigError with every problem."""
-    return load(config, os.environ)
+def settings(config: Path | None, given: Mapping[str, object] | None = None) -> Settings:
+    """The settings in force, some `given` on the command line as `section.name`. Raises ConfigError."""
+    own = {variable(*name.split(".")): str(value) for name, value in (given or {}).items()}
+    return load(config, os.environ | own)
 
 
 def times_as(unit: Literal["s", "ms", "us"], utc_offset: str) -> TimesAs:

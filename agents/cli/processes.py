@@ -1,4 +1,4 @@
-"""`foreshock worker` and `foreshock deliver`: the long-running processes."""
+"""`foreshock worker`, `foreshock deliver` and `foreshock console`: the long-running processes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(worker)
     app.command()(deliver)
+    app.command()(console)
 
 
 def worker(
@@ -51,3 +52,21 @@ def deliver(
     chosen = settings(config)
     configure_logs(chosen.log)
     raise typer.Exit(run_deliver(chosen, accept_loss=accept_loss))
+
+
+def console(
+    config: ConfigFile = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on, instead of console.host of the settings.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port, instead of console.port; 0 takes any free one.")] = None,
+) -> None:
+    """Run the console: cases, accounts and the portfolio as pages, on this machine unless told otherwise."""
+    from agents.console.routes import ROUTES
+    from agents.launch import run_console
+    from agents.logs import configure_logs
+
+    given = {"host": host, "port": port}
+    chosen = settings(config, {f"console.{name}": value for name, value in given.items() if value is not None})
+    configure_logs(chosen.log)
+    raise typer.Exit(run_console(chosen, ROUTES))

@@ -36,7 +36,7 @@ _PRODUCER = {
 }
 _CONSUMER = {**_CLIENT, "enable.auto.commit": False, "enable.auto.offset.store": False}
 
-Produced = Literal["outputs", "files", "dead letters"]
+Produced = Literal["outputs", "files", "dead letters", "commands"]
 _PRODUCED: Mapping[Produced, Client] = {
     # Alerts, health records and state of a worker.
     "outputs": {"queue.buffering.max.messages": 1_000_000, "queue.buffering.max.kbytes": 64 * 1024},
@@ -48,6 +48,8 @@ _PRODUCED: Mapping[Produced, Client] = {
     },
     # Into their topic and back.
     "dead letters": {"queue.buffering.max.kbytes": 64 * 1024, "delivery.report.only.error": True},
+    # Of people who wait for it.
+    "commands": {"linger.ms": 0, "message.timeout.ms": 10_000, "allow.auto.create.topics": False},
 }
 Consumed = Literal["partitions", "deliveries", "positions"]
 _CONSUMED: Mapping[Consumed, Client] = {

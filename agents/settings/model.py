@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import Field, InstanceOf, SecretStr
 
-from agents.settings import sections
+from agents.settings import sections, web
 from agents.settings.sections import stage_length
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
@@ -45,6 +45,8 @@ class Settings(Section):
     dead_letters: sections.DeadLetters = Field(default_factory=sections.DeadLetters)
     metrics: sections.Metrics = Field(default_factory=sections.Metrics)
     log: sections.Log = Field(default_factory=sections.Log)
+    console: web.Console = Field(default_factory=web.Console)
+    access: web.Access = Field(default_factory=web.Access)
     scorecards: tuple[InstanceOf[Scorecard], ...] = ()
     profiles: tuple[InstanceOf[HealthProfile], ...] = ()
 

@@ -43,22 +43,31 @@ def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]
     engine = open_engine(url)
     try:
         with failures_translated(engine), engine.connect() as connection:
-            profile = _profile(connection, account_id)
-            if profile is None:
-                raise UnknownAccountError(account_id, _near(connection, account_id))
-            last_closed_day = connection.scalar(select(func.max(tables.accounts.c.day)))
-            return {
-                "account": profile,
-                "last_closed_day": last_closed_day,
-                "family": _family(connection, account_id),
-                "health": _health(connection, account_id),
-                "open_alerts": _open_alerts(connection, account_id),
-                "closed_alerts": _closed_alerts(connection, account_id, last_closed_day or 0),
-                "commands": _commands(connection, account_id),
-                "history": _history(connection, account_id, last_closed_day or 0, days),
-            }
+            found = account_of(connection, account_id, days=days)
+            return found | {"family": _family(connection, account_id)}
     finally:
         engine.dispose()
+
+
+def account_of(connection: Connection, account_id: str, *, days: int) -> dict[str, Any]:
+    """The same over a connection, without the accounts below it.
+
+    Raises:
+        UnknownAccountError: the database has nothing about it; names similar ids.
+    """
+    profile = _profile(connection, account_id)
+    if profile is None:
+        raise UnknownAccountError(account_id, _near(connection, account_id))
+    last_closed_day = connection.scalar(select(func.max(tables.accounts.c.day)))
+    return {
+        "account": profile,
+        "last_closed_day": last_closed_day,
+        "health": _health(connection, account_id),
+        "open_alerts": _open_alerts(connection, account_id),
+        "closed_alerts": _closed_alerts(connection, account_id, last_closed_day or 0),
+        "commands": _commands(connection, account_id),
+        "history": _history(connection, account_id, last_closed_day or 0, days),
+    }
 
 
 def _profile(connection: Connection, account_id: str) -> dict[str, Any] | None:

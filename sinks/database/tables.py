@@ -134,6 +134,8 @@ alerts = Table(
     Column("summary", Text, nullable=False),
     Column("config_hash", Text, nullable=False),
     Column("shadow", Boolean, nullable=False),
+    Column("case_id", Text),
+    Index("ix_alerts_case", "case_id"),
     Index("ix_alerts_account_status", "account_id", "status"),
     Index("ix_alerts_status_severity_detected", "status", "severity", "detected_at_ms"),
     Index("ix_alerts_owner_status", "owner", "status"),
@@ -171,11 +173,73 @@ alert_evidence = Table(
     Column("state", Text, nullable=False),
 )
 
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    # 0: no revision has come yet, an alert has said that there is a case.
+    Column("revision", Integer, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("account_name", Text),
+    Column("subject", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("opened_at_ms", BigInteger, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    Column("closed_at_ms", BigInteger),
+    Column("lead_alert_id", Text),
+    Column("lead_kind", Text),
+    Column("severity", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("alert_count", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("arr_minor", BigInteger),
+    Column("currency", Text),
+    Column("arr_at_risk_minor", BigInteger),
+    Column("renewal_at_ms", BigInteger),
+    Column("segment", Text),
+    Column("owner", Text),
+    Column("assignee", Text),
+    Column("step_id", Text),
+    Column("step_title", Text),
+    Column("step_due_at_ms", BigInteger),
+    Column("overdue", Boolean, nullable=False),
+    Column("acknowledged_by", Text),
+    Column("acknowledged_at_ms", BigInteger),
+    Column("snoozed_until_ms", BigInteger),
+    Column("snooze_reason", Text),
+    Column("outcome", Text),
+    Column("closed_by", Text),
+    Column("config_hash", Text, nullable=False),
+    Column("shadow", Boolean, nullable=False),
+    Column("payload", Text),
+    Index("ix_cases_status_priority", "status", "priority"),
+    Index("ix_cases_owner_status", "owner", "status"),
+    Index("ix_cases_assignee_status", "assignee", "status"),
+    Index("ix_cases_account", "account_id"),
+    Index("ix_cases_segment", "segment"),
+)
+
+case_revisions = Table(
+    "case_revisions",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("account_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    # Of the command that made it; none if a close did.
+    Column("author", Text),
+    Column("action", Text),
+    Column("payload", Text, nullable=False),
+    Column("payload_sha256", Text, nullable=False),
+    Index("ix_case_revisions_account_updated", "account_id", "updated_at_ms"),
+)
+
 alert_commands = Table(
     "alert_commands",
     metadata,
     Column("command_id", Text, primary_key=True),
-    Column("alert_id", Text, nullable=False),
+    Column("alert_id", Text),
     Column("account_id", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("author", Text, nullable=False),
@@ -183,6 +247,18 @@ alert_commands = Table(
     Column("until_ms", BigInteger),
     Column("verdict", Text),
     Column("note", Text),
+    Column("case_id", Text),
+    Column("since_ms", BigInteger),
+    Column("assignee", Text),
+    Column("outcome", Text),
+    Column("kind", Text),
+    Column("play_id", Text),
+    # What became of it, once that is known.
+    Column("result", Text),
+    Column("result_reason", Text),
+    Column("case_revision", Integer),
+    Column("applied_at_ms", BigInteger),
+    Index("ix_alert_commands_case_issued", "case_id", "issued_at_ms"),
     Index("ix_alert_commands_alert_issued", "alert_id", "issued_at_ms"),
     Index("ix_alert_commands_account_issued", "account_id", "issued_at_ms"),
 )
@@ -235,6 +311,45 @@ teams = Table(
     metadata,
     Column("owner", Text, primary_key=True),
     Column("team", Text, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("display", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("owner", Text),
+    # Sessions that began before end.
+    Column("changed_at_ms", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("key_sha256", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("owner", Text),
+    Column("created_at_ms", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", Text, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Index("ix_audit_at", "at_ms"),
+    Index("ix_audit_person_at", "person", "at_ms"),
 )
 
 sink_positions = Table(

@@ -1,4 +1,4 @@
-"""Install what the test servers need: Debian packages and jars from Maven Central.
+"""Install what the test servers need: Debian packages, jars from Maven Central, and axe from npm.
 
 `python -m tests.servers.fetch` is idempotent and quick when all is there; `--check` installs nothing;
 `--strict` ends with status 1 when something is missing. Standard library only, starts no service.
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.console.assets import Asset
+from agents.console.assets import fetch as fetch_asset
 from tests.servers import locate
 from tests.servers.errors import ServerUnavailableError
 
@@ -74,6 +76,13 @@ PACKAGES = (
     Package("postgresql", "PostgreSQL", locate.postgres_bin),
     Package("prometheus", "Prometheus and promtool", lambda: locate.program("promtool", "prometheus")),
     Package("prometheus-alertmanager", "amtool", lambda: locate.program("amtool", "prometheus-alertmanager")),
+    Package("chromium", "the console in a browser", lambda: locate.program("chromium", "chromium")),
+)
+AXE = Asset(
+    "axe-core",
+    "4.14.1",
+    "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+    ("axe.min.js",),
 )
 MAVEN = Package("maven", "fetching the jars", lambda: locate.program("mvn", "maven"))
 
@@ -88,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fetch()
     missing = report()
     if missing:
-        print(f"warning: {missing} of {len(PACKAGES) + len(JARS)} missing; tests that need them cannot run")
+        print(f"warning: {missing} of {len(PACKAGES) + len(JARS) + 1} missing; tests that need them cannot run")
     return 1 if missing and options.strict else 0
 
 
@@ -98,7 +107,7 @@ def fetch() -> None:
     jars = [jar for jar in JARS if not jar.present()]
     if jars and not _found(MAVEN.find):
         packages.append(MAVEN)
-    if not packages and not jars:
+    if not packages and not jars and AXE.present(locate.AXE):
         return
     with _one_at_a_time():
         if packages:
@@ -106,6 +115,8 @@ def fetch() -> None:
         for jar in jars:
             if not jar.present():
                 _fetch_jars(jar)
+        if problem := fetch_asset(AXE, locate.AXE):
+            print(f"cannot fetch {AXE.package}: {problem}")
 
 
 def report() -> int:
@@ -123,6 +134,11 @@ def report() -> int:
         else:
             missing += 1
             print(f"missing  {jar.name}: needs Maven (apt-get install maven), then run this again")
+    if AXE.present(locate.AXE):
+        print(f"ok       {AXE.package} ({_relative(locate.AXE)})")
+    else:
+        missing += 1
+        print(f"missing  {AXE.package}: needs npm (apt-get install npm), then run this again")
     return missing
 
 

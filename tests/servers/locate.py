@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SHARE = REPOSITORY / ".venv" / "share" / "foreshock"
 KAFKA_JARS = SHARE / "kafka"
 REGISTRY_FILES = SHARE / "registry"
+AXE = SHARE / "axe"
 OLDEST_JAVA = 17
 
 

@@ -1,0 +1,113 @@
+"""One case: what happened, since when, who, how sure, what did not move, what it is worth, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agents.console import words
+from agents.console.actions import OUTCOMES, SNOOZE_DAYS, VERDICTS, toast_of
+from agents.console.charts import Chart, Line, Mark, Span, filled
+from agents.console.pages import console_of, not_found, page
+from agents.web.people import person
+from pipeline.explain.story import moved, story, sureness
+from pipeline.kinds import KNOWN
+from schemas.topics import DAY_MS
+from sinks.database.account import account_of
+from sinks.database.reading.cases import Case, case, figures_of
+from sinks.database.reading.fleet import FleetAlert, alerts
+from sinks.database.reading.scope import last_close_ms
+from sinks.errors import UnknownAccountError
+
+DAYS = 112
+"""Days of the charts."""
+_AHEAD = 7
+
+
+def show(request: Request) -> Response:
+    """`/cases/{case_id}`."""
+    who, console = person(request), console_of(request)
+    with console.reading() as connection:
+        found = case(connection, request.path_params["case_id"], who.owners)
+        if found is None:
+            raise not_found("case")
+        as_of_ms = last_close_ms(connection)
+        try:
+            account = account_of(connection, found.row.account_id, days=DAYS)
+        except UnknownAccountError:
+            account = None
+        figures = figures_of(connection, found.row.lead_alert_id)
+        dips = alerts(connection, as_of_ms - DAYS * DAY_MS)
+    lead = found.alerts[0] if found.alerts else None
+    date_of = partial(words.date, zone=console.zone)
+    return page(
+        request,
+        "case",
+        case=found.row,
+        lead=lead,
+        alerts=found.alerts,
+        history=found.history,
+        story=story(lead, found.row.payload, date_of) if lead else (),
+        sureness=sureness,
+        moved=moved,
+        kinds=KNOWN,
+        charts=charts_of(found, account, figures, dips),
+        as_of_ms=as_of_ms,
+        snooze_days=SNOOZE_DAYS,
+        outcomes=OUTCOMES,
+        verdicts=VERDICTS,
+        toast=toast_of(request),
+    )
+
+
+def charts_of(
+    found: Case,
+    account: Mapping[str, Any] | None,
+    figures: Sequence[Mapping[str, Any]],
+    dips: Sequence[FleetAlert],
+) -> list[Chart]:
+    """What the lead alert measured, and the account's score: both over the same days."""
+    history = [row for row in (account or {}).get("history", ()) if not row["shadow"]]
+    first_card = history[0]["scorecard"] if history else None
+    scores = {row["day"]: row["score"] for row in history if row["scorecard"] == first_card}
+    measured = {int(each["at_ms"] // DAY_MS) - 1: each for each in figures}
+    known = sorted({*scores, *measured})
+    if not known:
+        return []
+    days = range(max(known[0], known[-1] - DAYS), known[-1] + 1)
+    spans, marks = _around(found, dips)
+    charts = []
+    if len(measured) > 1:
+        unit = str(figures[0]["unit"])
+        lines = [
+            Line(name, [_figure(measured, day, name) for day in days], tone)
+            for name, tone in (("expected", "expected"), ("observed", "main"))
+        ]
+        charts.append(Chart(f"{words.label(found.row.lead_kind)}, {unit}", days, lines, spans, marks, unit=unit))
+    if scores:
+        line = Line("score", filled(scores, days))
+        charts.append(Chart("Health score", days, [line], spans, marks, low=0.0, high=100.0))
+    return charts
+
+
+def _figure(measured: Mapping[int, Mapping[str, Any]], day: int, name: str) -> float | None:
+    found = measured.get(day)
+    return None if found is None else found[name]
+
+
+def _around(found: Case, dips: Sequence[FleetAlert]) -> tuple[list[Span], list[Mark]]:
+    """When the change began, what the fleet did, and when each alert opened."""
+    spans, marks = [], []
+    for dip in dips:
+        last_ms = dip.ends_at_ms or dip.detected_at_ms
+        spans.append(Span(int(dip.starts_at_ms // DAY_MS), int(last_ms // DAY_MS), words.label(dip.kind), "fleet"))
+    for alert in found.alerts:
+        onset = alert.get("onset")
+        if onset is not None:
+            spans.append(Span(int(onset["low"] // DAY_MS), int(onset["high"] // DAY_MS), "onset", "onset"))
+        marks.append(Mark(int(alert["detected_at"] // DAY_MS) - 1, words.label(alert["kind"]), alert["severity"]))
+    return spans, marks

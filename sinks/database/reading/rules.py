@@ -1,0 +1,53 @@
+"""How often each kind of alert is raised, and what people say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select, text
+
+from pipeline.kinds import KNOWN
+from schemas.topics import DAY_MS
+from sinks.database import tables
+from sinks.database.account import OPEN
+
+DAYS = 28
+_FEEDBACK = text(
+    "SELECT kind, SUM(useful) AS useful, SUM(false_alarm) AS false_alarm, SUM(known) AS known, SUM(late) AS late "
+    "FROM v_feedback GROUP BY kind"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KindUse:
+    """What became of one kind."""
+
+    open: int
+    """Alerts that are open now."""
+    raised: int
+    """Alerts of the last `DAYS` days before the last close."""
+    useful: int
+    false_alarm: int
+    known: int
+    late: int
+
+    @property
+    def judged(self) -> int:
+        """How many were judged by people."""
+        return self.useful + self.false_alarm + self.known + self.late
+
+
+def kinds(connection: Connection, last_close_ms: int) -> dict[str, KindUse]:
+    """By name of the kind; those that were never raised are left out."""
+    of = tables.alerts.c
+    lately = of.detected_at_ms >= last_close_ms - DAYS * DAY_MS
+    raised = select(of.kind, func.count()).where(of.kind.in_(sorted(KNOWN)), lately).group_by(of.kind)
+    standing = select(of.kind, func.count()).where(of.status.in_(OPEN), ~of.shadow).group_by(of.kind)
+    told = {row.kind: row for row in connection.execute(_FEEDBACK)}
+    counts: list[dict[str, int]] = [dict(connection.execute(query).all()) for query in (raised, standing)]
+    found = {}
+    for kind in sorted({*counts[0], *counts[1], *told}):
+        verdicts = told.get(kind)
+        said = (verdicts.useful, verdicts.false_alarm, verdicts.known, verdicts.late) if verdicts else (0, 0, 0, 0)
+        found[kind] = KindUse(counts[1].get(kind, 0), counts[0].get(kind, 0), *(int(each or 0) for each in said))
+    return found
