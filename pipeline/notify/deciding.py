@@ -21,8 +21,7 @@ from schemas.event_types import ALERT_SEVERITIES
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/messages")
 NEWS = frozenset({"opened", "worsened", "reopened", "overdue"})
 """Events that ask somebody to do something; the others say that it was done."""
-NO_NEWS_OF_CASE = frozenset({"escalated", "digest", "test"})
-"""Events after which a receiver knows of the case what it knew before."""
+ESCALATED = "escalated"
 CANNOT_WAIT = "critical"
 """Quiet hours hold back what is less severe."""
 WAITING, DROPPED = "waiting", "dropped"
@@ -59,6 +58,10 @@ class Message:
     state: str = WAITING
     """`dropped`: the receiver has no need to be told."""
 
+    def told(self) -> Told:
+        """What the receiver knows of the case by it."""
+        return told_by(self.body, alone=self.digest is None and self.state != DROPPED)
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -68,6 +71,12 @@ class Way:
     mismatch: str | None
     how: str
     """`AT_ONCE`, `DAILY` or `NEVER`."""
+
+
+def told_by(body: Body, *, alone: bool) -> Told:
+    """What a receiver knows of a case by a message; `alone`: one of its own."""
+    of = body["case"]
+    return Told(of["status"], of["severity"], bool(of["overdue"]), alone)
 
 
 def ways(routing: Routing, case: Case, team: str | None = None) -> list[Way]:
@@ -239,7 +248,7 @@ def alert_messages(
     if alert["status"] != "firing" or alert.get("shadow") or late:
         return []
     found = messages(routing, _with_alert(case, alert), told, now_ms, team=team)
-    return [each for each in found if each.digest is None and each.event in NEWS | {"escalated"}]
+    return [each for each in found if each.digest is None and each.event in NEWS | {ESCALATED}]
 
 
 def _with_alert(case: Case | None, alert: Mapping[str, Any]) -> Case:
