@@ -114,6 +114,17 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a route tells once a day of what is not told at once."""
         return route.digest and route.receiver not in self.without_digest
 
+    def in_words(self, route: Route) -> str:
+        """Whom a route tells of what, and when."""
+        names = ("subjects", "kinds", "segments", "owners", "teams")
+        takes = [f"{name} {', '.join(chosen)}" for name in names if (chosen := getattr(route, name))]
+        takes += [f"severity {route.severity} and above"] if route.severity != "info" else []
+        takes += [f"ARR from {route.arr_at_least:,.0f}"] if route.arr_at_least else []
+        least = route.immediate or self.immediate
+        when = [f"{least}{'' if least == 'critical' else ' and above'} at once"] if least != NEVER else []
+        when += ["the rest in a digest" if when else "all in a digest"] if self.daily(route) else []
+        return f"{'; '.join(takes) or 'every case'} -> {route.receiver}: {', '.join(when) or 'nothing'}"
+
 
 def owner_of(case: Case) -> str | None:
     """Who looks after a case."""
