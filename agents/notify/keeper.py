@@ -45,17 +45,24 @@ class Keeper:
         self._clock = clock
         self._stop = threading.Event()
         self._pruned_ms = 0
+        self._problem: str | None = None
 
     def stop(self) -> None:
         """Ask `run` to return."""
         self._stop.set()
+
+    def ready(self) -> str | None:
+        """Say why the outbox cannot be looked after now."""
+        return self._problem
 
     def run(self) -> None:
         """Look until stopped; while the database is away, digests are late."""
         while True:
             try:
                 self.look()
+                self._problem = None
             except SinkUnavailableError as error:
+                self._problem = str(error)
                 logger.warning("digests have to wait: %s", error)
             if self._stop.wait(_EVERY_S):
                 return

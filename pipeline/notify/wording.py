@@ -68,7 +68,7 @@ def digest_body(routing: Routing, owner: str | None, day: str, told: Sequence[tu
     }
 
 
-def test_body(routing: Routing) -> Body:
+def trial_body(routing: Routing) -> Body:
     """A message that says that messages arrive."""
     return {
         "title": "Test of foreshock",
