@@ -9,9 +9,9 @@
 set -euo pipefail
 
 GROUP=${FORESHOCK_APP__GROUP:-foreshock}
-INPUTS=(usage.events billing.events ticket.events customer.signals account.profiles)
-OUTPUTS=(alerts.raw alerts.health alerts.expansion alerts.shadow alerts.state account.health dead.letters ledger fleet.days)
-DELIVERED=(alerts.health alerts.expansion alerts.shadow account.health alert.commands billing.events ticket.events customer.signals)
+INPUTS=(usage.events billing.events ticket.events customer.signals account.profiles alert.commands)
+OUTPUTS=(alerts.raw alerts.health alerts.expansion alerts.shadow alerts.state account.health cases command.results dead.letters ledger fleet.days)
+DELIVERED=(alerts.health alerts.expansion alerts.shadow account.health cases alert.commands command.results billing.events ticket.events customer.signals)
 
 add() { # USER OPERATION... -- RESOURCE...
     local user=$1 operations=()
@@ -31,7 +31,6 @@ done
 for topic in "${OUTPUTS[@]}"; do
     add foreshock Read Write Describe DescribeConfigs -- --topic "$topic"
 done
-add foreshock Read Describe -- --topic alert.commands
 add foreshock Read Describe -- --topic erasure.requests
 add foreshock Read Write Describe DescribeConfigs -- --topic "$GROUP-" --resource-pattern-type prefixed
 add foreshock Read Describe -- --group "$GROUP" --resource-pattern-type prefixed
@@ -52,10 +51,9 @@ for topic in "${INPUTS[@]}"; do
     add foreshock-ops Write Describe -- --topic "$topic"
 done
 add foreshock-ops Create Alter AlterConfigs DescribeConfigs Describe -- --cluster
-add foreshock-ops Write Describe -- --topic alert.commands
 
 # A subscriber, as an example: reads alerts, in a group of its own.
-for topic in alerts.health alerts.expansion alerts.shadow alerts.state account.health; do
+for topic in alerts.health alerts.expansion alerts.shadow alerts.state account.health cases command.results; do
     add subscriber-crm Read Describe -- --topic "$topic"
 done
 add subscriber-crm Read Describe -- --group subscriber-crm --resource-pattern-type prefixed

@@ -15,6 +15,16 @@ def of_fleet(account_id: str) -> bool:
     return account_id.partition(":")[0] == FLEET
 
 
+_SUBJECTS = {"risk": "risk", "expansion": "growth", "advocacy": "growth", "data_quality": "data", "system": "fleet"}
+"""What cases are about, by the family of their alerts."""
+
+
+def subject_of(family: str, account_id: str) -> str:
+    """What the case is about that an alert belongs to."""
+    subject = _SUBJECTS[family]
+    return "feed" if subject == "data" and of_fleet(account_id) else subject
+
+
 def are_of_fleet(account_ids: pa.Array) -> pa.Array:
     """The same for a column; null where the id is."""
     return pc.or_(pc.equal(account_ids, FLEET), pc.starts_with(account_ids, f"{FLEET}:"))

@@ -25,6 +25,8 @@ NAMES = (
     "dead_letter",
     "ledger_entry",
     "alert_command",
+    "case",
+    "command_result",
     "erasure_request",
     "fleet_day",
 )

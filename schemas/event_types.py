@@ -83,8 +83,27 @@ TRANSITION_REASONS = frozenset(
         "expired",
         "realised",
         "ended",
+        "closed",
     }
 )
 BANDS = ("red", "yellow", "green", "grey")
-COMMAND_ACTIONS = frozenset({"acknowledge", "snooze", "resolve", "feedback"})
+COMMAND_ACTIONS = frozenset(
+    {
+        "acknowledge",
+        "unacknowledge",
+        "snooze",
+        "wake",
+        "assign",
+        "comment",
+        "resolve",
+        "reopen",
+        "expected",
+        "feedback",
+        "step_done",
+    }
+)
+CASE_OUTCOMES = frozenset({"saved", "churned", "no_action", "false_alarm"})
+CASE_STATUSES = ("open", "acknowledged", "snoozed", "closed")
+CASE_SUBJECTS = ("risk", "growth", "data", "fleet", "feed")
+COMMAND_RESULTS = ("applied", "refused", "unchanged")
 FEEDBACK_VERDICTS = frozenset({"useful", "false_alarm", "known", "late"})

@@ -41,6 +41,7 @@ class TopicSpec:
 
 
 def _input(name: str, schema: str) -> TopicSpec:
+    """What systems tell of accounts, and people of the cases about them (`alert.commands`)."""
     # The longest look back is 112 days; a partition's state can be rebuilt from its topics.
     return TopicSpec(name, schema, "account_id", PARTITIONS, "delete", 120 * DAY_MS, "input")
 
@@ -59,16 +60,18 @@ _ALL = (
     _input("ticket.events", "ticket_event"),
     _input("customer.signals", "customer_signal"),
     _state("account.profiles", "account_profile", "input"),
+    _input("alert.commands", "alert_command"),
     _log("alerts.raw", "alert", "internal", 30),
     TopicSpec("fleet.days", "fleet_day", "partition", 1, "delete", 120 * DAY_MS, "internal"),
     _log("alerts.health", "alert", "output", 90),
     _log("alerts.expansion", "alert", "output", 90),
     _log("alerts.shadow", "alert", "output", 90),
     _state("alerts.state", "alert", "output", key="alert_id"),
+    _state("cases", "case", "output", key="case_id"),
+    _log("command.results", "command_result", "output", 90),
     _state("account.health", "account_health", "output"),
     _log("dead.letters", "dead_letter", "output", 14, key="source key"),
     TopicSpec("ledger", "ledger_entry", "partition", 1, "delete", 30 * DAY_MS, "output"),
-    _log("alert.commands", "alert_command", "people", 90),
     _log("erasure.requests", "erasure_request", "people", 90),
 )
 

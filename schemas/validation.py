@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_PRIORITIES, TICKET_TYPES
+from schemas.event_types import (
+    BILLING_TYPES,
+    CASE_OUTCOMES,
+    COMMAND_ACTIONS,
+    FEEDBACK_VERDICTS,
+    SIGNAL_TYPES,
+    TICKET_PRIORITIES,
+    TICKET_TYPES,
+)
 from schemas.reasons import Reason
 from schemas.rules import Mask, Number, OnScale, Past, Requirement, Rule, Symbol, Text, Texts, Time, Unreserved
 from schemas.scales import LEAST, MOST
@@ -109,6 +117,23 @@ RULES: Mapping[str, Mapping[str, Rules]] = {
         "status": _TEXT,
         "quota_actions": _COUNT,
     },
+    "alert_command": {
+        "command_id": _ID,
+        "alert_id": _OPTIONAL_ID,
+        "account_id": _ACCOUNT_ID,
+        "action": (Symbol(symbols=COMMAND_ACTIONS),),
+        "author": _ID,
+        "issued_at": _TIME,
+        "until": _TIME,
+        "verdict": (Symbol(symbols=FEEDBACK_VERDICTS),),
+        "note": _TEXT,
+        "case_id": _OPTIONAL_ID,
+        "since": _TIME,
+        "assignee": _OPTIONAL_ID,
+        "outcome": (Symbol(symbols=CASE_OUTCOMES),),
+        "kind": _OPTIONAL_ID,
+        "play_id": _OPTIONAL_ID,
+    },
     "clock_tick": {"at_ms": _TIME, "source": _TEXT},
 }
 """Schema → field → its rules, in the order in which they are held against a record. Maps, which nothing reads, have
@@ -120,9 +145,16 @@ ROW_RULES: Mapping[str, Mapping[str, OnScale]] = {"customer_signal": {"score": O
 EVENT_TIME: Mapping[str, str] = {
     **dict.fromkeys(RULES, "occurred_at"),
     "account_profile": "updated_at",
+    "alert_command": "issued_at",
     "clock_tick": "at_ms",
 }
 """Schema → the field that says when it happened."""
+
+EVENT_ID: Mapping[str, str] = {
+    **dict.fromkeys(("usage_event", "billing_event", "ticket_event", "customer_signal"), "event_id"),
+    "alert_command": "command_id",
+}
+"""Schema → the field that identifies a record within its account. Profiles have none: the newest counts."""
 
 
 class Broken(NamedTuple):

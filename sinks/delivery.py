@@ -15,7 +15,10 @@ class Projection(StrEnum):
 
     ALERT = "alert"
     HEALTH = "health"
+    CASE = "case"
     COMMAND = "command"
+    RESULT = "result"
+    """What became of a command."""
     FACT = "fact"
     """An input event that portfolio figures are made of."""
 
@@ -25,7 +28,9 @@ PROJECTIONS = {
     "alerts.expansion": Projection.ALERT,
     "alerts.shadow": Projection.ALERT,
     "account.health": Projection.HEALTH,
+    "cases": Projection.CASE,
     "alert.commands": Projection.COMMAND,
+    "command.results": Projection.RESULT,
     "billing.events": Projection.FACT,
     "ticket.events": Projection.FACT,
     "customer.signals": Projection.FACT,
@@ -69,7 +74,7 @@ class DeliveryBatch:
 class Written:
     """What a write did.
 
-    `conflicts` names alerts (id, revision) that had been written before with other content: a broken promise
+    `conflicts` names alerts and cases (id, revision) that had been written before with other content: a broken promise
     of the producer, never of the destination.
     """
 

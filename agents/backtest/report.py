@@ -16,7 +16,8 @@ from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
 from pipeline.kinds import enabled_by_level
 from pipeline.scoring.labels import LABEL_RULES, Finding, Label, MatchReport, match
-from schemas.topics import INPUT_TOPICS
+from schemas.topics import INPUT_TOPICS, TOPICS
+from schemas.validation import EVENT_TIME
 
 _MAX_BARS = 120
 _FIELDS = ("alert_id", "account_id", "kind", "severity", "detected_at", "summary")
@@ -138,8 +139,8 @@ def over_time(openings: Sequence[Alert]) -> dict[str, Any]:
 
 def _span(files: EventFiles) -> tuple[int | None, int | None]:
     times = []
-    for table in files.by_topic().values():
-        column = table.column("updated_at" if "updated_at" in table.column_names else "occurred_at")
+    for topic, table in files.by_topic().items():
+        column = table.column(EVENT_TIME[TOPICS[topic].schema])
         known = column.drop_null().to_numpy()
         times += [int(known.min()), int(known.max())] if len(known) else []
     return (min(times), max(times)) if times else (None, None)

@@ -11,8 +11,8 @@ from schemas.codec.encode import RecordDecoder
 from schemas.errors import IncompatibleSchemaError, MalformedError, UnknownSchemaError
 from schemas.reasons import Reason
 from schemas.topics import TICK_KEY, TOPICS
-from schemas.validation import row_is_valid
-from sinks.delivery import PROJECTIONS, DeliveryRecord, Projection
+from schemas.validation import EVENT_TIME, row_is_valid
+from sinks.delivery import PROJECTIONS, DeliveryRecord
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -66,8 +66,8 @@ class DeliverReader:
         if value is None:
             return None  # It ends a compacted key; destinations keep what was as history.
         topic, partition = place_of(message)
-        if PROJECTIONS[topic] is Projection.FACT:
-            return self._read_fact(message)
+        if TOPICS[topic].role == "input":
+            return self._read_input(message)
         try:
             record = self._decode(topic, _bytes(value))
         except MalformedError as error:
@@ -81,7 +81,7 @@ class DeliverReader:
             return DeliveryRecord(topic, partition, offset, PROJECTIONS[topic], record), message
         return None
 
-    def _read_fact(self, message: Message) -> Item | None:
+    def _read_input(self, message: Message) -> Item | None:
         """The event, or None for a tick and for what the workers quarantine."""
         key, value = message.key(), message.value()
         if key is None or value is None or _bytes(key) == TICK_KEY:
@@ -91,12 +91,12 @@ class DeliverReader:
             record = self._decode(topic, _bytes(value))
         except (MalformedError, UnknownSchemaError, IncompatibleSchemaError):
             return None
-        early_ms = record["occurred_at"] - message.timestamp()[1]
+        early_ms = record[EVENT_TIME[TOPICS[topic].schema]] - message.timestamp()[1]
         if record["account_id"].encode() != _bytes(key) or early_ms > self._max_skew_ms:
             return None
         if not row_is_valid(TOPICS[topic].schema, record):
             return None
-        return DeliveryRecord(topic, partition, offset_of(message), Projection.FACT, record), message
+        return DeliveryRecord(topic, partition, offset_of(message), PROJECTIONS[topic], record), message
 
     def reject(self, message: Message, reason: str, detail: str) -> None:
         """Publish a message as a dead letter."""

@@ -21,7 +21,7 @@ from pipeline.simulate.tables import arrow_schema
 from pipeline.terms.arrays import I64, Bools
 from schemas.codec.encoded_size import record_sizes
 from schemas.rules import likely_cause
-from schemas.validation import broken_rules
+from schemas.validation import EVENT_ID, broken_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,7 +93,9 @@ class Checking:
             before = named.get(broken.field, np.zeros(raw.rows, dtype=bool))
             named[broken.field] = before | broken.rows
             rejects.add(broken.rows & ~before, broken.field, partial(broken.rule.wrong_at, rows.column(broken.field)))
-        sizes = record_sizes(self.schema_name, _with_ids(rows.drop_columns([ARRIVED_AT])))
+        sizes = record_sizes(
+            self.schema_name, _with_ids(rows.drop_columns([ARRIVED_AT]), EVENT_ID.get(self.schema_name))
+        )
         rejects.add(sizes > self._record_bytes, "", f"more than {self._record_bytes:,} bytes as a record")
         numbers = np.array(raw.row_numbers(), dtype=np.int64)
         if not rejects.kept.all():
@@ -107,7 +109,7 @@ class Checking:
         lacking = [
             field.name
             for field in arrow_schema(self.schema_name)
-            if not field.nullable and field.name not in (*self._found, *DEFAULTS, "event_id")
+            if not field.nullable and field.name not in (*self._found, *DEFAULTS, EVENT_ID.get(self.schema_name))
         ]
         # An empty JSON lines file has no columns at all.
         if lacking and (self._rows or self._found):
@@ -138,7 +140,7 @@ class Checking:
     def _column(self, field: pa.Field, raw: RawColumns, rejects: _Rejects) -> pa.Array:
         """A column as an event has it."""
         default, found = DEFAULTS.get(field.name), raw.columns.get(field.name)
-        required = not field.nullable and field.name != "event_id"
+        required = not field.nullable and field.name != EVENT_ID.get(self.schema_name)
         if found is None:
             if default is None and required:
                 rejects.add(np.ones(raw.rows, dtype=bool), field.name, "missing")
@@ -227,11 +229,11 @@ def _missing(values: pa.Array) -> Bools:
     return rows
 
 
-def _with_ids(rows: pa.RecordBatch) -> pa.RecordBatch:
+def _with_ids(rows: pa.RecordBatch, field: str | None) -> pa.RecordBatch:
     """The rows with ids of the length of those that are made for them later."""
-    if "event_id" not in rows.schema.names:
+    if field is None:
         return rows
-    place = rows.schema.get_field_index("event_id")
+    place = rows.schema.get_field_index(field)
     return rows.set_column(place, rows.schema.field(place), rows.column(place).fill_null("0" * ID_CHARACTERS))
 
 

@@ -18,7 +18,7 @@ from agents.eventfiles.types import FileSummary, Rejected
 from pipeline.terms.arrays import U64, Bools
 from pipeline.terms.hashing import hash64
 from schemas.topics import TOPICS
-from schemas.validation import EVENT_TIME
+from schemas.validation import EVENT_ID, EVENT_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ class Joining:
         self._scratch = scratch
         self._time = EVENT_TIME[schema_name]
         self._schema = rows_schema(schema_name)
-        self._has_ids = "event_id" in self._schema.names
+        self._id = EVENT_ID.get(schema_name, "")
         self._sorter = Sorter(self._schema, self._time, scratch)
         self._files: list[_File] = []
         self._dropped: set[int] = set()
@@ -95,7 +95,7 @@ class Joining:
         """Put them together; an id that comes again with other content is one more reject."""
         schema = self._schema.append(pa.field(_SAME, pa.bool_()))
         rows = Rows(schema, self._scratch)
-        clashes = _Clashes(self._scratch)
+        clashes = _Clashes(self._scratch, self._id, self._time)
         for table in self._sorter.merged():
             rows.add(self._with_repeats(self._without_dropped(table), clashes))
         whole = rows.whole()
@@ -120,10 +120,10 @@ class Joining:
 
     def _with_repeats(self, table: pa.Table, clashes: _Clashes) -> pa.Table:
         """With ids, and without those rows whose id stands in an earlier one of the table with other content."""
-        if not self._has_ids:
+        if not self._id:
             return table.append_column(_SAME, pa.repeat(pa.scalar(value=False), table.num_rows))
-        table = with_event_ids(table)
-        repeats = repeats_of(table)
+        table = with_event_ids(table, self._id)
+        repeats = repeats_of(table, self._id)
         table = table.append_column(_SAME, pa.array(repeats.same))
         if repeats.other.any():
             self._reject(table, repeats.other)
@@ -142,10 +142,10 @@ class Joining:
     def _reject(self, table: pa.Table, rows: Bools) -> None:
         if not rows.any():
             return
-        for row in table.filter(pa.array(rows)).select([FILE, ROW, "event_id"]).to_pylist():
+        for row in table.filter(pa.array(rows)).select([FILE, ROW, self._id]).to_pylist():
             file = self._files[row[FILE]]
             reason = "stands in an earlier row with other content"
-            file.rejected.append(Rejected(file.name, row[ROW], "event_id", reason, row["event_id"]))
+            file.rejected.append(Rejected(file.name, row[ROW], self._id, reason, row[self._id]))
 
     def _count(self, table: pa.Table) -> None:
         for number in pc.unique(table.column(FILE)).to_pylist():
@@ -159,15 +159,16 @@ class Joining:
             again = part.filter(part.column(_SAME))
             if again.num_rows:
                 file.duplicates += again.num_rows
-                found = zip(again.column(ROW).to_pylist(), again.column("event_id").to_pylist(), strict=True)
+                found = zip(again.column(ROW).to_pylist(), again.column(self._id).to_pylist(), strict=True)
                 file.first_duplicates = nsmallest(_SHOWN_REPEATS, [*file.first_duplicates, *found])
 
 
 class _Clashes:
     """Ids that come again in another table, which is with other content: equal rows have one time and one table."""
 
-    def __init__(self, scratch: Scratch) -> None:
+    def __init__(self, scratch: Scratch, id_field: str, time_field: str) -> None:
         self._scratch = scratch
+        self._id, self._time = id_field, time_field
         self._hashes: Hashes | None = None
         self._first: pa.Table | None = None
         self._kept: dict[str, int] = {}
@@ -181,8 +182,8 @@ class _Clashes:
                 self._first = table
                 return
             self._hashes = Hashes(self._scratch)
-            self._hashes.add(_id_hashes(self._first))
-        self._hashes.add(_id_hashes(table))
+            self._hashes.add(np.unique(self._hash(self._first)))
+        self._hashes.add(np.unique(self._hash(table)))
 
     def look_in(self, whole: pa.Table) -> bool:
         """Whether there are any among all rows."""
@@ -192,8 +193,8 @@ class _Clashes:
         first: dict[str, tuple[int, int, int]] = {}
         for table in _pieces(whole):
             for row in table.filter(pa.array(self._marked(table))).to_pylist():
-                place = (row[FILE], row[ROW], row["occurred_at"])
-                first[row["event_id"]] = min(place, first.get(row["event_id"], place))
+                place = (row[FILE], row[ROW], row[self._time])
+                first[row[self._id]] = min(place, first.get(row[self._id], place))
         self._kept = {event_id: at_ms for event_id, (_file, _row, at_ms) in first.items()}
         return bool(self._kept)
 
@@ -202,23 +203,17 @@ class _Clashes:
         rows = self._marked(table)
         for place in np.flatnonzero(rows).tolist():
             row = table.slice(place, 1).to_pylist()[0]
-            rows[place] = self._kept[row["event_id"]] != row["occurred_at"]
+            rows[place] = self._kept[row[self._id]] != row[self._time]
         return rows
 
     def _marked(self, table: pa.Table) -> Bools:
         if not len(self._repeated):
             return np.zeros(table.num_rows, dtype=bool)
-        return np.isin(_hash(table), self._repeated)
+        return np.isin(self._hash(table), self._repeated)
+
+    def _hash(self, table: pa.Table) -> U64:
+        return hash64(table.column(self._id).combine_chunks())
 
 
 def _pieces(whole: pa.Table) -> Iterator[pa.Table]:
     return (pa.Table.from_batches([batch]) for batch in whole.to_batches())
-
-
-def _hash(table: pa.Table) -> U64:
-    return hash64(table.column("event_id").combine_chunks())
-
-
-def _id_hashes(table: pa.Table) -> U64:
-    """Of the ids of a table, once each."""
-    return np.unique(_hash(table))

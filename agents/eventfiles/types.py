@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TOPIC_OF: Mapping[str, str] = dict(
-    zip(("usage", "billing", "tickets", "signals", "profiles"), INPUT_TOPICS, strict=True)
+    zip(("usage", "billing", "tickets", "signals", "profiles", "commands"), INPUT_TOPICS, strict=True)
 )
 """What the name of a file begins with → topic."""
 
@@ -105,6 +105,10 @@ class EventTables(Protocol):
     def profiles(self) -> pa.Table:
         """Account profiles."""
 
+    @property
+    def commands(self) -> pa.Table:
+        """What people did with cases."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventFiles:
@@ -118,6 +122,7 @@ class EventFiles:
     tickets: pa.Table
     signals: pa.Table
     profiles: pa.Table
+    commands: pa.Table
     rejected: tuple[Rejected, ...] = ()
     notes: tuple[str, ...] = ()
     """What was left out although no row was: files, columns, blank rows, markers of nothing; a line each."""
@@ -128,8 +133,8 @@ class EventFiles:
 
     @classmethod
     def of(cls, tables: EventTables) -> Self:
-        """The events of anything that has the five tables, as a simulated stream has."""
-        events = cls(tables.usage, tables.billing, tables.tickets, tables.signals, tables.profiles)
+        """The events of anything that has the tables, as a simulated stream has."""
+        events = cls(tables.usage, tables.billing, tables.tickets, tables.signals, tables.profiles, tables.commands)
         return replace(events, rows_read=events.rows)
 
     def by_topic(self) -> dict[str, pa.Table]:

@@ -116,6 +116,7 @@ class Alerting:
             "shadow": self._in_shadow(kind, episode),
             "benchmark": explanation.benchmark,
             "joined": list(episode.joined),
+            "case_id": None,
             "points": [{"criterion": name, "points": points} for name, points in episode.points or ()],
         }
 

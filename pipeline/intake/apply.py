@@ -178,12 +178,17 @@ def _finish(state: State, rows: list[int]) -> None:
     state.accounts.dirty[rows] = True
 
 
+def _apply_commands(state: State, accepted: Accepted, outcome: Outcome) -> None:
+    """Nothing follows from what people do."""
+
+
 _APPLY: dict[str, Callable[[State, Accepted, Outcome], None]] = {
     "usage.events": _apply_usage,
     "billing.events": _apply_billing_events,
     "ticket.events": _apply_ticket_events,
     "customer.signals": _apply_signal_events,
     "account.profiles": _apply_profiles,
+    "alert.commands": _apply_commands,
 }
 
 

@@ -27,7 +27,8 @@ from pipeline.terms.hashing import combine, hash64
 from pipeline.terms.records import BadRecord, Batch, DeadLetter, Fate, Outcome, RecordKind
 from schemas.errors import BrokenError
 from schemas.reasons import Reason
-from schemas.topics import INPUT_TOPICS
+from schemas.topics import INPUT_TOPICS, TOPICS
+from schemas.validation import EVENT_ID
 
 SPEAKER = 0
 """The partition that publishes the alerts of the fleet; all of them know these."""
@@ -284,7 +285,7 @@ class Feed:
                 events, chosen, days = rows_at(events, np.flatnonzero(~old)), chosen[~old], days[~old]
         hashes = hash64(events.column("account_id"))
         if topic.name in state.seen:
-            ids = combine(hashes, hash64(events.column("event_id")))
+            ids = combine(hashes, hash64(events.column(EVENT_ID[TOPICS[topic.name].schema])))
             new = state.seen[topic.name].add(ids, np.maximum(days, state.open_day))
             if not new.all():
                 fates[Fate.DUPLICATE] += int((~new).sum())

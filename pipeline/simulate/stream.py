@@ -14,7 +14,7 @@ from pipeline.simulate.fleet import COUNTRIES, draw_countries, draw_fleet
 from pipeline.simulate.incidents import Incident, plan_incidents
 from pipeline.simulate.profiles import profile_table
 from pipeline.simulate.signals import signal_table
-from pipeline.simulate.tables import LABELS
+from pipeline.simulate.tables import LABELS, arrow_schema
 from pipeline.simulate.tickets import ticket_table
 from pipeline.simulate.usage import usage_table
 
@@ -34,6 +34,8 @@ class SimulatedStream:
     tickets: pa.Table
     signals: pa.Table
     profiles: pa.Table
+    commands: pa.Table
+    """None: nobody works with a simulated stream."""
     labels: pa.Table
 
 
@@ -51,6 +53,7 @@ def simulate(settings: SimulationSettings) -> SimulatedStream:
         tickets=ticket_table(settings, fleet, incidents, rest),
         signals=signal_table(settings, fleet, incidents, next(parts)),
         profiles=profile_table(settings, fleet),
+        commands=arrow_schema("alert_command").empty_table(),
         labels=_label_table(incidents, fleet.account_ids),
     )
 

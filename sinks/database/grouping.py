@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.accounts import of_fleet
 from sinks.database.facts import fact_row
-from sinks.database.rows import Row, UnstorableError, alert_rows, command_row, health_rows
+from sinks.database.rows import (
+    Row,
+    UnstorableError,
+    alert_rows,
+    case_rows,
+    command_row,
+    health_rows,
+    result_row,
+    stub_row,
+)
 from sinks.delivery import DeliveryRecord, Projection
 from sinks.errors import Rejection, SinkRejectedError
 
@@ -29,7 +38,11 @@ class BatchRows:
     alerts: dict[Key, Row] = field(default_factory=dict)
     alert_revisions: dict[Key, Row] = field(default_factory=dict)
     alert_evidence: dict[Key, Row] = field(default_factory=dict)
+    cases: dict[Key, Row] = field(default_factory=dict)
+    cases_if_new: dict[Key, Row] = field(default_factory=dict)
+    case_revisions: dict[Key, Row] = field(default_factory=dict)
     alert_commands: dict[Key, Row] = field(default_factory=dict)
+    command_results: dict[Key, Row] = field(default_factory=dict)
     portfolio_facts: dict[Key, Row] = field(default_factory=dict)
     conflicts: set[Identity] = field(default_factory=set)
 
@@ -47,6 +60,8 @@ class BatchRows:
         known = self.alerts.get((alert["alert_id"],))
         if known is None or alert["revision"] > known["revision"]:
             self.alerts[(alert["alert_id"],)] = alert
+        if alert["case_id"] is not None and alert["status"] == "firing":
+            self.cases_if_new.setdefault((alert["case_id"],), stub_row(alert))
         if not of_fleet(account["account_id"]):
             self.accounts_if_new.setdefault((account["account_id"],), account)
 
@@ -63,6 +78,21 @@ class BatchRows:
         """Add the row of what a person did; raises UnstorableError."""
         command = command_row(record.value)
         self.alert_commands.setdefault((command["command_id"],), command)
+
+    def add_result(self, record: DeliveryRecord) -> None:
+        """Add what became of a command; raises UnstorableError."""
+        result = result_row(record.value)
+        self.command_results.setdefault((result["command_id"],), result)
+
+    def add_case(self, record: DeliveryRecord) -> None:
+        """Add the rows of a case; raises UnstorableError and then adds nothing."""
+        case, revision = case_rows(record.value)
+        identity = (case["case_id"], case["revision"])
+        written = self.case_revisions.setdefault(identity, revision)
+        if written is revision:
+            _keep_newer(self.cases, (case["case_id"],), case, "revision")
+        elif written["payload_sha256"] != revision["payload_sha256"]:
+            self.conflicts.add(identity)
 
     def add_fact(self, record: DeliveryRecord) -> None:
         """Add the row of an event that portfolio figures are made of, if it is one; raises UnstorableError."""
@@ -82,7 +112,9 @@ def batch_rows(records: Sequence[DeliveryRecord]) -> BatchRows:
     add = {
         Projection.ALERT: rows.add_alert,
         Projection.HEALTH: rows.add_health,
+        Projection.CASE: rows.add_case,
         Projection.COMMAND: rows.add_command,
+        Projection.RESULT: rows.add_result,
         Projection.FACT: rows.add_fact,
     }
     rejections = []

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from schemas.accounts import subject_of
 from schemas.errors import ForeshockError
+from sinks.database import tables
 from sinks.errors import Refusal
 
 Row = dict[str, Any]
@@ -71,6 +73,48 @@ def alert_rows(record: Record) -> tuple[Row, Row, list[Row], Row]:
     return alert, revision, evidence, account
 
 
+def stub_row(alert: Row) -> Row:
+    """Return what a case is until its first revision comes: open, with the alert that says that there is one."""
+    same = ("account_id", "severity", "summary", "arr_minor", "currency", "arr_at_risk_minor", "renewal_at_ms")
+    return dict.fromkeys(tables.cases.columns.keys()) | {
+        **{name: alert[name] for name in (*same, "segment", "owner", "config_hash", "shadow", "case_id")},
+        "revision": 0,
+        "subject": subject_of(alert["family"], alert["account_id"]),
+        "status": "open",
+        "opened_at_ms": alert["detected_at_ms"],
+        "updated_at_ms": alert["updated_at_ms"],
+        "lead_alert_id": alert["alert_id"],
+        "lead_kind": alert["kind"],
+        "alert_count": 1,
+        "priority": round(min(100.0, max(0.0, 5.0 * alert["score"]))),
+        **{f"step_{name}": alert[f"play_{name}"] for name in ("id", "title", "due_at_ms")},
+        "overdue": False,
+    }
+
+
+def case_rows(record: Record) -> tuple[Row, Row]:
+    """Return the rows of a case: cases, case_revisions; raises UnstorableError."""
+    payload = canonical(record)
+    try:
+        step, command = record.get("step") or {}, record.get("last_command") or {}
+        by = command if record["cause"] == "command" else {}
+        of_step = {f"step_{name}": step.get(name) for name in ("id", "title")} | {"step_due_at_ms": step.get("due_at")}
+        plain = [column.name for column in tables.cases.columns if column.name not in (*of_step, "payload")]
+        case = {name: record.get(name.removesuffix("_ms")) for name in plain} | of_step | {"payload": payload}
+        revision = {
+            **{name: case[name] for name in ("case_id", "revision", "account_id", "status", "updated_at_ms")},
+            "author": by.get("author"),
+            "action": by.get("action"),
+            "payload": payload,
+            "payload_sha256": hashlib.sha256(payload.encode()).hexdigest(),
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnstorableError(Refusal.BAD_RECORD, f"{type(error).__name__}: {error}") from error
+    _require(case, case_id=str, revision=int, account_id=str, status=str, severity=str, summary=str)
+    _check(case)
+    return case, revision
+
+
 def health_rows(record: Record) -> tuple[list[tuple[Row, Row]], Row]:
     """Return the rows of an account's health: account_health and health_history of each scorecard, accounts.
 
@@ -98,16 +142,32 @@ def _part(record: Record, card: Record) -> tuple[Record, Row]:
     return part, _health(part, canonical(part)) | {"is_primary": card is record}
 
 
+_WHO = ("account_id", "action", "author", "issued_at_ms")
+COMMAND_COLUMNS = (
+    *_WHO, "alert_id", "until_ms", "verdict", "note", "case_id", "since_ms", "assignee", "outcome", "kind", "play_id",
+)  # fmt: skip
+"""What a command says of its row."""
+RESULT_COLUMNS = (*_WHO, "result", "result_reason", "case_revision", "applied_at_ms")
+"""What its result does."""
+
+
 def command_row(record: Record) -> Row:
-    """Return the row of what a person did with an alert; raises UnstorableError."""
+    """Return the row of what a person did with a case or an alert; raises UnstorableError."""
+    return _filled(record, COMMAND_COLUMNS, {})
+
+
+def result_row(record: Record) -> Row:
+    """Return what the result of a command says of its row; raises UnstorableError."""
+    return _filled(record, RESULT_COLUMNS, {"issued_at_ms": "at", "applied_at_ms": "at", "result_reason": "reason"})
+
+
+def _filled(record: Record, columns: Sequence[str], fields: Mapping[str, str]) -> Row:
     canonical(record)
     try:
-        row = {name: record[name] for name in ("command_id", "alert_id", "account_id", "action", "author")}
-        row |= {"issued_at_ms": record["issued_at"], "until_ms": record.get("until")}
-        row |= {name: record.get(name) for name in ("verdict", "note")}
-    except (KeyError, TypeError, AttributeError) as error:
+        row = {name: record.get(fields.get(name, name.removesuffix("_ms"))) for name in ("command_id", *columns)}
+    except (TypeError, AttributeError) as error:
         raise UnstorableError(Refusal.BAD_RECORD, f"{type(error).__name__}: {error}") from error
-    _require(row, command_id=str)
+    _require(row, command_id=str, account_id=str, action=str, author=str, issued_at_ms=int)
     _check(row)
     return row
 
@@ -168,6 +228,7 @@ def _alert(record: Record) -> Row:
         "summary": record["summary"],
         "config_hash": record["config_hash"],
         "shadow": bool(record.get("shadow", False)),
+        "case_id": record.get("case_id"),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import DBAPIError
 
 from sinks.database import tables
@@ -104,7 +104,9 @@ class DatabaseSink:
         written = {
             Projection.ALERT: len(rows.alert_revisions),
             Projection.HEALTH: len(rows.health_history),
+            Projection.CASE: len(rows.case_revisions),
             Projection.COMMAND: len(rows.alert_commands),
+            Projection.RESULT: len(rows.command_results),
             Projection.FACT: len(rows.portfolio_facts),
         }
         return Written(written, tuple(sorted(conflicts)))
@@ -136,13 +138,19 @@ class DatabaseSink:
 
     def _write_rows(self, connection: Connection, rows: BatchRows) -> set[Identity]:
         of = self._statements
-        new_revisions = self._execute(connection, of.alert_revisions, rows.alert_revisions)
         conflicts = set(rows.conflicts)
-        if new_revisions < len(rows.alert_revisions):
-            conflicts |= _differing(connection, rows.alert_revisions)
+        for table, statement, revisions in (
+            (tables.alert_revisions, of.alert_revisions, rows.alert_revisions),
+            (tables.case_revisions, of.case_revisions, rows.case_revisions),
+        ):
+            if self._execute(connection, statement, revisions) < len(revisions):
+                conflicts |= _differing(connection, table, revisions)
         self._execute(connection, of.alert_evidence, rows.alert_evidence)
         self._execute(connection, of.alerts, rows.alerts)
+        self._execute(connection, of.cases_if_new, rows.cases_if_new)
+        self._execute(connection, of.cases, rows.cases)
         self._execute(connection, of.alert_commands, rows.alert_commands)
+        self._execute(connection, of.command_results, rows.command_results)
         self._execute(connection, of.portfolio_facts, rows.portfolio_facts)
         self._execute(connection, of.accounts_if_new, rows.accounts_if_new)
         self._execute(connection, of.accounts, rows.accounts)
@@ -175,16 +183,16 @@ class DatabaseSink:
         return rejections
 
 
-def _differing(connection: Connection, rows: dict[Key, Row]) -> set[Identity]:
+def _differing(connection: Connection, revisions: Table, rows: dict[Key, Row]) -> set[Identity]:
     """Return the identities that the database holds with other content."""
-    revisions = tables.alert_revisions
-    columns = (revisions.c.alert_id, revisions.c.revision, revisions.c.payload_sha256)
+    known_as = next(iter(revisions.primary_key))
+    columns = (known_as, revisions.c.revision, revisions.c.payload_sha256)
     ids = sorted({key[0] for key in rows})
     found: set[Identity] = set()
     for start in range(0, len(ids), _LOOK_UP):
-        query = select(*columns).where(revisions.c.alert_id.in_(ids[start : start + _LOOK_UP]))
-        for alert_id, revision, digest in connection.execute(query):
-            row = rows.get((alert_id, revision))
+        query = select(*columns).where(known_as.in_(ids[start : start + _LOOK_UP]))
+        for identity, revision, digest in connection.execute(query):
+            row = rows.get((identity, revision))
             if row is not None and row["payload_sha256"] != digest:
-                found.add((alert_id, revision))
+                found.add((identity, revision))
     return found

@@ -10,9 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.database import tables
 from sinks.database.engine import SQLITE
+from sinks.database.rows import COMMAND_COLUMNS, RESULT_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,11 @@ class Statements:
     alerts: str
     alert_revisions: str
     alert_evidence: str
+    cases: str
+    cases_if_new: str
+    case_revisions: str
     alert_commands: str
+    command_results: str
     portfolio_facts: str
     insert_position: str
     move_position: str
@@ -46,6 +51,9 @@ def statements(dialect: Dialect) -> Statements:
     def upsert(table: Table, newer: Callable[[Any], ColumnElement[bool]]) -> str:
         return _sql(dialect, _upsert(dialect, table, newer))
 
+    def fill(table: Table, columns: Sequence[str]) -> str:
+        return insert_or_replace(dialect, table, columns)
+
     of = tables
     day, known_day, as_of = of.accounts.c.day, of.account_health.c.day, of.health_history.c.as_of_ms
     return Statements(
@@ -57,18 +65,26 @@ def statements(dialect: Dialect) -> Statements:
         alerts=upsert(of.alerts, lambda new: new.revision > of.alerts.c.revision),
         alert_revisions=ignore(of.alert_revisions),
         alert_evidence=ignore(of.alert_evidence),
-        alert_commands=ignore(of.alert_commands),
+        cases=upsert(of.cases, lambda new: new.revision > of.cases.c.revision),
+        cases_if_new=ignore(of.cases),
+        case_revisions=ignore(of.case_revisions),
+        # Each says its own part of the row, whichever comes first.
+        alert_commands=fill(of.alert_commands, COMMAND_COLUMNS),
+        command_results=fill(of.alert_commands, RESULT_COLUMNS),
         portfolio_facts=ignore(of.portfolio_facts),
         insert_position=ignore(of.sink_positions),
         move_position=_sql(dialect, _move_position()),
     )
 
 
-def insert_or_replace(dialect: Dialect, table: Table) -> str:
-    """SQL that writes a row whether or not its key is there."""
-    insert = _insert(dialect, table)
+def insert_or_replace(dialect: Dialect, table: Table, columns: Sequence[str] = ()) -> str:
+    """SQL that writes a row whether or not its key is there; of one that is, these columns or all."""
     keys = list(table.primary_key)
-    changed = {column.name: insert.excluded[column.name] for column in table.columns if column not in keys}
+    chosen = [column.name for column in table.columns if column not in keys and (not columns or column.name in columns)]
+    insert = _insert(dialect, table)
+    if columns:
+        insert = insert.values({name: bindparam(name) for name in (*(key.name for key in keys), *columns)})
+    changed = {name: insert.excluded[name] for name in chosen}
     return _sql(dialect, insert.on_conflict_do_update(index_elements=keys, set_=changed))
 
 

@@ -9,6 +9,7 @@ import pytest
 from alembic import command
 from sqlalchemy import func, inspect, select
 
+from schemas.commands import command as said_by
 from sinks.database import migrate, tables
 from sinks.database.engine import open_engine
 from sinks.database.migrate import check, upgrade
@@ -16,7 +17,7 @@ from sinks.database.sink import DatabaseSink
 from sinks.delivery import Advance, DeliveryBatch
 from sinks.errors import PositionConflictError, SinkRejectedError, SinkUnavailableError
 from tests.support.databases import rows
-from tests.unit.sinks.records import ALERTS, DAY_MS, HEALTH, alert, alert_id, batch, health, record
+from tests.unit.sinks.records import ALERTS, DAY_MS, HEALTH, alert, alert_id, batch, case, health, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -209,6 +210,54 @@ def test_the_same_revision_with_other_content_is_reported_and_the_first_stands(s
     within = sink.write(batch(alert("c", summary="first"), alert("c", summary="second"), old=3))
     assert within.conflicts == ((alert_id("c"), 1),)
     assert {row["summary"] for row in rows(url, "SELECT summary FROM alerts WHERE account_id <> 'b'")} == {"first"}
+
+
+def test_an_alert_makes_its_case_known_until_the_first_revision_comes(sink: DatabaseSink, url: str) -> None:
+    sink.write(batch(alert("acme", case_id="case-1"), alert("b", case_id="case-2", status="resolved")))
+    [stub] = rows(url, "SELECT * FROM v_open_cases")
+    assert (stub["case_id"], stub["revision"], stub["lead_kind"], stub["subject"]) == (
+        "case-1",
+        0,
+        "usage_drop",
+        "risk",
+    )
+    sink.write(batch(case(priority=40, revision=2), case(priority=30), alert("acme", 2, case_id="case-1"), old=2))
+    [known] = rows(url, "SELECT * FROM v_open_cases")
+    assert (known["revision"], known["priority"], known["step_id"]) == (2, 40, "usage-review")
+    assert known["responsible"] == "csm-17"
+    assert sink.write(batch(case(summary="another"), old=5)).conflicts == (("case-1", 1),)
+    sink.write(batch(case(revision=3, status="closed"), old=6))
+    assert rows(url, "SELECT * FROM v_open_cases") == []
+    assert len(rows(url, "SELECT * FROM case_revisions")) == 3
+
+
+def test_a_command_and_its_result_make_one_row_in_either_order(sink: DatabaseSink, url: str) -> None:
+    said = [
+        said_by(
+            account_id="acme", action="feedback", author="ann", issued_at=10**12 + n, verdict=verdict, kind="usage_drop"
+        )
+        | {"command_id": f"c{n}"}
+        for n, verdict in enumerate(("useful", "false_alarm", "late"))
+    ]
+    done = [
+        {**{name: each[name] for name in ("command_id", "account_id", "author", "action")}, "at": each["issued_at"]}
+        | {"result": result, "reason": None, "case_revision": 7, "case_id": None}
+        for each, result in zip(said, ("applied", "applied", "refused"), strict=True)
+    ]
+    by_close: dict[str, Any] = {
+        "last_command": {"command_id": "c0", "action": "feedback", "author": "ann", "at": 0, "note": None}
+    }
+    sink.write(batch(done[0], said[0], said[1], done[1], said[2], done[2], case(**by_close)))
+    kept = rows(url, "SELECT * FROM alert_commands ORDER BY command_id")
+    assert [(row["verdict"], row["result"], row["case_revision"]) for row in kept] == [
+        ("useful", "applied", 7), ("false_alarm", "applied", 7), ("late", "refused", 7)
+    ]  # fmt: skip
+    [told] = rows(url, "SELECT * FROM v_feedback")
+    assert (told["kind"], told["useful"], told["false_alarm"], told["late"], told["n"]) == ("usage_drop", 1, 1, 0, 2)
+    assert told["useful_rate"] == 0.5
+    sink.write(batch(case(revision=2, cause="command", **by_close), old=7))
+    authors = rows(url, "SELECT author FROM case_revisions ORDER BY revision")
+    assert [row["author"] for row in authors] == [None, "ann"]
 
 
 def test_a_database_without_tables_is_unavailable_and_says_what_to_run(tmp_path: Path) -> None:

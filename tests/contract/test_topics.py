@@ -15,7 +15,7 @@ from schemas.registry.compatibility import check_released
 from schemas.registry.source import FileRegistry
 from schemas.rules import Number, Symbol, Text, Texts, Unreserved
 from schemas.topics import CLOCK_TICKS, INPUT_TOPICS, PARTITIONS, TICK_KEY, TOPICS
-from schemas.validation import EVENT_TIME, MAX_ID_BYTES, RULES
+from schemas.validation import EVENT_ID, EVENT_TIME, MAX_ID_BYTES, RULES
 
 ALL = [*TOPICS.values(), CLOCK_TICKS]
 
@@ -64,8 +64,8 @@ def test_every_event_has_an_identity_and_a_time(name: str) -> None:
     if name == "account.profiles":
         assert fields["updated_at"]["type"] == ["null", time]
     else:
-        assert fields["event_id"]["type"] == "string"
-        assert fields["occurred_at"]["type"] == time
+        assert fields[EVENT_ID[TOPICS[name].schema]]["type"] == "string"
+        assert fields[EVENT_TIME[TOPICS[name].schema]]["type"] == time
 
 
 @pytest.mark.parametrize("name", INPUT_TOPICS)

@@ -17,7 +17,7 @@ from schemas.errors import RegistryUnavailableError, UnknownSchemaError
 from schemas.registry.source import FileRegistry, SchemaId
 from schemas.rules import Symbol
 from schemas.topics import TOPICS, TopicSpec
-from schemas.validation import RULES
+from schemas.validation import EVENT_TIME, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,6 +108,23 @@ RECORDS: dict[str, dict[str, Any]] = {
         "status": "active",
         "quota_actions": None,
     },
+    "alert.commands": {
+        "command_id": "c-1",
+        "alert_id": "al-1",
+        "account_id": "acme",
+        "action": "snooze",
+        "author": "csm-17",
+        "issued_at": AT_MS,
+        "until": AT_MS + 1,
+        "verdict": None,
+        "note": "on holiday",
+        "case_id": None,
+        "since": None,
+        "assignee": None,
+        "outcome": None,
+        "kind": None,
+        "play_id": None,
+    },
 }
 """One good record of each input topic."""
 
@@ -128,7 +145,7 @@ def smallest(topic: str, **given: Any) -> dict[str, Any]:
     """A record with nothing but what must be there."""
     allowed, fields = symbols(topic), definitions.current(TOPICS[topic].schema)["fields"]
     needed = [field["name"] for field in fields if "default" not in field]
-    return {name: AT_MS if name == "occurred_at" else min(allowed.get(name, "x")) for name in needed} | given
+    return {name: AT_MS if name in EVENT_TIME.values() else min(allowed.get(name, "x")) for name in needed} | given
 
 
 class TableRegistry:

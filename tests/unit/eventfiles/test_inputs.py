@@ -303,7 +303,7 @@ def test_every_file_is_read_or_named_with_its_reason(tmp_path: Path) -> None:
     ]
     assert files.notes == (
         "usage.rejects.jsonl: not read: a list of rejected rows",
-        "usagee.csv: not read: its name begins with none of usage, billing, tickets, signals, profiles; "
+        "usagee.csv: not read: its name begins with none of usage, billing, tickets, signals, profiles, commands; "
         "did you mean usage?",
     )
 

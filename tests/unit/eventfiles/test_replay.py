@@ -19,6 +19,7 @@ from schemas.codec.projection import columns_of, readable
 from schemas.definitions import current
 from schemas.partitioning import partition_of
 from schemas.topics import DAY_MS, INPUT_TOPICS, TOPICS
+from schemas.validation import EVENT_ID, EVENT_TIME
 
 SEEN_AT = 10**14
 PLACEHOLDERS: dict[str, Any] = {
@@ -28,6 +29,8 @@ PLACEHOLDERS: dict[str, Any] = {
     "ticket_id": "t",
     "priority": "p3",
     "quantity": 1.0,
+    "action": "comment",
+    "author": "ann",
 }
 
 Row = tuple[str, int | None]
@@ -39,14 +42,14 @@ def files_of(rows: dict[str, list[Row]]) -> EventFiles:
     tables = {}
     for name, topic in TOPIC_OF.items():
         schema = arrow_schema(TOPICS[topic].schema)
-        time = "updated_at" if name == "profiles" else "occurred_at"
+        time = EVENT_TIME[TOPICS[topic].schema]
         tables[name] = pa.Table.from_pylist(
             [
                 {
                     **{key: value for key, value in PLACEHOLDERS.items() if key in schema.names},
                     "account_id": account,
                     time: at_ms,
-                    ("name" if name == "profiles" else "event_id"): f"{topic}/{number}",
+                    EVENT_ID.get(TOPICS[topic].schema, "name"): f"{topic}/{number}",
                 }
                 for number, (account, at_ms) in enumerate(rows.get(name, []))
             ],
@@ -55,8 +58,8 @@ def files_of(rows: dict[str, list[Row]]) -> EventFiles:
     return EventFiles(**tables)
 
 
-def ids(events: pa.RecordBatch) -> list[str]:
-    names: list[str] = events.column("name" if "name" in events.schema.names else "event_id").to_pylist()
+def ids(topic: str, events: pa.RecordBatch) -> list[str]:
+    names: list[str] = events.column(EVENT_ID.get(TOPICS[topic].schema, "name")).to_pylist()
     return names
 
 
@@ -65,7 +68,7 @@ def sent(steps: ReplayPlan) -> dict[tuple[str, int], list[str | int]]:
     out: dict[tuple[str, int], list[str | int]] = defaultdict(list)
     for step in steps:
         for rows in step.rows:
-            out[rows.topic, rows.partition] += [*ids(rows.events), step.tick_at_ms]
+            out[rows.topic, rows.partition] += [*ids(rows.topic, rows.events), step.tick_at_ms]
     return out
 
 
@@ -74,7 +77,7 @@ times = st.integers(min_value=0, max_value=12 * DAY_MS)
 rows = st.lists(st.tuples(accounts, times), max_size=12)
 profile_rows = st.lists(st.tuples(accounts, st.none() | times), max_size=8)
 recordings = st.fixed_dictionaries(
-    {"usage": rows, "billing": rows, "tickets": rows, "signals": rows, "profiles": profile_rows}
+    {"usage": rows, "billing": rows, "tickets": rows, "signals": rows, "profiles": profile_rows, "commands": rows}
 )
 
 
@@ -169,7 +172,7 @@ def test_batches_of_a_partition_have_gapless_offsets_and_end_with_the_tick(
             assert batch.occurred_at_ms[-1] == step.tick_at_ms
             assert batch.seen_at_ms.tolist() == [SEEN_AT] * len(batch)
             assert batch.events.num_rows == len(rows)
-            time = "updated_at" if rows.topic == "account.profiles" else "occurred_at"
+            time = EVENT_TIME[TOPICS[rows.topic].schema]
             assert [at or 0 for at in batch.events.column(time).to_pylist()] == batch.occurred_at_ms[:-1].tolist()
             events += len(rows)
     assert events == files.rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sinks.delivery import Advance, DeliveryBatch, DeliveryRecord, Projection
+from schemas.definitions import current
+from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, DeliveryRecord
 
 ALERTS = "alerts.health"
 HEALTH = "account.health"
@@ -101,6 +102,7 @@ def alert(account_id: str = "acme", revision: int = 1, **changes: Any) -> dict[s
         "points": [],
         "joined": [],
         "due_at": None,
+        "case_id": None,
         **changes,
     }
 
@@ -146,6 +148,36 @@ def health(account_id: str = "acme", day: int = 100, **changes: Any) -> dict[str
     }
 
 
+def case(case_id: str = "case-1", revision: int = 1, **changes: Any) -> dict[str, Any]:
+    known = {field["name"]: field.get("default") for field in current("case")["fields"]}
+    return known | {
+        "case_id": case_id,
+        "revision": revision,
+        "account_id": "acme",
+        "subject": "risk",
+        "status": "open",
+        "opened_at": 101 * DAY_MS,
+        "updated_at": (101 + revision) * DAY_MS,
+        "lead_alert_id": alert_id("acme"),
+        "lead_kind": "usage_drop",
+        "severity": "error",
+        "summary": "acme: usage fell by 69 %",
+        "alerts": [],
+        "alert_count": 1,
+        "priority": 40,
+        "priority_parts": {"sureness": 0.8, "stake": 0.5, "urgency": 1.0},
+        "segment": "mid_market",
+        "owner": "csm-17",
+        "step": {"id": "usage-review", "title": "Call the champion", "due_at": 104 * DAY_MS},
+        "cause": "close",
+        "overdue": False,
+        "steps_done": [],
+        "suppressed": [],
+        "config_hash": "0" * 16,
+        **changes,
+    }
+
+
 def context() -> dict[str, Any]:
     return {
         "segment": "mid_market",
@@ -163,12 +195,13 @@ def context() -> dict[str, Any]:
 
 
 def record(value: dict[str, Any], offset: int = 0, partition: int = 0) -> DeliveryRecord:
-    of_alert = "alert_id" in value
+    said_by = {"result": "command.results", "action": "alert.commands", "subject": "cases", "alert_id": ALERTS}
+    topic = next((topic for name, topic in said_by.items() if name in value), HEALTH)
     return DeliveryRecord(
-        topic=ALERTS if of_alert else HEALTH,
+        topic=topic,
         partition=partition,
         offset=offset,
-        projection=Projection.ALERT if of_alert else Projection.HEALTH,
+        projection=PROJECTIONS[topic],
         value=value,
     )
 

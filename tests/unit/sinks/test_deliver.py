@@ -66,7 +66,7 @@ def test_every_output_topic_ends_up_in_its_tables(bootstrap: str, url: str) -> N
         "account_id": "a1",
         "action": "acknowledge",
         "author": "csm-17",
-        "issued_at": 1_000,
+        "issued_at": 1_700_000_000_000,
     }
     send(bootstrap, "alert.commands", [command])
     with delivering(bootstrap, url) as running:

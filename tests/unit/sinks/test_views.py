@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import insert, inspect
 
 from agents.delivery.portfolio import PortfolioKeeper
+from schemas.commands import command
 from schemas.topics import DAY_MS
 from sinks.database import tables
 from sinks.database.engine import open_engine
@@ -69,7 +70,28 @@ def population() -> Iterator[dict[str, Any]]:
             others = [card(random, each, day) for each in ("trial", "customer", "relations") if random.random() < 0.7]
             yield health(name, day, **known, **judged(random, day), other_scorecards=others)
         status = random.choice(["firing", "acknowledged", "resolved", "retracted"])
-        yield alert(name, shadow=random.random() < 0.3, status=status, severity=random.choice(["error", "info"]))
+        yield alert(
+            name,
+            case_id=f"case of {name}",
+            shadow=random.random() < 0.3,
+            status=status,
+            severity=random.choice(["error", "info"]),
+        )
+
+
+def opinions() -> Iterator[dict[str, Any]]:
+    """What people say of alerts, and the results of that."""
+    random = Random(13)
+    for number in range(60):
+        name = random.choice(NAMES)
+        verdict, outcome = random.choice(["useful", "known", "late"]), "false_alarm"
+        given = random.choice([{"verdict": verdict, "alert_id": alert(name)["alert_id"]}, {"verdict": verdict}])
+        kinds = random.choice(["feedback", "expected", "resolve"])
+        said = command(account_id=name, action=kinds, author="ann", issued_at=10**12 + number, outcome=outcome, **given)
+        said["command_id"], said["kind"] = f"c{number}", random.choice([None, "usage_drop"])
+        yield said | {"case_id": f"case of {name}"}
+        kept = {each: said[each] for each in ("command_id", "account_id", "author", "action")}
+        yield kept | {"result": random.choice(["applied", "applied", "refused"]), "at": said["issued_at"]}
 
 
 def facts() -> list[DeliveryRecord]:
@@ -103,7 +125,7 @@ def facts() -> list[DeliveryRecord]:
 def filled(url: str) -> str:
     upgrade(url)
     sink, store = DatabaseSink(url), PortfolioStore(url)
-    sink.write(batch(*population()))
+    sink.write(batch(*population(), *opinions()))
     sink.write(DeliveryBatch(facts(), []))
     engine = open_engine(url, writer=True)
     with engine.begin() as connection:
@@ -134,9 +156,9 @@ def plain(value: Any) -> Any:
 
 
 VIEWS = (
-    "v_account_answers", "v_accounts_at_risk", "v_company", "v_dimensions", "v_families", "v_health_history",
-    "v_open_alerts", "v_owners", "v_portfolio_daily", "v_portfolio_metrics", "v_red_accounts", "v_renewals",
-    "v_scorecards", "v_teams", "v_worst_accounts",
+    "v_account_answers", "v_accounts_at_risk", "v_company", "v_dimensions", "v_families", "v_feedback",
+    "v_health_history", "v_open_alerts", "v_open_cases", "v_owners", "v_portfolio_daily", "v_portfolio_metrics",
+    "v_red_accounts", "v_renewals", "v_scorecards", "v_teams", "v_worst_accounts",
 )  # fmt: skip
 
 
