@@ -150,7 +150,7 @@ def _delivers(settings: Settings, metrics: Metrics, stack: ExitStack, *, accept_
     """A delivery for each sink that the settings name; the sinks are closed with the stack."""
     registry = open_registry(settings)
     client = settings.kafka_client()
-    deployment = Deployment(settings.app.group, source(settings), hit)
+    deployment = Deployment(settings.app.group, source(settings), settings.routing(), hit)
     delivers = {}
     for name, spec in SINKS.items():
         sink = spec.open(settings.section(name), deployment)

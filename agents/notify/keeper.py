@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from agents.notify.sender import wall_clock_ms
 from pipeline.notify.routing import Routing
+from sinks.clock import wall_clock_ms
 from sinks.database.outbox import Outbox
 from sinks.errors import SinkUnavailableError
 from sinks.metrics import Metrics

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from agents.process.failpoints import hit
 from sinks.backoff import Backoff
 from sinks.channels.channel import Channel, Outgoing
+from sinks.clock import wall_clock_ms
 from sinks.database.outbox import Outbox, Taken
 from sinks.errors import ContentRefusedError, SinkUnavailableError
 from sinks.metrics import Metrics
@@ -24,11 +25,6 @@ _LOOK_S = 0.5
 _GRACE_S = 5.0
 """What a try may last beyond the receiver's timeout."""
 _STUCK_S = 120.0
-
-
-def wall_clock_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 class Sender:

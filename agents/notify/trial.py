@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from agents.notify.sender import wall_clock_ms
 from pipeline.notify.wording import trial_body
 from schemas.errors import UsageError
 from sinks.channels.channel import Outgoing
 from sinks.channels.table import CHANNELS
+from sinks.clock import wall_clock_ms
 from sinks.errors import SinkError
 
 if TYPE_CHECKING:

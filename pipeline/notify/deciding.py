@@ -15,7 +15,7 @@ from pipeline.notify.clock import date_of, next_time, quiet_until
 from pipeline.notify.routing import NEVER, Case, Route, Routing, owner_of
 from pipeline.notify.wording import Body, case_body, digest_body
 from pipeline.terms.kind import severity_rises
-from schemas.accounts import of_fleet
+from schemas.accounts import subject_of
 from schemas.event_types import ALERT_SEVERITIES
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/messages")
@@ -258,7 +258,7 @@ def _with_alert(case: Case | None, alert: Mapping[str, Any]) -> Case:
         "revision": 0,
         "status": "open",
         "account_id": alert["account_id"],
-        "subject": subject_of(alert["family"], alert["kind"], alert["account_id"]),
+        "subject": subject_of(alert["family"], alert["account_id"]),
         "severity": ALERT_SEVERITIES[0],
         "opened_at": alert["detected_at"],
         "owner": alert.get("owner"),
@@ -281,10 +281,3 @@ def _with_alert(case: Case | None, alert: Mapping[str, Any]) -> Case:
         "alert_id": alert["alert_id"],
         "alert_revision": alert["revision"],
     }
-
-
-def subject_of(family: str, kind: str, account_id: str) -> str:
-    """What sort of case an alert belongs to."""
-    if of_fleet(account_id):
-        return "feed" if kind == "usage_feed_stopped" else "fleet"
-    return {"expansion": "growth", "advocacy": "growth", "data_quality": "data"}.get(family, family)

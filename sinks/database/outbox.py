@@ -1,130 +1,27 @@
-"""The outbox: what the writer's transaction puts in, and what senders take out.
-
-A row that nobody has tried to send is replaced when its case changes again; from the first try on it stays until it
-is sent or refused, so that a receiver sees the events of a case in their order.
-"""
+"""The outbox, for those who send what the writer has put in."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, exists, func, or_, select, update
 
-from pipeline.notify.deciding import (
-    DROPPED,
-    ESCALATED,
-    WAITING,
-    Message,
-    Told,
-    alert_messages,
-    digest,
-    messages,
-    told_by,
-)
-from pipeline.notify.routing import Case, Routing, owner_of
+from pipeline.notify.deciding import WAITING, digest
+from pipeline.notify.routing import Routing
 from sinks.database import tables
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
+from sinks.database.messages import in_parts, put
 
 SENT, FAILED = "sent", "failed"
-STATES = (WAITING, SENT, FAILED, DROPPED)
 _DAY_MS = 86_400_000
-_LOOK_UP = 500
 _rows = tables.outbox
 _of = _rows.c
-_untouched = and_(_of.state == WAITING, _of.attempts == 0)
-
-
-# In the writer's transaction
-
-
-def put_cases(connection: Connection, routing: Routing, cases: Sequence[Case], now_ms: int) -> int:
-    """Put in what receivers are to be told of cases as they are now, and return how much that is."""
-    due: list[Message] = []
-    for some in _in_parts(cases):
-        ids = [each["case_id"] for each in some]
-        connection.execute(delete(_rows).where(_of.topic_key.in_(ids), _untouched, _of.event != ESCALATED))
-        told, teams = _told(connection, ids), _teams(connection, some)
-        for each in some:
-            team = teams.get(owner_of(each))
-            found = messages(routing, each, told.get(each["case_id"], {}), now_ms, team=team)
-            if each["status"] != "open" or any(message.event == ESCALATED for message in found):
-                of_it = (_of.topic_key == each["case_id"], _of.event == ESCALATED)
-                connection.execute(delete(_rows).where(*of_it, _untouched))
-            due += found
-    return _put(connection, due)
-
-
-def put_alerts(
-    connection: Connection,
-    routing: Routing,
-    alerts: Sequence[Mapping[str, Any]],
-    cases: Mapping[str, Case],
-    now_ms: int,
-) -> int:
-    """Put in what alerts make due before the close that writes their cases; `cases` are those of the last close."""
-    due: list[Message] = []
-    for some in _in_parts(alerts):
-        told, teams = _told(connection, [each["case_id"] for each in some]), _teams(connection, some)
-        for alert in some:
-            known = told.setdefault(alert["case_id"], {})
-            of = cases.get(alert["case_id"])
-            team = teams.get(owner_of(of or alert))
-            found = alert_messages(routing, of, alert, known, now_ms, team=team)
-            known.update({each.receiver: each.told() for each in found if each.event != ESCALATED})
-            due += found
-    return _put(connection, due)
-
-
-def _in_parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), _LOOK_UP):
-        yield items[start : start + _LOOK_UP]
-
-
-def _told(connection: Connection, case_ids: Sequence[str]) -> dict[str, dict[str, Told]]:
-    """What each receiver knows of each case: what it was told last, or will be."""
-    query = (
-        select(_of.topic_key, _of.receiver, _of.body, _of.digest, _of.state)
-        .where(_of.topic_key.in_(case_ids), or_(_of.event != ESCALATED, _of.attempts > 0))
-        .order_by(_of.revision, _of.created_ms)
-    )
-    told: dict[str, dict[str, Told]] = {}
-    for row in connection.execute(query):
-        alone = row.digest is None and row.state != DROPPED
-        told.setdefault(row.topic_key, {})[row.receiver] = told_by(json.loads(row.body), alone=alone)
-    return told
-
-
-def _teams(connection: Connection, cases: Sequence[Case]) -> dict[str | None, str]:
-    of = tables.teams.c
-    owners = {owner for each in cases if (owner := owner_of(each))}
-    found = connection.execute(select(of.owner, of.team).where(of.owner.in_(sorted(owners))))
-    return {row.owner: row.team for row in found}
-
-
-def _put(connection: Connection, due: Sequence[Message]) -> int:
-    """Insert the messages that are not there yet."""
-    known: set[str] = set()
-    for some in _in_parts(due):
-        ids = [each.message_id for each in some]
-        known.update(connection.execute(select(_of.message_id).where(_of.message_id.in_(ids))).scalars())
-    new = {each.message_id: _row(each) for each in due if each.message_id not in known}
-    if new:
-        connection.execute(insert(_rows), list(new.values()))
-    return len(new)
-
-
-def _row(message: Message) -> dict[str, Any]:
-    body = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"))
-    return asdict(message) | {"body": body, "attempts": 0}
-
-
-# For those who send
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +119,12 @@ class Outbox:
                 told = [(row.event, json.loads(row.body)) for row in items]
                 message = digest(routing, receiver, owner, told, max(row.not_before_ms for row in items), now_ms)
                 values: dict[str, object] = {"state": SENT, "sent_ms": now_ms, "external_ref": message.message_id}
-                if not _put(connection, [message]):
+                if not put(connection, [message]):
                     # There was one of that day already.
                     values = {"not_before_ms": now_ms + _DAY_MS}
                 made += "state" in values
                 ids = [row.message_id for row in items]
-                for some in _in_parts(ids):
+                for some in in_parts(ids):
                     connection.execute(update(_rows).where(_of.message_id.in_(some)).values(values))
         return made
 

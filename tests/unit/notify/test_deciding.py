@@ -12,10 +12,11 @@ import pytest
 
 from pipeline.notify.deciding import DROPPED, Message, Told, alert_messages, digest, messages, ways
 from pipeline.notify.routing import Person, Route, Routing
-from tests.support.cases import case, minutes_ms
+from tests.support.cases import case
 
 BERLIN = ZoneInfo("Europe/Berlin")
-HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 
 
 def at(text: str) -> int:
@@ -225,13 +226,13 @@ def test_ids_are_functions_of_what_is_told() -> None:
 
 
 def test_managers_are_told_in_turn_until_somebody_acknowledges() -> None:
-    rules = routing(escalate_to="mail", escalate_after_ms=minutes_ms(45))
+    rules = routing(escalate_to="mail", escalate_after_ms=45 * MINUTE_MS)
     stated = case(severity="critical", updated_at=NOON)
     opened, *escalations = messages(rules, stated, {}, NOON)
     assert opened.event == "opened"
     assert [(each.receiver, each.event, each.not_before_ms) for each in escalations] == [
-        ("mail", "escalated", NOON + minutes_ms(45)),
-        ("mail", "escalated", NOON + minutes_ms(90)),
+        ("mail", "escalated", NOON + 45 * MINUTE_MS),
+        ("mail", "escalated", NOON + 90 * MINUTE_MS),
     ]
     assert [each.body["addressee"] for each in escalations] == [
         {"owner": "max", "email": "max@example.com"},
