@@ -17,13 +17,17 @@ from agents.delivery.portfolio import PortfolioKeeper
 from agents.delivery.reader import Publish, record_decoder
 from agents.kafka import clients
 from agents.kafka.registry import open_registry
+from agents.notify.keeper import Keeper
+from agents.notify.sender import Sender
 from agents.process.exits import ExitCode
 from agents.process.failpoints import hit
 from agents.settings import ConfigError, Problem, Settings
 from agents.worker.process import Worker
 from agents.worker.serde import Serde
 from pipeline.kinds import enabled_by_level
-from schemas.topics import INPUT_TOPICS
+from schemas.topics import DAY_MS, INPUT_TOPICS
+from sinks.channels.table import CHANNELS
+from sinks.database.outbox import Outbox
 from sinks.database.portfolio import PortfolioStore
 from sinks.delivery import Deployment
 from sinks.listener import Check, Listener, always_fine
@@ -120,11 +124,50 @@ def run_console(settings: Settings, routes: Sequence[BaseRoute]) -> int:
     return ExitCode.OK
 
 
+def run_notify(settings: Settings) -> int:
+    """Send what the outbox holds, to each receiver on its own, until SIGTERM or SIGINT; returns the exit code."""
+    routing = settings.routing()
+    metrics = Metrics(receivers=routing.channels, version=version("foreshock"))
+    with ExitStack() as stack:
+        outbox = stack.enter_context(closing(Outbox(settings.database_url())))
+        keeper = Keeper(routing, outbox, metrics, retention_ms=settings.notify.retention_d * DAY_MS)
+        senders = {}
+        for receiver in settings.receivers:
+            channel = stack.enter_context(closing(CHANNELS[receiver.channel].open(receiver)))
+            senders[receiver.name] = Sender(receiver.name, channel, outbox, metrics, timeout_s=receiver.timeout_s)
+        jobs: list[Keeper | Sender] = [keeper, *senders.values()]
+        threads = stack.enter_context(ThreadPoolExecutor(len(jobs), "notify"))
+
+        def stop(*_: object) -> None:
+            for each in jobs:
+                each.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        ready = {"database": keeper.ready, **{name: each.ready for name, each in senders.items()}}
+        stack.enter_context(
+            _listening(
+                settings,
+                metrics,
+                healthy=lambda: _first_problem({name: each.healthy for name, each in senders.items()}),
+                ready=lambda: _first_problem(ready),
+            )
+        )
+        logger.info("sending to: %s", ", ".join(senders) or "nobody; there are no receivers in the settings")
+        running = [threads.submit(each.run) for each in jobs]
+        # As with deliveries: without one of them the others would look sound.
+        wait(running, return_when=FIRST_COMPLETED)
+        stop()
+        for done in running:
+            done.result()
+    return ExitCode.OK
+
+
 def _delivers(settings: Settings, metrics: Metrics, stack: ExitStack, *, accept_loss: bool) -> dict[str, Deliver]:
     """A delivery for each sink that the settings name; the sinks are closed with the stack."""
     registry = open_registry(settings)
     client = settings.kafka_client()
-    deployment = Deployment(settings.app.group, source(settings), hit)
+    deployment = Deployment(settings.app.group, source(settings), settings.routing(), hit)
     delivers = {}
     for name, spec in SINKS.items():
         sink = spec.open(settings.section(name), deployment)

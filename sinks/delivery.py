@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pipeline.notify.routing import Routing
+
 
 class Projection(StrEnum):
     """What a record of an output topic is in the destination."""
@@ -91,6 +93,8 @@ class Deployment:
     """Names it; positions are of its topics."""
     source: str
     """CloudEvents source of everything that it says."""
+    routing: Routing | None = None
+    """Who is told of cases."""
     failpoint: Callable[[str], None] = lambda _name: None
     """Called at named places, for tests of crashes."""
 

@@ -44,6 +44,10 @@ class PositionConflictError(SinkError):
     """Someone else moved the position of a partition: nothing was written, read the positions again."""
 
 
+class ContentRefusedError(SinkError):
+    """The destination finds the content wrong: it can never be sent."""
+
+
 class UnknownAccountError(SinkError):
     """The destination has nothing about this account; `near` are accounts with similar ids."""
 

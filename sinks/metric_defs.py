@@ -1,7 +1,8 @@
 """Every metric the processes export. The table is the documentation: name, kind, labels and their values.
 
 Labels are bounded: each has a fixed set of values, or is a partition number; of the segments, the first so many that
-are seen have series of their own. Anything else becomes `other`. No metric has an account or a user as a label.
+are seen have series of their own, of the receivers those of the settings. Anything else becomes `other`. No metric has
+an account or a user as a label.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ _SEGMENT = Label("segment", (OTHER,), seen=True)
 _SINK = Label("sink", tuple(SINKS))
 _FAILURE = Label("kind", ("unavailable", "rejected", "conflict", "commit_unknown"))
 _WRITTEN = Label("projection", tuple(each.value for each in Projection))
+_RECEIVER = Label("receiver", (OTHER,))
+"""Those of the settings."""
 _RATIO = Label("metric", PORTFOLIO_RATIOS)
 _GROUP = Label("segment", (ALL,), seen=True)
 
@@ -233,6 +236,16 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec("foreshock_sink_write_failures_total", "counter", "Batches that were not written.", (_SINK, _FAILURE)),
     MetricSpec("foreshock_sink_blocked", "gauge", "1 while a destination takes no batch, else 0.", (_SINK,)),
     MetricSpec("foreshock_sink_last_success_timestamp_seconds", "gauge", "When a batch was last written.", (_SINK,)),
+    # Receivers
+    MetricSpec(
+        "foreshock_notify_messages_total",
+        "counter",
+        "Messages by what became of a try to send them.",
+        (_RECEIVER, Label("result", ("sent", "retried", "failed"))),
+    ),
+    MetricSpec("foreshock_notify_waiting_records", "gauge", "Messages that are due and not sent.", (_RECEIVER,)),
+    MetricSpec("foreshock_notify_late_seconds", "gauge", "How long the oldest of them has been due.", (_RECEIVER,)),
+    MetricSpec("foreshock_notify_blocked", "gauge", "1 while a receiver takes no message, else 0.", (_RECEIVER,)),
     # Process
     MetricSpec("foreshock_ready", "gauge", "1 while the process does its work, as /-/ready says."),
     MetricSpec("foreshock_build_info", "gauge", "1; the label names the version.", (Label("version", None),)),

@@ -24,6 +24,7 @@ class Metrics:
     Args:
         registry: where the collectors are registered; a new one by default, never the global one.
         kinds: family of each kind of alert; other kinds are counted as `other`.
+        receivers: names of those that messages are sent to.
         version: of the program, for `foreshock_build_info`.
     """
 
@@ -32,6 +33,7 @@ class Metrics:
         registry: CollectorRegistry | None = None,
         *,
         kinds: Mapping[str, str] = ALERT_KINDS,
+        receivers: Iterable[str] = (),
         version: str = "unknown",
     ) -> None:
         # A second series beside each counter and histogram, which no rule or panel uses.
@@ -40,6 +42,10 @@ class Metrics:
         self._kinds = dict(kinds)
         self._values = {
             ("kind", name): tuple(kinds) for name in ("foreshock_alerts_total", "foreshock_shadow_alerts_total")
+        }
+        named = (*receivers, OTHER)
+        self._values |= {
+            ("receiver", spec.name): named for spec in METRICS if spec.name.startswith("foreshock_notify_")
         }
         self._segments: list[str] = []
         self._specs = {spec.name: spec for spec in METRICS}
@@ -202,6 +208,21 @@ class Metrics:
     def sink_blocked(self, sink: str) -> None:
         """A destination takes no batch for now."""
         self._gauge("foreshock_sink_blocked", sink).set(1)
+
+    # What the senders tell.
+
+    def notified(self, receiver: str, result: str) -> None:
+        """A message was sent, has to be tried again, or can never be sent."""
+        self._counter("foreshock_notify_messages_total", receiver, result).inc()
+
+    def notify_blocked(self, receiver: str, *, blocked: bool) -> None:
+        """Whether a receiver takes no message for now."""
+        self._gauge("foreshock_notify_blocked", receiver).set(blocked)
+
+    def notify_backlog(self, receiver: str, waiting: int, late_s: float) -> None:
+        """So many messages to a receiver are due, the oldest for so long."""
+        self._gauge("foreshock_notify_waiting_records", receiver).set(waiting)
+        self._gauge("foreshock_notify_late_seconds", receiver).set(late_s)
 
     def _by_segment(self, name: str, counts: Mapping[tuple[str, str | None], int]) -> None:
         self._see(segment for _, segment in counts)

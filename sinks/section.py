@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic.fields import FieldInfo
 
 Conflict = tuple[str, str]
 """Name of the setting to change, and why."""
@@ -28,6 +29,11 @@ class Section(BaseModel):
     def conflicts(self) -> Iterator[Conflict]:
         """Yield what is wrong with the section although each of its settings is right."""
         yield from ()
+
+
+def holds_secret(setting: FieldInfo) -> bool:
+    """Whether a setting's value must never be shown."""
+    return setting.annotation is SecretStr or SecretStr in get_args(setting.annotation)
 
 
 def revealed(secret: SecretStr | None) -> str | None:

@@ -14,6 +14,7 @@ from agents.settings import masked, sample
 from agents.settings.cards import card_warnings
 from agents.settings.cards import shown as cards_shown
 from agents.settings.load import read
+from agents.settings.receivers import shown as notify_shown
 from schemas.errors import UsageError
 
 group = typer.Typer(help="Look at the settings.", no_args_is_help=True)
@@ -30,8 +31,11 @@ def check(config: ConfigFile = None) -> None:
 
     Example: foreshock config check --config deploy/foreshock.toml
     """
-    for warning in card_warnings(settings(config).scorecards):
+    chosen = settings(config)
+    for warning in card_warnings(chosen.scorecards):
         out.print(f"warning: {warning}", highlight=False)
+    for number, route in enumerate(chosen.routes, 1):
+        out.print(f"route {number}: {chosen.routing().in_words(route)}", highlight=False)
     out.print("the settings are valid")
 
 
@@ -40,8 +44,9 @@ def show(config: ConfigFile = None, json: Json = False) -> None:
     """Print the settings in force and where each was set; secrets are masked."""
     loaded = read(config, os.environ)
     shown = masked(loaded.settings)
+    tables = cards_shown(loaded.settings.scorecards, loaded.settings.profiles) | notify_shown(loaded.settings)
     if json:
-        print_json(shown | cards_shown(loaded.settings.scorecards, loaded.settings.profiles))
+        print_json(shown | tables)
         return
     rows = [
         (f"{section}.{name}", "" if value is None else value, loaded.origins[f"{section}.{name}"])
@@ -50,7 +55,7 @@ def show(config: ConfigFile = None, json: Json = False) -> None:
     ]
     rows += [
         (f"{table}.{name}", ", ".join(f"{key} {value}" for key, value in entry.items()), "file")
-        for table, entries in cards_shown(loaded.settings.scorecards, loaded.settings.profiles).items()
+        for table, entries in tables.items()
         for name, entry in entries.items()
     ]
     print_table(["setting", "value", "set by"], rows)

@@ -31,6 +31,8 @@ NAMES: Final = (
     "after_commit",
     "sink_in_txn",
     "sink_after_commit",
+    "notify_taken",
+    "notify_sent",
 )
 
 VARIABLE: Final = "FORESHOCK_FAILPOINT"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from agents.settings.model import SECTIONS
+from sinks.section import Section
 
 _TYPES = {
     "integer": "a whole number",
@@ -17,12 +17,12 @@ _TYPES = {
 
 
 @cache
-def _properties(section: str) -> dict[str, Any]:
-    properties: dict[str, Any] = SECTIONS[section].model_json_schema()["properties"]
+def _properties(section: type[Section]) -> dict[str, Any]:
+    properties: dict[str, Any] = section.model_json_schema()["properties"]
     return properties
 
 
-def allowed(section: str, name: str) -> str:
+def allowed(section: type[Section], name: str) -> str:
     """What a setting may be, like "a whole number between 1 and 7"."""
     schema = _properties(section)[name]
     if "anyOf" in schema:

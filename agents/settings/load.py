@@ -14,7 +14,9 @@ from sqlalchemy.exc import ArgumentError
 from agents.settings.allowed import allowed
 from agents.settings.cards import card_problems, read_cards
 from agents.settings.model import SECTIONS, Settings, settings_of
+from agents.settings.notify import Notify
 from agents.settings.problems import ConfigError, Problem
+from agents.settings.receivers import read_notify
 from agents.settings.sections import Health
 from agents.settings.show import masked_value
 from agents.settings.sources import CONFIG_VARIABLE, Found, read_environment, read_file, variable
@@ -78,6 +80,9 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
             found.file,
         )
     )
+    notify = sections.get("notify")
+    tables, wrong = read_notify(found, notify if isinstance(notify, Notify) else Notify())
+    problems += wrong
     if problems:
         raise ConfigError(problems)
     origins = {
@@ -85,12 +90,12 @@ def read(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         for section, kind in SECTIONS.items()
         for name in kind.model_fields
     }
-    return Loaded(settings_of(sections, cards, profiles), origins)
+    return Loaded(settings_of(sections, {"scorecards": cards, "profiles": profiles, **tables}), origins)
 
 
 def _problem(section: str, name: str, said: object, found: Found) -> Problem:
     """What is wrong with a setting; `said` by its own check, if it has one."""
-    message = str(said) if said is not None else f"must be {allowed(section, name)}"
+    message = str(said) if said is not None else f"must be {allowed(SECTIONS[section], name)}"
     origin, shown = _origin(section, name, found), _shown(section, name, found)
     return Problem(origin, f"{section}.{name}", shown, message)
 

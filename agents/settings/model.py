@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, InstanceOf, SecretStr
+from pydantic import Field, InstanceOf
 
 from agents.settings import sections, web
+from agents.settings.notify import Notify
 from agents.settings.sections import stage_length
+from pipeline.notify.routing import Person, Route, Routing
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
+from sinks.channels.channel import Receiver
+from sinks.channels.table import CHANNELS
 from sinks.database.settings import Database
-from sinks.section import Section, revealed
+from sinks.section import Section, holds_secret, revealed
 from sinks.table import SINKS
 
 if TYPE_CHECKING:
@@ -43,12 +47,16 @@ class Settings(Section):
     calendar: sections.Calendar = Field(default_factory=sections.Calendar)
     checkpoint: sections.Checkpoint = Field(default_factory=sections.Checkpoint)
     dead_letters: sections.DeadLetters = Field(default_factory=sections.DeadLetters)
+    notify: Notify = Field(default_factory=Notify)
     metrics: sections.Metrics = Field(default_factory=sections.Metrics)
     log: sections.Log = Field(default_factory=sections.Log)
     console: web.Console = Field(default_factory=web.Console)
     access: web.Access = Field(default_factory=web.Access)
     scorecards: tuple[InstanceOf[Scorecard], ...] = ()
     profiles: tuple[InstanceOf[HealthProfile], ...] = ()
+    receivers: tuple[InstanceOf[Receiver], ...] = ()
+    routes: tuple[InstanceOf[Route], ...] = ()
+    people: tuple[InstanceOf[Person], ...] = ()
 
     @property
     def database(self) -> Database:
@@ -99,6 +107,24 @@ class Settings(Section):
             health_scorecards=self.health.scorecards,
             profiles=self.profiles,
             shadow_kinds=self.kinds.shadow,
+        )
+
+    def routing(self) -> Routing:
+        """What decides who is told of a case."""
+        notify = self.notify
+        return Routing(
+            routes=self.routes,
+            people={person.owner: person for person in self.people},
+            channels={receiver.name: receiver.channel for receiver in self.receivers},
+            without_digest=frozenset(each.name for each in self.receivers if not CHANNELS[each.channel].digests),
+            timezone=self.app.timezone,
+            immediate=notify.immediate,
+            quiet=notify.quiet,
+            digest_at=notify.digest_at,
+            escalate_to=notify.escalate_to,
+            escalate_after_ms=notify.escalate_after_m * 60_000,
+            oldest_ms=notify.oldest_h * 3_600_000,
+            console_url=notify.console_url,
         )
 
     def worker(self, *, embedded: bool = False, accept_epoch: bool = False) -> WorkerConfig:
@@ -160,15 +186,12 @@ def _sections() -> Iterator[tuple[str, type[Section]]]:
 SECTIONS: dict[str, type[Section]] = dict(_sections())
 
 
-def settings_of(
-    found: Mapping[str, Section], scorecards: tuple[Scorecard, ...], profiles: tuple[HealthProfile, ...]
-) -> Settings:
-    """Settings of valid sections, all of them, by name."""
+def settings_of(found: Mapping[str, Section], tables: Mapping[str, tuple[Any, ...]]) -> Settings:
+    """Settings of valid sections, all of them, and of the tables that a file may repeat, by name."""
     own: dict[str, Any] = {name: section for name, section in found.items() if name not in SINKS}
-    return Settings(**own, sinks={name: found[name] for name in SINKS}, scorecards=scorecards, profiles=profiles)
+    return Settings(**own, sinks={name: found[name] for name in SINKS}, **tables)
 
 
 def is_secret(section: str, name: str) -> bool:
     """Whether a setting's value must never be shown."""
-    annotation = SECTIONS[section].model_fields[name].annotation
-    return annotation is SecretStr or SecretStr in get_args(annotation)
+    return holds_secret(SECTIONS[section].model_fields[name])

@@ -47,6 +47,47 @@ _CARDS = """\
 # disabled_kinds = ["seat_utilisation_drop"]
 """
 
+_NOTIFY = """\
+# Who is told of cases: receivers (channel webhook, slack, teams, email, pagerduty or alertmanager) and the routes to
+# them. Every route that matches counts; a list that is left out takes all. Secrets of a receiver stand in the
+# environment: FORESHOCK_RECEIVERS__SALES__URL, or FORESHOCK_RECEIVERS__SALES__URL_FILE.
+# `foreshock notify routes CASE.json` says where a case would go and why.
+# [[receivers]]
+# name = "sales"
+# channel = "slack"
+#
+# [[receivers]]
+# name = "mail"
+# channel = "email"
+# host = "smtp.example.com"
+# sender = "Foreshock <foreshock@example.com>"
+# to = ["{owner}"]
+#
+# [[routes]]
+# receiver = "sales"
+# subjects = ["risk"]
+# severity = "error"
+# segments = ["enterprise"]
+# arr_at_least = 100000
+# immediate = "error"
+# quiet = "20:00-07:00"
+# digest = false
+#
+# [[routes]]
+# receiver = "mail"
+
+# How owners of accounts are reached, and who is told when they do not acknowledge in time.
+# [[people]]
+# owner = "ana"
+# email = "ana@example.com"
+# timezone = "Europe/Lisbon"
+# manager = "max"
+#
+# [[people]]
+# owner = "max"
+# email = "max@example.com"
+"""
+
 
 def sample() -> str:
     """Text of deploy/foreshock.toml."""
@@ -57,14 +98,14 @@ def sample() -> str:
         for name, field in kind.model_fields.items():
             lines += _setting(section, name, field)
         blocks.append("\n".join(lines) + "\n")
-    return "\n".join([*blocks, _CARDS])
+    return "\n".join([*blocks, _CARDS, _NOTIFY])
 
 
 def _setting(section: str, name: str, field: FieldInfo) -> list[str]:
     about = f"# {field.description}"
     if is_secret(section, name):
         return [about, f"#   {name}: {variable(section, name)} or {variable(section, name)}{FILE_SUFFIX}"]
-    words = allowed(section, name)
+    words = allowed(SECTIONS[section], name)
     if words != "text":
         about += f" ({words})"
     if field.default is None:

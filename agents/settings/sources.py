@@ -15,7 +15,8 @@ from agents.settings.problems import Problem
 PREFIX = "FORESHOCK_"
 DELIMITER = "__"
 FILE_SUFFIX = "_FILE"
-TABLES = ("scorecards", "profiles")
+TABLES = ("scorecards", "profiles", "receivers", "routes", "people")
+RECEIVERS = f"{PREFIX}RECEIVERS{DELIMITER}"
 CONFIG_VARIABLE = "FORESHOCK_CONFIG"
 FOREIGN = ("FORESHOCK_CONFIG", "FORESHOCK_FAILPOINT", "FORESHOCK_TEST_")
 """Variables (or prefixes of them) that are no settings."""
@@ -30,6 +31,8 @@ class Found:
     problems: list[Problem] = field(default_factory=list)
     tables: dict[str, list[Any]] = field(default_factory=dict)
     """Raw entries of the tables that a file may repeat."""
+    receivers: dict[str, str] = field(default_factory=dict)
+    """Variables of receivers, which only the file names."""
     file: str = ""
 
     def put(self, section: str, name: str, value: object, origin: str) -> None:
@@ -61,7 +64,7 @@ def read_file(path: Path, found: Found) -> None:
         elif section in TABLES:
             found.problems.append(Problem(source, section, None, f"is a list of tables; write [[{section}]]"))
         elif section not in SECTIONS:
-            found.problems.append(Problem(source, section, None, _unknown("section", section, [*SECTIONS, *TABLES])))
+            found.problems.append(Problem(source, section, None, unknown("section", section, [*SECTIONS, *TABLES])))
         elif not isinstance(entries, dict):
             found.problems.append(Problem(source, section, None, f"is a section; write [{section}]"))
         else:
@@ -72,7 +75,7 @@ def _read_section(source: str, section: str, entries: dict[str, Any], found: Fou
     fields = SECTIONS[section].model_fields
     for name, value in entries.items():
         if name not in fields:
-            message = _unknown("setting", name, fields)
+            message = unknown("setting", name, fields)
             found.problems.append(Problem(source, f"{section}.{name}", None, message))
         elif is_secret(section, name):
             message = f"a secret may not stand in a file of settings; set {variable(section, name)} or "
@@ -91,32 +94,40 @@ def read_environment(environ: Mapping[str, str], found: Found) -> None:
     for key, value in sorted(environ.items()):
         if not key.startswith(PREFIX) or key.startswith(FOREIGN):
             continue
-        if key in known:
+        if key.startswith(RECEIVERS):
+            found.receivers[key] = value
+        elif key in known:
             found.put(*known[key], value, key)
         elif key in secret_files:
-            _read_secret(key, value, *secret_files[key], environ, found)
+            section, name = secret_files[key]
+            secret = read_secret(key, value, f"{section}.{name}", environ, found.problems)
+            if secret is not None:
+                found.put(section, name, secret, key)
         else:
-            message = _unknown("variable", key, [*known, *secret_files])
+            message = unknown("variable", key, [*known, *secret_files])
             found.problems.append(Problem(key, "", None, message))
 
 
-def _read_secret(key: str, path: str, section: str, name: str, environ: Mapping[str, str], found: Found) -> None:
-    setting = f"{section}.{name}"
-    if variable(section, name) in environ:
-        found.problems.append(Problem(key, setting, None, f"{variable(section, name)} is set too; keep one"))
-        return
+def read_secret(key: str, path: str, setting: str, environ: Mapping[str, str], problems: list[Problem]) -> str | None:
+    """The secret in the file that a variable names; None and a problem if there is none."""
+    plain = key.removesuffix(FILE_SUFFIX)
+    if plain in environ:
+        problems.append(Problem(key, setting, None, f"{plain} is set too; keep one"))
+        return None
     try:
-        found.put(section, name, Path(path).read_text(encoding="utf-8").rstrip("\r\n"), key)
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        found.problems.append(Problem(key, setting, path, f"the file cannot be read: {error.strerror}"))
+        problems.append(Problem(key, setting, path, f"the file cannot be read: {error.strerror}"))
     except UnicodeDecodeError:
-        found.problems.append(Problem(key, setting, path, "the file is not UTF-8 text"))
+        problems.append(Problem(key, setting, path, "the file is not UTF-8 text"))
+    return None
 
 
 def _names() -> list[tuple[str, str]]:
     return [(section, name) for section, kind in SECTIONS.items() for name in kind.model_fields]
 
 
-def _unknown(what: str, given: str, known: Mapping[str, object] | list[str]) -> str:
+def unknown(what: str, given: str, known: Mapping[str, object] | list[str]) -> str:
+    """That a name is unknown, and which may have been meant."""
     near = difflib.get_close_matches(given, list(known), n=1)
     return f"unknown {what}" + (f"; did you mean {near[0]}?" if near else "")

@@ -57,4 +57,6 @@ def open_database(section: Database, deployment: Deployment) -> DatabaseSink:
     def in_transaction() -> None:
         deployment.failpoint("sink_in_txn")
 
-    return DatabaseSink(section.full_url(), cluster=deployment.group, before_commit=in_transaction)
+    return DatabaseSink(
+        section.full_url(), cluster=deployment.group, routing=deployment.routing, before_commit=in_transaction
+    )

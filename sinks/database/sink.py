@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import DBAPIError
 
+from pipeline.notify.routing import Routing
+from sinks.clock import wall_clock_ms
 from sinks.database import tables
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated, is_refusal, unavailable
 from sinks.database.grouping import BatchRows, Identity, Key, batch_rows, in_order
+from sinks.database.messages import Messages
 from sinks.database.statements import statements
 from sinks.delivery import Advance, DeliveryBatch, Projection, Written
 from sinks.errors import PositionConflictError, Refusal, Rejection, SinkRejectedError, SinkUnavailableError
@@ -30,6 +33,8 @@ class DatabaseSink:
         url: SQLAlchemy URL of the database; its schema must be there (`migrate.upgrade`).
         cluster: whose offsets the positions are. A broker that forgets its topics needs a new name each run.
         timeout_s: longest wait for a lock or a connection.
+        routing: who is told of cases; what is due is written with them.
+        clock: milliseconds since 1970.
         before_commit: called in each transaction when all is written, for tests of crashes.
     """
 
@@ -39,6 +44,8 @@ class DatabaseSink:
         *,
         cluster: str = "",
         timeout_s: float = 5.0,
+        routing: Routing | None = None,
+        clock: Callable[[], int] = wall_clock_ms,
         before_commit: Callable[[], None] = lambda: None,
     ) -> None:
         engine = open_engine(url, writer=True, timeout_s=timeout_s)
@@ -46,6 +53,7 @@ class DatabaseSink:
         self._engine = engine.execution_options(preserve_rowcount=True)
         self._statements = statements(engine.dialect)
         self._cluster = cluster
+        self._messages = Messages(routing or Routing(), clock)
         self._before_commit = before_commit
 
     def positions(self, topic: str) -> dict[int, int]:
@@ -138,6 +146,7 @@ class DatabaseSink:
 
     def _write_rows(self, connection: Connection, rows: BatchRows) -> set[Identity]:
         of = self._statements
+        known = self._messages.known(connection, rows)
         conflicts = set(rows.conflicts)
         for table, statement, revisions in (
             (tables.alert_revisions, of.alert_revisions, rows.alert_revisions),
@@ -156,6 +165,7 @@ class DatabaseSink:
         self._execute(connection, of.accounts, rows.accounts)
         self._execute(connection, of.account_health, rows.account_health)
         self._execute(connection, of.health_history, rows.health_history)
+        self._messages.put(connection, rows, known)
         return conflicts
 
     def _execute(self, connection: Connection, statement: str, rows: dict[Key, Row]) -> int:

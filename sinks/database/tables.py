@@ -306,6 +306,31 @@ portfolio_metrics = Table(
     Index("ix_portfolio_metrics_metric", "metric", "period", "starts_on"),
 )
 
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    # The case, or whose digest it is.
+    Column("topic_key", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("not_before_ms", BigInteger, nullable=False),
+    # Whose digest is to tell it; null: a message of its own.
+    Column("digest", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sent_ms", BigInteger),
+    Column("last_error", Text),
+    # Of what a digest has told: the digest.
+    Column("external_ref", Text),
+    Index("ix_outbox_state_receiver_due", "state", "receiver", "not_before_ms"),
+    Index("ix_outbox_topic_revision", "topic_key", "revision"),
+)
+
 teams = Table(
     "teams",
     metadata,

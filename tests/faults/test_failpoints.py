@@ -12,7 +12,7 @@ from tests.support.workers import Source, WorkerProcess, check
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.soak, pytest.mark.timeout(180)]
 
-PLACES = [name for name in NAMES if not name.startswith("sink_") and "_fleet_" not in name]
+PLACES = [name for name in NAMES if not name.startswith(("sink_", "notify_")) and "_fleet_" not in name]
 SESSION_MS = 3_000
 QUICK: dict[str, Any] = {"session_timeout_ms": SESSION_MS, "checkpoint_interval_s": 0.2}
 

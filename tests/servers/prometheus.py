@@ -63,3 +63,36 @@ class PrometheusServer(OneProcess):
     def answers(self) -> bool:
         """Whether it answers queries."""
         return responds(f"{self.url}/-/ready")
+
+
+class AlertmanagerServer(OneProcess):
+    """An Alertmanager that sends to nobody; what it holds is asked for by its API."""
+
+    def __init__(self) -> None:
+        """Write the configuration; nothing runs yet.
+
+        Raises:
+            ServerUnavailableError: Alertmanager is not installed.
+        """
+        program = locate.program("prometheus-alertmanager", "prometheus-alertmanager")
+        super().__init__("alertmanager", _READY_S)
+        self.port = free_port()
+        config = self.folder / "alertmanager.yml"
+        config.write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+        command = [
+            str(program),
+            f"--config.file={config}",
+            f"--storage.path={self.folder / 'data'}",
+            f"--web.listen-address={LOOPBACK}:{self.port}",
+            "--cluster.listen-address=",
+        ]
+        self._process = ChildProcess("alertmanager", command, self.folder)
+
+    @property
+    def url(self) -> str:
+        """Base URL of the HTTP API."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def answers(self) -> bool:
+        """Whether it takes alerts."""
+        return responds(f"{self.url}/-/ready")

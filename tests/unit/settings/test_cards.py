@@ -131,8 +131,13 @@ def test_the_names_may_come_from_the_environment() -> None:
 
 def test_the_example_of_the_sample_file_can_be_used(tmp_path: Path) -> None:
     text = Path("deploy/foreshock.toml").read_text(encoding="utf-8")
-    lines = text[text.index("# [[scorecards]]") :].splitlines()
-    example = "\n".join(line.removeprefix("# ") for line in lines if not line.startswith(("# Health", "# A list")))
-    engine = load(written(tmp_path, example), {}).engine()
+    blocks = text[text.index("# [[scorecards]]") :].split("\n\n")
+    tables = "\n".join(block[block.index("# [[") :] for block in blocks)
+    example = "\n".join(line.removeprefix("# ") for line in tables.splitlines())
+    settings = load(written(tmp_path, example), {"FORESHOCK_RECEIVERS__SALES__URL": "https://chat.example/x"})
+    engine = settings.engine()
+    assert (
+        [each.name for each in settings.receivers] == [each.receiver for each in settings.routes] == ["sales", "mail"]
+    )
     assert [card.id for card in engine.scorecards] == ["enterprise"]
     assert [profile.name for profile in engine.profiles] == ["enterprise-onboarding"]
