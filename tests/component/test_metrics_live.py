@@ -26,7 +26,7 @@ RECORD_BYTES = 2_048
 TOO_LONG = Hostile("usage.events", b"victim", good_value("usage.events", properties={"note": "x" * 3_000}), "too long")
 SPOILT = Hostile("billing.events", b"victim", b"no Avro", "bytes")
 
-OF_DELIVERY = {"foreshock_sink_lag_records"}
+OF_DELIVERY = {"foreshock_sink_lag_records", "foreshock_portfolio_ratio"}
 """Series that a worker never has; see `test_deliver_process`."""
 
 
