@@ -22,7 +22,7 @@ from tests.support.cases import case
 from tests.support.commands import FORESHOCK, running
 from tests.support.databases import rows
 from tests.support.patience import wait_until
-from tests.support.receivers import SECRET, HttpStandIn, SmtpStandIn, StandIn, stand_in_of
+from tests.support.receivers import CLOSE, SECRET, HttpStandIn, SmtpStandIn, StandIn, stand_in_of
 from tests.unit.sinks.records import batch
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -123,10 +123,9 @@ def told(stand_ins: dict[str, StandIn]) -> dict[str, list[tuple[str, str, str]]]
 
 @contextmanager
 def writing(url: str) -> Iterator[threading.Thread]:
-    thread = threading.Thread(target=Writer(url).run)
+    thread = threading.Thread(target=Writer(url).run, daemon=True)
     thread.start()
     yield thread
-    thread.join()
 
 
 @pytest.mark.parametrize("how", ["at random", "notify_taken", "notify_sent"])
@@ -134,11 +133,13 @@ def test_nothing_is_lost_and_nothing_is_sent_under_two_ids(
     how: str, database_url: str, stand_ins: dict[str, StandIn], tmp_path: Path
 ) -> None:
     random, mail = Random(how), stand_ins["mail"].receiver
+    hook = stand_ins["hook"]
     assert isinstance(mail, EmailReceiver)
+    assert isinstance(hook, HttpStandIn)
     config = settings(tmp_path, database_url, mail)
     environment = {
         **os.environ,
-        "FORESHOCK_RECEIVERS__HOOK__URL": stand_ins["hook"].receiver.url.get_secret_value(),  # type: ignore[attr-defined]
+        "FORESHOCK_RECEIVERS__HOOK__URL": hook.receiver.url.get_secret_value(),  # type: ignore[attr-defined]
         "FORESHOCK_RECEIVERS__HOOK__SECRET": SECRET,
     }
 
@@ -149,18 +150,19 @@ def test_nothing_is_lost_and_nothing_is_sent_under_two_ids(
         return sum(len(each.taken()) for each in stand_ins.values())
 
     with writing(database_url) as writer:
-        for round_number in range(5):
+        for answer in (202, 500, 202, CLOSE, 202):
             point = {} if how == "at random" else {"FORESHOCK_FAILPOINT": f"{how}:{random.randint(1, 40)}"}
-            goal = arrived() + random.randint(1, 60)
+            hook.answer, enough = answer, hook.asked + 2
             with notify(**point) as process:
-                stand_ins["hook"].answer = (202, 500, 202, "close", 202)[round_number]
-                if point:
-                    wait_until(lambda process=process: process.poll() is not None or not writer.is_alive())  # type: ignore[misc]
-                else:
-                    wait_until(lambda goal=goal: arrived() >= goal or not writer.is_alive())  # type: ignore[misc]
+
+                def is_over(process: subprocess.Popen[bytes] = process) -> bool:
+                    return process.poll() is not None or not writer.is_alive()
+
+                # Long enough to be noticed, not long enough to be waited for.
+                wait_until(lambda: answer == 202 or hook.asked >= enough or is_over())  # noqa: B023
+                hook.answer, goal = 202, arrived() + random.randint(1, 60)
+                wait_until(lambda: is_over() or (not point and arrived() >= goal))  # noqa: B023
                 process.kill()
-        for each in stand_ins.values():
-            each.answer = 202
         with notify() as process:
             writer.join()
             wait_until(lambda: rows(database_url, "SELECT 1 FROM outbox WHERE state <> 'sent'") == [], "all to be sent")
