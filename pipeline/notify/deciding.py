@@ -244,13 +244,14 @@ def alert_messages(
 ) -> list[Message]:
     """What an alert of the open day makes due that cannot wait for the close that writes its case.
 
-    `case` is as of the last close, if there is one. What can wait is told of the case.
+    `case` is as of the last close, if there is one; without one, an alert that is over ends what it began. What can
+    wait is told of the case.
     """
     late = case is not None and case["status"] == "closed" and alert["updated_at"] <= case["updated_at"]
-    if alert["status"] != "firing" or alert.get("shadow") or late:
+    if alert.get("shadow") or late or (alert["status"] != "firing" and case is not None):
         return []
     found = messages(routing, _with_alert(case, alert), told, now_ms, team=team)
-    return [each for each in found if each.digest is None and each.event in NEWS | {ESCALATED}]
+    return [each for each in found if each.digest is None]
 
 
 def _with_alert(case: Case | None, alert: Mapping[str, Any]) -> Case:
@@ -268,18 +269,19 @@ def _with_alert(case: Case | None, alert: Mapping[str, Any]) -> Case:
         "arr_at_risk_minor": context.get("arr_at_risk_minor"),
         **{name: context.get(name) for name in ("arr_minor", "currency", "renewal_at", "segment")},
     }
+    is_firing = alert["status"] == "firing"
     graver = case is None or severity_rises(known["severity"], alert["severity"])
     if known["status"] != "closed" and not graver:
         return known
     return {
         **known,
-        "status": "acknowledged" if known["status"] == "acknowledged" else "open",
+        "status": "acknowledged" if known["status"] == "acknowledged" else "open" if is_firing else "closed",
         "severity": alert["severity"],
         "lead_kind": alert["kind"],
         "summary": alert["summary"],
         "step": alert["play"],
         "updated_at": alert["updated_at"],
-        "closed_at": None,
+        "closed_at": None if is_firing else alert["updated_at"],
         "alert_id": alert["alert_id"],
         "alert_revision": alert["revision"],
     }

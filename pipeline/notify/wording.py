@@ -22,7 +22,7 @@ _EVENTS = {
     "opened": "New",
     "worsened": "Worse",
     "reopened": "Open again",
-    "assigned": "Assigned to you",
+    "assigned": "Assigned",
     "overdue": "Overdue",
     "acknowledged": "Acknowledged",
     "snoozed": "Snoozed",

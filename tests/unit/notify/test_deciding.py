@@ -308,9 +308,16 @@ def test_an_alert_that_joins_a_case_is_told_when_it_is_graver_or_the_case_was_cl
     assert alert_messages(routing(), closed, alert(), told, NOON) == []
 
 
-@pytest.mark.parametrize("quiet", [{"status": "resolved"}, {"shadow": True}])
-def test_an_alert_that_is_over_or_on_trial_is_told_to_nobody(quiet: dict[str, Any]) -> None:
-    assert alert_messages(routing(), None, alert(**quiet), {}, NOON) == []
+def test_an_alert_that_is_over_before_its_case_was_written_ends_what_it_began() -> None:
+    opened = alert_messages(routing(), None, alert(), {}, NOON)
+    over = alert(status="resolved", revision=4)
+    assert [each.event for each in alert_messages(routing(), None, over, told_by(opened), NOON)] == ["closed"]
+    assert alert_messages(routing(), None, over, {}, NOON) == []
+    assert alert_messages(routing(), case(severity="critical"), over, told_by(opened), NOON) == []
+
+
+def test_what_is_on_trial_is_told_to_nobody() -> None:
+    assert alert_messages(routing(), None, alert(shadow=True), {}, NOON) == []
     assert messages(routing(), case(severity="critical", updated_at=NOON, shadow=True), {}, NOON) == []
 
 
