@@ -19,7 +19,7 @@ from schemas.accounts import subject_of
 from schemas.event_types import ALERT_SEVERITIES
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://foreshock.example/messages")
-NEWS = frozenset({"opened", "worsened", "reopened", "overdue"})
+NEWS = frozenset({"opened", "worsened", "reopened", "assigned", "overdue"})
 """Events that ask somebody to do something; the others say that it was done."""
 ESCALATED = "escalated"
 CANNOT_WAIT = "critical"
@@ -34,6 +34,7 @@ class Told:
 
     status: str
     severity: str
+    owner: str | None
     overdue: bool
     at_once: bool
     """It was told in a message of its own."""
@@ -76,7 +77,7 @@ class Way:
 def told_by(body: Body, *, alone: bool) -> Told:
     """What a receiver knows of a case by a message; `alone`: one of its own."""
     of = body["case"]
-    return Told(of["status"], of["severity"], bool(of["overdue"]), alone)
+    return Told(of["status"], of["severity"], of["owner"], bool(of["overdue"]), alone)
 
 
 def ways(routing: Routing, case: Case, team: str | None = None) -> list[Way]:
@@ -157,6 +158,8 @@ def event_of(case: Case, told: Told | None) -> str | None:
     if status != told.status:
         # A snooze that is over, an acknowledgement taken back, a case that comes back: all ask for somebody again.
         return "reopened" if status == "open" else status if told.status != "closed" else None
+    if status != "snoozed" and told.owner and owner_of(case) not in {told.owner, None}:
+        return "assigned"
     return "overdue" if status == "open" and case.get("overdue") and not told.overdue else None
 
 
@@ -190,11 +193,10 @@ def _message(
     state: str = WAITING,
     step: int = 0,
 ) -> Message:
-    of, revision = (
-        (case["alert_id"], case["alert_revision"]) if "alert_id" in case else (case["case_id"], case["revision"])
-    )
+    by = "alert_id" if "alert_id" in case else "case_id"
+    revision = case["alert_revision" if by == "alert_id" else "revision"]
     return Message(
-        message_id=message_id(receiver, of, f"{event}:{step}" if step else event, revision),
+        message_id=message_id(receiver, f"{event}:{step}" if step else event, case[by], revision),
         receiver=receiver,
         channel=routing.channels[receiver],
         topic_key=case["case_id"],
@@ -242,13 +244,14 @@ def alert_messages(
 ) -> list[Message]:
     """What an alert of the open day makes due that cannot wait for the close that writes its case.
 
-    `case` is as of the last close, if there is one. What can wait is told of the case.
+    `case` is as of the last close, if there is one; without one, an alert that is over ends what it began. What can
+    wait is told of the case.
     """
     late = case is not None and case["status"] == "closed" and alert["updated_at"] <= case["updated_at"]
-    if alert["status"] != "firing" or alert.get("shadow") or late:
+    if alert.get("shadow") or late or (alert["status"] != "firing" and case is not None):
         return []
     found = messages(routing, _with_alert(case, alert), told, now_ms, team=team)
-    return [each for each in found if each.digest is None and each.event in NEWS | {ESCALATED}]
+    return [each for each in found if each.digest is None]
 
 
 def _with_alert(case: Case | None, alert: Mapping[str, Any]) -> Case:
@@ -266,18 +269,19 @@ def _with_alert(case: Case | None, alert: Mapping[str, Any]) -> Case:
         "arr_at_risk_minor": context.get("arr_at_risk_minor"),
         **{name: context.get(name) for name in ("arr_minor", "currency", "renewal_at", "segment")},
     }
+    is_firing = alert["status"] == "firing"
     graver = case is None or severity_rises(known["severity"], alert["severity"])
     if known["status"] != "closed" and not graver:
         return known
     return {
         **known,
-        "status": "acknowledged" if known["status"] == "acknowledged" else "open",
+        "status": "acknowledged" if known["status"] == "acknowledged" else "open" if is_firing else "closed",
         "severity": alert["severity"],
         "lead_kind": alert["kind"],
         "summary": alert["summary"],
         "step": alert["play"],
         "updated_at": alert["updated_at"],
-        "closed_at": None,
+        "closed_at": None if is_firing else alert["updated_at"],
         "alert_id": alert["alert_id"],
         "alert_revision": alert["revision"],
     }

@@ -9,7 +9,7 @@ import msgspec
 
 from pipeline.notify.clock import QUIET_HOURS, TIME_OF_DAY
 from pipeline.terms.kind import severity_rises
-from pipeline.terms.money import in_units
+from pipeline.terms.money import major
 
 Severity = Literal["info", "warning", "error", "critical"]
 Subject = Literal["risk", "growth", "data", "fleet", "feed"]
@@ -36,7 +36,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     receiver: str
     subjects: tuple[Subject, ...] = ()
     kinds: tuple[str, ...] = ()
-    """Of any alert of the case."""
+    """Of any open alert of the case that is not muted."""
     segments: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def mismatch(self, case: Case, team: str | None) -> str | None:
         """Why it does not take a case, in words; None if it does."""
-        kinds = {case.get("lead_kind"), *(alert["kind"] for alert in case.get("alerts") or ())}
+        kinds = {case.get("lead_kind"), *(each["kind"] for each in case.get("alerts") or () if not each["muted"])}
         owner = owner_of(case)
         wanted = (
             ("subject", self.subjects, {case["subject"]}),
@@ -66,7 +66,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 return f"{what} is not {' or '.join(names)}"
         if severity_rises(case["severity"], self.severity):
             return f"severity is below {self.severity}"
-        if in_units(case.get("arr_minor") or 0, case.get("currency")) < self.arr_at_least:
+        if major(case.get("arr_minor") or 0, case.get("currency")) < self.arr_at_least:
             return f"ARR is below {self.arr_at_least:,.0f}"
         return None
 

@@ -22,6 +22,7 @@ _EVENTS = {
     "opened": "New",
     "worsened": "Worse",
     "reopened": "Open again",
+    "assigned": "Assigned",
     "overdue": "Overdue",
     "acknowledged": "Acknowledged",
     "snoozed": "Snoozed",

@@ -29,11 +29,7 @@ def money(amount_minor: float, currency: str | None) -> str:
     code = (currency or "").upper()
     if not code:
         return f"{amount_minor:,.0f} {MINOR_UNITS}"
-    amount = f"{in_units(amount_minor, code):,.{_DIGITS.get(code, 2)}f}"
+    digits = _DIGITS.get(code, 2)
+    amount = f"{amount_minor / 10**digits:,.{digits}f}"
     whole, _, decimals = amount.partition(".")
     return f"{amount if decimals.strip('0') else whole} {code}"
-
-
-def in_units(amount_minor: float, currency: str | None) -> float:
-    """An amount in units of its currency; of an unknown one, in hundreds of minor units."""
-    return amount_minor / 10 ** _DIGITS.get((currency or "").upper(), 2)

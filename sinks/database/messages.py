@@ -18,6 +18,7 @@ from pipeline.notify.deciding import DROPPED, ESCALATED, WAITING, Message, Told,
 from pipeline.notify.routing import Case, Routing, owner_of
 from sinks.database import tables
 from sinks.database.grouping import BatchRows
+from sinks.database.rows import Row
 
 logger = logging.getLogger(__name__)
 
@@ -46,17 +47,22 @@ class Messages:
         found = _looked_up(connection, of.case_id, wanted, of.case_id, of.revision)
         return {row.case_id: row.revision for row in found}
 
-    def put(self, connection: Connection, rows: BatchRows, known: Mapping[str, int]) -> None:
-        """Put in what is due now that the batch is written; `known` is from before."""
+    def put(self, connection: Connection, rows: BatchRows, known: Mapping[str, int], over: Sequence[Row]) -> None:
+        """Put in what is due now that the batch is written; `known` is from before.
+
+        `over`: alerts that ended cases which no close has written.
+        """
         if not self._routing.routes:
             return
         now_ms = self._clock()
         newer = [row for (case_id,), row in rows.cases.items() if row["revision"] > known.get(case_id, -1)]
         self.put_cases(connection, [json.loads(row["payload"]) for row in newer], now_ms)
+        ending = {row["alert_id"] for row in over}
         urgent = [
             json.loads(rows.alert_revisions[row["alert_id"], row["revision"]]["payload"])
             for row in rows.alerts.values()
-            if row["case_id"] is not None and row["status"] == "firing" and self._cannot_wait(row["severity"])
+            if row["alert_id"] in ending
+            or (row["case_id"] and row["status"] == "firing" and self._cannot_wait(row["severity"]))
         ]
         # Later than what was put in just now, since it is what receivers know last.
         self.put_alerts(connection, urgent, now_ms + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, exists, select, update
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.notify.routing import Routing
@@ -13,7 +13,7 @@ from sinks.database import tables
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated, is_refusal, unavailable
 from sinks.database.grouping import BatchRows, Identity, Key, batch_rows, in_order
-from sinks.database.messages import Messages
+from sinks.database.messages import Messages, in_parts
 from sinks.database.statements import statements
 from sinks.delivery import Advance, DeliveryBatch, Projection, Written
 from sinks.errors import PositionConflictError, Refusal, Rejection, SinkRejectedError, SinkUnavailableError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sinks.database.rows import Row
 
 _LOOK_UP = 500
+_OVER = frozenset({"resolved", "retracted"})
 
 
 class DatabaseSink:
@@ -165,7 +166,7 @@ class DatabaseSink:
         self._execute(connection, of.accounts, rows.accounts)
         self._execute(connection, of.account_health, rows.account_health)
         self._execute(connection, of.health_history, rows.health_history)
-        self._messages.put(connection, rows, known)
+        self._messages.put(connection, rows, known, _close_stubs(connection, rows))
         return conflicts
 
     def _execute(self, connection: Connection, statement: str, rows: dict[Key, Row]) -> int:
@@ -191,6 +192,21 @@ class DatabaseSink:
                 savepoint.rollback()
             transaction.rollback()
         return rejections
+
+
+def _close_stubs(connection: Connection, rows: BatchRows) -> list[Row]:
+    """Close cases that were over before any close could write them; returns the alerts that ended them."""
+    alerts, cases = tables.alerts.c, tables.cases.c
+    ended = {row["case_id"]: row for row in rows.alerts.values() if row["case_id"] and row["status"] in _OVER}
+    over: list[Row] = []
+    for some in in_parts(list(ended)):
+        is_firing = exists().where(alerts.case_id == cases.case_id, alerts.status == "firing")
+        of_stubs = (cases.case_id.in_(some), cases.revision == 0, cases.status == "open", ~is_firing)
+        over += [ended[case_id] for case_id in connection.execute(select(cases.case_id).where(*of_stubs)).scalars()]
+    for row in over:
+        values = {"status": "closed", "closed_at_ms": row["updated_at_ms"], "updated_at_ms": row["updated_at_ms"]}
+        connection.execute(update(tables.cases).where(cases.case_id == row["case_id"]).values(values))
+    return over
 
 
 def _differing(connection: Connection, revisions: Table, rows: dict[Key, Row]) -> set[Identity]:

@@ -18,6 +18,7 @@ from agents.settings import load, sample
 from agents.settings.model import SECTIONS
 from agents.settings.sources import FILE_SUFFIX, PREFIX, variable
 from schemas.topics import TOPICS
+from sinks.channels.table import CHANNELS
 from sinks.metric_defs import METRICS
 from tests.servers.prometheus import amtool, promtool
 from tests.support.patience import finished
@@ -32,7 +33,9 @@ ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 DASHBOARD: dict[str, Any] = json.loads(text("deploy/grafana/foreshock.json"))
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 PANEL_EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]]
-VARIABLES = {variable(section, name) for section, kind in SECTIONS.items() for name in kind.model_fields}
+VARIABLES = {variable(section, name) for section, kind in SECTIONS.items() for name in kind.model_fields} | {
+    variable("receivers", f"sales__{name}") for spec in CHANNELS.values() for name in spec.receiver.model_fields
+}
 
 
 def exported_names() -> dict[str, set[str]]:
@@ -204,6 +207,7 @@ def test_compose_has_every_process_and_server_and_two_workers() -> None:
         "postgres",
         "worker",
         "deliver",
+        "notify",
         "prometheus",
         "alertmanager",
         "grafana",
@@ -222,7 +226,7 @@ def test_compose_settings_can_be_used() -> None:
     assert settings.database_url() == "postgresql://foreshock:foreshock@postgres/foreshock"
 
 
-@pytest.mark.parametrize("service", ["topics", "migrate", "worker", "deliver"])
+@pytest.mark.parametrize("service", ["topics", "migrate", "worker", "deliver", "notify"])
 def test_compose_runs_commands_that_exist(service: str) -> None:
     arguments = yaml.safe_load(text("deploy/compose.yml"))["services"][service]["command"]
     assert_command(arguments)
@@ -241,6 +245,7 @@ def test_kubernetes_has_workers_delivery_and_the_jobs_before_them() -> None:
     assert {
         ("Deployment", "foreshock-worker"),
         ("Deployment", "foreshock-deliver"),
+        ("Deployment", "foreshock-notify"),
         ("Job", "foreshock-topics"),
         ("Job", "foreshock-migrate"),
     } <= names

@@ -52,8 +52,7 @@ def told_by(found: list[Message], before: Mapping[str, Told] | None = None) -> d
     told = dict(before or {})
     for each in found:
         if each.event != "escalated":
-            of = each.body["case"]
-            told[each.receiver] = Told(of["status"], of["severity"], bool(of["overdue"]), each.digest is None)
+            told[each.receiver] = each.told()
     return told
 
 
@@ -140,6 +139,13 @@ def test_a_step_that_is_overdue_is_told_once_and_in_the_digest() -> None:
     assert told_through(routing(Route(receiver="pager")), {"severity": "critical"}, late)[1] == []
 
 
+def test_a_case_that_is_given_to_somebody_else_is_news_to_them() -> None:
+    mild, ben = {"severity": "warning"}, {"severity": "warning", "assignee": "ben"}
+    opened, assigned = [("chat", "opened", False)], [("chat", "assigned", False)]
+    assert told_through(routing(), mild, ben, ben, mild) == [opened, assigned, [], assigned]
+    assert told_through(routing(), {**mild, "owner": None}, ben) == [opened, []], "its owner is known only now"
+
+
 def test_several_routes_to_one_receiver_are_one_message() -> None:
     rules = routing(Route(receiver="chat"), Route(receiver="chat", immediate="info"), Route(receiver="pager"))
     assert told_through(rules, {"severity": "warning"}) == [[("chat", "opened", True)]]
@@ -208,7 +214,7 @@ def test_a_digest_is_due_at_its_hour_in_the_time_zone_of_the_owner() -> None:
 def test_history_that_is_read_again_is_told_to_nobody_but_its_end_to_those_who_were_told() -> None:
     old = case(severity="critical", updated_at=NOON - 73 * HOUR_MS)
     assert messages(routing(), old, {}, NOON) == []
-    told = {"chat": Told("open", "critical", overdue=False, at_once=True)}
+    told = {"chat": Told("open", "critical", "ana", overdue=False, at_once=True)}
     assert [each.event for each in messages(routing(), {**old, "status": "closed"}, told, NOON)] == ["closed"]
 
 
@@ -272,7 +278,7 @@ def test_an_alert_that_cannot_wait_is_told_before_its_case_is_written_and_then_n
 
 
 def test_an_alert_that_joins_a_case_is_told_when_it_is_graver_or_the_case_was_closed() -> None:
-    told = {"chat": Told("open", "warning", overdue=False, at_once=False)}
+    told = {"chat": Told("open", "warning", "ana", overdue=False, at_once=False)}
     events = {
         (status, severity): [
             (each.event, each.revision)
@@ -302,9 +308,16 @@ def test_an_alert_that_joins_a_case_is_told_when_it_is_graver_or_the_case_was_cl
     assert alert_messages(routing(), closed, alert(), told, NOON) == []
 
 
-@pytest.mark.parametrize("quiet", [{"status": "resolved"}, {"shadow": True}])
-def test_an_alert_that_is_over_or_on_trial_is_told_to_nobody(quiet: dict[str, Any]) -> None:
-    assert alert_messages(routing(), None, alert(**quiet), {}, NOON) == []
+def test_an_alert_that_is_over_before_its_case_was_written_ends_what_it_began() -> None:
+    opened = alert_messages(routing(), None, alert(), {}, NOON)
+    over = alert(status="resolved", revision=4)
+    assert [each.event for each in alert_messages(routing(), None, over, told_by(opened), NOON)] == ["closed"]
+    assert alert_messages(routing(), None, over, {}, NOON) == []
+    assert alert_messages(routing(), case(severity="critical"), over, told_by(opened), NOON) == []
+
+
+def test_what_is_on_trial_is_told_to_nobody() -> None:
+    assert alert_messages(routing(), None, alert(shadow=True), {}, NOON) == []
     assert messages(routing(), case(severity="critical", updated_at=NOON, shadow=True), {}, NOON) == []
 
 

@@ -177,6 +177,23 @@ def test_the_delivery_puts_messages_in_with_what_they_tell_of(house: House) -> N
     assert house.rows(columns="message_id, attempts") == before
 
 
+def test_a_case_whose_alerts_are_over_before_the_close_is_closed_with_the_last_of_them(house: House) -> None:
+    first: dict[str, Any] = {"case_id": "c1", "severity": "critical", "updated_at": NOON}
+    second = first | {"kind": "other", "alert_id": "a2"}
+    house.deliver(records.alert(**first), records.alert(**second))
+    assert house.send("pager", NOON + 1) == ["opened"]
+    house.deliver(records.alert(revision=2, status="resolved", **first), old=2)
+    assert (house.send("pager", NOON + 1), statuses(house)) == ([], ["open"])
+    house.deliver(records.alert(revision=2, status="retracted", **second), old=3, now_ms=NOON + 1)
+    assert (house.send("pager", NOON + 2), statuses(house)) == (["closed"], ["closed"])
+    house.deliver(case(**CRITICAL), old=4, now_ms=NOON + 2)
+    assert (house.send("pager", NOON + 2), statuses(house)) == (["reopened"], ["open"])
+
+
+def statuses(house: House) -> list[str]:
+    return [row["status"] for row in rows(house.url, "SELECT status FROM cases")]
+
+
 def test_a_record_that_cannot_be_told_of_holds_up_nothing(house: House, caplog: pytest.LogCaptureFixture) -> None:
     house.deliver(case(**CRITICAL | {"severity": "odd"}), case(**CRITICAL, case_id="c2"))
     assert house.rows(columns="topic_key") == [("c2",), ("c2",)]
