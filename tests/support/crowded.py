@@ -11,8 +11,8 @@ from sinks.database.migrate import upgrade
 
 LAST_DAY = 20_500
 CLUSTER = "foreshock"
-BIG = ("alerts", "alert_revisions", "health_history", "portfolio_facts", "cases", "case_revisions", "alert_commands")
-"""Tables that grow with time, which no page may read in whole."""
+BIG = ("alerts", "alert_revisions", "health_history", "portfolio_facts", "cases", "case_revisions")
+"""Tables that machines fill as time goes by, which no page may read in whole."""
 _AS_OF_MS = (LAST_DAY + 1) * DAY_MS
 _DIMENSIONS = (
     "usage_trend", "active_users", "seat_utilisation", "feature_breadth", "power_users", "support", "billing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, text
@@ -37,17 +38,23 @@ class KindUse:
         return self.useful + self.false_alarm + self.known + self.late
 
 
-def kinds(connection: Connection, last_close_ms: int) -> dict[str, KindUse]:
+Verdicts = Mapping[str, tuple[int, int, int, int]]
+"""How many said useful, false alarm, known and late, by kind."""
+
+
+def verdicts(connection: Connection) -> Verdicts:
+    """What people said of each kind; reads every alert that they judged."""
+    return {kind: tuple(int(each or 0) for each in said) for kind, *said in connection.execute(_FEEDBACK)}  # type: ignore[misc]
+
+
+def kinds(connection: Connection, last_close_ms: int, told: Verdicts) -> dict[str, KindUse]:
     """By name of the kind; those that were never raised are left out."""
     of = tables.alerts.c
     lately = of.detected_at_ms >= last_close_ms - DAYS * DAY_MS
     raised = select(of.kind, func.count()).where(of.kind.in_(sorted(KNOWN)), lately).group_by(of.kind)
     standing = select(of.kind, func.count()).where(of.status.in_(OPEN), ~of.shadow).group_by(of.kind)
-    told = {row.kind: row for row in connection.execute(_FEEDBACK)}
     counts: list[dict[str, int]] = [dict(connection.execute(query).all()) for query in (raised, standing)]
     found = {}
     for kind in sorted({*counts[0], *counts[1], *told}):
-        verdicts = told.get(kind)
-        said = (verdicts.useful, verdicts.false_alarm, verdicts.known, verdicts.late) if verdicts else (0, 0, 0, 0)
-        found[kind] = KindUse(counts[1].get(kind, 0), counts[0].get(kind, 0), *(int(each or 0) for each in said))
+        found[kind] = KindUse(counts[1].get(kind, 0), counts[0].get(kind, 0), *told.get(kind, (0, 0, 0, 0)))
     return found
