@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from agents.web.commands import CommandError, repeatable_id
+from agents.web.commands import NEEDS, CommandError, repeatable_id
 from agents.web.operations import Call, Operation
 from agents.web.people import NotSeenError
 from pipeline.kinds import KINDS
+from schemas.event_types import CASE_OUTCOMES, FEEDBACK_VERDICTS
 from sinks.database.reading import accounts, cases, portfolio, rules
 from sinks.database.reading.commands import Command, command
 from sinks.database.reading.scope import last_close_ms
@@ -25,6 +26,11 @@ Time = Annotated[int, Meta(description="Epoch milliseconds.", ge=0, le=253_402_3
 Found = TypeVar("Found")
 METRICS = ("gross_revenue_retention", "net_revenue_retention", "logo_churn", "gross_mrr_churn", "nps", "csat")
 """Figures of the business that are shown."""
+
+
+def _one_of(words: Iterable[str]) -> Meta:
+    """Said in the description; the command's own check refuses others."""
+    return Meta(extra_json_schema={"enum": sorted(words)})
 
 
 class CaseQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,16 +62,16 @@ class AccountQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class CommandBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A command; which fields it needs depends on the action."""
 
-    action: Short
+    action: Annotated[str, _one_of(NEEDS)]
     case_id: Short | None = None
     alert_id: Short | None = None
     account_id: Short | None = None
     until: Time | None = None
     since: Time | None = None
-    verdict: Short | None = None
+    verdict: Annotated[str, _one_of(FEEDBACK_VERDICTS)] | None = None
     note: Text | None = None
     assignee: Short | None = None
-    outcome: Short | None = None
+    outcome: Annotated[str, _one_of(CASE_OUTCOMES)] | None = None
     kind: Short | None = None
     play_id: Short | None = None
     command_id: Annotated[str, Meta(max_length=128, description="A UUID: the same is the same command.")] | None = None
