@@ -17,6 +17,9 @@ _FEEDBACK = text(
     "FROM v_feedback GROUP BY kind"
 )
 
+VERDICTS = ("useful", "false_alarm", "known", "late")
+_SILENCE = dict.fromkeys(VERDICTS, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class KindUse:
@@ -43,11 +46,15 @@ def kinds(connection: Connection, last_close_ms: int) -> dict[str, KindUse]:
     lately = of.detected_at_ms >= last_close_ms - DAYS * DAY_MS
     raised = select(of.kind, func.count()).where(of.kind.in_(sorted(KNOWN)), lately).group_by(of.kind)
     standing = select(of.kind, func.count()).where(of.status.in_(OPEN), ~of.shadow).group_by(of.kind)
-    told = {row.kind: row for row in connection.execute(_FEEDBACK)}
+    told = feedback(connection)
     counts: list[dict[str, int]] = [dict(connection.execute(query).all()) for query in (raised, standing)]
     found = {}
     for kind in sorted({*counts[0], *counts[1], *told}):
-        verdicts = told.get(kind)
-        said = (verdicts.useful, verdicts.false_alarm, verdicts.known, verdicts.late) if verdicts else (0, 0, 0, 0)
-        found[kind] = KindUse(counts[1].get(kind, 0), counts[0].get(kind, 0), *(int(each or 0) for each in said))
+        found[kind] = KindUse(counts[1].get(kind, 0), counts[0].get(kind, 0), **told.get(kind, _SILENCE))
     return found
+
+
+def feedback(connection: Connection) -> dict[str, dict[str, int]]:
+    """How often people gave each verdict, by kind; without those of which nobody said anything."""
+    found = connection.execute(_FEEDBACK).mappings()
+    return {row["kind"]: {verdict: int(row[verdict] or 0) for verdict in VERDICTS} for row in found}
