@@ -15,6 +15,7 @@ from agents.web.operations import Call, Operation
 from agents.web.people import NotSeenError
 from pipeline.kinds import KINDS
 from schemas.event_types import CASE_OUTCOMES, FEEDBACK_VERDICTS
+from sinks.database.people import AuditLine, read_audit
 from sinks.database.reading import accounts, cases, portfolio, rules
 from sinks.database.reading.commands import Command, command
 from sinks.database.reading.scope import last_close_ms
@@ -83,6 +84,12 @@ class PulseBody(Struct, frozen=True, forbid_unknown_fields=True):
     account_id: Short
     score: Annotated[float, Meta(ge=1, le=5, description="1 is bad, 5 is good.")]
     note: Text | None = None
+
+
+class AuditQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much."""
+
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
 
 
 class Cases(Struct, frozen=True):
@@ -224,6 +231,12 @@ def list_rules(call: Call) -> list[Rule]:
     ]
 
 
+def list_audit(call: Call) -> list[AuditLine]:
+    """Who did what, newest first."""
+    with call.state.store.reading() as connection:
+        return read_audit(connection, call.query.limit)
+
+
 OPERATIONS: Sequence[Operation] = (
     Operation(name="list_cases", path="/cases", query=CaseQuery, answer=Cases, handle=list_cases),
     Operation(name="get_case", path="/cases/{case_id}", answer=cases.Case, handle=get_case),
@@ -254,6 +267,9 @@ OPERATIONS: Sequence[Operation] = (
     Operation(name="get_account", path="/accounts/{account_id}", answer=accounts.Account, handle=get_account),
     Operation(name="get_portfolio", path="/portfolio", answer=Portfolio, handle=get_portfolio),
     Operation(name="list_rules", path="/rules", answer=list[Rule], handle=list_rules),
+    Operation(
+        name="list_audit", path="/audit", query=AuditQuery, answer=list[AuditLine], handle=list_audit, role="admin"
+    ),
 )
 
 

@@ -24,7 +24,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Any:
     shell = Shell(tmp_path_factory.mktemp("api"), console__public_url="https://testserver")
     values = {"account_id": "acme", "action": "wake", "author": "bob", "issued_at_ms": 1}
     shell.run(insert(tables.alert_commands).values(command_id="0", case_id="case-acme", **values))
-    _, header = shell.add_key("operator")
+    _, header = shell.add_key("admin")
     found = schemathesis.openapi.from_asgi(f"{PREFIX}/openapi.json", shell.app, headers=header)
     found.config.update(headers=header)
     return found
