@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from agents.web.commands import NEEDS, CommandError, repeatable_id
-from agents.web.operations import Call, Operation
+from agents.web.operations import NO_NUL, Call, Operation
 from agents.web.people import NotSeenError
 from pipeline.kinds import KINDS
 from schemas.event_types import CASE_OUTCOMES, FEEDBACK_VERDICTS
@@ -21,8 +21,8 @@ from sinks.database.reading.commands import Command, command
 from sinks.database.reading.scope import last_close_ms
 from sinks.errors import UnknownAccountError
 
-Short = Annotated[str, Meta(max_length=200)]
-Text = Annotated[str, Meta(max_length=1_024)]
+Short = Annotated[str, Meta(max_length=200, pattern=NO_NUL)]
+Text = Annotated[str, Meta(max_length=1_024, pattern=NO_NUL)]
 Time = Annotated[int, Meta(description="Epoch milliseconds.", ge=0, le=253_402_300_800_000)]
 Found = TypeVar("Found")
 METRICS = ("gross_revenue_retention", "net_revenue_retention", "logo_churn", "gross_mrr_churn", "nps", "csat")
