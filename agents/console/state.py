@@ -16,7 +16,7 @@ from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
 from sinks.database.reading import portfolio
 from sinks.database.reading.pipeline import arrived
-from sinks.database.reading.rules import Verdicts, verdicts
+from sinks.database.reading.rules import Feedback, feedback
 from sinks.database.reading.scope import last_close_ms
 from sinks.errors import SinkError
 
@@ -55,7 +55,7 @@ class Console:
         self._slow = open_engine(settings.database.full_url(), statement_timeout_s=_HOUR_S)
         self.lags = Lags(settings)
         self._overview: Overview | None = None
-        self._verdicts: tuple[tuple[int, ...], Verdicts] | None = None
+        self._feedback: tuple[tuple[int, ...], Feedback] | None = None
         self._making = threading.Lock()
         self.live = Live(self.reading)
 
@@ -66,13 +66,13 @@ class Console:
             threading.Thread(target=self._make, name="overview", daemon=True).start()
         return found
 
-    def verdicts(self, connection: Connection) -> Verdicts:
+    def feedback(self, connection: Connection) -> Feedback:
         """What people said of each kind; asked for again only when there are new commands or results."""
         taken = arrived(connection)
         stamp = tuple(taken.get(topic, 0) for topic in ("alert.commands", "command.results"))
-        if self._verdicts is None or self._verdicts[0] != stamp:
-            self._verdicts = (stamp, verdicts(connection))
-        return self._verdicts[1]
+        if self._feedback is None or self._feedback[0] != stamp:
+            self._feedback = (stamp, feedback(connection))
+        return self._feedback[1]
 
     def make_overview(self) -> Overview:
         """Make the figures now."""

@@ -18,6 +18,9 @@ _FEEDBACK = text(
     "FROM v_feedback GROUP BY kind"
 )
 
+VERDICTS = ("useful", "false_alarm", "known", "late")
+_SILENCE = dict.fromkeys(VERDICTS, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class KindUse:
@@ -38,16 +41,11 @@ class KindUse:
         return self.useful + self.false_alarm + self.known + self.late
 
 
-Verdicts = Mapping[str, tuple[int, int, int, int]]
-"""How many said useful, false alarm, known and late, by kind."""
+Feedback = Mapping[str, Mapping[str, int]]
+"""How often people gave each verdict, by kind."""
 
 
-def verdicts(connection: Connection) -> Verdicts:
-    """What people said of each kind; reads every alert that they judged."""
-    return {kind: tuple(int(each or 0) for each in said) for kind, *said in connection.execute(_FEEDBACK)}  # type: ignore[misc]
-
-
-def kinds(connection: Connection, last_close_ms: int, told: Verdicts) -> dict[str, KindUse]:
+def kinds(connection: Connection, last_close_ms: int, told: Feedback) -> dict[str, KindUse]:
     """By name of the kind; those that were never raised are left out."""
     of = tables.alerts.c
     lately = of.detected_at_ms >= last_close_ms - DAYS * DAY_MS
@@ -56,5 +54,11 @@ def kinds(connection: Connection, last_close_ms: int, told: Verdicts) -> dict[st
     counts: list[dict[str, int]] = [dict(connection.execute(query).all()) for query in (raised, standing)]
     found = {}
     for kind in sorted({*counts[0], *counts[1], *told}):
-        found[kind] = KindUse(counts[1].get(kind, 0), counts[0].get(kind, 0), *told.get(kind, (0, 0, 0, 0)))
+        found[kind] = KindUse(counts[1].get(kind, 0), counts[0].get(kind, 0), **told.get(kind, _SILENCE))
     return found
+
+
+def feedback(connection: Connection) -> Feedback:
+    """How often people gave each verdict, by kind; without those of which nobody said anything."""
+    found = connection.execute(_FEEDBACK).mappings()
+    return {row["kind"]: {verdict: int(row[verdict] or 0) for verdict in VERDICTS} for row in found}
