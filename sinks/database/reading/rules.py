@@ -45,8 +45,9 @@ Feedback = Mapping[str, Mapping[str, int]]
 """How often people gave each verdict, by kind."""
 
 
-def kinds(connection: Connection, last_close_ms: int, told: Feedback) -> dict[str, KindUse]:
-    """By name of the kind; those that were never raised are left out."""
+def kinds(connection: Connection, last_close_ms: int, told: Feedback | None = None) -> dict[str, KindUse]:
+    """By name of the kind; those that were never raised are left out. `told`: as `feedback` said lately."""
+    told = feedback(connection) if told is None else told
     of = tables.alerts.c
     lately = of.detected_at_ms >= last_close_ms - DAYS * DAY_MS
     raised = select(of.kind, func.count()).where(of.kind.in_(sorted(KNOWN)), lately).group_by(of.kind)
@@ -58,7 +59,7 @@ def kinds(connection: Connection, last_close_ms: int, told: Feedback) -> dict[st
     return found
 
 
-def feedback(connection: Connection) -> Feedback:
+def feedback(connection: Connection) -> dict[str, dict[str, int]]:
     """How often people gave each verdict, by kind; without those of which nobody said anything."""
     found = connection.execute(_FEEDBACK).mappings()
     return {row["kind"]: {verdict: int(row[verdict] or 0) for verdict in VERDICTS} for row in found}
