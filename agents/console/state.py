@@ -76,14 +76,21 @@ class Console:
 
     def make_overview(self) -> Overview:
         """Make the figures now."""
-        with failures_translated(self._slow), self._slow.connect() as connection:
-            as_of_ms = last_close_ms(connection)
-            last = as_of_ms // DAY_MS - 1
-            stand, usual = portfolio.standings(connection), portfolio.quartiles(connection)
-            before = self._overview.daily if self._overview else ()
-            # The past takes longest, and is not waited for.
-            self._overview = Overview(as_of_ms, stand, before, usual)
-            made = Overview(as_of_ms, stand, portfolio.daily(connection, last - BANDS_DAYS, last), usual)
+        try:
+            with failures_translated(self._slow), self._slow.connect() as connection:
+                return self._made(connection)
+        finally:
+            # Once a close is seldom: nothing is kept open for it.
+            self._slow.dispose()
+
+    def _made(self, connection: Connection) -> Overview:
+        as_of_ms = last_close_ms(connection)
+        last = as_of_ms // DAY_MS - 1
+        stand, usual = portfolio.standings(connection), portfolio.quartiles(connection)
+        before = self._overview.daily if self._overview else ()
+        # The past takes longest, and is not waited for.
+        self._overview = Overview(as_of_ms, stand, before, usual)
+        made = Overview(as_of_ms, stand, portfolio.daily(connection, last - BANDS_DAYS, last), usual)
         self._overview = made
         return made
 
