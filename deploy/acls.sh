@@ -5,7 +5,7 @@
 #
 # The brokers need authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer and
 # allow.everyone.if.no.acl.found=false. Users: one foreshock-ingest-TOPIC for each producer, foreshock (workers),
-# foreshock-deliver, foreshock-ops (people, `dead-letters` and `topics`), and one for each subscriber.
+# foreshock-deliver, foreshock-console, foreshock-ops (people, `dead-letters` and `topics`), and one for each subscriber.
 set -euo pipefail
 
 GROUP=${FORESHOCK_APP__GROUP:-foreshock}
@@ -41,6 +41,13 @@ for topic in "${DELIVERED[@]}"; do
 done
 add foreshock-deliver Write Describe -- --topic dead.letters
 add foreshock-deliver Read Describe -- --group "$GROUP-deliver" --resource-pattern-type prefixed
+
+# What people decide, and how far workers and delivery are.
+for topic in alert.commands customer.signals; do
+    add foreshock-console Write -- --topic "$topic"
+done
+add foreshock-console Describe -- --topic '*'
+add foreshock-console Describe -- --group "$GROUP" --resource-pattern-type prefixed
 
 # Dead letters hold the original bytes: nobody but the operators reads them.
 add foreshock-ops Read Describe -- --topic dead.letters

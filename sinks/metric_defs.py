@@ -13,6 +13,7 @@ from typing import Literal
 from pipeline.fleet.alerts import FLEET_KINDS
 from pipeline.kinds import KINDS, LEVELS
 from pipeline.portfolio.answers import COMPARED
+from schemas.event_types import FEEDBACK_VERDICTS
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 from sinks.delivery import PROJECTIONS, Projection
@@ -169,6 +170,12 @@ METRICS: tuple[MetricSpec, ...] = (
         "gauge",
         "Alerts of the fleet and of segments that are open as of the last closed day; every partition knows all.",
         (_PARTITION, Label("kind", tuple(kind.name for kind in FLEET_KINDS))),
+    ),
+    MetricSpec(
+        "foreshock_feedback_ratio",
+        "gauge",
+        "Share of a verdict in all that people gave on alerts of a kind; 0 until there is one.",
+        (_KIND, Label("verdict", tuple(sorted(FEEDBACK_VERDICTS)))),
     ),
     MetricSpec("foreshock_rules_enabled", "gauge", "Kinds of alert that are not switched off.", (_LEVEL,)),
     MetricSpec(

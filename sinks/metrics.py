@@ -161,6 +161,12 @@ class Metrics:
                     self._collectors["foreshock_portfolio_ratio"].remove(metric, segment)
         self._gauge("foreshock_portfolio_as_of_timestamp_seconds").set(as_of_ms / 1000)
 
+    def feedback(self, verdicts: Mapping[str, Mapping[str, int]]) -> None:
+        """What people said of alerts: so many times each verdict, by kind."""
+        for kind, given in verdicts.items():
+            for verdict, count in given.items():
+                self._gauge("foreshock_feedback_ratio", kind, verdict).set(count / (sum(given.values()) or 1))
+
     def state(self, partition: int, accounts: int, size_bytes: int) -> None:
         """A partition's state holds so many accounts in so many bytes."""
         self._gauge("foreshock_state_accounts", partition).set(accounts)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from agents.backtest.feedback import feedback_of
 from agents.backtest.run import Alert, Replayed, told
 from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
@@ -93,6 +94,7 @@ def report(
         },
         "labels": None if labels is None else label_report(match(labels, alerts)),
         "outcomes": outcomes,
+        "feedback": feedback_of(files.commands, replayed.alerts, replayed.cases),
     }
 
 

@@ -43,8 +43,6 @@ class Replayed:
     """Business days that ended, counted once."""
     elapsed_s: float
     """Without reading files."""
-    cases: tuple[Alert, ...] = ()
-    """Every revision of every case, in the same order."""
 
     @property
     def bands(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ import typer
 
 from agents.cli.console import out, print_json, print_table
 from agents.cli.options import ConfigFile, Json, settings
+from agents.settings import Settings
 from pipeline.terms.kind import Kind
 
 group = typer.Typer(help="What alerts are raised for.", no_args_is_help=True)
@@ -28,6 +29,9 @@ def _group() -> None:
 def print_rules(
     config: ConfigFile = None,
     json: Json = False,
+    feedback: Annotated[
+        bool, typer.Option("--feedback", help="Add what people said of each kind, from the database.")
+    ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a page, as of the defaults.")] = False,
 ) -> None:
     """Print every kind of alert: what raises it, what ends it, how bad it is and what to do."""
@@ -37,7 +41,9 @@ def print_rules(
         typer.echo(kinds_page(KINDS.values()))
         return
 
-    engine = settings(config).engine()
+    chosen = settings(config)
+    engine = chosen.engine()
+    said = _feedback(chosen) if feedback else {}
     rows = [
         {
             "kind": name,
@@ -50,11 +56,20 @@ def print_rules(
             "condition": kind.condition,
             "resolution": kind.resolution,
             "play": {"id": kind.play.id, "title": kind.play.title, "days": kind.play.days},
+            **({"feedback": said.get(name)} if feedback else {}),
         }
         for name, kind in KINDS.items()
     ]
     if json:
         print_json({"kinds": rows, "enabled": enabled_by_level(engine)})
+        return
+    if feedback:
+        table = [
+            (name, *(f"{count} ({count / (sum(given.values()) or 1):.0%})" for count in given.values()))
+            for name, given in said.items()
+        ]
+        verdicts = next(iter(said.values()), {})
+        print_table(["kind", *(verdict.replace("_", " ") for verdict in verdicts)], table)
         return
     columns = ("kind", "family", "level", "severity", "enabled", "condition", "resolution", "off_in")
     cells = [
@@ -64,6 +79,16 @@ def print_rules(
     print_table(["kind", "family", "level", "severity", "on", "raised when", "ends when", "off in", "next step"], cells)
     levels = ", ".join(f"{count} {level}" for level, count in enabled_by_level(engine).items())
     out.print(f"enabled: {levels}", highlight=False)
+
+
+def _feedback(chosen: Settings) -> dict[str, dict[str, int]]:
+    from contextlib import closing
+
+    from agents.web.store import Store
+    from sinks.database.reading.rules import feedback
+
+    with closing(Store(chosen.database_url())) as store, store.reading() as connection:
+        return feedback(connection)
 
 
 def kinds_page(kinds: Iterable[Kind]) -> str:

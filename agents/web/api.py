@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
-from agents.web.commands import CommandError, repeatable_id
-from agents.web.operations import Call, Operation
+from agents.web.commands import NEEDS, CommandError, repeatable_id
+from agents.web.operations import NO_NUL, Call, Operation
 from agents.web.people import NotSeenError
 from pipeline.kinds import KINDS
+from schemas.event_types import CASE_OUTCOMES, FEEDBACK_VERDICTS
+from sinks.database.people import AuditLine, read_audit
 from sinks.database.reading import accounts, cases, portfolio, rules
 from sinks.database.reading.commands import Command, command
 from sinks.database.reading.scope import last_close_ms
 from sinks.errors import UnknownAccountError
 
-Short = Annotated[str, Meta(max_length=200)]
-Text = Annotated[str, Meta(max_length=1_024)]
+Short = Annotated[str, Meta(max_length=200, pattern=NO_NUL)]
+Text = Annotated[str, Meta(max_length=1_024, pattern=NO_NUL)]
 Time = Annotated[int, Meta(description="Epoch milliseconds.", ge=0, le=253_402_300_800_000)]
 Found = TypeVar("Found")
 METRICS = ("gross_revenue_retention", "net_revenue_retention", "logo_churn", "gross_mrr_churn", "nps", "csat")
 """Figures of the business that are shown."""
+
+
+def _one_of(words: Iterable[str]) -> Meta:
+    """Said in the description; the command's own check refuses others."""
+    return Meta(extra_json_schema={"enum": sorted(words)})
 
 
 class CaseQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,16 +63,16 @@ class AccountQuery(Struct, frozen=True, forbid_unknown_fields=True):
 class CommandBody(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A command; which fields it needs depends on the action."""
 
-    action: Short
+    action: Annotated[str, _one_of(NEEDS)]
     case_id: Short | None = None
     alert_id: Short | None = None
     account_id: Short | None = None
     until: Time | None = None
     since: Time | None = None
-    verdict: Short | None = None
+    verdict: Annotated[str, _one_of(FEEDBACK_VERDICTS)] | None = None
     note: Text | None = None
     assignee: Short | None = None
-    outcome: Short | None = None
+    outcome: Annotated[str, _one_of(CASE_OUTCOMES)] | None = None
     kind: Short | None = None
     play_id: Short | None = None
     command_id: Annotated[str, Meta(max_length=128, description="A UUID: the same is the same command.")] | None = None
@@ -77,6 +84,12 @@ class PulseBody(Struct, frozen=True, forbid_unknown_fields=True):
     account_id: Short
     score: Annotated[float, Meta(ge=1, le=5, description="1 is bad, 5 is good.")]
     note: Text | None = None
+
+
+class AuditQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much."""
+
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
 
 
 class Cases(Struct, frozen=True):
@@ -218,6 +231,12 @@ def list_rules(call: Call) -> list[Rule]:
     ]
 
 
+def list_audit(call: Call) -> list[AuditLine]:
+    """Who did what, newest first."""
+    with call.state.store.reading() as connection:
+        return read_audit(connection, call.query.limit)
+
+
 OPERATIONS: Sequence[Operation] = (
     Operation(name="list_cases", path="/cases", query=CaseQuery, answer=Cases, handle=list_cases),
     Operation(name="get_case", path="/cases/{case_id}", answer=cases.Case, handle=get_case),
@@ -248,6 +267,9 @@ OPERATIONS: Sequence[Operation] = (
     Operation(name="get_account", path="/accounts/{account_id}", answer=accounts.Account, handle=get_account),
     Operation(name="get_portfolio", path="/portfolio", answer=Portfolio, handle=get_portfolio),
     Operation(name="list_rules", path="/rules", answer=list[Rule], handle=list_rules),
+    Operation(
+        name="list_audit", path="/audit", query=AuditQuery, answer=list[AuditLine], handle=list_audit, role="admin"
+    ),
 )
 
 

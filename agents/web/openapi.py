@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from agents.web.operations import PREFIX, Operation
+from agents.web.operations import NO_NUL, PREFIX, Operation
 from agents.web.problems import PROBLEM
 
 
@@ -78,7 +78,7 @@ def openapi_route(operations: Sequence[Operation]) -> Route:
 def _parameters(operation: Operation, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for part in operation.path.split("/"):
         if part.startswith("{"):
-            schema = {"type": "string", "minLength": 1}
+            schema = {"type": "string", "minLength": 1, "pattern": NO_NUL}
             yield {"name": part.strip("{}"), "in": "path", "required": True, "schema": schema}
     for name, schema in query.get("properties", {}).items():
         yield {"name": name, "in": "query", "required": name in query.get("required", ()), "schema": _given(schema)}

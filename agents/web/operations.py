@@ -16,6 +16,8 @@ from agents.web.commands import CommandError
 from agents.web.people import Person, Role, require
 
 PREFIX = "/api/v1"
+NO_NUL = r"^[^\x00]*$"
+"""Pattern of texts that databases can hold."""
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

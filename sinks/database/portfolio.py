@@ -17,6 +17,7 @@ from schemas.topics import DAY_MS
 from sinks.database import tables
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
+from sinks.database.reading.rules import feedback
 from sinks.database.statements import insert_or_replace
 
 if TYPE_CHECKING:
@@ -128,6 +129,11 @@ class PortfolioStore:
         query = select(known.account_id, known.band).where(known.band.is_not(None), judged)
         with self._reading() as connection:
             return {row.account_id: row.band for row in connection.execute(query)}
+
+    def feedback(self) -> dict[str, dict[str, int]]:
+        """How often people gave each verdict on alerts, by kind."""
+        with self._reading() as connection:
+            return feedback(connection)
 
     def next_month(self) -> int | None:
         """First day of the month after the last one that has figures."""

@@ -131,6 +131,14 @@ def test_what_is_told_is_what_is_exported() -> None:
     assert value("foreshock_fleet_alerts_open", {"partition": "2", "kind": "usage_feed_stopped"}) == 0
 
 
+def test_what_people_say_of_a_kind_is_exported_as_shares() -> None:
+    metrics = Metrics()
+    metrics.feedback({"silence": {"useful": 3, "false_alarm": 1, "known": 0, "late": 0}})
+    found = samples(metrics, "foreshock_feedback_ratio")
+    assert found[("kind", "silence"), ("verdict", "useful")] == 0.75
+    assert found[("kind", "silence"), ("verdict", "false_alarm")] == 0.25
+
+
 def test_text_from_outside_makes_few_more_series_however_much_there_is() -> None:
     metrics = Metrics()
     before = len(generate_latest(metrics.registry).splitlines())

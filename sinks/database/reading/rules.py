@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, text
@@ -16,6 +17,9 @@ _FEEDBACK = text(
     "SELECT kind, SUM(useful) AS useful, SUM(false_alarm) AS false_alarm, SUM(known) AS known, SUM(late) AS late "
     "FROM v_feedback GROUP BY kind"
 )
+
+VERDICTS = ("useful", "false_alarm", "known", "late")
+_SILENCE = dict.fromkeys(VERDICTS, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +41,25 @@ class KindUse:
         return self.useful + self.false_alarm + self.known + self.late
 
 
-def kinds(connection: Connection, last_close_ms: int) -> dict[str, KindUse]:
-    """By name of the kind; those that were never raised are left out."""
+Feedback = Mapping[str, Mapping[str, int]]
+"""How often people gave each verdict, by kind."""
+
+
+def kinds(connection: Connection, last_close_ms: int, told: Feedback | None = None) -> dict[str, KindUse]:
+    """By name of the kind; those that were never raised are left out. `told`: as `feedback` said lately."""
+    told = feedback(connection) if told is None else told
     of = tables.alerts.c
     lately = of.detected_at_ms >= last_close_ms - DAYS * DAY_MS
     raised = select(of.kind, func.count()).where(of.kind.in_(sorted(KNOWN)), lately).group_by(of.kind)
     standing = select(of.kind, func.count()).where(of.status.in_(OPEN), ~of.shadow).group_by(of.kind)
-    told = {row.kind: row for row in connection.execute(_FEEDBACK)}
     counts: list[dict[str, int]] = [dict(connection.execute(query).all()) for query in (raised, standing)]
     found = {}
     for kind in sorted({*counts[0], *counts[1], *told}):
-        verdicts = told.get(kind)
-        said = (verdicts.useful, verdicts.false_alarm, verdicts.known, verdicts.late) if verdicts else (0, 0, 0, 0)
-        found[kind] = KindUse(counts[1].get(kind, 0), counts[0].get(kind, 0), *(int(each or 0) for each in said))
+        found[kind] = KindUse(counts[1].get(kind, 0), counts[0].get(kind, 0), **told.get(kind, _SILENCE))
     return found
+
+
+def feedback(connection: Connection) -> dict[str, dict[str, int]]:
+    """How often people gave each verdict, by kind; without those of which nobody said anything."""
+    found = connection.execute(_FEEDBACK).mappings()
+    return {row["kind"]: {verdict: int(row[verdict] or 0) for verdict in VERDICTS} for row in found}

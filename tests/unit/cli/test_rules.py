@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from pipeline.kinds import KINDS
+from sinks.database import tables
 from tests.support.commands import Commands
+from tests.unit.web.shell import Shell
 
 
 def test_every_kind_is_listed_with_what_raises_and_what_ends_it(foreshock: Commands) -> None:
@@ -59,3 +62,20 @@ def test_an_unknown_kind_is_a_problem_of_the_settings(foreshock: Commands, monke
     result = foreshock("config", "check")
     assert result.exit_code == 2
     assert "nonsense" in result.err
+
+
+def test_what_people_said_of_a_kind_is_shown(
+    foreshock: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shell = Shell(tmp_path)
+    monkeypatch.setenv("FORESHOCK_DATABASE__URL", shell.url)
+    verdicts = ["useful", "useful", "false_alarm", "useful", "late"]
+    values = {"account_id": "acme", "author": "ann", "issued_at_ms": 1, "kind": "silence", "action": "feedback"}
+    for number, verdict in enumerate(verdicts):
+        result = "refused" if verdict == "late" else "applied"
+        row = values | {"command_id": str(number), "verdict": verdict, "result": result}
+        shell.run(insert(tables.alert_commands).values(row))
+    listed = {row["kind"]: row for row in json.loads(foreshock("rules", "list", "--feedback", "--json").out)["kinds"]}
+    assert listed["silence"]["feedback"] == {"useful": 3, "false_alarm": 1, "known": 0, "late": 0}
+    assert listed["usage_drop"]["feedback"] is None
+    assert "3 (75%)" in foreshock("rules", "list", "--feedback").out

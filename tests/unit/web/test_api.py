@@ -138,6 +138,17 @@ def test_rules_and_the_portfolio_are_told_and_figures_of_all_only_to_those_who_s
     assert rules["silence"]["enabled"] is True
 
 
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 403), ("admin", 200)])
+def test_the_audit_log_is_for_admins(shell: Shell, role: str, status: int) -> None:
+    client = reader(shell, role)
+    client.post("/api/v1/commands", json={"action": "acknowledge", "case_id": "case-acme"})
+    answer = client.get("/api/v1/audit?limit=1")
+    assert answer.status_code == status
+    if status == 200:
+        [line] = answer.json()
+        assert line.items() >= {"person": "key:robot", "action": "acknowledge", "result": "sent"}.items()
+
+
 def test_the_description_is_of_this_version_and_shown_to_those_who_are_known(shell: Shell) -> None:
     assert shell.client().get("/api/v1/openapi.json").status_code == 401
     shown = reader(shell).get("/api/v1/openapi.json").json()
