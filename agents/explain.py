@@ -54,6 +54,7 @@ def render(explanation: Mapping[str, Any]) -> RenderableType:
             _history(rows),
         ]
     parts += [_family(rolled_up) for rolled_up in explanation["family"]]
+    parts += [_case(case) for case in explanation["open_cases"]]
     alerts = explanation["open_alerts"]
     parts.append(Text(f"{len(alerts)} open alert{'' if len(alerts) == 1 else 's'}", "bold"))
     parts += [_alert(alert) for alert in alerts]
@@ -192,6 +193,25 @@ def _history(history: Sequence[Mapping[str, Any]]) -> RenderableType:
     ]
     moved = f"  moved: {'; '.join(moves)}" if moves else ""
     return Text(f"Scores of the last 28 days {line}{moved}")
+
+
+def _case(case: Mapping[str, Any]) -> RenderableType:
+    """What there is to do, who does it, and what is not told beside it."""
+    who = case["assignee"] or case["owner"] or "nobody"
+    text = Text.assemble(
+        (f"{case['subject'].capitalize()} case", "bold"),
+        f" {case['status']}, priority {case['priority']}, since {_date(case['opened_at_ms'])}, {who}",
+    )
+    if case["snoozed_until_ms"] is not None:
+        text.append(f"; snoozed until {_date(case['snoozed_until_ms'])}")
+    if case["step_title"]:
+        due = "was due" if case["overdue"] else "due"
+        text.append(f"; next: {case['step_title']}, {due} {_date(case['step_due_at_ms'])}")
+    suppressed = (case["payload"] or {}).get("suppressed", ())
+    if suppressed:
+        kinds = ", ".join(f"{each['kind']} ({each['by']}, since {_date(each['since'])})" for each in suppressed)
+        text.append(f"; not opened beside it: {kinds}", "bright_black")
+    return text
 
 
 def _alert(alert: Mapping[str, Any]) -> RenderableType:

@@ -105,7 +105,7 @@ def _message(name: str) -> dict[str, Any]:
             }
         },
     }
-    return message | {"headers": _cloudevents_headers()} if name == "alert" else message
+    return message | {"headers": _cloudevents_headers()} if name in {"alert", "case"} else message
 
 
 def _cloudevents_headers() -> dict[str, Any]:

@@ -156,8 +156,8 @@ METRICS: tuple[MetricSpec, ...] = (
     MetricSpec(
         "foreshock_alerts_suppressed_total",
         "counter",
-        "Alerts that stayed closed while a wider one was open, once for each closed day.",
-        (Label("by", ("feed", "fleet", "parent", "account")),),
+        "Alerts that stayed closed while a wider one was open or a person expected it, once for each closed day.",
+        (Label("by", ("feed", "fleet", "parent", "account", "expected")),),
     ),
     MetricSpec(
         "foreshock_fleet_alerts_open",

@@ -24,12 +24,12 @@ _MAX_BARS = 120
 _FIELDS = ("alert_id", "account_id", "kind", "severity", "detected_at", "summary")
 
 
-def write_alerts(alerts: Iterable[Alert], target: Path) -> None:
-    """One JSON object a line in the given order; the same alerts make the same bytes."""
+def write_lines(records: Iterable[Mapping[str, Any]], target: Path) -> None:
+    """One JSON object a line in the given order; the same records make the same bytes."""
     encoder = msgspec.json.Encoder()
     with target.open("wb") as file:
-        for alert in alerts:
-            file.write(encoder.encode(alert) + b"\n")
+        for record in records:
+            file.write(encoder.encode(record) + b"\n")
 
 
 def report(
@@ -86,6 +86,8 @@ def report(
             "over_time": over_time(openings),
             "shadow": {"total": len(on_trial), "by_kind": _counts(on_trial, "kind")},
         },
+        "cases": case_report(replayed.cases, account_days),
+        "suppressed": dict(sorted(replayed.suppressed.items())),
         "speed": {
             "elapsed_s": round(replayed.elapsed_s, 3),
             "events_per_s": round(files.rows / replayed.elapsed_s),
@@ -93,6 +95,21 @@ def report(
         "labels": None if labels is None else label_report(match(labels, alerts)),
         "outcomes": outcomes,
         "feedback": feedback_of(files.commands, replayed.alerts, replayed.cases),
+    }
+
+
+def case_report(records: Sequence[Alert], account_days: int) -> dict[str, Any]:
+    """How many cases there were, and how they stand at the end; those in shadow left out."""
+    cases = list({case["case_id"]: case for case in told(records)}.values())
+    open_now = [case for case in cases if case["status"] != "closed"]
+    return {
+        "total": len(cases),
+        "revisions": len(told(records)),
+        "by_subject": _counts(cases, "subject"),
+        "by_status": _counts(cases, "status"),
+        "open_accounts": len({case["account_id"] for case in open_now}),
+        "overdue": sum(case["overdue"] for case in open_now),
+        "per_account_year": round(len(cases) / account_days * 365.25, 4) if account_days else None,
     }
 
 

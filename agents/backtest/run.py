@@ -14,7 +14,7 @@ from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from pipeline.scorecards.bands import NAMES
 from pipeline.terms.fleet_day import FleetDay
-from pipeline.terms.records import Outcome
+from pipeline.terms.records import Inhibitor, Outcome
 from schemas.topics import INPUT_TOPICS
 
 Alert = Mapping[str, Any]
@@ -26,6 +26,10 @@ class Replayed:
 
     alerts: tuple[Alert, ...]
     """Every revision in order of detection, those in shadow among them."""
+    cases: tuple[Alert, ...]
+    """Every revision of every case, in the same order."""
+    suppressed: Counter[Inhibitor]
+    """Alerts that did not open, by what kept them from it; once for each day."""
     fates: dict[str, dict[str, int]]
     """Records of each topic by fate, ticks included."""
     ticks: int
@@ -39,8 +43,6 @@ class Replayed:
     """Business days that ended, counted once."""
     elapsed_s: float
     """Without reading files."""
-    cases: tuple[Alert, ...] = ()
-    """Every revision of every case, in the same order."""
 
     @property
     def bands(self) -> dict[str, int]:
@@ -74,12 +76,16 @@ def replay(
     stream = Stream(files, config, partitions, seen_at_ms)
     feeds = [Feed(config, number, partitions) for number in range(partitions)]
     alerts: list[Alert] = []
+    cases: list[Alert] = []
+    suppressed: Counter[Inhibitor] = Counter()
     dead_letters: Counter[tuple[str, str]] = Counter()
     days_closed = [0] * partitions
     told: list[FleetDay] = []
 
     def keep(partition: int, outcome: Outcome) -> None:
         alerts.extend(outcome.alerts)
+        cases.extend(outcome.cases)
+        suppressed.update(outcome.suppressed)
         dead_letters.update((letter.topic, letter.reason) for letter in outcome.dead_letters)
         days_closed[partition] += outcome.days_closed
         told.extend(outcome.fleet_days)
@@ -100,6 +106,8 @@ def replay(
         on_window(window)
     return Replayed(
         alerts=tuple(sorted(alerts, key=in_order_of_detection)),
+        cases=tuple(sorted(cases, key=_in_order_of_cases)),
+        suppressed=suppressed,
         fates=_fates(feeds),
         ticks=stream.days * partitions,
         dead_letters=dead_letters,
@@ -118,6 +126,10 @@ def told(alerts: Iterable[Alert]) -> list[Alert]:
 def in_order_of_detection(alert: Alert) -> tuple[int, str, str, int]:
     """The place of a revision in a file of alerts."""
     return alert["updated_at"], alert["account_id"], alert["alert_id"], alert["revision"]
+
+
+def _in_order_of_cases(case: Alert) -> tuple[int, str, str, int]:
+    return case["updated_at"], case["account_id"], case["case_id"], case["revision"]
 
 
 def _fates(feeds: list[Feed]) -> dict[str, dict[str, int]]:

@@ -62,7 +62,7 @@ def backtest(
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
-    """Replay event files through the detectors at full speed: alerts.jsonl, report.json, report.html, portfolio.json.
+    """Replay event files through the detectors at full speed: alerts.jsonl, cases.jsonl, a report, portfolio.json.
 
     With --labels the report says which were found, how soon, and which alerts nothing explains. Labels of
     churned, contracted and expanded accounts are scored: recall and precision by lead time, against chance, over time.
@@ -81,7 +81,7 @@ def backtest(
     """
     from agents.backtest.compare import gates_of
     from agents.backtest.html import render
-    from agents.backtest.report import report, summary_of, write_alerts
+    from agents.backtest.report import report, summary_of, write_lines
     from agents.eventfiles.files import read_labels
     from agents.portfolio import portfolio_of, write_portfolio
 
@@ -108,7 +108,8 @@ def backtest(
     replayed = _replay(files, engine, partitions)
     replayed, outcomes = _score(files, replayed, engine, known or [], recall_target)
     document = report(files, replayed, engine, version=version("foreshock"), labels=known, outcomes=outcomes)
-    write_alerts(replayed.alerts, to / "alerts.jsonl")
+    write_lines(replayed.alerts, to / "alerts.jsonl")
+    write_lines(replayed.cases, to / "cases.jsonl")
     _write_json(document, to / "report.json")
     page = render(document, replayed.alerts, title=events.resolve().name)
     (to / "report.html").write_text(page, encoding="utf-8")
@@ -246,6 +247,12 @@ def _show(document: dict[str, Any], to: Path) -> None:
     print_table(["alerts", "opened"], alerts["by_kind"].items())
     if alerts["shadow"]["total"]:
         print_table(["in shadow", "opened"], alerts["shadow"]["by_kind"].items())
+    cases = document["cases"]
+    out.print(
+        f"{counted(cases['total'], 'case')}: {cases['open_accounts']} accounts have one open at the end, "
+        f"{cases['overdue']} steps are overdue",
+        highlight=False,
+    )
     labels = document["labels"]
     if labels is not None:
         rows = [
@@ -260,7 +267,11 @@ def _show(document: dict[str, Any], to: Path) -> None:
         columns = ("n", "useful_rate", "false_alarm_rate", "known_rate", "late_rate")
         rows = [(kind, said["n"], *(_share(said[name]) for name in columns[1:])) for kind, said in document["feedback"].items()]
         print_table(["feedback", *(name.removesuffix("_rate").replace("_", " ") for name in columns)], rows)
-    out.print(f"alerts.jsonl, report.json, report.html and portfolio.json are in {to}", highlight=False, soft_wrap=True)
+    out.print(
+        f"alerts.jsonl, cases.jsonl, report.json, report.html and portfolio.json are in {to}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _show_outcomes(outcomes: dict[str, Any]) -> None:

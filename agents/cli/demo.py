@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from pipeline.simulate import SimulationSettings
 
 
+_LOOK_S = 1.0
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(demo)
@@ -31,6 +36,9 @@ def demo(
         "demo-data"
     ),
     json: Json = False,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="End the stream yesterday, and stay up with the console until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Replay a made-up stream through the whole pipeline: topics, worker, alerts, database.
 
@@ -43,18 +51,25 @@ def demo(
 
     folder = DemoFolder(to.resolve())
     try:
-        wanted = sample_settings(seed, accounts, days)
+        wanted = sample_settings(seed, accounts, days, until_now=stay)
         folder.prepare()
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from error
-    result = result_of(_run(folder, wanted))
-    if json:
-        print_json(result)
+
+    def told(run: DemoRun) -> None:
+        result = result_of(run)
+        if json:
+            print_json(result)
+        else:
+            out.print(render(result))
+        if not result["accounted_for"]:
+            err.print("the records produced are not the sum of their fates", style="bold red")
+            raise typer.Exit(FAILED)
+
+    if stay:
+        _stay(folder, wanted, told)
     else:
-        out.print(render(result))
-    if not result["accounted_for"]:
-        err.print("the records produced are not the sum of their fates", style="bold red")
-        raise typer.Exit(FAILED)
+        told(_run(folder, wanted))
 
 
 def _run(folder: DemoFolder, wanted: SimulationSettings) -> DemoRun:
@@ -63,3 +78,20 @@ def _run(folder: DemoFolder, wanted: SimulationSettings) -> DemoRun:
 
     with ProgressView(err) as view:
         return run_demo(folder, wanted, view.show)
+
+
+def _stay(folder: DemoFolder, wanted: SimulationSettings, told: Callable[[DemoRun], None]) -> None:
+    from agents.demo.run import run_demo
+    from agents.demo.view import ProgressView
+
+    with ProgressView(err) as view:
+
+        def stay(run: DemoRun, address: str, look: Callable[[], None]) -> None:
+            view.end()
+            told(run)
+            err.print(f"The console is at {address}; Ctrl-C ends everything.", style="bold", highlight=False)
+            while True:
+                time.sleep(_LOOK_S)
+                look()
+
+        run_demo(folder, wanted, view.show, stay)

@@ -45,7 +45,16 @@ DONE: Mapping[str, str] = {
     "feedback": "judged",
     "step_done": "moved on by a step",
 }
-_COPIED = ("note", "outcome", "assignee", "verdict", "kind", "play_id", "alert_id")
+_SAYS: Mapping[str, tuple[str, ...]] = {
+    "snooze": ("note",),
+    "comment": ("note",),
+    "expected": ("note",),
+    "assign": ("assignee",),
+    "resolve": ("outcome",),
+    "feedback": ("verdict", "alert_id"),
+    "step_done": ("play_id",),
+}
+"""Fields of the form that belong to an action; the others are there for other actions."""
 
 
 async def act(request: Request) -> Response:
@@ -85,7 +94,7 @@ def _command(action: str, case: str, form: FormData) -> dict[str, Any]:
     if action == "false_alarm":
         return {"action": "resolve", "case_id": case, "outcome": "false_alarm"}
     command: dict[str, Any] = {"action": action, "case_id": case}
-    command |= {name: str(form[name]) for name in _COPIED if form.get(name)}
+    command |= {name: str(form[name]) for name in _SAYS.get(action, ()) if form.get(name)}
     now_ms = time.time_ns() // 1_000_000
     if action == "snooze":
         command["until"] = now_ms + _days(form) * DAY_MS

@@ -22,7 +22,7 @@ def rules(request: Request) -> Response:
     console = console_of(request)
     config = console.engine_config
     with console.reading() as connection:
-        used = rules_reading.kinds(connection, last_close_ms(connection))
+        used = rules_reading.kinds(connection, last_close_ms(connection), console.feedback(connection))
     family = request.query_params.get("family") or None
     shown = [kind for kind in KINDS.values() if family in {None, kind.family}]
     return page(

@@ -15,10 +15,13 @@ from schemas.topics import DAY_MS
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
 from sinks.database.reading import portfolio
+from sinks.database.reading.pipeline import arrived
+from sinks.database.reading.rules import Feedback, feedback
 from sinks.database.reading.scope import last_close_ms
 from sinks.errors import SinkError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from starlette.applications import Starlette
 
     from agents.settings import Settings
@@ -52,6 +55,7 @@ class Console:
         self._slow = open_engine(settings.database.full_url(), statement_timeout_s=_HOUR_S)
         self.lags = Lags(settings)
         self._overview: Overview | None = None
+        self._feedback: tuple[tuple[int, ...], Feedback] | None = None
         self._making = threading.Lock()
         self.live = Live(self.reading)
 
@@ -62,16 +66,31 @@ class Console:
             threading.Thread(target=self._make, name="overview", daemon=True).start()
         return found
 
+    def feedback(self, connection: Connection) -> Feedback:
+        """What people said of each kind; asked for again only when there are new commands or results."""
+        taken = arrived(connection)
+        stamp = tuple(taken.get(topic, 0) for topic in ("alert.commands", "command.results"))
+        if self._feedback is None or self._feedback[0] != stamp:
+            self._feedback = (stamp, feedback(connection))
+        return self._feedback[1]
+
     def make_overview(self) -> Overview:
         """Make the figures now."""
-        with failures_translated(self._slow), self._slow.connect() as connection:
-            as_of_ms = last_close_ms(connection)
-            made = Overview(
-                as_of_ms,
-                portfolio.standings(connection),
-                portfolio.daily(connection, as_of_ms // DAY_MS - BANDS_DAYS),
-                portfolio.quartiles(connection),
-            )
+        try:
+            with failures_translated(self._slow), self._slow.connect() as connection:
+                return self._made(connection)
+        finally:
+            # Once a close is seldom: nothing is kept open for it.
+            self._slow.dispose()
+
+    def _made(self, connection: Connection) -> Overview:
+        as_of_ms = last_close_ms(connection)
+        last = as_of_ms // DAY_MS - 1
+        stand, usual = portfolio.standings(connection), portfolio.quartiles(connection)
+        before = self._overview.daily if self._overview else ()
+        # The past takes longest, and is not waited for.
+        self._overview = Overview(as_of_ms, stand, before, usual)
+        made = Overview(as_of_ms, stand, portfolio.daily(connection, last - BANDS_DAYS, last), usual)
         self._overview = made
         return made
 

@@ -1,4 +1,4 @@
-"""A worker or a deliverer of the demo, in a process that ends with its parent however that ends."""
+"""A worker, a deliverer or the console of the demo, in a process that ends with its parent however that ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GRACE_S = 5.0
 
 def main(role: str, config: str) -> int:
     """Run the process of that role until SIGTERM, or until standard input ends."""
-    from agents.launch import run_deliver, run_worker
+    from agents.launch import run_console, run_deliver, run_worker
     from agents.logs import configure_logs
     from agents.settings import load
 
@@ -23,6 +23,10 @@ def main(role: str, config: str) -> int:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     settings = load(Path(config), os.environ)
     configure_logs(settings.log)
+    if role == "console":
+        from agents.console.routes import ROUTES
+
+        return run_console(settings, ROUTES)
     return run_worker(settings, embedded=True) if role == "worker" else run_deliver(settings)
 
 

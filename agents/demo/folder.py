@@ -24,6 +24,7 @@ _OWN = (
     "foreshock.db-shm",
     "worker.log",
     "deliver.log",
+    "console.log",
 )
 
 
@@ -105,14 +106,21 @@ def make_stream(settings: SimulationSettings, folder: DemoFolder) -> tuple[Simul
     return stream, EventFiles.of(stream)
 
 
-def sample_settings(seed: int, accounts: int, days: int, now: datetime | None = None) -> SimulationSettings:
+def sample_settings(
+    seed: int, accounts: int, days: int, now: datetime | None = None, *, until_now: bool = False
+) -> SimulationSettings:
     """The sample: on its usual dates, or on the latest Monday so that no event is in the future.
+
+    `until_now`: its last day is yesterday, so that what people do next follows it.
 
     Raises:
         ValueError: a number is out of range.
     """
     usual = SimulationSettings(seed=seed, accounts=accounts, days=days)
     today = (now or datetime.now(UTC)).date()
+    if until_now:
+        start = today - timedelta(days=days)
+        return SimulationSettings(seed=seed, accounts=accounts, days=days, start_date=start)
     over = (usual.start_date + timedelta(days=days) - today).days
     if over <= 0:
         return usual

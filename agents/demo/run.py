@@ -7,7 +7,7 @@ every record produced has met exactly one fate.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,8 +62,14 @@ class DemoRun:
     """From the first record produced until the last alert was in the database."""
 
 
-def run_demo(folder: DemoFolder, settings: SimulationSettings, show: Show) -> DemoRun:
+def run_demo(folder: DemoFolder, settings: SimulationSettings, show: Show, stay: Stay | None = None) -> DemoRun:
     """Run the demo in a folder that was prepared.
+
+    Args:
+        folder: of its own.
+        settings: of the stream.
+        show: is told how far it is.
+        stay: is given the run, the console's address and a look at the processes, while all of them go on.
 
     Raises:
         DemoError: a process ended, something does not move, or records are not accounted for.
@@ -74,27 +80,45 @@ def run_demo(folder: DemoFolder, settings: SimulationSettings, show: Show) -> De
         broker = stack.enter_context(EmbeddedBroker([*TOPICS, f"{GROUP}-state-changelog"]))
         upgrade(folder.database_url)
         port = free_port()
-        worker, deliver = (
-            stack.enter_context(Child(role, folder.settings, own, folder.log(role)))
-            for role, own in (
-                ("worker", {"kafka.bootstrap": broker.bootstrap, "metrics.port": port}),
-                ("deliver", {"kafka.bootstrap": broker.bootstrap, "metrics.port": 0}),
+        page_port = free_port()
+        own = {
+            "worker": {"metrics.port": port},
+            "deliver": {"metrics.port": 0},
+            "console": {"metrics.port": 0, "console.port": page_port},
+        }
+        worker, deliver, *console = (
+            stack.enter_context(
+                Child(role, folder.settings, {"kafka.bootstrap": broker.bootstrap, **more}, folder.log(role))
             )
+            for role, more in own.items()
+            if role != "console" or stay is not None
         )
         show(Progress(f"drawing {settings.accounts} accounts over {settings.days} days"))
         stream, files = make_stream(settings, folder)
         client = {"bootstrap.servers": broker.bootstrap}
         watch = stack.enter_context(Watch(client, GROUP, port, folder.database_url))
-        flow = _Flow(client, files, (worker, deliver), watch, show)
+        flow = _Flow(client, files, (worker, deliver, *console), watch, show)
         emitted = flow.replay()
         applied = flow.await_applied(emitted)
+        labels = labels_from_table(stream.labels)
+        if stay is not None:
+            flow.await_delivered(deliver, *console)
+            run = DemoRun(folder, settings, labels, emitted, applied.fates, flow.elapsed_s)
+
+            def look() -> None:
+                for each in (worker, deliver, *console):
+                    each.check()
+
+            stay(run, f"http://127.0.0.1:{page_port}/", look)
+            return run
         flow.show("stopping the worker")
         worker.stop()
         flow.await_delivered(deliver)
         deliver.stop()
-        elapsed_s = flow.elapsed_s
-    labels = labels_from_table(stream.labels)
-    return DemoRun(folder, settings, labels, emitted, applied.fates, elapsed_s)
+        return DemoRun(folder, settings, labels, emitted, applied.fates, flow.elapsed_s)
+
+
+Stay = Callable[[DemoRun, str, Callable[[], None]], None]
 
 
 class _Flow:
@@ -104,7 +128,7 @@ class _Flow:
         self,
         client: Mapping[str, Any],
         files: EventFiles,
-        children: tuple[Child, ...],
+        children: Sequence[Child],
         watch: Watch,
         show: Show,
     ) -> None:
@@ -146,9 +170,9 @@ class _Flow:
         self._await("waiting for the worker", "the worker has not applied and committed", pending)
         return self._applied
 
-    def await_delivered(self, deliver: Child) -> None:
+    def await_delivered(self, *running: Child) -> None:
         """Wait until the database has everything that the worker has published. Raises DemoError."""
-        self._children = (deliver,)
+        self._children = running
         self._await("waiting for the database", "the database does not have", self._watch.undelivered)
 
     def show(self, stage: str) -> None:

@@ -46,6 +46,10 @@ class ProgressView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Show nothing any more."""
         if self._live is not None:
             self._live.stop()
 
@@ -213,6 +217,7 @@ def _next_steps(result: Mapping[str, Any]) -> RenderableType:
         f"The database is {_near(result['database'])} (SQLite). Go on with:",
         f"  {command} explain {account} --config {folder}/foreshock.toml" if account else "",
         f"  {command} backtest --events {folder}/events --labels {folder}/events/labels.csv --out {folder}/result",
+        f"  {command} console --config {folder}/foreshock.toml     (or {command} demo --stay, in which people can act)",
         f"  {command} worker --help     (with a real Kafka; README.md tells how to go to production)",
     ]
     return Text("\n".join(line for line in lines if line))

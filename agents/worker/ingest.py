@@ -228,7 +228,7 @@ class Ingest:
                     continue
                 hit("after_fleet_read")
                 outcome = partition.feed.learn(updates)
-                if not outcome.days_closed and not outcome.alerts:
+                if not outcome.days_closed and not outcome.speaks:
                     continue
                 partition.moved = True
                 await self._publish(partition, outcome, monotonic(), time.time_ns() // 1_000_000)
@@ -245,7 +245,7 @@ class Ingest:
             hit("after_fleet_send_unacked")
             self.outputs_pending = True
         self._reporter.suppressed(outcome)
-        if outcome.alerts or outcome.health or outcome.dead_letters:
+        if outcome.speaks:
             hit("before_alert_send")
             await self._publisher.publish(self._serde.outcome(outcome))
             await self._publisher.publish(map(self._serde.dead_letter, outcome.dead_letters))

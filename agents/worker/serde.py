@@ -50,6 +50,8 @@ class Serde:
         self._expansion = Encoder(TOPICS["alerts.expansion"], registry)
         self._shadow = Encoder(TOPICS["alerts.shadow"], registry)
         self._state = Encoder(TOPICS["alerts.state"], registry)
+        self._case = Encoder(TOPICS["cases"], registry)
+        self._result = Encoder(TOPICS["command.results"], registry)
         self._health = Encoder(TOPICS["account.health"], registry)
         self._dead_letter = Encoder(TOPICS["dead.letters"], registry)
         self._ledger = Encoder(TOPICS["ledger"], registry)
@@ -68,7 +70,7 @@ class Serde:
         self._fetched.fetch()
 
     def outcome(self, outcome: Outcome) -> Iterator[Message]:
-        """Alerts to their family's topic and to alerts.state, or to alerts.shadow; health to account.health."""
+        """Alerts to their family's topic and to alerts.state, or to alerts.shadow; the rest to a topic each."""
         for alert in outcome.alerts:
             account = alert["account_id"].encode()
             headers: Headers = [*cloudevents.headers(alert, self._source)]
@@ -80,6 +82,11 @@ class Serde:
             else:
                 yield Message("alerts.health", account, self._alert.encode(alert), headers)
             yield Message("alerts.state", alert["alert_id"].encode(), self._state.encode(alert), headers)
+        for case in outcome.cases:
+            about: Headers = [*cloudevents.headers(case, self._source)]
+            yield Message("cases", case["case_id"].encode(), self._case.encode(case), about)
+        for result in outcome.results:
+            yield Message("command.results", result["account_id"].encode(), self._result.encode(result))
         for health in outcome.health:
             yield Message("account.health", health["account_id"].encode(), self._health.encode(health))
 

@@ -1,7 +1,7 @@
 """The life of an episode: opened, updated, resolved or retracted.
 
-Nowhere else does an episode enter or leave its book, nor its revision grow. Each step gives the change to be recorded;
-what is to happen, those decide who call it.
+Nowhere else does an episode enter or leave its book, nor its revision grow. Each step gives the change to be recorded,
+if it is one of which anybody is told; what is to happen, those decide who call it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,29 @@ def begin(book: Book, episode: Episode) -> Change:
     return Change("firing", "detected", episode.detected_at_ms)
 
 
-def update(episode: Episode, severity: str, figures: Figures, reason: str, at_ms: int) -> Change:
-    """Go on with other figures, for better or worse."""
+def update(episode: Episode, severity: str, figures: Figures, reason: str, at_ms: int) -> Change | None:
+    """Go on with other figures, for better or worse; a muted one wakes when it gets more severe."""
+    rises = severity_rises(episode.severity, severity)
     episode.severity = severity
     episode.observed, episode.expected, episode.evidence = figures
+    if episode.muted:
+        return wake(episode, reason, at_ms) if rises else None
     episode.revision += 1
+    return Change("firing", reason, at_ms)
+
+
+def mute(episode: Episode, at_ms: int) -> Change:
+    """Close an episode whose condition may hold: nothing more is told of it until it wakes."""
+    episode.revision += 1
+    episode.muted = True
+    return Change("resolved", "closed", at_ms, at_ms)
+
+
+def wake(episode: Episode, reason: str, at_ms: int) -> Change:
+    """Go on with a muted episode as another alert, whose start no other one of its key can have."""
+    episode.muted = False
+    episode.revision = 1
+    episode.starts_at_ms, episode.detected_at_ms = at_ms - 1, at_ms
     return Change("firing", reason, at_ms)
 
 
@@ -58,12 +76,12 @@ def follow(episode: Episode, severity: str, figures: Figures, at_ms: int) -> Cha
     return update(episode, severity, figures, reason, at_ms)
 
 
-def resolve(book: Book, episode: Episode, reason: str, at_ms: int, ends_at_ms: int | None = None) -> Change:
+def resolve(book: Book, episode: Episode, reason: str, at_ms: int, ends_at_ms: int | None = None) -> Change | None:
     """End an episode, at `ends_at_ms` or with the step itself."""
     return _leave(book, episode, Change("resolved", reason, at_ms, at_ms if ends_at_ms is None else ends_at_ms))
 
 
-def retract(book: Book, episode: Episode, reason: str, at_ms: int) -> Change:
+def retract(book: Book, episode: Episode, reason: str, at_ms: int) -> Change | None:
     """Take back an episode that should never have been opened; so it has no end."""
     return _leave(book, episode, Change("retracted", reason, at_ms))
 
@@ -101,7 +119,7 @@ def _steps(kind: Kind, observed: float) -> int:
     return sum(days >= step for step in STEPS) + max(0, int(days // STEPS[-1]) - 1)
 
 
-def _leave(book: Book, episode: Episode, change: Change) -> Change:
+def _leave(book: Book, episode: Episode, change: Change) -> Change | None:
     book.episodes.remove(episode)
     episode.revision += 1
-    return change
+    return None if episode.muted else change

@@ -12,6 +12,7 @@ from math import isfinite, log
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from pipeline.alerts.case_ids import case_key, current_id
 from pipeline.alerts.lifecycle import Change
 from pipeline.books.book import Book, Context, Episode
 from pipeline.config import EngineConfig
@@ -63,22 +64,34 @@ class Alerting:
     config: EngineConfig
     shadow_cards: frozenset[str] = frozenset()
     """Scorecards whose alerts go to `alerts.shadow` only."""
-    _hash: str = field(init=False)
-    _days: Days = field(init=False)
+    config_hash: str = field(init=False)
+    days: Days = field(init=False)
     _threshold: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._hash = self.config.config_hash
-        self._days = Days(self.config.timezone)
+        self.config_hash = self.config.config_hash
+        self.days = Days(self.config.timezone)
         self._threshold = log(self.config.run_length_days)
 
     def record(
-        self, kind: Kind, account_id: str, book: Book, episode: Episode, change: Change, explanation: Explanation
+        self,
+        kind: Kind,
+        account_id: str,
+        book: Book,
+        episode: Episode,
+        change: Change,
+        explanation: Explanation,
+        day: int,
     ) -> dict[str, Any]:
-        """The alert record of one change of an episode of the kind, as in schemas/alert.avsc."""
-        context = book.context
+        """The alert record of one change of an episode of the kind, as in schemas/alert.avsc.
+
+        `day` is the one that is judged. The book keeps what the alert says.
+        """
+        context, shadow = book.context, self.in_shadow(kind, episode)
         texts = self._texts(kind, account_id, book, episode, change, explanation)
-        summary = next((text for text in texts if len(text) <= MAX_SUMMARY), texts[-1])
+        summary = next((text for text in texts if len(text) <= MAX_SUMMARY), texts[-1])[:MAX_SUMMARY]
+        if (live := book.episode(kind.name, episode.dimension)) is not None:
+            live.summary = summary
         return {
             "alert_id": str(alert_id(account_id, kind.name, episode.dimension, episode.starts_at_ms)),
             "revision": episode.revision,
@@ -110,24 +123,24 @@ class Alerting:
                 "title": kind.play.title,
                 "due_at": episode.detected_at_ms + kind.play.days * DAY_MS,
             },
-            "summary": summary[:MAX_SUMMARY],
+            "summary": summary,
             "description": f"{texts[0]}. {kind.play.title}.",
-            "config_hash": self._hash,
-            "shadow": self._in_shadow(kind, episode),
+            "config_hash": self.config_hash,
+            "shadow": shadow,
             "benchmark": explanation.benchmark,
             "joined": list(episode.joined),
-            "case_id": None,
+            "case_id": current_id(account_id, book, case_key(kind.family, account_id, shadow=shadow), day),
             "points": [{"criterion": name, "points": points} for name, points in episode.points or ()],
         }
 
     def _onset(self, episode: Episode) -> dict[str, int] | None:
         if episode.onset is None:
             return None
-        estimate, low, high = (self._days.start_ms(day) for day in episode.onset)
+        estimate, low, high = (self.days.start_ms(day) for day in episode.onset)
         return {"estimate": estimate, "low": low, "high": high}
 
     def _due(self, episode: Episode) -> str:
-        return "" if episode.due_ms is None else f" as of {self._days.date_of(episode.due_ms)}"
+        return "" if episode.due_ms is None else f" as of {self.days.date_of(episode.due_ms)}"
 
     def _texts(
         self, kind: Kind, account_id: str, book: Book, episode: Episode, change: Change, explanation: Explanation
@@ -149,13 +162,14 @@ class Alerting:
         for each in named:
             last_ms, words = each["last_active_at"], each["ref"]
             if last_ms is not None and last_ms < explanation.window_end_ms - AWAY_DAYS * DAY_MS:
-                words = f"{words}, last on {self._days.date_of(last_ms)}"
+                words = f"{words}, last on {self.days.date_of(last_ms)}"
             if last_ms is not None and last_ms < explanation.window_start_ms:
                 by_kind["quiet"].append(words)
             by_kind.setdefault(each["kind"], []).append(words)
         return {kind: _in_brackets(words, most) for kind, words in by_kind.items()}
 
-    def _in_shadow(self, kind: Kind, episode: Episode) -> bool:
+    def in_shadow(self, kind: Kind, episode: Episode) -> bool:
+        """Whether nobody is told of an alert of the kind."""
         card = episode.dimension if kind.of_card else ""
         return kind.name in self.config.shadow_kinds or card in self.shadow_cards
 

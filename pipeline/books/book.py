@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from pipeline.books.cases import Case, Expected, Suppressed
+
 
 class Subscription(msgspec.Struct, array_like=True):
     """One subscription as of its newest event."""
@@ -204,6 +206,10 @@ class Episode(msgspec.Struct, array_like=True):
     """The contact whom it is about."""
     joined: tuple[str, ...] = ()
     """Kinds that follow from it and were not opened beside it."""
+    summary: str = ""
+    """Of its last record."""
+    muted: bool = False
+    """Whether it was closed by a person: silent while its condition holds, unless it gets more severe."""
 
 
 class Book(msgspec.Struct, array_like=True):
@@ -257,6 +263,10 @@ class Book(msgspec.Struct, array_like=True):
     """Parts of the product that tickets were opened about: the last day on which that was news."""
     delighted: str = ""
     """Who was delighted last, if that is known."""
+    cases: dict[str, Case] = {}
+    """By subject, those of alerts on trial apart: open ones, and lately closed ones."""
+    expected: list[Expected] = []
+    suppressed: list[Suppressed] = []
 
     def is_open(self, kind: str) -> bool:
         """Whether an episode of this kind is open, of whatever dimension."""

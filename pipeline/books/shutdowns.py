@@ -37,15 +37,20 @@ def until_ms(book: Book) -> int:
     """When the last shutdown ends; −1 without any."""
     if _paused_ms(book) is not None:
         return FOREVER_MS
-    return max((shutdown.ends_at_ms for shutdown in book.shutdowns.values()), default=-1)
+    return max((end_ms for _, end_ms in _spans(book)), default=-1)
 
 
 def days_of(book: Book, days: Days) -> list[tuple[int, int]]:
     """First and last day of each shutdown, and of the pause that goes on."""
-    spans = ((start_ms, shutdown.ends_at_ms) for start_ms, shutdown in book.shutdowns.items())
-    found = [(days.of_one(start_ms), days.of_one(end_ms - 1)) for start_ms, end_ms in spans if end_ms > start_ms]
+    found = [(days.of_one(start), days.of_one(end - 1)) for start, end in _spans(book) if end > start]
     paused_ms = _paused_ms(book)
     return found if paused_ms is None else [*found, (days.of_one(paused_ms), FOREVER_DAY)]
+
+
+def _spans(book: Book) -> list[tuple[int, int]]:
+    """Start and end of what was announced, and of the days that people call expected."""
+    announced = [(start_ms, shutdown.ends_at_ms) for start_ms, shutdown in book.shutdowns.items()]
+    return [*announced, *((each.since_ms, each.until_ms) for each in book.expected)]
 
 
 def _keep(book: Book, start_ms: int, shutdown: Shutdown, limit: int) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pipeline.alerts.lifecycle import Change, Figures, begin, resolve, update
+from pipeline.alerts.records import alert_id
 from pipeline.books.book import Book, Episode
+from pipeline.books.cases import Suppressed, is_quiet
 from pipeline.books.people import person
 from pipeline.close.inhibition import followed
 from pipeline.explain.explanation import Step
@@ -15,6 +17,7 @@ from pipeline.health.judging import JudgedView, Verdict
 from pipeline.kinds import KNOWN
 from pipeline.state.state import State
 from pipeline.terms.kind import Kind
+from pipeline.terms.records import Inhibitor
 
 
 @dataclass(slots=True)
@@ -27,6 +30,8 @@ class ClosingAccount:
     place: int
     steps: list[Step]
     """Those of the account so far."""
+    suppressed: list[Suppressed]
+    """Alerts of the account that did not open so far."""
     book: Book = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,11 +64,14 @@ class ClosingAccount:
         """
         if self.is_off(kind):
             return
+        view = self.judged.view
+        if is_quiet(self.book.expected, kind.name, view.day, view.end_ms):
+            self.suppress(kind, "expected")
+            return
         leader = followed(self.book, kind, severity, self.state.config.shadow_kinds) if follows else None
         if leader is not None:
             self._join(leader, kind)
             return
-        view = self.judged.view
         if starts_at_ms is None:
             starts_at_ms = self.state.days.start_ms(view.day)
         who = person(self.book, kind.person) if kind.person else ""
@@ -80,6 +88,14 @@ class ClosingAccount:
             who=who,
         )
         self.take(episode, begin(self.book, episode))
+
+    def suppress(self, kind: Kind, by: Inhibitor, other: Episode | None = None) -> None:
+        """Note that an alert does not open, and which other one of the account says it."""
+        account_id = self.state.accounts.ids[self.row]
+        known_as = None
+        if other is not None:
+            known_as = str(alert_id(account_id, other.kind, other.dimension, other.starts_at_ms))
+        self.suppressed.append(Suppressed(kind.name, by, known_as, self.judged.view.day))
 
     def _join(self, leader: Episode, kind: Kind) -> None:
         """An alert goes on with what follows from it, which is told with what is told of it today anyway."""

@@ -65,7 +65,7 @@ def _judge_again(state: State, rows: I32, opened: int, day: int, outcome: Outcom
         row = int(rows[place])
         kind, book = _AMENDED[episode.kind].KIND, state.accounts.books[row]
         explanation = told_with(explained[place], state, row, opened, episode)
-        record = state.alerting.record(kind, state.accounts.ids[row], book, episode, change, explanation)
+        record = state.alerting.record(kind, state.accounts.ids[row], book, episode, change, explanation, day)
         outcome.alerts.append(record)
 
 

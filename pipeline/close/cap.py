@@ -29,4 +29,4 @@ def cap_of(account: ClosingAccount) -> Cap | None:
 
 def _caps(episode: Episode) -> bool:
     kind = KNOWN[episode.kind]
-    return episode.severity in _BAND and kind.family == "risk" and not kind.consequence
+    return not episode.muted and episode.severity in _BAND and kind.family == "risk" and not kind.consequence

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.books.cases import Suppressed
 from pipeline.books.endings import forget, remembers
 from pipeline.books.signals import context_of, promote_readings, same_context
 from pipeline.close.account import ClosingAccount
 from pipeline.close.amend import amend
 from pipeline.close.cap import cap_of
+from pipeline.close.cases import follow_all_cases
 from pipeline.close.episodes import follow_score, go_before_score
 from pipeline.close.fleet_update import FleetUpdate
 from pipeline.close.life import end_subscriptions, follow_life
@@ -42,6 +44,7 @@ def close_day(state: State, outcome: Outcome) -> None:
     day, accounts = state.open_day, state.accounts
     held = _held(state, day)
     fleet_update = FleetUpdate(state, day)
+    suppressed: dict[int, list[Suppressed]] = {}
     if len(accounts):
         accounts.summarise()
         end_subscriptions(state, day, held)
@@ -60,10 +63,11 @@ def close_day(state: State, outcome: Outcome) -> None:
             awake = accounts.awake(day)[rows]
             follow_life(state, view, rows, due & awake)
             fleet_update.add(view)
-            _close_block(state, view, reach, rows, due & awake, due & ~awake, outcome)
+            suppressed |= _close_block(state, view, reach, rows, due & awake, due & ~awake, outcome)
         _age(state, day, held)
     outcome.fleet_days.append(fleet_update.finish())
     _refresh_books(state, day, held)
+    follow_all_cases(state, day, held, suppressed, outcome)
     state.definitions = dict(state.plan.definitions)
     state.enter_day(day + 1)
     for seen in state.seen.values():
@@ -124,21 +128,25 @@ def _refresh_books(state: State, day: int, held: Bools | None) -> None:
 
 def _close_block(
     state: State, view: View, reach: Reach, rows: slice, live: Bools, resting: Bools, outcome: Outcome
-) -> None:
+) -> dict[int, list[Suppressed]]:
+    """Returns the alerts that did not open, by row."""
     accounts = state.accounts
     findings = {detector.KIND.name: view.finding(detector) for detector in BEFORE_SCORE}
     previous_primary = accounts.primary[rows].copy()
     judged = JudgedView(view, findings, judge(state, view, rows, live, reach), previous_primary)
     closing = _Closing(state, judged, rows, live)
-    closing.before_score(outcome)
+    closing.before_score()
     settle(state, judged.judgement, rows, live, view.day, judged.caps)
     view.band = accounts.band[rows]
     findings |= {detector.KIND.name: detector.evaluate(view) for detector in AFTER_SCORE}
-    closing.after_score(outcome)
+    closing.after_score()
     closing.put_to_rest(resting)
     steps = [step for _, steps in sorted(closing.steps.items()) for step in steps]
     outcome.alerts += alert_records(state, judged, steps)
     outcome.health += publish_health(state, judged, rows, live)
+    for found in closing.suppressed.values():
+        outcome.suppressed.update(each.by for each in found)
+    return {rows.start + place: found for place, found in closing.suppressed.items() if found}
 
 
 @dataclass(slots=True)
@@ -151,33 +159,39 @@ class _Closing:
     live: Bools
     steps: defaultdict[int, list[Step]] = field(default_factory=lambda: defaultdict(list))
     """By place."""
+    suppressed: defaultdict[int, list[Suppressed]] = field(default_factory=lambda: defaultdict(list))
+    """By place."""
 
-    def before_score(self, outcome: Outcome) -> None:
+    def before_score(self) -> None:
         """What does not hang on bands; then what caps them is known."""
         accounts, end_ms = self.state.accounts, self.judged.view.end_ms
         late = (accounts.first_due_ms[self.rows] + OVERDUE_MS <= end_ms) | (accounts.next_goal_ms[self.rows] <= end_ms)
         late &= ~unjudged(self.judged.view.life)
         for account, kinds in self._concerned(BEFORE_SCORE, late):
-            go_before_score(account, kinds, outcome, is_late=bool(late[account.place]))
+            go_before_score(account, kinds, is_late=bool(late[account.place]))
             cap = cap_of(account)
             if cap is not None:
                 self.judged.caps[account.place] = cap
 
-    def after_score(self, outcome: Outcome) -> None:
+    def after_score(self) -> None:
         """What follows from the bands."""
         news = np.logical_or.reduce([verdict.moved for verdict in self.judged.judgement.verdicts])
         for account, kinds in self._concerned(AFTER_SCORE, news):
-            follow_score(account, kinds, outcome, has_news=bool(news[account.place]))
+            follow_score(account, kinds, has_news=bool(news[account.place]))
 
     def put_to_rest(self, resting: Bools) -> None:
         """End what is judged day by day of accounts of which nothing was heard for long; facts stay."""
         accounts = self.state.accounts
         for place in np.flatnonzero(resting & (accounts.open_episodes[self.rows] > 0)).tolist():
-            account = ClosingAccount(self.state, self.judged, self.rows.start + place, place, self.steps[place])
+            account = self._account(place)
             for episode in [each for each in account.book.episodes if not KNOWN[each.kind].immediate]:
                 account.resolve(episode, "expired")
             accounts.open_episodes[account.row] = len(account.book.episodes)
             accounts.quiet[account.row] = accounts.unseen[account.row] = False
+
+    def _account(self, place: int) -> ClosingAccount:
+        row, steps, suppressed = self.rows.start + place, self.steps[place], self.suppressed[place]
+        return ClosingAccount(self.state, self.judged, row, place, steps, suppressed)
 
     def _concerned(
         self, detectors: Sequence[Detector], beside: Bools
@@ -191,5 +205,4 @@ class _Closing:
         bounds = np.searchsorted(among, np.arange(len(concerned) + 1)).tolist()
         found = [detectors[number] for number in which.tolist()]
         for number, place in enumerate(concerned.tolist()):
-            account = ClosingAccount(self.state, self.judged, self.rows.start + place, place, self.steps[place])
-            yield account, found[bounds[number] : bounds[number + 1]]
+            yield self._account(place), found[bounds[number] : bounds[number + 1]]

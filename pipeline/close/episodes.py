@@ -10,6 +10,7 @@ from pipeline.close.account import ClosingAccount
 from pipeline.close.bands import follow_bands
 from pipeline.close.deadlines import ended, overdue
 from pipeline.close.inhibition import inhibitor, spoken_for
+from pipeline.close.people import heed_people
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, DETECTORS, Dated, Detector, Graded
 from pipeline.evidence.gaps import OUT_OF_SIGHT
 from pipeline.evidence.view import Finding, View
@@ -17,7 +18,6 @@ from pipeline.kinds import KNOWN
 from pipeline.state.accounts import is_unseen
 from pipeline.state.life import is_quiet
 from pipeline.terms.kind import Kind
-from pipeline.terms.records import Outcome
 
 _PLACE = {detector.KIND.name: place for place, detector in enumerate(DETECTORS)}
 _BEFORE, _AFTER = ({each.KIND.name: each for each in group} for group in (BEFORE_SCORE, AFTER_SCORE))
@@ -25,7 +25,7 @@ _DATED = {detector.KIND.name: detector for detector in DETECTORS if isinstance(d
 _GRADED = {detector.KIND.name: detector for detector in DETECTORS if isinstance(detector, Graded)}
 
 
-def go_before_score(account: ClosingAccount, raised: Sequence[Detector], outcome: Outcome, *, is_late: bool) -> None:
+def go_before_score(account: ClosingAccount, raised: Sequence[Detector], *, is_late: bool) -> None:
     """End what ends with the day, advance the kinds of the first group that are raised or open, and what is overdue.
 
     `is_late` tells whether a date has passed.
@@ -33,7 +33,8 @@ def go_before_score(account: ClosingAccount, raised: Sequence[Detector], outcome
     book, view = account.book, account.judged.view
     for episode, reason in ended(book, account.life, view.day, view.days, account.is_off):
         account.resolve(episode, reason)
-    _advance_all(account, _BEFORE, raised, outcome)
+    heed_people(account)
+    _advance_all(account, _BEFORE, raised)
     for episode in spoken_for(book):
         account.resolve(episode, "inhibited")
     if is_late:
@@ -43,7 +44,7 @@ def go_before_score(account: ClosingAccount, raised: Sequence[Detector], outcome
     account.state.accounts.unseen[account.row] = is_unseen(book)
 
 
-def follow_score(account: ClosingAccount, raised: Sequence[Detector], outcome: Outcome, *, has_news: bool) -> None:
+def follow_score(account: ClosingAccount, raised: Sequence[Detector], *, has_news: bool) -> None:
     """Follow the bands by score, and advance the kinds of the second group that are raised or open.
 
     `has_news` tells whether a scorecard has moved.
@@ -51,13 +52,11 @@ def follow_score(account: ClosingAccount, raised: Sequence[Detector], outcome: O
     book = account.book
     if has_news or any(KNOWN[episode.kind].of_card for episode in book.episodes):
         follow_bands(account)
-    _advance_all(account, _AFTER, raised, outcome)
+    _advance_all(account, _AFTER, raised)
     account.state.accounts.open_episodes[account.row] = len(book.episodes)
 
 
-def _advance_all(
-    account: ClosingAccount, group: Mapping[str, Detector], raised: Sequence[Detector], outcome: Outcome
-) -> None:
+def _advance_all(account: ClosingAccount, group: Mapping[str, Detector], raised: Sequence[Detector]) -> None:
     """Advance the kinds of a group that are raised or open, in the order of the table."""
     opened = [group[episode.kind] for episode in account.book.episodes if episode.kind in group]
     found = {detector.KIND.name: detector for detector in (*opened, *raised)}
@@ -67,7 +66,7 @@ def _advance_all(
         if episode is not None:
             _go_on(account, detector, episode)
         else:
-            _open_detected(account, detector, outcome)
+            _open_detected(account, detector)
 
 
 def _go_on(account: ClosingAccount, detector: Detector, episode: Episode) -> None:
@@ -91,7 +90,7 @@ def _still(view: View, place: int, finding: Finding, episode: Episode) -> Figure
     return observed, episode.expected, episode.evidence
 
 
-def _open_detected(account: ClosingAccount, detector: Detector, outcome: Outcome) -> None:
+def _open_detected(account: ClosingAccount, detector: Detector) -> None:
     """Open what is raised, unless something holds it back."""
     kind, place = detector.KIND, account.place
     finding = account.judged.findings[kind.name]
@@ -99,7 +98,7 @@ def _open_detected(account: ClosingAccount, detector: Detector, outcome: Outcome
         return
     by = inhibitor(account.state, account.row, account.book, kind)
     if by is not None:
-        outcome.suppressed[by] += 1
+        account.suppress(kind, *by)
         return
     dated = _DATED.get(kind.name)
     onset = dated.onset(account.judged.view, place) if dated is not None else None

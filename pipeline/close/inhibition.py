@@ -38,17 +38,23 @@ def followed(book: Book, kind: Kind, severity: str, shadow: Collection[str]) -> 
     return min([each for each in of_use if not severity_rises(each.severity, severity)], key=by_gravity, default=None)
 
 
-def inhibitor(state: State, row: int, book: Book, kind: Kind) -> Inhibitor | None:
-    """What keeps an alert of the kind closed on this close: for kinds on usage a wider one, for any a stronger one."""
+def inhibitor(state: State, row: int, book: Book, kind: Kind) -> tuple[Inhibitor, Episode | None] | None:
+    """What keeps an alert of the kind closed on this close: for kinds on usage a wider one, for any a stronger one.
+
+    With the open alert of the account that says it already, if there is one.
+    """
     if kind.scope == "usage":
         wider = _wider(state, row)
         if wider is not None:
-            return wider
+            return wider, None
     if kind.by_id and state.fleet_alerts.renamed:
-        return "fleet"
-    if kind.of_use and (book.life == PAUSED or speaks_for_use(book)):
-        return "account"
-    return "account" if any(episode.kind in kind.yields_to for episode in book.episodes) else None
+        return "fleet", None
+    if kind.of_use:
+        alone = next((each for each in book.episodes if KNOWN[each.kind].alone), None)
+        if book.life == PAUSED or alone is not None:
+            return "account", alone
+    stronger = next((each for each in book.episodes if each.kind in kind.yields_to), None)
+    return None if stronger is None else ("account", stronger)
 
 
 def _wider(state: State, row: int) -> Inhibitor | None:

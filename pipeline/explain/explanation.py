@@ -59,7 +59,9 @@ def alert_records(state: State, judged: JudgedView, steps: Sequence[Step]) -> li
         kind = KNOWN[step.episode.kind]
         explanation = told_with(explained[key], state, step.row, judged.view.day, step.episode)
         account_id, book = state.accounts.ids[step.row], state.accounts.books[step.row]
-        records.append(state.alerting.record(kind, account_id, book, step.episode, step.change, explanation))
+        records.append(
+            state.alerting.record(kind, account_id, book, step.episode, step.change, explanation, judged.view.day)
+        )
     return records
 
 

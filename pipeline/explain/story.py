@@ -105,7 +105,7 @@ def _worth(lead: Record, case: Record, date_of: DateOf) -> str:
 
 
 def _changed(dimension: Record) -> str:
-    return f"{spaced(dimension['name'])} ({dimension['change_pct']:+.0f} %)"
+    return f"{spaced(dimension['name'])} ({dimension['change_pct']:+.0f} %)".replace("(-", "(−")
 
 
 def _told(dimension: Record) -> bool:

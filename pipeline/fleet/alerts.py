@@ -10,6 +10,8 @@ from typing import Any
 from pipeline.alerts.lifecycle import Change, Figures, age, begin, resolve, worsen
 from pipeline.alerts.records import Alerting, Explanation
 from pipeline.books.book import Book, Context, Episode
+from pipeline.cases.follow import follow_cases
+from pipeline.cases.records import Desk
 from pipeline.fleet.merged import Fleet, MergedDay
 from pipeline.terms.days import Days
 from pipeline.terms.kind import Kind, Play
@@ -102,7 +104,7 @@ class FleetAlerts:
 
     def __init__(self, alerting: Alerting, days: Days) -> None:
         self.books: dict[str | None, Book] = {}
-        """Of scopes with open episodes."""
+        """Of scopes with open episodes, or with a case."""
         self._alerting = alerting
         self._days = days
 
@@ -133,8 +135,8 @@ class FleetAlerts:
         episodes = self.books[None].episodes if None in self.books else []
         return [episode.dimension for episode in episodes if episode.kind == TICKET_PATTERN.name]
 
-    def advance(self, merged: MergedDay, fleet: Fleet) -> list[dict[str, Any]]:
-        """Alert records of one more merged day: the feed, the fleet, its segments, ids, components."""
+    def advance(self, merged: MergedDay, fleet: Fleet) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Records of alerts and of cases of one more merged day: the feed, the fleet, its segments, ids, components."""
         day = _Day(self.books, merged.day, self._days, self._alerting)
         stopped = self.stopped
         day.run(None, FEED_STOPPED, _feed(merged), inhibited=False)
@@ -150,8 +152,11 @@ class FleetAlerts:
         day.run(None, FLEET_RENAMED, _renamed(merged, fleet), inhibited=False)
         for component in sorted({*fleet.components, *self._patterns()}):
             day.run(None, TICKET_PATTERN, _pattern(fleet, component), inhibited=False, dimension=component)
-        self.books = {scope: book for scope, book in self.books.items() if book.episodes}
-        return day.records
+        desk, cases = Desk(self._alerting, _KIND_OF), []
+        for place, book in self.books.items():
+            cases += follow_cases(desk, _account_id(place), book, merged.day)
+        self.books = {scope: book for scope, book in self.books.items() if book.episodes or book.cases}
+        return day.records, cases
 
 
 def _feed(merged: MergedDay) -> Judgement:
@@ -215,8 +220,7 @@ class _Day:
         change = age(book, kind, episode, self.number, end_ms, clear=today.cleared, raised=today.raised)
         if change is None and today.raised:
             change = worsen(episode, today.severity, today.figures, end_ms)
-        if change is not None:
-            self._record(scope, book, episode, change)
+        self._record(scope, book, episode, change)
 
     def inhibit(self, chosen: Callable[[str | None], bool]) -> None:
         """End the dips of some scopes: what opened today says it for them too."""
@@ -234,8 +238,13 @@ class _Day:
         episode = Episode(kind.name, dimension, self.number, starts_at_ms, end_ms, today.severity, *today.figures)
         self._record(scope, book, episode, begin(book, episode))
 
-    def _record(self, scope: str | None, book: Book, episode: Episode, change: Change) -> None:
-        account_id = FLEET if scope is None else f"{FLEET}:{scope}"
+    def _record(self, scope: str | None, book: Book, episode: Episode, change: Change | None) -> None:
+        if change is None:
+            return
         window = Explanation(self.days.start_ms(self.number), self.days.end_ms(self.number))
         kind = _KIND_OF[episode.kind]
-        self.records.append(self.alerting.record(kind, account_id, book, episode, change, window))
+        self.records.append(self.alerting.record(kind, _account_id(scope), book, episode, change, window, self.number))
+
+
+def _account_id(scope: str | None) -> str:
+    return FLEET if scope is None else f"{FLEET}:{scope}"

@@ -17,7 +17,10 @@ from pipeline.books.plans import apply_plans
 from pipeline.books.shutdowns import SHUTDOWN, apply_shutdown
 from pipeline.books.signals import apply_profile, apply_signal
 from pipeline.books.tickets import apply_ticket, note_component
+from pipeline.cases.commands import Commands
+from pipeline.cases.records import Desk
 from pipeline.intake.immediate import apply_rules
+from pipeline.kinds import KNOWN
 from pipeline.state.accounts import week_bit
 from pipeline.state.members import by_day, mark_day
 from pipeline.state.panes import COUNTED, added, count
@@ -179,7 +182,15 @@ def _finish(state: State, rows: list[int]) -> None:
 
 
 def _apply_commands(state: State, accepted: Accepted, outcome: Outcome) -> None:
-    """Nothing follows from what people do."""
+    """Let people's commands change cases and what is expected of accounts; each has its answer."""
+    accounts, commands = state.accounts, Commands(Desk(state.alerting, KNOWN), state.config.max_book_entries)
+    rows = accepted.rows.tolist()
+    for row, said in zip(rows, accepted.events.to_pylist(), strict=True):
+        answer = commands.apply(accounts.ids[row], accounts.book(row), said, state.open_day)
+        outcome.results.append(answer.result)
+        if answer.case is not None:
+            outcome.cases.append(answer.case)
+    _finish(state, rows)
 
 
 _APPLY: dict[str, Callable[[State, Accepted, Outcome], None]] = {

@@ -204,9 +204,10 @@ class Feed:
         if not state.open_day:
             return False
         for merged in state.fleet.merge_through(state.open_day - 1):
-            records = state.fleet_alerts.advance(merged, state.fleet)
+            alerts, cases = state.fleet_alerts.advance(merged, state.fleet)
             if self.state.number == SPEAKER:
-                outcome.alerts += records
+                outcome.alerts += alerts
+                outcome.cases += cases
         return state.fleet.through >= state.open_day - 1
 
     def _drop_ahead(self) -> None:

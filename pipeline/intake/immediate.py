@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.alerts.lifecycle import Change, begin, resolve, update, worsen
 from pipeline.alerts.records import Explanation, contact
 from pipeline.books.book import Book, Episode
+from pipeline.books.cases import is_quiet
 from pipeline.books.endings import remember
 from pipeline.books.facts import Fact
 from pipeline.rules import ENDED_BY, OPENED_BY
@@ -38,16 +39,18 @@ def _begin(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any
     episode = book.episode(rule.name, fact.key)
     severity, figures = rule.severity_at(fact.observed), (fact.observed, fact.expected, fact.evidence)
     if episode is None:
+        if is_quiet(book.expected, rule.name, state.open_day - 1, state.days.start_ms(state.open_day)):
+            return []
         day = state.days.of_one(fact.at_ms)
         episode = Episode(rule.name, fact.key, day, fact.at_ms, fact.at_ms, severity, *figures)
         episode.due_ms, episode.who = fact.due_ms, fact.who
-        return [_record(state, row, rule, book, episode, begin(book, episode))]
+        return _records(state, row, rule, book, episode, begin(book, episode))
     if not rule.repeats:
         return []
     change = worsen(episode, severity, figures, fact.at_ms)
     if change is None:
         change = update(episode, episode.severity, figures, "detected", fact.at_ms)
-    return [_record(state, row, rule, book, episode, change)]
+    return _records(state, row, rule, book, episode, change)
 
 
 def _end(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any]]:
@@ -62,7 +65,8 @@ def _end(state: State, row: int, rule: Rule, fact: Fact) -> list[dict[str, Any]]
         remember(book, _name(rule, fact), ends_at_ms, state.config.max_book_entries)
     if episode is None or not ends:
         return []
-    return [_record(state, row, rule, book, episode, resolve(book, episode, "recovered", fact.at_ms, ends_at_ms))]
+    change = resolve(book, episode, "recovered", fact.at_ms, ends_at_ms)
+    return _records(state, row, rule, book, episode, change)
 
 
 def _name(rule: Rule, fact: Fact) -> str:
@@ -70,10 +74,15 @@ def _name(rule: Rule, fact: Fact) -> str:
     return f"{rule.name}|{fact.key}"
 
 
-def _record(state: State, row: int, rule: Rule, book: Book, episode: Episode, change: Change) -> dict[str, Any]:
+def _records(
+    state: State, row: int, rule: Rule, book: Book, episode: Episode, change: Change | None
+) -> list[dict[str, Any]]:
+    if change is None:
+        return []
     who = [contact(episode.who)] if episode.who else []
     explanation = Explanation(episode.starts_at_ms, change.at_ms, contributors=who, health=_health(state, row))
-    return state.alerting.record(rule, state.accounts.ids[row], book, episode, change, explanation)
+    account_id, day = state.accounts.ids[row], state.open_day
+    return [state.alerting.record(rule, account_id, book, episode, change, explanation, day)]
 
 
 def _health(state: State, row: int) -> dict[str, Any]:

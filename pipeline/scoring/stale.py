@@ -32,4 +32,5 @@ def stale_alert(staleness: Staleness, config: EngineConfig) -> dict[str, Any]:
     )
     book = Book(context=_EVERYBODY)
     explanation = Explanation(window_start_ms=staleness.starts_at_ms, window_end_ms=at_ms)
-    return Alerting(config).record(SCORECARD_STALE, FLEET, book, episode, begin(book, episode), explanation)
+    change = begin(book, episode)
+    return Alerting(config).record(SCORECARD_STALE, FLEET, book, episode, change, explanation, episode.opened_day)

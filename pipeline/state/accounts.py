@@ -19,6 +19,7 @@ from pipeline.state.panes import PANES, RING, empty
 from pipeline.state.relations import RELATIONS, relations_of
 from pipeline.state.shares import SHARES, shares_of
 from pipeline.state.standings import Standings
+from pipeline.state.work import WORK, work_of
 from pipeline.terms.arrays import F64, I32, I64, U8, U64, Bools, Places
 from pipeline.terms.hash_index import HashIndex
 from pipeline.terms.hashing import hash64
@@ -71,6 +72,7 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     **RELATIONS,
     **SHARES,
     **LIFE,
+    **WORK,
     "open_episodes": ("i4", 0),
     "unseen": ("?", False),
     "shutdown_until_ms": ("i8", -1),
@@ -141,6 +143,8 @@ class Accounts:
     new_teams: I32
     new_team_users: I32
     probed_features: I32
+    work: Bools
+    forget_case_day: I32
     open_episodes: I32
     unseen: Bools
     shutdown_until_ms: I64
@@ -337,6 +341,7 @@ def summary(book: Book) -> tuple[Any, ...]:
         *relations_of(book),
         *shares_of(book),
         *life_of(book),
+        *work_of(book),
         len(book.episodes),
         is_unseen(book),
         shutdowns.until_ms(book),

@@ -19,6 +19,11 @@ MINOR_UNITS = "minor units"
 """The unit of figures that are money."""
 
 
+def major(amount_minor: float, currency: str | None) -> float:
+    """An amount in whole units of its currency, two decimals where it is unknown."""
+    return amount_minor / 10.0 ** _DIGITS.get((currency or "").upper(), 2)
+
+
 def money(amount_minor: float, currency: str | None) -> str:
     """An amount with the code of its currency, its decimals where there are any; in minor units where it is unknown."""
     code = (currency or "").upper()

@@ -38,7 +38,7 @@ class DeadLetter:
     seen_at_ms: int
 
 
-Inhibitor = Literal["feed", "fleet", "parent", "account"]
+Inhibitor = Literal["feed", "fleet", "parent", "account", "expected"]
 """What keeps an alert closed, the widest first."""
 
 
@@ -48,6 +48,10 @@ class Outcome:
 
     alerts: list[dict[str, Any]] = field(default_factory=list)
     """Alert records as in schemas/alert.avsc."""
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    """Case records as in schemas/case.avsc."""
+    results: list[dict[str, Any]] = field(default_factory=list)
+    """What became of commands, as in schemas/command_result.avsc."""
     health: list[dict[str, Any]] = field(default_factory=list)
     """Account health records as in schemas/account_health.avsc."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
@@ -57,9 +61,16 @@ class Outcome:
     suppressed: Counter[Inhibitor] = field(default_factory=Counter)
     """Alerts that stayed closed, by what kept them so; once for each day."""
 
+    @property
+    def speaks(self) -> bool:
+        """Whether there is a record for anybody."""
+        return bool(self.alerts or self.cases or self.results or self.health or self.dead_letters)
+
     def extend(self, other: Outcome) -> None:
         """Append another outcome behind this one."""
         self.alerts += other.alerts
+        self.cases += other.cases
+        self.results += other.results
         self.health += other.health
         self.dead_letters += other.dead_letters
         self.days_closed += other.days_closed

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0: what identifies an alert record, and its headers in Kafka's binary mode."""
+"""CloudEvents 1.0: what identifies a record of an alert or a case, and its headers in Kafka's binary mode."""
 
 from __future__ import annotations
 
@@ -16,38 +16,43 @@ _SEVERITY_NUMBERS = {"info": 9, "warning": 13, "error": 17, "critical": 21}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def attributes(alert: Mapping[str, Any], source: str) -> dict[str, str | int]:
-    """Context attributes of an alert record as in alert.avsc; equal alerts have equal ones.
+def attributes(record: Mapping[str, Any], source: str) -> dict[str, str | int]:
+    """Context attributes of a record as in alert.avsc or case.avsc; equal records have equal ones.
 
     Args:
-        alert: with times in integer milliseconds.
+        record: with times in integer milliseconds.
         source: URI reference of the sender, such as `/foreshock/production`.
     """
-    severity = alert["severity"]
+    severity = record["severity"]
+    sort, about, known_as = (
+        ("case", record["subject"], record["case_id"])
+        if "subject" in record
+        else ("alert", record["family"], record["alert_id"])
+    )
     return {
         "specversion": "1.0",
-        "id": event_id(alert["alert_id"], alert["revision"]),
+        "id": event_id(known_as, record["revision"]),
         "source": source,
-        "type": f"io.foreshock.alert.{alert['family']}.{alert['status']}.v1",
-        "subject": f"account/{alert['account_id']}",
-        "time": rfc3339(alert["updated_at"]),
-        "partitionkey": alert["account_id"],
+        "type": f"io.foreshock.{sort}.{about}.{record['status']}.v1",
+        "subject": f"account/{record['account_id']}",
+        "time": rfc3339(record["updated_at"]),
+        "partitionkey": record["account_id"],
         "severitytext": severity.upper(),
         "severitynumber": _SEVERITY_NUMBERS[severity],
     }
 
 
-def headers(alert: Mapping[str, Any], source: str) -> list[tuple[str, bytes]]:
-    """Kafka headers with the attributes of an alert record."""
+def headers(record: Mapping[str, Any], source: str) -> list[tuple[str, bytes]]:
+    """Kafka headers with the attributes of a record."""
     return [
         ("content-type", CONTENT_TYPE),
-        *((f"ce_{name}", str(value).encode("utf-8")) for name, value in attributes(alert, source).items()),
+        *((f"ce_{name}", str(value).encode("utf-8")) for name, value in attributes(record, source).items()),
     ]
 
 
-def event_id(alert_id: str, revision: int) -> str:
-    """The same for the same revision of the same alert, however often it is sent."""
-    return str(uuid5(NAMESPACE, f"{alert_id}/{revision}"))
+def event_id(known_as: str, revision: int) -> str:
+    """The same for the same revision of the same alert or case, however often it is sent."""
+    return str(uuid5(NAMESPACE, f"{known_as}/{revision}"))
 
 
 def rfc3339(at_ms: int) -> str:

@@ -29,9 +29,9 @@ _CANDIDATES = 20_000
 
 
 def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]:
-    """Return profile, health per scorecard, alerts open and lately closed, commands and the last `days` closed days.
+    """Return profile, health per scorecard, open cases, alerts open and lately closed, commands and closed days.
 
-    The newest come first.
+    The newest come first; of the days the last `days`.
 
     Health and alerts are the records as they were delivered; everything is plain JSON. A day on which no record was
     published has the figures of the one before; `last_closed_day` is that of all accounts.
@@ -58,11 +58,15 @@ def account_of(connection: Connection, account_id: str, *, days: int) -> dict[st
     profile = _profile(connection, account_id)
     if profile is None:
         raise UnknownAccountError(account_id, _near(connection, account_id))
-    last_closed_day = connection.scalar(select(func.max(tables.accounts.c.day)))
+    closed = tables.accounts.c
+    # The last in time is the last by number, and times have an index.
+    newest = select(closed.day).where(closed.as_of_ms.is_not(None)).order_by(closed.as_of_ms.desc()).limit(1)
+    last_closed_day = connection.scalar(newest)
     return {
         "account": profile,
         "last_closed_day": last_closed_day,
         "health": _health(connection, account_id),
+        "open_cases": _open_cases(connection, account_id),
         "open_alerts": _open_alerts(connection, account_id),
         "closed_alerts": _closed_alerts(connection, account_id, last_closed_day or 0),
         "commands": _commands(connection, account_id),
@@ -101,6 +105,18 @@ def _health(connection: Connection, account_id: str) -> list[dict[str, Any]]:
         .order_by(health.c.is_primary.desc(), health.c.scorecard)
     )
     return [json.loads(payload) for payload in connection.scalars(query)]
+
+
+def _open_cases(connection: Connection, account_id: str) -> list[dict[str, Any]]:
+    """Columns of the cases, and the rest of those whose first revision has come."""
+    cases = tables.cases
+    query = (
+        select(cases)
+        .where(cases.c.account_id == account_id, cases.c.status != "closed", ~cases.c.shadow)
+        .order_by(cases.c.priority.desc(), cases.c.case_id)
+    )
+    known = [dict(row) for row in connection.execute(query).mappings()]
+    return [row | {"payload": json.loads(row["payload"] or "null")} for row in known]
 
 
 def _open_alerts(connection: Connection, account_id: str) -> list[dict[str, Any]]:

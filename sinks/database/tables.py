@@ -46,6 +46,10 @@ accounts = Table(
     Index("ix_accounts_parent", "parent_account_id"),
     Index("ix_accounts_segment", "segment"),
     Index("ix_accounts_renewal", "renewal_at_ms"),
+    Index("ix_accounts_as_of", "as_of_ms"),
+    Index("ix_accounts_score", "score", "account_id"),
+    Index("ix_accounts_arr", "arr_minor", "account_id"),
+    Index("ix_accounts_band_since", "band_since_ms", "account_id"),
 )
 
 account_health = Table(

@@ -12,6 +12,7 @@ SECTIONS = {
     "memory": "resident memory, changelog and restoring",
     "scale": "throughput with few and with many accounts",
     "latency": "from a payment failure to its alert and to its row",
+    "console": "pages of the console over a crowded PostgreSQL",
 }
 
 
@@ -34,6 +35,9 @@ class Sizes:
     scale_events: int
     latency_s: float
     databases: tuple[str, ...]
+    console_accounts: int
+    console_alerts: int
+    console_requests: int
 
 
 FULL = Sizes(
@@ -52,6 +56,9 @@ FULL = Sizes(
     scale_events=4_000_000,
     latency_s=35.0,
     databases=("SQLite", "PostgreSQL"),
+    console_accounts=100_000,
+    console_alerts=1_000_000,
+    console_requests=100,
 )
 QUICK = Sizes(
     rounds=1,
@@ -69,4 +76,7 @@ QUICK = Sizes(
     scale_events=50_000,
     latency_s=10.0,
     databases=("SQLite",),
+    console_accounts=2_000,
+    console_alerts=20_000,
+    console_requests=20,
 )

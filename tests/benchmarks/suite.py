@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 from confluent_kafka import KafkaException
 
 from agents.replay.emit import EmitError
@@ -19,6 +20,7 @@ from tests.benchmarks.results import Results, collect
 from tests.benchmarks.workload import Workload
 from tests.servers.errors import ServerUnavailableError
 from tests.servers.postgres import PostgresServer
+from tests.support.crowded import Crowd, fill
 from tests.support.producers import TEAMS
 from tests.support.topics import delete_topics
 
@@ -273,6 +275,25 @@ class Suite:
             run = latency.run(self._kafka(), rate, self._sizes.latency_s, self._sizes.accounts, url)
             self._say(f"{database}: {run}")
             self._add_latency(database, run, rate)
+
+    def _console(self) -> None:
+        accounts, alerts = self._sizes.console_accounts, self._sizes.console_alerts
+        url = self._stack.enter_context(PostgresServer({"shared_buffers": "512MB"})).create_database("console")
+        fill(url, Crowd(accounts, alerts))
+        self._say(f"{accounts:,} accounts and {alerts:,} alerts are in PostgreSQL")
+        run = measure(
+            "console:pages", _TIMEOUT_S,
+            url=url, accounts=accounts, alerts=alerts, requests=self._sizes.console_requests,
+        )  # fmt: skip
+        self.results.add(
+            "console.overview", "console: figures of all accounts, once a close", run.pop("overview"), "s",
+            f"{accounts:,} accounts with a year of weekly health and {alerts:,} alerts in PostgreSQL.",
+        )  # fmt: skip
+        for page, seconds in run.items():
+            self.results.add(
+                f"console.{page}.p95", f"console: {page}, p95", float(np.quantile(seconds, 0.95)), "s",
+                f"median {median(seconds):.3f} s of {len(seconds)} requests, one after another.", at_most=0.2,
+            )  # fmt: skip
 
     def _databases(self) -> dict[str, str]:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-sqlite-")))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.oracle.life import JOINING, OF_USE
 from tests.oracle.model import Account, Episode, OracleConfig
+from tests.oracle.work import identity, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,13 @@ class Alerts:
         self.records: dict[tuple[str, int], dict[str, Any]] = {}
         self.benchmark: dict[str, Any] | None = None
         """Of the account whose day is being closed."""
+        self.day = 0
+        """The one that is judged, or is open."""
+        self.closing = False
+        self.heeded = (-1, 0)
+        """The last day whose commands are heeded, and the time that their end is compared with."""
+        self.suppressed: list[tuple[str, str, str | None]] = []
+        """Of the account whose day is being closed: kind, by what, by which alert."""
 
     def is_off(self, account: Account, kind: str) -> bool:
         """Tell whether a kind opens nothing for an account."""
@@ -78,6 +86,11 @@ class Alerts:
     def open(self, account: Account, opening: Opening, finding: Finding, *, follows: bool = True) -> None:
         """Start an episode with revision 1, unless its kind is switched off or it joins the one it follows from."""
         if self.is_off(account, opening.kind):
+            return
+        last, now_ms = self.heeded
+        if any(kind == opening.kind and day <= last and until > now_ms for _, until, kind, _, day in account.expected):
+            if self.closing:
+                self.suppressed.append((opening.kind, "expected", None))
             return
         name = f"{account.account_id}|{opening.kind}|{opening.dimension}|{opening.starts_at_ms}"
         episode = Episode(
@@ -124,6 +137,8 @@ class Alerts:
         if following.kind in leader.joined:
             return
         leader.joined.append(following.kind)
+        if leader.muted:
+            return
         last, at_ms = self.records[leader.alert_id, leader.revision], following.detected_at_ms
         if last["updated_at"] == at_ms and last["transition_reason"] != "late_data":
             last["joined"] = list(leader.joined)
@@ -131,15 +146,35 @@ class Alerts:
         leader.revision += 1
         self._write(account, leader, "firing", "detected", at_ms, None)
 
-    def update(self, account: Account, episode: Episode, finding: Finding, reason: str, at_ms: int) -> None:
-        """Replace the values of an open episode; its severity never falls."""
-        episode.revision += 1
-        episode.severity = max(episode.severity, finding.severity, key=SEVERITIES.index)
+    def update(
+        self, account: Account, episode: Episode, finding: Finding, reason: str, at_ms: int, *, falls: bool = False
+    ) -> None:
+        """Replace the values of an open episode; its severity never falls, unless told so. A rise wakes a muted one."""
+        before = episode.severity
+        episode.severity = finding.severity if falls else max(before, finding.severity, key=SEVERITIES.index)
         episode.observed = finding.observed
         episode.expected = finding.expected
         episode.evidence = finding.evidence
         episode.points = dict(finding.points)
+        if not episode.muted:
+            episode.revision += 1
+            self._write(account, episode, "firing", reason, at_ms, None)
+        elif SEVERITIES.index(episode.severity) > SEVERITIES.index(before):
+            self.wake(account, episode, reason, at_ms)
+
+    def wake(self, account: Account, episode: Episode, reason: str, at_ms: int) -> None:
+        """Tell of a muted one again, as of another alert."""
+        episode.muted, episode.revision = False, 1
+        episode.starts_at_ms, episode.detected_at_ms = at_ms - 1, at_ms
+        name = f"{account.account_id}|{episode.kind}|{episode.dimension}|{episode.starts_at_ms}"
+        episode.alert_id = str(uuid.uuid5(NAMESPACE, name))
         self._write(account, episode, "firing", reason, at_ms, None)
+
+    def mute(self, account: Account, episode: Episode, at_ms: int) -> None:
+        """Tell the end of one whose condition may go on."""
+        episode.revision += 1
+        self._write(account, episode, "resolved", "closed", at_ms, at_ms)
+        episode.muted = True
 
     def resolve(
         self, account: Account, episode: Episode, reason: str, at_ms: int, ends_at_ms: int | None = None
@@ -158,6 +193,8 @@ class Alerts:
     def _write(
         self, account: Account, episode: Episode, status: str, reason: str, at_ms: int, ends_at_ms: int | None
     ) -> None:
+        if episode.muted:
+            return
         key = (episode.alert_id, episode.revision)
         if key in self.records:
             message = f"{key} was written before: {self.records[key]}"
@@ -185,6 +222,7 @@ class Alerts:
             "who": episode.who,
             "joined": list(episode.joined),
             "shadow": self._in_shadow(episode),
+            "case_id": identity(account, name_of(account, episode, self._config()), self.day),
             "benchmark": self.benchmark,
         }
 

@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from schemas.event_types import BILLING_TYPES, SIGNAL_TYPES, TICKET_TYPES
+from schemas.event_types import (
+    BILLING_TYPES,
+    CASE_OUTCOMES,
+    COMMAND_ACTIONS,
+    FEEDBACK_VERDICTS,
+    SIGNAL_TYPES,
+    TICKET_TYPES,
+)
 from tests.oracle.model import (
     BILLING,
+    COMMANDS,
     PROFILES,
     SIGNALS,
     TICKETS,
@@ -110,10 +118,34 @@ def _profile() -> SearchStrategy[dict[str, Any]]:
     )
 
 
+_DAYS = st.integers(0, 14)
+
+
+def _command() -> SearchStrategy[dict[str, Any]]:
+    """`case_id` is a subject and the number of days since the case was opened."""
+    return st.fixed_dictionaries(
+        {
+            "action": st.sampled_from(sorted(COMMAND_ACTIONS)),
+            "author": st.sampled_from(["ann", "bob"]),
+            "case_id": st.none() | st.tuples(st.sampled_from(["risk", "risk", "risk", "growth", "data"]), _DAYS),
+            "alert_id": st.none() | st.just("unknown"),
+            "until": _DAYS_OFF,
+            "since": _DAYS_OFF,
+            "note": st.sampled_from([None, "", "on holiday"]),
+            "verdict": st.none() | st.sampled_from(sorted(FEEDBACK_VERDICTS)),
+            "assignee": st.sampled_from([None, "", "bob"]),
+            "outcome": st.none() | st.sampled_from(sorted(CASE_OUTCOMES)),
+            "kind": st.sampled_from([None, "payment_failed", "csat_low", "invoice_overdue", "nonsense"]),
+            "play_id": st.sampled_from([None, "dunning", "x"]),
+        }
+    )
+
+
 EVENTS = {
     USAGE: _usage(),
     BILLING: _billing(),
     TICKETS: _ticket(),
     SIGNALS: _signal(),
     PROFILES: _profile(),
+    COMMANDS: _command(),
 }

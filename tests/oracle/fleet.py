@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.model import Account, Episode, OracleConfig
+from tests.oracle.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,6 +98,7 @@ class FleetLog:
 
     def __init__(self, config: OracleConfig, days: Days, partitions: int = 1) -> None:
         self.log = Alerts(lambda: config)
+        self.work = Work(lambda: config, days)
         self._config = config
         self._days = days
         self._final = dict.fromkeys(range(partitions), -1)
@@ -240,6 +242,7 @@ class FleetLog:
         return self._accounts[scope].episodes.get(key) if scope in self._accounts else None
 
     def _settle(self, day: int) -> None:
+        self.log.day = day
         scopes: list[Any] = sorted({each.segment for each in self._seen.get(day, []) if each.segment is not None})
         for scope in [ALL, *scopes]:
             self._learn(scope, day)
@@ -262,6 +265,9 @@ class FleetLog:
             bar = self.bars.get(kind, 2.0) + 0.7 * off / (rate * 91 * (accounts + 50))
             self.bars[kind] = min(5.0, max(0.0, bar))
         self._patterns(day)
+        for scope, account in self._accounts.items():
+            account.shown = {"name": "The fleet" if scope is ALL else f"Segment {scope}", "segment": scope}
+            self.work.close(account, day, shown_changed=False, suppressed_changed=False)
 
     def _ids(self, day: int) -> None:
         moved, peopled = (sum(figures) for figures in zip(*self._moved.get(day, [(0, 0)]), strict=True))

@@ -29,6 +29,7 @@ def worst_risk(account: Account, config: OracleConfig) -> Episode | None:
             and each.severity == severity
             and each.kind not in FOLLOW_HEALTH
             and each.kind not in config.shadow_kinds
+            and not each.muted
         ]
         if found:
             return min(found, key=lambda each: (each.starts_at_ms, each.kind, each.dimension))
@@ -140,8 +141,7 @@ class Judge:
             elif band == "grey":
                 log.resolve(account, changed, "expired", at_ms)
             else:
-                changed.severity = severity
-                log.update(account, changed, finding, "worsened" if worse else "recovered", at_ms)
+                log.update(account, changed, finding, "worsened" if worse else "recovered", at_ms, falls=True)
         if band_before == "grey":
             return
         if band == "grey":

@@ -15,7 +15,8 @@ BILLING = "billing.events"
 TICKETS = "ticket.events"
 SIGNALS = "customer.signals"
 PROFILES = "account.profiles"
-TOPICS = (USAGE, BILLING, TICKETS, SIGNALS, PROFILES)
+COMMANDS = "alert.commands"
+TOPICS = (USAGE, BILLING, TICKETS, SIGNALS, PROFILES, COMMANDS)
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -56,6 +57,8 @@ class OracleConfig:
     disabled_kinds: tuple[str, ...] = ()
     shadow_kinds: tuple[str, ...] = ()
     id_hash: Callable[[str], int] = blake_hash
+    plays: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    """Of each kind of alert: what its evidence is, its play, and the days after which that is due."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,8 @@ class Episode:
     """The contact whom it is about."""
     joined: list[str] = field(default_factory=list)
     """Kinds that follow from it."""
+    muted: bool = False
+    """Whether it was closed by a person, and its condition holds."""
 
 
 @dataclass(frozen=True)
@@ -283,6 +288,13 @@ class Account:
     """The profile as of the last close."""
     shutdowns: dict[int, tuple[int, int]] = field(default_factory=dict)
     """End and time of the signal, by start."""
+    cases: dict[tuple[str, bool], Any] = field(default_factory=dict)
+    expected: list[tuple[int, int, str, int, int]] = field(default_factory=list)
+    """Of the days that a person called expected: begin, end, kind, what was known by when, and the open day."""
+    suppressed: list[tuple[str, str, str | None, int]] = field(default_factory=list)
+    """As of the last close: kind, by what, by which alert, since which day."""
+    shown: dict[str, Any] = field(default_factory=dict)
+    """What alerts show of it, as of the last close."""
     earliest_amended_day: int | None = None
     episodes: dict[tuple[str, str], Episode] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)

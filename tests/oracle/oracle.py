@@ -15,8 +15,9 @@ from tests.oracle.fleet import ID_KINDS, PART_KINDS, USAGE_KINDS, FleetLog, alar
 from tests.oracle.identity import may_have_moved
 from tests.oracle.judge import HEALTH_KINDS, Judge
 from tests.oracle.life import ALONE, NOBODYS, OF_PEOPLE, OF_USE, UNNAMED, life_of, speaks_alone, status_of
-from tests.oracle.model import DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
+from tests.oracle.model import COMMANDS, DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
 from tests.oracle.view import View
+from tests.oracle.work import Work, shown_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +54,7 @@ class Oracle:
         self.open_day = 0
         self.accounts: dict[str, Account] = {}
         self._log = Alerts(lambda: self.config)
+        self.work = Work(lambda: self.config, self.days)
         self._books = Books(self.config, self._log)
         self._judge = Judge(lambda: self.config, self._log)
         self.health, self.verdicts = self._judge.health, self._judge.verdicts
@@ -66,6 +68,11 @@ class Oracle:
     def alerts(self) -> dict[tuple[str, int], dict[str, Any]]:
         """Every revision of every alert, by id and revision; those of the fleet with the first partition's."""
         return self._log.records | (self.fleet.log.records if self._number == 0 else {})
+
+    @property
+    def cases(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """Every revision of every case, alike."""
+        return self.work.records | (self.fleet.work.records if self._number == 0 else {})
 
     def feed(self, partition_log: Mapping[str, Iterable[Record]]) -> None:
         """Take more records of each topic and go as far as the barriers allow."""
@@ -135,6 +142,8 @@ class Oracle:
         self.positions[topic] = record.offset + 1
 
     def _fate(self, topic: str, record: Record) -> str:
+        log, self._log.day = self._log, self.open_day
+        log.closing, log.heeded = False, (self.open_day - 1, self.days.start(self.open_day))
         if self._is_dead(topic, record):
             return "dead_lettered"
         if record.kind == "rerouted":
@@ -147,13 +156,17 @@ class Oracle:
         event_day = self.days.of(record.occurred_at_ms)
         if self._is_too_late(event_day):
             return "too_late"
-        identity = (topic, record.event["account_id"], record.event["event_id"])
+        name = "command_id" if topic == COMMANDS else "event_id"
+        identity = (topic, record.event["account_id"], record.event[name])
         remembered_day = self._applied_ids.get(identity)
         if remembered_day is not None and not self._is_too_late(remembered_day):
             return "duplicate"
         self._applied_ids[identity] = max(self.open_day, event_day)
         account = self._account(record.event["account_id"])
         account.heard_day = self.open_day
+        if topic == COMMANDS:
+            self.work.command(account, record.event, self.open_day)
+            return "applied" if event_day >= self.open_day else "late_applied"
         self._books.apply(topic, account, record.event, record.occurred_at_ms, event_day)
         if event_day >= self.open_day:
             return "applied"
@@ -208,6 +221,8 @@ class Oracle:
             return True
         if not self.fleet.covered(self.open_day - 1):
             return False
+        self._log.day, self._log.closing = self.open_day, True
+        self._log.heeded = (self.open_day, self.days.end(self.open_day))
         for account in self.accounts.values():
             if not self._rests(account, self.open_day):
                 self._live(account, self.open_day)
@@ -218,8 +233,10 @@ class Oracle:
         renamed = sum(may_have_moved(view) for view in views)
         ranked = Counter((kind, "at stake") for kind, counts in AT_STAKE.items() for view in views if counts(view))
         for account in self.accounts.values():
+            self._log.suppressed = []
             self._close_account(account, self.open_day)
             account.context = dict(account.profile or {})
+            self._follow_work(account, self.open_day)
             self._forget(account.users, self.config.max_users)
             self._forget(account.features, self.config.max_features)
             account.roles = {user: told for user, told in account.roles.items() if user in account.users}
@@ -289,6 +306,7 @@ class Oracle:
         account.unseen = UNNAMED in account.episodes
         self._log.benchmark = self.fleet.benchmark(view)
         self._books.rules.expire(account, day, view.end_ms)
+        self.work.silence(account, day, self._log)
         if account.life in NOBODYS:
             self._judge.judge(view)
             self._log.benchmark = None
@@ -305,6 +323,21 @@ class Oracle:
         for detector in AFTER_SCORE:
             self._evaluate(view, detector)
         self._log.benchmark = None
+
+    def _follow_work(self, account: Account, day: int) -> None:
+        """Let cases follow what the account shows now, what is open, and what did not open."""
+        shown = shown_of(account)
+        changed, account.shown = shown != (account.shown or shown_of(Account(""))), shown
+        found, told = account.suppressed, self._log.suppressed
+        self.suppressed.update(by for _, by, _ in told)
+        if self._rests(account, day - 1):
+            return
+        since = {(kind, by): first for kind, by, _, first in found}
+        first_of = {kind: (by, alert) for kind, by, alert in reversed(told)}
+        account.suppressed = sorted(
+            (kind, by, alert, since.get((kind, by), day)) for kind, (by, alert) in first_of.items()
+        )
+        self.work.close(account, day, shown_changed=changed, suppressed_changed=found != account.suppressed)
 
     def _reevaluate(self, account: Account, day: int) -> None:
         earliest = account.earliest_amended_day
@@ -333,14 +366,19 @@ class Oracle:
             by = self.fleet.inhibitor(account, day) if usage else None
             if by is None and detector.kind in ID_KINDS and self.fleet.ids_change():
                 by = "fleet"
+            says: str | None = None
             if by is None and detector.kind in OF_USE and (account.life == "paused" or speaks_alone(account)):
                 by = "account"
-            if by is None and detector.kind in OF_PEOPLE and UNNAMED in account.episodes:
-                by = "account"
-            if by is None and any(kind in detector.yields_to for kind, _ in account.episodes):
-                by = "account"
+                says = next((each.alert_id for each in account.episodes.values() if each.kind in ALONE), None)
+            if by is None:
+                stronger = [
+                    each.alert_id
+                    for key, each in account.episodes.items()
+                    if each.kind in detector.yields_to or (detector.kind in OF_PEOPLE and key == UNNAMED)
+                ]
+                by, says = ("account", stronger[0]) if stronger else (None, None)
             if by is not None:
-                self.suppressed[by] += 1
+                self._log.suppressed.append((detector.kind, by, says))
             else:
                 self._open(view, detector.kind, detector.dimension, detector.family, finding)
             return

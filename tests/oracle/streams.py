@@ -16,15 +16,18 @@ from tests.oracle.batches import to_batches
 from tests.oracle.days import EPOCH, Days
 from tests.oracle.events import EVENTS
 from tests.oracle.model import (
+    COMMANDS,
     DAY_MS,
     HOUR_MS,
     PROFILES,
     TOPICS,
+    Account,
     Kind,
     OracleConfig,
     Record,
 )
 from tests.oracle.scenarios import CHANGES, AccountPlan, Dip, Noise, play
+from tests.oracle.work import identity
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -123,7 +126,7 @@ def short_cases(draw: DrawFn, most: int = 20) -> Case:
     log: Log = {}
     for topic in TOPICS:
         steps = draw(_steps(topic, most))
-        log[topic] = _records(topic, start_ms, steps)
+        log[topic] = _records(topic, start_ms, steps, Days(zone))
         last_tick = max([start_ms] + [record.occurred_at_ms for record in log[topic]]) + quiet_days * DAY_MS
         if draw(st.integers(0, 9)):
             offset = log[topic][-1].offset + 1 if log[topic] else 0
@@ -150,16 +153,16 @@ def _later(record: Record, by_ms: int, names: str) -> Record:
     """The record with all its times so much later."""
     event = None if record.event is None else dict(record.event)
     if event is not None:
-        for name in ("occurred_at", "updated_at", "due_at", "expires_at", "renewal_at"):
+        for name in ("occurred_at", "updated_at", "due_at", "expires_at", "renewal_at", "issued_at", "until", "since"):
             if event.get(name) is not None:
                 event[name] += by_ms
-        if "event_id" in event:
-            event["event_id"] = names + event["event_id"]
+        for name in {"event_id", "command_id"} & event.keys():
+            event[name] = names + event[name]
     occurred_at_ms = record.occurred_at_ms + by_ms if record.occurred_at_ms else 0
     return replace(record, seen_at_ms=record.seen_at_ms + by_ms, occurred_at_ms=occurred_at_ms, event=event)
 
 
-def _records(topic: str, start_ms: int, steps: list[_Step]) -> list[Record]:
+def _records(topic: str, start_ms: int, steps: list[_Step], days: Days) -> list[Record]:
     now_ms, offset = start_ms, 0
     records = []
     for number, step in enumerate(steps):
@@ -174,7 +177,7 @@ def _records(topic: str, start_ms: int, steps: list[_Step]) -> list[Record]:
         elif step.kind == "tombstone":
             record = Record(offset, "tombstone", seen_at, 0, {"account_id": step.account})
         else:
-            event = _event(topic, step, number, occurred_at)
+            event = _event(topic, step, number, occurred_at, days)
             at_ms = event["updated_at"] or 0 if topic == PROFILES else occurred_at
             record = Record(offset, "event", seen_at, at_ms, event)
         records.append(record)
@@ -182,13 +185,20 @@ def _records(topic: str, start_ms: int, steps: list[_Step]) -> list[Record]:
     return records
 
 
-def _event(topic: str, step: _Step, number: int, occurred_at: int) -> dict[str, Any]:
+def _event(topic: str, step: _Step, number: int, occurred_at: int, days: Days) -> dict[str, Any]:
     event = {"account_id": step.account, **step.event}
-    for name in ("due_at", "expires_at", "renewal_at"):
+    for name in ("due_at", "expires_at", "renewal_at", "since", "until"):
         if event.get(name) is not None:
             event[name] = occurred_at + event[name] * DAY_MS
     if topic == PROFILES:
         event["updated_at"] = occurred_at if event["updated_at"] else None
+        return event
+    if topic == COMMANDS:
+        event["command_id"] = f"n{number}" if step.event_id is None else f"e{step.event_id}"
+        event["issued_at"] = occurred_at
+        if event["case_id"] is not None:
+            subject, ago = event["case_id"]
+            event["case_id"] = identity(Account(step.account), (subject, False), days.of(occurred_at) - ago)
         return event
     event["event_id"] = f"n{number}" if step.event_id is None else f"e{step.event_id}"
     event["occurred_at"] = occurred_at

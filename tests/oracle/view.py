@@ -114,6 +114,8 @@ class View:
         for start_ms, (end_ms, _) in self.account.shutdowns.items():
             if start_ms < end_ms and self.days.of(start_ms) <= day <= self.days.of(end_ms - 1):
                 return True
+        if any(self.days.of(since) <= day <= self.days.of(until - 1) for since, until, *_ in self.account.expected):
+            return True
         segment = self.account.context.get("segment")
         country = (self.account.context.get("country") or "").strip().upper()
         return any(

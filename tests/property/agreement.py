@@ -10,6 +10,7 @@ import msgspec
 
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
+from pipeline.kinds import KNOWN
 from pipeline.scorecards.card import Scorecard
 from pipeline.scorecards.profiles import HealthProfile
 from pipeline.state.panes import PANES
@@ -26,7 +27,7 @@ from tests.oracle.streams import Log
 
 COMPARED = (
     "alert_id", "revision", "account_id", "family", "kind", "dimension", "severity", "status", "transition_reason",
-    "starts_at", "ends_at", "detected_at", "updated_at", "shadow", "benchmark", "due_at", "joined",
+    "starts_at", "ends_at", "detected_at", "updated_at", "shadow", "benchmark", "due_at", "joined", "case_id",
 )  # fmt: skip
 
 
@@ -90,16 +91,24 @@ def run_core(feed: Feed, batches: Iterable[Batch]) -> Outcome:
     return outcome
 
 
+def known_to(config: OracleConfig) -> OracleConfig:
+    """The settings with what rules leave to the code: the hash of ids, and the plays of kinds."""
+    plays: dict[str, tuple[str, str, int]] = {
+        name: (kind.evidence, kind.play.id, kind.play.days) for name, kind in KNOWN.items()
+    }
+    return replace(config, id_hash=hash_text, plays=plays)
+
+
 def run_oracle(config: OracleConfig, log: Log) -> Oracle:
     """Feed the whole log; ids that tie are ordered by the core's hash."""
-    oracle = Oracle(replace(config, id_hash=hash_text))
+    oracle = Oracle(known_to(config))
     oracle.feed(log)
     return oracle
 
 
 def run_oracles(config: OracleConfig, logs: Sequence[Log]) -> list[Oracle]:
     """Feed the logs of all partitions; each goes on when the others let it."""
-    config = replace(config, id_hash=hash_text)
+    config = known_to(config)
     fleet = FleetLog(config, Days(config.timezone), len(logs))
     oracles = [Oracle(config, number, fleet) for number in range(len(logs))]
     for oracle, log in zip(oracles, logs, strict=True):
@@ -144,6 +153,49 @@ def assert_same_alerts(oracle: Oracle | Sequence[Oracle], alerts: Iterable[dict[
         contacts = [each["ref"] for each in found[key]["top_contributors"] if each["kind"] == "contact"]
         assert contacts == [expected["who"]] * bool(expected["who"]), (key, contacts, expected)
         assert _onset(found[key]["onset"], days) == expected["onset"], (key, found[key]["onset"], expected)
+
+
+def assert_same_cases(oracle: Oracle | Sequence[Oracle], cases: Iterable[dict[str, Any]]) -> None:
+    """The same revisions of the same cases, and under one identity one record only."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for case in cases:
+        assert found.setdefault((case["case_id"], case["revision"]), case) == case
+    expected: dict[tuple[str, int], dict[str, Any]] = {}
+    oracles = [oracle] if isinstance(oracle, Oracle) else list(oracle)
+    for each in oracles:
+        expected |= each.cases
+    for key in sorted(found.keys() | expected.keys()):
+        ours, theirs = found.get(key), expected.get(key)
+        assert ours is not None, f"missing {key}: {theirs}"
+        assert theirs is not None, f"unexpected {key}: {ours}"
+        assert _case(ours, oracles[0].days) == theirs, key
+
+
+def _case(record: dict[str, Any], days: Days) -> dict[str, Any]:
+    """A case as the oracle tells it."""
+    left_out = {"case_id", "revision", "summary", "config_hash"}
+    names = ("alert_id", "kind", "dimension", "severity", "since", "muted")
+    step = record["step"]
+    return {name: value for name, value in record.items() if name not in left_out} | {
+        "alerts": [tuple(each[name] for name in names) for each in record["alerts"]],
+        "step": None if step is None else (step["id"], step["due_at"]),
+        "suppressed": [
+            (each["kind"], each["by"], each["by_alert"], days.of(each["since"])) for each in record["suppressed"]
+        ],
+    }
+
+
+def assert_same_answers(oracle: Oracle | Sequence[Oracle], results: Iterable[dict[str, Any]]) -> None:
+    """Every command that was applied has its answer, the same one however often it is given."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for result in results:
+        assert (result["reason"] is None) == (result["result"] == "applied")
+        kept = {name: value for name, value in result.items() if name not in {"account_id", "command_id", "reason"}}
+        assert found.setdefault((result["account_id"], result["command_id"]), kept) == kept
+    answers: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in [oracle] if isinstance(oracle, Oracle) else oracle:
+        answers |= each.work.answers
+    assert found == answers
 
 
 def _assert_same_points(alert: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -10,10 +10,23 @@ from hypothesis import strategies as st
 
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
-from tests.oracle.model import BILLING, DAY_MS, PROFILES, SIGNALS, TICKETS, TOPICS, USAGE, OracleConfig, Record
+from tests.oracle.model import (
+    BILLING,
+    COMMANDS,
+    DAY_MS,
+    PROFILES,
+    SIGNALS,
+    TICKETS,
+    TOPICS,
+    USAGE,
+    OracleConfig,
+    Record,
+)
 from tests.oracle.streams import Case, Log, gapped_cases, interleavings, long_cases, short_cases
 from tests.property.agreement import (
     assert_same_alerts,
+    assert_same_answers,
+    assert_same_cases,
     assert_same_health,
     assert_same_ledger,
     assert_same_windows,
@@ -33,6 +46,8 @@ def check(case: Case, order: list[str], size: int) -> None:
     assert_same_ledger(oracle, feed)
     assert_same_windows(oracle, feed)
     assert_same_alerts(oracle, outcome.alerts)
+    assert_same_cases(oracle, outcome.cases)
+    assert_same_answers(oracle, outcome.results)
     assert_same_health(oracle, outcome.health)
 
 
@@ -72,6 +87,10 @@ OLD = {
     TICKETS: (_EVENT | {"type": "opened", "ticket_id": "t", "priority": "p1"}, {"p1_open"}),
     SIGNALS: (_EVENT | {"type": "review_held"}, {"review_overdue"}),
     PROFILES: ({"account_id": "a", "updated_at": _AT_MS}, set()),
+    COMMANDS: (
+        {"account_id": "a", "command_id": "c", "issued_at": _AT_MS, "action": "comment", "author": "ann"},
+        set(),
+    ),
 }
 """An event of that day, and the kinds of alert that it leads to."""
 

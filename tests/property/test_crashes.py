@@ -25,6 +25,8 @@ from tests.oracle.partitions import split
 from tests.oracle.streams import Case, Log, long_cases, short_cases
 from tests.property.agreement import (
     assert_same_alerts,
+    assert_same_answers,
+    assert_same_cases,
     assert_same_ledger,
     assert_same_windows,
     engine_config,
@@ -43,6 +45,8 @@ class Cluster:
     changelogs: list[list[tuple[bytes, bytes | None]]]
     told: list[FleetDay] = field(default_factory=list)
     alerts: list[dict[str, Any]] = field(default_factory=list)
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
 
     def take_over(self, number: int) -> Owner:
         """Append a claim, read the changelog up to it; the fleet's log is heard from its beginning."""
@@ -85,6 +89,8 @@ class Owner:
 
     def _publish(self, outcome: Outcome) -> None:
         self.cluster.alerts += outcome.alerts
+        self.cluster.cases += outcome.cases
+        self.cluster.results += outcome.results
         self.cluster.told += outcome.fleet_days
 
     def _next(self, topic: str) -> Any:
@@ -145,6 +151,8 @@ def check(case: Case, count: int, random: Random, size: int) -> None:
         assert_same_ledger(oracle, owner.feed)
         assert_same_windows(oracle, owner.feed)
     assert_same_alerts(oracles, cluster.alerts)
+    assert_same_cases(oracles, cluster.cases)
+    assert_same_answers(oracles, cluster.results)
 
 
 @pytest.mark.slow

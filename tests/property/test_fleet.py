@@ -21,6 +21,8 @@ from tests.oracle.partitions import split
 from tests.oracle.streams import Case, Log, long_cases, short_cases
 from tests.property.agreement import (
     assert_same_alerts,
+    assert_same_answers,
+    assert_same_cases,
     assert_same_ledger,
     assert_same_windows,
     engine_config,
@@ -80,6 +82,8 @@ def check(case: Case, count: int, random: Random, size: int) -> list[dict[str, A
         assert_same_ledger(oracle, feed)
         assert_same_windows(oracle, feed)
     assert_same_alerts(oracles, partitions.outcome.alerts)
+    assert_same_cases(oracles, partitions.outcome.cases)
+    assert_same_answers(oracles, partitions.outcome.results)
     assert partitions.outcome.suppressed == sum((oracle.suppressed for oracle in oracles), Counter())
     return partitions.outcome.alerts
 

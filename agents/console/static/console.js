@@ -67,7 +67,7 @@
     for (const id of (document.querySelector(".toast")?.dataset.cases || "").split(" "))
       document.querySelector(`li.case[data-case="${CSS.escape(id)}"]`)?.classList.add("pending");
     for (const box of document.querySelectorAll("input[name=case]:checked")) box.checked = false;
-    for (const open of document.querySelectorAll("#act details[open]")) open.open = false;
+    shut();
     soon(2500); // in case the news of it is lost
   });
   function tell(answer) {
@@ -78,6 +78,14 @@
     words.textContent = said?.textContent || "That did not work; try again.";
     toast.append(words);
     document.getElementById("toast").replaceChildren(toast);
+  }
+
+  // What has the focus would keep it behind a closed menu.
+  function shut() {
+    for (const open of document.querySelectorAll("#act details[open]")) {
+      open.open = false;
+      (here()?.querySelector("a") || open.querySelector("summary")).focus();
+    }
   }
 
   // Acts on what is chosen, else on the current case.
@@ -120,11 +128,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const target = event.target;
     if (event.key === "Escape") {
-      for (const open of document.querySelectorAll("#act details[open]")) {
-        open.open = false;
-        here()?.querySelector("a").focus();
-      }
-      return;
+      return shut();
     }
     const menu = target.closest?.(".menu");
     if (event.key === "Enter" && menu && target.matches("input, select")) {

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from sinks.database import tables
 from sinks.database.account import account_of
 from sinks.database.reading.cases import CaseRow, cases_of, names_of
-from sinks.database.reading.scope import GONE, Owners, Page, count, has_text, rows_of, seen
+from sinks.database.reading.scope import COUNTED, GONE, Owners, Page, count, has_text, rows_of, seen
 
 SORTS = ("score", "arr_minor", "renewal_at_ms", "band_since_ms", "account_id")
 """Columns that the list can be sorted by."""
@@ -101,10 +101,15 @@ class Account:
 def accounts(connection: Connection, filters: AccountFilters, owners: Owners, page: int = 1) -> Page[AccountRow]:
     """A page of accounts. Those without a value of the column that sorts are left out."""
     query = _listed(filters, owners)
-    found = rows_of(connection, query, page)
+    if filters.text:
+        # No index finds words within ids: all are read, but only once.
+        found = rows_of(connection, query.add_columns(func.count().over().label("total")), page)
+        total = min(COUNTED, found[0]["total"]) if found else 0
+    else:
+        found, total = rows_of(connection, query, page), count(connection, query)
     names = names_of(connection, [row["account_id"] for row in found])
     rows = tuple(_row(row, names.get(row["account_id"])) for row in found)
-    return Page(rows, max(1, page), count(connection, query))
+    return Page(rows, max(1, page), total)
 
 
 def account(connection: Connection, account_id: str, owners: Owners, *, days: int = 182) -> Account | None:

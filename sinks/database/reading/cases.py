@@ -216,6 +216,7 @@ def _alerts(connection: Connection, row: CaseRow) -> list[dict[str, Any]]:
     same = (revisions.c.alert_id == alerts.c.alert_id) & (revisions.c.revision == alerts.c.revision)
     query = select(revisions.c.payload).join_from(alerts, revisions, same)
     query = query.where(alerts.c.case_id == row.case_id, ~alerts.c.shadow)
+    query = query.order_by(alerts.c.detected_at_ms.desc(), alerts.c.alert_id).limit(_LISTED)
     return [parsed(payload) for payload in connection.scalars(query)]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from sinks.database import tables
+from sinks.database.reading.scope import last_close_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class Pipeline:
     """What has arrived in the database."""
 
     positions: tuple[Position, ...]
-    last_closed_day: int | None
     as_of_ms: int | None
+    """End of the last closed day."""
     accounts: int
     refused: int
     """Commands that could not be applied."""
@@ -36,16 +37,17 @@ def pipeline(connection: Connection, cluster: str) -> Pipeline:
     """Positions in the topics of a cluster, days closed, and what became of commands."""
     of, known, commands = tables.sink_positions.c, tables.accounts.c, tables.alert_commands.c
     taken: dict[str, dict[int, int]] = {}
-    for row in connection.execute(select(tables.sink_positions).where(of.cluster == cluster).order_by(of.topic, of.partition)):
+    for row in connection.execute(
+        select(tables.sink_positions).where(of.cluster == cluster).order_by(of.topic, of.partition)
+    ):
         taken.setdefault(row.topic, {})[row.partition] = row.next_offset
-    closed = connection.execute(select(func.max(known.day), func.max(known.as_of_ms), func.count())).one()
+    as_of_ms = last_close_ms(connection) or None
     answers = select(commands.result, func.count()).group_by(commands.result)
     results: dict[str | None, int] = dict(connection.execute(answers).all())
     return Pipeline(
         positions=tuple(Position(*each) for each in taken.items()),
-        last_closed_day=closed[0],
-        as_of_ms=closed[1],
-        accounts=closed[2],
+        as_of_ms=as_of_ms,
+        accounts=connection.scalar(select(func.count(known.account_id))) or 0,
         refused=results.get("refused", 0),
         waiting=results.get(None, 0),
     )

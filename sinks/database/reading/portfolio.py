@@ -10,20 +10,31 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, and_, func, or_, select, text
 
+from pipeline.health.records import PUBLISH_DAYS
 from schemas.topics import DAY_MS
 from sinks.database import tables
 from sinks.database.reading.scope import GONE, Owners, seen
 
 RENEWAL_DAYS = 90
 _LISTED = 50
+_BANDS = ("green", "yellow", "red", "grey")
 _STANDINGS = text(
     "SELECT owner, segment, currency, value_tier, band, COUNT(*) AS accounts, COALESCE(SUM(arr_minor), 0) AS arr_minor "
     "FROM v_scorecards WHERE is_primary AND NOT shadow GROUP BY owner, segment, currency, value_tier, band"
 )
-_DAILY = text(
-    "SELECT d.day, SUM(d.green) AS green, SUM(d.yellow) AS yellow, SUM(d.red) AS red, SUM(d.grey) AS grey "
-    "FROM v_portfolio_daily d WHERE d.day > :since AND d.scorecard = :scorecard GROUP BY d.day ORDER BY d.day"
-)
+# As v_portfolio_daily, of one scorecard and some days only: a day's change is what entered a band less what left one.
+_DAILY = text("""
+    WITH published AS (
+        SELECT day, band, life, LEAD(day) OVER (PARTITION BY account_id ORDER BY day) AS next_day
+        FROM health_history WHERE scorecard = :scorecard AND day > :first - :kept
+    ), stood AS (
+        SELECT day, CASE WHEN next_day <= day + :kept THEN next_day ELSE day + :kept + 1 END AS gone, band
+        FROM published WHERE life IS NULL OR life NOT IN ('ended', 'test')
+    )
+    SELECT day, band, COUNT(*) AS accounts FROM stood GROUP BY day, band
+    UNION ALL
+    SELECT gone, band, -COUNT(*) FROM stood GROUP BY gone, band
+""")
 _FIGURES = ("period", "starts_on", "ends_on", "segment", "metric", "dimension", "value", "n", "low", "high", "currency")
 
 
@@ -95,13 +106,19 @@ def standings(connection: Connection) -> list[Standing]:
     return [Standing(**row) for row in connection.execute(_STANDINGS).mappings()]
 
 
-def daily(connection: Connection, since: int) -> list[Bands]:
-    """Bands of all accounts by the scorecard that most have, after a day; reads the whole history."""
+def daily(connection: Connection, first: int, last: int) -> list[Bands]:
+    """Bands of all accounts by the scorecard that most have, day by day; reads their history of these days."""
     of = tables.accounts.c
     most = select(of.scorecard).where(of.scorecard.is_not(None)).group_by(of.scorecard).order_by(func.count().desc())
     scorecard = connection.scalar(most.limit(1))
-    found = connection.execute(_DAILY, {"since": since, "scorecard": scorecard}).mappings()
-    return [Bands(**{name: int(value) for name, value in row.items()}) for row in found]
+    changed = {band: np.zeros(last - first + 1, dtype=np.int64) for band in _BANDS}
+    asked = {"scorecard": scorecard, "first": first, "kept": PUBLISH_DAYS}
+    for day, band, accounts in connection.execute(_DAILY, asked):
+        if day <= last:
+            changed[band][max(0, day - first)] += accounts
+    counts = {band: np.cumsum(each).tolist() for band, each in changed.items()}
+    found = (Bands(first + at, *(counts[band][at] for band in _BANDS)) for at in range(last - first + 1))
+    return [each for each in found if each.green or each.yellow or each.red or each.grey]
 
 
 def quartiles(connection: Connection) -> Quartiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, text
@@ -40,13 +41,17 @@ class KindUse:
         return self.useful + self.false_alarm + self.known + self.late
 
 
-def kinds(connection: Connection, last_close_ms: int) -> dict[str, KindUse]:
-    """By name of the kind; those that were never raised are left out."""
+Feedback = Mapping[str, Mapping[str, int]]
+"""How often people gave each verdict, by kind."""
+
+
+def kinds(connection: Connection, last_close_ms: int, told: Feedback | None = None) -> dict[str, KindUse]:
+    """By name of the kind; those that were never raised are left out. `told`: as `feedback` said lately."""
+    told = feedback(connection) if told is None else told
     of = tables.alerts.c
     lately = of.detected_at_ms >= last_close_ms - DAYS * DAY_MS
     raised = select(of.kind, func.count()).where(of.kind.in_(sorted(KNOWN)), lately).group_by(of.kind)
     standing = select(of.kind, func.count()).where(of.status.in_(OPEN), ~of.shadow).group_by(of.kind)
-    told = feedback(connection)
     counts: list[dict[str, int]] = [dict(connection.execute(query).all()) for query in (raised, standing)]
     found = {}
     for kind in sorted({*counts[0], *counts[1], *told}):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture
-def client(world: World) -> Iterator[TestClient]:
+def client(world: World) -> TestClient:
     world.sent.clear()
-    yield world.client()
+    return world.client()
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, update
 
 from agents.console import live
 from agents.console.live import Live
 from agents.console.state import console_of
-from sqlalchemy import insert, update
-
 from sinks.database import tables
 from tests.unit.console.world import World
 

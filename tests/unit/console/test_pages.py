@@ -98,7 +98,7 @@ def test_nobody_unknown_sees_anything(guarded: World) -> None:
 def test_who_only_reads_is_offered_no_action_and_cannot_act(guarded: World) -> None:
     vera = guarded.client("vera")
     text = vera.get("/inbox").text
-    assert "data-key=\"a\"" not in text
+    assert 'data-key="a"' not in text
     csrf = "x" * 43
     answer = vera.post("/act", data={"csrf": csrf, "action": "acknowledge", "case": guarded.cases[0]["case_id"]})
     assert answer.status_code == 403
@@ -122,7 +122,14 @@ def test_a_case_says_what_happened_how_sure_what_did_not_move_and_what_to_do(wor
 
 def test_an_account_shows_every_dimension_its_peers_and_what_could_be_seen(world: World, client: TestClient) -> None:
     said = read(page(world, client, "/accounts/acme"))
-    for words in ("usage trend", "weight 5", "Peers' quartiles", "0.2 · 0.2 · 0.2", "from 50 %", "Nothing is known of sentiment"):
+    for words in (
+        "usage trend",
+        "weight 5",
+        "Peers' quartiles",
+        "0.2 · 0.2 · 0.2",
+        "from 50 %",
+        "Nothing is known of sentiment",
+    ):
         assert words in said, words
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from agents.console.routes import ROUTES
 from agents.console.state import console_of
 from agents.settings import load
 from agents.web.app import build
+from agents.web.sign_in import hashed
 from schemas.codec.encode import RecordDecoder
 from schemas.registry.source import FileRegistry
-from sinks.database import people, tables
+from sinks.database import people
 from sinks.database.engine import open_engine
 from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink
@@ -27,7 +27,6 @@ from sinks.delivery import Advance, DeliveryBatch, DeliveryRecord, Projection
 from tests.support.inbox import case_of
 from tests.unit.sinks.records import DAY_MS, alert, context, health
 from tests.unit.web.shell import PASSWORD, sign_in
-from agents.web.sign_in import hashed
 
 HOSTILE = '<img src=x onerror="alert(1)">"&amp;\' Ltd'
 FIRST, LAST = 60, 101
@@ -90,7 +89,9 @@ class World:
         sink = DatabaseSink(self.url, cluster=self.settings.app.group)
         start = self.taken.get(topic)
         end = (start or 0) + len(values)
-        records = [DeliveryRecord(topic, 0, number, projection, value) for number, value in enumerate(values, start or 0)]
+        records = [
+            DeliveryRecord(topic, 0, number, projection, value) for number, value in enumerate(values, start or 0)
+        ]
         sink.write(DeliveryBatch(records, [Advance(topic, 0, start, end)]))
         self.taken[topic] = end
         sink.close()
@@ -134,8 +135,22 @@ def healths() -> Any:
         for day in range(FIRST, LAST + 1, 7 if number else 1):
             score = 90.0 - (day - 90) * 4 if number == 0 and day > 90 else 80.0 - 10 * number
             band = "red" if score < 50 else "yellow" if score < 75 else "green"
-            yield health(account_id, day, score=score, band=band, owner=owner, context=context() | {"arr_minor": 100_000 * (number + 1)})
-        yield health(account_id, LAST, score=score, band=band, owner=owner, context=context() | {"arr_minor": 100_000 * (number + 1)})
+            yield health(
+                account_id,
+                day,
+                score=score,
+                band=band,
+                owner=owner,
+                context=context() | {"arr_minor": 100_000 * (number + 1)},
+            )
+        yield health(
+            account_id,
+            LAST,
+            score=score,
+            band=band,
+            owner=owner,
+            context=context() | {"arr_minor": 100_000 * (number + 1)},
+        )
 
 
 def act(client: TestClient, **fields: Any) -> Any:
