@@ -76,6 +76,10 @@ class Brokers:
         """The partitions of a topic."""
         return [each for each in self.places if each.topic == topic]
 
+    def lag(self, topic: str) -> int:
+        """Records of an input topic that the workers have not acknowledged."""
+        return sum(max(0, each.end - max(each.first, each.committed or 0)) for each in self.of(topic))
+
 
 class Lags:
     """Asks the brokers behind the scenes, at most every `FRESH_S` seconds, whoever looks."""

@@ -25,7 +25,9 @@ from sinks.errors import UnknownAccountError
 
 DAYS = 112
 """Days of the charts."""
-_AHEAD = 7
+_DRAWN_DAYS = 14
+"""Revisions of an alert make a line if they tell of so long."""
+_CLEARLY = 0.1
 
 
 def show(request: Request) -> Response:
@@ -81,7 +83,7 @@ def charts_of(
     days = range(max(known[0], known[-1] - DAYS), known[-1] + 1)
     spans, marks = _around(found, dips)
     charts = []
-    if len(measured) > 1:
+    if measured and max(measured) - min(measured) >= _DRAWN_DAYS:
         unit = str(figures[0]["unit"])
         lines = [
             Line(name, [_figure(measured, day, name) for day in days], tone)
@@ -91,7 +93,26 @@ def charts_of(
     if scores:
         line = Line("score", filled(scores, days))
         charts.append(Chart("Health score", days, [line], spans, marks, low=0.0, high=100.0))
+        fallen = _fallen([row for row in history if row["scorecard"] == first_card], days)
+        if fallen:
+            title = "What fell most: 0 is bad, 1 as expected or better"
+            charts.append(Chart(title, days, fallen, spans, marks, low=0.0, high=1.0))
     return charts
+
+
+def _fallen(history: Sequence[Mapping[str, Any]], days: range) -> list[Line]:
+    """The dimensions that lost most since they were best, those first that lost more."""
+    values: dict[str, dict[int, float | None]] = {}
+    for row in history:
+        for name, value in row["dimension_values"].items():
+            values.setdefault(name, {})[row["day"]] = value
+    lost: dict[str, float] = {}
+    for name, by_day in values.items():
+        known = [each for _, each in sorted(by_day.items()) if each is not None]
+        lost[name] = max(known) - known[-1] if known else 0.0
+    worst = sorted((name for name in lost if lost[name] >= _CLEARLY), key=lambda name: (-lost[name], name))
+    shown = zip(worst, ("main", "violet", "expected"), strict=False)
+    return [Line(words.label(name), filled(values[name], days), tone) for name, tone in shown]
 
 
 def _figure(measured: Mapping[int, Mapping[str, Any]], day: int, name: str) -> float | None:
