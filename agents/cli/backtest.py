@@ -265,7 +265,8 @@ def _show(document: dict[str, Any], to: Path) -> None:
         _show_outcomes(document["outcomes"])
     if document["feedback"]:
         columns = ("n", "useful_rate", "false_alarm_rate", "known_rate", "late_rate")
-        rows = [(kind, said["n"], *(_share(said[name]) for name in columns[1:])) for kind, said in document["feedback"].items()]
+        said = document["feedback"].items()
+        rows = [(kind, of["n"], *(_share(of[name]) for name in columns[1:])) for kind, of in said]
         print_table(["feedback", *(name.removesuffix("_rate").replace("_", " ") for name in columns)], rows)
     out.print(
         f"alerts.jsonl, cases.jsonl, report.json, report.html and portfolio.json are in {to}",

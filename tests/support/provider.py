@@ -59,7 +59,7 @@ class Provider:
         }
         return JSONResponse(
             {
-                "issuer": self.issuer,
+                "issuer": self.wrong.get("iss", self.issuer),
                 **ends,
                 "jwks_uri": f"{self.issuer}/jwks",
                 "id_token_signing_alg_values_supported": ["RS256"],

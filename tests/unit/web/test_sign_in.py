@@ -7,9 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
 from agents.settings import ConfigError
+from agents.settings.web import Access
 from agents.web.attempts import ALLOWED, WINDOW_S, Attempts
+from agents.web.sessions import Sessions
 from sinks.database import people, tables
 from sinks.database.engine import open_engine
 from tests.support.databases import rows
@@ -65,7 +68,16 @@ def test_a_session_does_not_begin_with_what_somebody_else_put_there(shell: Shell
     victim.cookies.set("foreshock", attacker.cookies["foreshock"])
     assert victim.post("/sign-in", data={"csrf": theirs, "name": "ann", "password": PASSWORD}).status_code == 303
     assert attacker.get("/").status_code == 303
+    assert len(token(victim)) > 30
     assert token(victim) != theirs
+
+
+def test_nothing_of_an_older_session_is_in_a_new_one() -> None:
+    old = {"sid": "s", "csrf": "c", "name": "bob", "claims": {"role": "admin"}, "since": 1.0, "seen": 1.0, "more": 1}
+    request = Request({"type": "http", "session": dict(old)})
+    Sessions(Access(sign_in="local")).begin(request, "ann")
+    assert request.session.keys() == {"sid", "csrf", "name", "since", "seen"}
+    assert not request.session.items() & {item for item in old.items() if item[0] != "claims"}
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_hosts(tmp_path: Path) -> None:
