@@ -1,4 +1,4 @@
-"""The whole way in a browser: an event becomes a case on an open page, a key becomes a command, and the page shows it."""
+"""The whole way in a browser: an event becomes a case on an open page, a key a command, and the page shows both."""
 
 from __future__ import annotations
 
