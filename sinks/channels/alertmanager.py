@@ -34,37 +34,34 @@ class AlertmanagerReceiver(Receiver):
         yield from address_conflicts(self.url, insecure=self.insecure)
 
 
-class Alertmanager(HttpChannel):
-    """Posts a case as an alert; the same again changes nothing."""
-
-    def content(self, message: Outgoing) -> object:
-        """The alert of the case's severity, and those of the others ended: it may have had another before."""
-        body, case = message.body, message.body["case"]
-        now_ms = message.created_ms
-        over = message.event in {"closed", "snoozed"}
-        ends_ms = now_ms if over else now_ms + (_TEST_MS if message.event == "test" else _YEAR_MS)
-        labels = {
-            "alertname": "ForeshockTest" if message.event == "test" else "ForeshockCase",
-            "case_id": message.topic_key,
-            "account": case.get("account_id") or "",
-            "subject": case.get("subject") or "",
+def content(message: Outgoing) -> object:
+    """The alert of the case's severity, and those of the others ended: it may have had another before."""
+    body, case = message.body, message.body["case"]
+    now_ms = message.created_ms
+    over = message.event in {"closed", "snoozed"}
+    ends_ms = now_ms if over else now_ms + (_TEST_MS if message.event == "test" else _YEAR_MS)
+    labels = {
+        "alertname": "ForeshockTest" if message.event == "test" else "ForeshockCase",
+        "case_id": message.topic_key,
+        "account": case.get("account_id") or "",
+        "subject": case.get("subject") or "",
+    }
+    annotations = {"summary": body["title"], "description": body["text"], "status": case.get("status") or "open"}
+    return [
+        {
+            "labels": {name: value for name, value in labels.items() if value} | {"severity": severity},
+            "annotations": {name: value for name, value in annotations.items() if value}
+            | {label.lower().replace(" ", "_"): value for label, value in body["facts"]},
+            "startsAt": rfc3339(min(case.get("opened_at") or now_ms, now_ms)),
+            "endsAt": rfc3339(ends_ms if severity == body["severity"] else now_ms),
+            **({"generatorURL": body["url"]} if body["url"] else {}),
         }
-        annotations = {"summary": body["title"], "description": body["text"], "status": case.get("status") or "open"}
-        return [
-            {
-                "labels": {name: value for name, value in labels.items() if value} | {"severity": severity},
-                "annotations": {name: value for name, value in annotations.items() if value}
-                | {label.lower().replace(" ", "_"): value for label, value in body["facts"]},
-                "startsAt": rfc3339(min(case.get("opened_at") or now_ms, now_ms)),
-                "endsAt": rfc3339(ends_ms if severity == body["severity"] else now_ms),
-                **({"generatorURL": body["url"]} if body["url"] else {}),
-            }
-            for severity in ALERT_SEVERITIES
-        ]
+        for severity in ALERT_SEVERITIES
+    ]
 
 
-def open_alertmanager(receiver: AlertmanagerReceiver) -> Alertmanager:
+def open_alertmanager(receiver: AlertmanagerReceiver) -> HttpChannel:
     """The channel to a receiver."""
     auth = (receiver.username, revealed(receiver.password) or "") if receiver.username else None
     url = receiver.url.rstrip("/") + _PATH
-    return Alertmanager(Poster(receiver.name, url, timeout_s=receiver.timeout_s, auth=auth))
+    return HttpChannel(Poster(receiver.name, url, timeout_s=receiver.timeout_s, auth=auth), content)

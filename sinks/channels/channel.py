@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -66,25 +66,34 @@ class HttpReceiver(Receiver):
         return Poster(self.name, self.url.get_secret_value(), timeout_s=self.timeout_s)
 
 
+def as_json(_message: Outgoing, _body: bytes) -> Mapping[str, str]:
+    """Headers of a post that nobody signs."""
+    return JSON
+
+
 class HttpChannel:
-    """Posts what `content` makes of a message."""
+    """Posts JSON.
 
-    def __init__(self, poster: Poster) -> None:
+    Args:
+        poster: to the receiver; closed with the channel.
+        content: a message as the receiver understands it, as JSON values.
+        headers: of a post with these bytes.
+    """
+
+    def __init__(
+        self,
+        poster: Poster,
+        content: Callable[[Outgoing], object],
+        headers: Callable[[Outgoing, bytes], Mapping[str, str]] = as_json,
+    ) -> None:
         self._poster = poster
-
-    def content(self, message: Outgoing) -> object:
-        """The message as the receiver understands it, as JSON values."""
-        raise NotImplementedError
-
-    def headers(self, message: Outgoing, body: bytes) -> Mapping[str, str]:
-        """Headers of a post."""
-        del message, body
-        return JSON
+        self._content = content
+        self._headers = headers
 
     def send(self, message: Outgoing) -> None:
         """Post a message; raises as `Channel.send`."""
-        body = json.dumps(self.content(message), ensure_ascii=False, separators=(",", ":")).encode()
-        self._poster.post(body, self.headers(message, body))
+        body = json.dumps(self._content(message), ensure_ascii=False, separators=(",", ":")).encode()
+        self._poster.post(body, self._headers(message, body))
 
     def close(self) -> None:
         """Close all connections."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from pydantic import Field, SecretStr
 
@@ -26,36 +27,29 @@ class PagerDutyReceiver(Receiver):
         yield from address_conflicts(self.url)
 
 
-class PagerDuty(HttpChannel):
-    """Posts events; the same event again changes nothing at the incident."""
-
-    def __init__(self, poster: Poster, routing_key: str) -> None:
-        super().__init__(poster)
-        self._routing_key = routing_key
-
-    def content(self, message: Outgoing) -> object:
-        """An event."""
-        body = message.body
-        text = f"{body['title']}. {body['text']}" if body["text"] else body["title"]
-        return {
-            "routing_key": self._routing_key,
-            "event_action": _ACTIONS.get(message.event, "trigger"),
-            "dedup_key": message.topic_key,
-            "client": "foreshock",
-            **({"client_url": body["url"], "links": [{"href": body["url"], "text": "Case"}]} if body["url"] else {}),
-            "payload": {
-                "summary": clipped(text, _SUMMARY),
-                "source": body["case"].get("account_id") or "foreshock",
-                "severity": body["severity"],
-                "timestamp": rfc3339(message.created_ms),
-                "class": body["case"].get("lead_kind") or message.event,
-                "group": body["case"].get("subject") or "foreshock",
-                "custom_details": dict(body["facts"]),
-            },
-        }
+def content(routing_key: str, message: Outgoing) -> object:
+    """An event; the same again changes nothing at the incident."""
+    body = message.body
+    text = f"{body['title']}. {body['text']}" if body["text"] else body["title"]
+    return {
+        "routing_key": routing_key,
+        "event_action": _ACTIONS.get(message.event, "trigger"),
+        "dedup_key": message.topic_key,
+        "client": "foreshock",
+        **({"client_url": body["url"], "links": [{"href": body["url"], "text": "Case"}]} if body["url"] else {}),
+        "payload": {
+            "summary": clipped(text, _SUMMARY),
+            "source": body["case"].get("account_id") or "foreshock",
+            "severity": body["severity"],
+            "timestamp": rfc3339(message.created_ms),
+            "class": body["case"].get("lead_kind") or message.event,
+            "group": body["case"].get("subject") or "foreshock",
+            "custom_details": dict(body["facts"]),
+        },
+    }
 
 
-def open_pagerduty(receiver: PagerDutyReceiver) -> PagerDuty:
+def open_pagerduty(receiver: PagerDutyReceiver) -> HttpChannel:
     """The channel to a receiver."""
     poster = Poster(receiver.name, receiver.url, timeout_s=receiver.timeout_s)
-    return PagerDuty(poster, receiver.routing_key.get_secret_value())
+    return HttpChannel(poster, partial(content, receiver.routing_key.get_secret_value()))

@@ -11,24 +11,21 @@ _HEADER, _TEXT, _FIELD, _FIELDS = 150, 2_900, 1_900, 10
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
-class Slack(HttpChannel):
-    """Posts blocks; what accounts and people wrote can neither link nor call anybody."""
-
-    def content(self, message: Outgoing) -> object:
-        """Blocks, and the text of notifications."""
-        body = message.body
-        blocks: list[Mapping[str, Any]] = [
-            {"type": "header", "text": {"type": "plain_text", "text": clipped(body["title"], _HEADER)}}
-        ]
-        if body["text"]:
-            blocks.append(_section(_escaped(body["text"])))
-        if body["facts"]:
-            fields = [_mrkdwn(f"*{_escaped(label)}*\n{_escaped(value)}") for label, value in body["facts"][:_FIELDS]]
-            blocks.append({"type": "section", "fields": fields})
-        blocks += [_section(f"{_linked(item)}\n{_escaped(item['text'])}") for item in body["items"]]
-        if body["url"]:
-            blocks.append(_section(f"<{_escaped(body['url'])}|Open in the console>"))
-        return {"text": clipped(_escaped(plain(body)), _TEXT), "blocks": blocks}
+def content(message: Outgoing) -> object:
+    """Blocks, and the text of notifications; what accounts and people wrote can neither link nor call anybody."""
+    body = message.body
+    blocks: list[Mapping[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": clipped(body["title"], _HEADER)}}
+    ]
+    if body["text"]:
+        blocks.append(_section(_escaped(body["text"])))
+    if body["facts"]:
+        fields = [_mrkdwn(f"*{_escaped(label)}*\n{_escaped(value)}") for label, value in body["facts"][:_FIELDS]]
+        blocks.append({"type": "section", "fields": fields})
+    blocks += [_section(f"{_linked(item)}\n{_escaped(item['text'])}") for item in body["items"]]
+    if body["url"]:
+        blocks.append(_section(f"<{_escaped(body['url'])}|Open in the console>"))
+    return {"text": clipped(_escaped(plain(body)), _TEXT), "blocks": blocks}
 
 
 def _section(text: str) -> Mapping[str, Any]:
@@ -48,6 +45,6 @@ def _escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def open_slack(receiver: HttpReceiver) -> Slack:
+def open_slack(receiver: HttpReceiver) -> HttpChannel:
     """The channel to a receiver."""
-    return Slack(receiver.poster())
+    return HttpChannel(receiver.poster(), content)

@@ -199,6 +199,17 @@ def test_quiet_hours_of_the_owner_hold_back_what_is_not_critical() -> None:
         assert message.not_before_ms == at(now)
 
 
+def test_of_several_routes_to_one_receiver_the_one_counts_that_waits_least() -> None:
+    late, noon = Route(receiver="chat", quiet="11:00-15:00"), Route(receiver="chat", quiet="12:00-13:00")
+    for rules, until in (
+        (routing(late, noon, immediate="error"), "2026-03-10T13:00"),
+        (routing(late, immediate="error", quiet="12:00-13:00"), "2026-03-10T15:00"),
+        (routing(late, Route(receiver="chat"), immediate="error"), "2026-03-10T12:00"),
+    ):
+        (message,) = messages(rules, case(severity="error", updated_at=NOON), {}, NOON)
+        assert message.not_before_ms == at(until)
+
+
 def test_a_digest_is_due_at_its_hour_in_the_time_zone_of_the_owner() -> None:
     rules = routing(digest_at="08:30")
     for now, owner, due in (
@@ -249,6 +260,8 @@ def test_managers_are_told_in_turn_until_somebody_acknowledges() -> None:
     told = told_by([opened])
     acknowledged = messages(rules, {**stated, "status": "acknowledged"}, told, NOON)
     assert [each.event for each in acknowledged] == ["acknowledged"]
+    told = {"chat": Told("acknowledged", "error", "ana", overdue=False, at_once=True)}
+    assert [each.event for each in messages(rules, {**stated, "status": "acknowledged"}, told, NOON)] == ["worsened"]
 
 
 def test_without_a_manager_the_receiver_is_told_all_the_same() -> None:
@@ -313,7 +326,8 @@ def test_an_alert_that_is_over_before_its_case_was_written_ends_what_it_began() 
     over = alert(status="resolved", revision=4)
     assert [each.event for each in alert_messages(routing(), None, over, told_by(opened), NOON)] == ["closed"]
     assert alert_messages(routing(), None, over, {}, NOON) == []
-    assert alert_messages(routing(), case(severity="critical"), over, told_by(opened), NOON) == []
+    for severity in ("warning", "critical"):
+        assert alert_messages(routing(), case(severity=severity), over, told_by(opened), NOON) == []
 
 
 def test_what_is_on_trial_is_told_to_nobody() -> None:
