@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -32,10 +32,22 @@ Pair = tuple[bytes | None, bytes | None]
 class Deployment:
     """Deletes all topics that there are, and begins with its own."""
 
-    def __init__(self, kafka: KafkaServer, folder: Path, more: str = "") -> None:
+    def __init__(
+        self,
+        kafka: KafkaServer,
+        folder: Path,
+        more: str = "",
+        *,
+        time: str = 'clock = "events"',
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`more`: further settings; `environment`: further variables, such as secrets."""
         self.bootstrap = kafka.bootstrap
+        self._environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("FORESHOCK_")
+        } | dict(environment or {})
         self.partitions = PARTITIONS
-        self.time = 'clock = "events"'
+        self.time = time
         self.port = free_port()
         self.config = folder / "foreshock.toml"
         self.log = folder / "worker.log"
@@ -54,12 +66,19 @@ class Deployment:
 
     def run(self, *arguments: str) -> str:
         """Run a command to its good end; what it printed."""
-        return foreshock(*arguments, "--config", self.config, env=_environment(), check=True).stdout
+        return foreshock(*arguments, "--config", self.config, env=self._environment, check=True).stdout
 
     def worker(self, *options: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
         """A worker."""
-        command = (*FORESHOCK, "worker", "--config", self.config, *options)
-        return running(*command, log=self.log, env=_environment())
+        return self._start(self.log, "worker", *options)
+
+    def process(self, name: str, port: int = 0) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """A process that is no worker; its metrics are at a port of their own."""
+        return self._start(self.log.with_name(f"{name}.log"), name, FORESHOCK_METRICS__PORT=str(port))
+
+    def _start(self, log: Path, *words: str, **more: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        command = (*FORESHOCK, *words, "--config", self.config)
+        return running(*command, log=log, env=self._environment | more)
 
     def end(self, worker: subprocess.Popen[bytes], when: Callable[[], bool]) -> None:
         """Wait until something is true, and let the worker end in good order."""
@@ -120,7 +139,3 @@ class Deployment:
         for number, offset, key, value in records(self.bootstrap, _CHANGELOG):
             loaders[number].add(key, value or None, offset)
         return loaders
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("FORESHOCK_")}

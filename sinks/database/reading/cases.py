@@ -12,6 +12,8 @@ from sinks.database import tables
 from sinks.database.reading.scope import PAGE_ROWS, Owners, Page, count, has_text, parsed, rows_of, seen
 
 OPEN = ("open", "acknowledged", "snoozed")
+AWAKE = ("open", "acknowledged")
+"""What is shown unless another status is asked for: who snoozes a case wants it out of sight."""
 """States of a case that is not closed."""
 _LISTED = 20
 
@@ -152,7 +154,7 @@ def _first(filters: CaseFilters, owners: Owners, rows: int, *conditions: ColumnE
 
 
 def _states(filters: CaseFilters) -> Sequence[str]:
-    return [filters.status] if filters.status else OPEN
+    return [filters.status] if filters.status else AWAKE
 
 
 def case(connection: Connection, case_id: str, owners: Owners) -> Case | None:
