@@ -46,6 +46,7 @@ def page(request: Request, name: str, **values: Any) -> Response:
         "date": partial(words.date, zone=zone),
         "short_date": partial(words.short_date, zone=zone),
         "moment": partial(words.moment, zone=zone),
+        "signs_in": request.app.state.settings.access.sign_in != "none",
         "scripts": (STATIC / "vendor" / "htmx.min.js").is_file(),
     }
     return HTMLResponse(_PAGES.get_template(f"{name}.html.j2").render(shared | values))

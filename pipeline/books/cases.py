@@ -18,6 +18,7 @@ class Seen(msgspec.Struct, array_like=True, frozen=True):
     detected_at_ms: int
     severity: str
     score: float
+    revision: int = 0
     summary: str = ""
     muted: bool = False
 

@@ -66,6 +66,7 @@ def _alerts(desk: Desk, account_id: str, book: Book) -> Mapping[str, list[Seen]]
             episode.detected_at_ms,
             episode.severity,
             kind.score(episode.severity, episode.evidence),
+            episode.revision,
             episode.summary,
             episode.muted,
         )

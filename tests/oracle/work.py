@@ -34,6 +34,7 @@ class Listed:
     severity: str
     starts_at_ms: int
     detected_at_ms: int
+    revision: int
     score: float
     muted: bool
 
@@ -125,7 +126,7 @@ class Work:
         self._config = config
         self._days = days
         self.records: dict[tuple[str, int], dict[str, Any]] = {}
-        self.answers: dict[tuple[str, str], dict[str, Any]] = {}
+        self.answers: list[dict[str, Any]] = []
 
     # The close of a day
 
@@ -160,7 +161,7 @@ class Work:
             score = self._score(episode)
             entry = Listed(
                 episode.alert_id, episode.kind, episode.dimension, episode.severity, episode.starts_at_ms,
-                episode.detected_at_ms, score, episode.muted,
+                episode.detected_at_ms, episode.revision, score, episode.muted,
             )  # fmt: skip
             lists.setdefault(name_of(account, episode, config), []).append(entry)
         for name in {*lists, *account.cases}:
@@ -240,7 +241,7 @@ class Work:
         if renewal is not None and 0 <= renewal - now_ms <= 90 * DAY_MS:
             urgency += 0.2 if renewal - now_ms <= 30 * DAY_MS else 0.1
         parts = {"sureness": round(heard[0].score / 20, 2), "stake": stake, "urgency": round(min(1.0, urgency), 2)}
-        return round(100 * math.prod(parts.values())), overdue, parts
+        return round(100.0 * parts["sureness"] * stake * parts["urgency"]), overdue, parts
 
     def _write(self, account: Account, name: Name, case: Case, now_ms: int, cause: str) -> None:
         priority, overdue, parts = self._judged(account, case, now_ms)
@@ -316,10 +317,9 @@ class Work:
             case.updated_ms = max(case.updated_ms, at_ms)
             self._write(account, name, case, start_ms, "command")
             revision = case.revision
-        self.answers[account.account_id, said["command_id"]] = {
-            "case_id": case_id, "result": wrong or "applied", "case_revision": revision, "at": said["issued_at"],
-            "author": said["author"], "action": action,
-        }  # fmt: skip
+        answer = {name: said[name] for name in ("account_id", "command_id", "author", "action")}
+        answer |= {"case_id": case_id, "result": wrong or "applied", "case_revision": revision, "at": said["issued_at"]}
+        self.answers.append(answer)
 
     def _named(self, account: Account, said: dict[str, Any], day: int) -> Name | None:
         names = [(subject, shadow) for shadow in (False, True) for subject in ("risk", "growth", "data")]

@@ -168,7 +168,8 @@ def assert_same_cases(oracle: Oracle | Sequence[Oracle], cases: Iterable[dict[st
         ours, theirs = found.get(key), expected.get(key)
         assert ours is not None, f"missing {key}: {theirs}"
         assert theirs is not None, f"unexpected {key}: {ours}"
-        assert _case(ours, oracles[0].days) == theirs, key
+        told = _case(ours, oracles[0].days)
+        assert told == theirs, {name: (told[name], theirs[name]) for name in told if told[name] != theirs[name]}
 
 
 def _case(record: dict[str, Any], days: Days) -> dict[str, Any]:
@@ -187,15 +188,16 @@ def _case(record: dict[str, Any], days: Days) -> dict[str, Any]:
 
 def assert_same_answers(oracle: Oracle | Sequence[Oracle], results: Iterable[dict[str, Any]]) -> None:
     """Every command that was applied has its answer, the same one however often it is given."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    names = ("account_id", "command_id", "author", "action", "case_id", "result", "case_revision", "at")
+    found = set()
     for result in results:
         assert (result["reason"] is None) == (result["result"] == "applied")
-        kept = {name: value for name, value in result.items() if name not in {"account_id", "command_id", "reason"}}
-        assert found.setdefault((result["account_id"], result["command_id"]), kept) == kept
-    answers: dict[tuple[str, str], dict[str, Any]] = {}
+        found.add(tuple(result[name] for name in names))
+    answers: list[dict[str, Any]] = []
     for each in [oracle] if isinstance(oracle, Oracle) else oracle:
-        answers |= each.work.answers
-    assert found == answers
+        answers += each.work.answers
+    expected = {tuple(answer[name] for name in names) for answer in answers}
+    assert found == expected, (found - expected, expected - found)
 
 
 def _assert_same_points(alert: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -35,7 +36,8 @@ from tests.property.agreement import (
     run_core,
     run_oracle,
 )
-from tests.support.examples import tried
+from tests.property.commanded import commanded
+from tests.support.examples import RANDOMS, tried
 
 
 def check(case: Case, order: list[str], size: int) -> None:
@@ -69,6 +71,31 @@ def test_months_of_activity_give_the_oracles_alerts(data: st.DataObject) -> None
     case = data.draw(long_cases())
     order = [topic for topic in case.log for _ in case.log[topic]]
     check(case, order, 1_000_000)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@tried(20)
+@given(st.data())
+def test_commands_about_cases_read_in_any_order_give_the_oracles_result(data: st.DataObject) -> None:
+    case = commanded(data.draw(short_cases()), data.draw(RANDOMS))
+    check(case, shuffled(case.log, data.draw(RANDOMS)), data.draw(st.integers(1, 7)))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@tried(4)
+@given(long_cases(), RANDOMS)
+def test_months_of_work_with_cases_give_the_oracles_result(case: Case, random: Random) -> None:
+    case = commanded(case, random)
+    check(case, shuffled(case.log, random), 1_000_000)
+
+
+def shuffled(log: Log, random: Random) -> list[str]:
+    """An order in which the records of all topics may be read."""
+    order = [topic for topic in log for _ in log[topic]]
+    random.shuffle(order)
+    return order
 
 
 def _ended(alerts: list[dict[str, Any]], kind: str) -> bool:

@@ -32,6 +32,7 @@ from tests.property.agreement import (
     engine_config,
     run_oracles,
 )
+from tests.property.commanded import commanded
 from tests.support.examples import RANDOMS, tried
 from tests.support.recovered import CLAIM, recovered
 
@@ -162,7 +163,7 @@ def check(case: Case, count: int, random: Random, size: int) -> None:
 def test_crashes_and_frozen_owners_change_nothing_in_short_logs(
     case: Case, count: int, random: Random, size: int
 ) -> None:
-    check(case, count, random, size)
+    check(commanded(case, random), count, random, size)
 
 
 @pytest.mark.slow
@@ -172,4 +173,4 @@ def test_crashes_and_frozen_owners_change_nothing_in_short_logs(
 def test_crashes_and_frozen_owners_change_nothing_over_months(
     case: Case, count: int, random: Random, size: int
 ) -> None:
-    check(case, count, random, size)
+    check(commanded(case, random), count, random, size)

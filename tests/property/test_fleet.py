@@ -28,6 +28,7 @@ from tests.property.agreement import (
     engine_config,
     run_oracles,
 )
+from tests.property.commanded import commanded
 from tests.support.examples import RANDOMS, tried
 
 
@@ -101,7 +102,7 @@ def test_partitions_with_short_logs_give_the_oracles_result(case: Case, count: i
 @tried(4)
 @given(long_cases(accounts=5), st.integers(1, 4), RANDOMS, st.integers(20, 200))
 def test_partitions_over_months_give_the_oracles_alerts(case: Case, count: int, random: Random, size: int) -> None:
-    check(case, count, random, size)
+    check(commanded(case, random), count, random, size)
 
 
 def tickets(days: int, crowd_on: int) -> Log:

@@ -14,7 +14,7 @@ from tests.support.recovered import restarted
 from tests.support.wire import blank, smallest
 
 MIDNIGHT_MS = 20_000 * DAY_MS
-TIMES = ("occurred_at", "updated_at")
+TIMES = ("occurred_at", "updated_at", "issued_at")
 
 
 class Partition:
@@ -71,7 +71,8 @@ class Stage(Partition):
     def send(self, topic: str, event: dict[str, Any], *, back_hours: int = 0) -> None:
         """Send one event that happened now, or some hours ago."""
         at_ms = self.now_ms - back_hours * HOUR_MS
-        known = {"account_id": "acme", "event_id": f"e{self.offsets[topic]}"} | dict.fromkeys(TIMES, at_ms)
+        known_as = f"e{self.offsets[topic]}"
+        known = {"account_id": "acme", "event_id": known_as, "command_id": known_as} | dict.fromkeys(TIMES, at_ms)
         self.take(topic, [blank(topic) | smallest(topic) | known | event], at_ms, self.now_ms)
 
     def pass_hours(self, hours: int) -> None:

@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from agents.console.routes import ROUTES
 from agents.console.spreadsheets import text_of
+from tests.support.databases import tuples
 from tests.unit.console.world import HOSTILE, World, read, tags
 
 PAGES = ("/inbox", "/portfolio", "/accounts", "/accounts/acme", "/rules", "/fleet", "/pipeline", "/cases/{acme}")
@@ -37,6 +38,11 @@ def test_no_page_has_script_or_style_of_its_own_and_every_text_of_others_is_esca
 @pytest.mark.parametrize("path", ["/inbox", "/accounts", "/accounts/acme", "/cases/{acme}"])
 def test_a_hostile_name_is_shown_as_it_is_written(world: World, client: TestClient, path: str) -> None:
     assert " ".join(HOSTILE.split()) in read(page(world, client, path))
+
+
+def test_what_people_said_is_told_as_they_wrote_it(world: World, client: TestClient) -> None:
+    said = read(page(world, client, "/cases/{acme}"))
+    assert f"ann{' '.join(HOSTILE.split())} comment {' '.join(HOSTILE.split())}" in said
 
 
 def test_hostile_words_of_a_search_are_text(client: TestClient) -> None:
@@ -138,6 +144,12 @@ def test_the_portfolio_counts_bands_money_and_renewals(world: World, client: Tes
     assert "red 1" in said
     assert "ARR of all 10,000 EUR" in said
     assert "mid market 1 3 0 0" in said
+
+
+def test_bands_over_time_are_those_of_the_view(world: World, client: TestClient) -> None:
+    found = rows(client.get("/csv/bands").text)
+    view = "SELECT day, SUM(green), SUM(yellow), SUM(red), SUM(grey) FROM v_portfolio_daily GROUP BY day ORDER BY day"
+    assert [tuple(map(int, row.values())) for row in found] == tuples(world.url, view)
 
 
 def rows(text: str) -> list[dict[str, str]]:

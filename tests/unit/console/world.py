@@ -83,6 +83,9 @@ class World:
             "alerts.health", Projection.ALERT, [{**each, "case_id": known[each["alert_id"]]} for each in self.alerts]
         )
         self.deliver("cases", Projection.CASE, self.cases)
+        said = {"account_id": "acme", "case_id": self.cases[0]["case_id"], "author": f"ann{HOSTILE}", "note": HOSTILE}
+        asked = {"command_id": "c-1", "action": "comment", "issued_at": 100 * DAY_MS, **said}
+        self.deliver("alert.commands", Projection.COMMAND, [asked])
 
     def deliver(self, topic: str, projection: Projection, values: Sequence[dict[str, Any]]) -> None:
         """Write records as the delivery does."""
