@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from anyio import to_thread
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,7 +43,7 @@ class Gate:
         try:
             if "\x00" in scope["path"] or "%00" in scope["query_string"].decode("latin-1"):
                 raise HTTPException(400, "an address must not hold NUL")
-            scope["person"] = await to_thread.run_sync(self._person, request)
+            scope["person"] = await run_in_threadpool(self._person, request)
             if scope["person"] is None and scope["path"] not in _PUBLIC:
                 message = "sign in first"
                 raise SignInNeededError(message)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from asyncio import Semaphore
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from anyio import CapacityLimiter, to_thread
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -47,7 +48,7 @@ class SignIn:
         self._sessions = sessions
         self._attempts = Attempts()
         # Each hash takes 64 MiB.
-        self._hashing = CapacityLimiter(2)
+        self._hashing = Semaphore(2)
         self._provider: Any = _provider(settings) if settings.access.sign_in == "oidc" else None
 
     def routes(self) -> Sequence[Route]:
@@ -82,7 +83,9 @@ class SignIn:
             return response
         # Counted before it is looked at: many at once are not more than many in turn.
         self._attempts.failed(name, address)
-        if not await to_thread.run_sync(self._is_right, name, password, limiter=self._hashing):
+        async with self._hashing:
+            is_right = await run_in_threadpool(self._is_right, name, password)
+        if not is_right:
             await self._audit(name, address, "refused")
             return self._form(request, _local(to), "name or password is wrong", 401)
         self._attempts.succeeded(name, address)
@@ -129,7 +132,7 @@ class SignIn:
         person: Person | None = request.scope.get("person")
         self._sessions.end(request)
         if person is not None and self._settings.access.sign_in != "none":
-            await to_thread.run_sync(self._store.audit, person, "sign-out", "session", "ok")
+            await run_in_threadpool(self._store.audit, person, "sign-out", "session", "ok")
         return RedirectResponse("/sign-in", 303)
 
     def _form(self, request: Request, to: str, message: str = "", status: int = 200) -> Response:
@@ -148,7 +151,7 @@ class SignIn:
 
     async def _audit(self, name: str, address: str, result: str) -> None:
         somebody = Person(name[:_LONGEST], name, "viewer", "own", frozenset(), address)
-        await to_thread.run_sync(self._store.audit, somebody, "sign-in", "session", result)
+        await run_in_threadpool(self._store.audit, somebody, "sign-in", "session", result)
 
     def _callback(self, request: Request) -> str:
         base = self._settings.console.public_url or str(request.base_url).rstrip("/")

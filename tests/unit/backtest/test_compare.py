@@ -94,7 +94,8 @@ def test_the_same_settings_change_nothing_and_keep_every_gate(
     code, found = compared(foreshock, events, tmp_path, *gates)
     (events / "b.toml").write_text('[kinds]\ndisabled = ["ticket_surge"]\n')
     assert code == 0
-    assert found["alerts"]["same"] == found["alerts"]["before"] == found["alerts"]["after"] > 0
+    for what in ("alerts", "cases"):
+        assert found[what]["same"] == found[what]["before"] == found[what]["after"] > 0
 
 
 @pytest.mark.parametrize("text", ["lost", "lost=x", "other=1", "=1"])
