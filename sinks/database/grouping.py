@@ -21,8 +21,10 @@ from sinks.delivery import DeliveryRecord, Projection
 from sinks.errors import Rejection, SinkRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+LOOK_UP = 500
+"""How many keys a statement names at most."""
 Key = tuple[Any, ...]
 Identity = tuple[str, int]
 
@@ -38,13 +40,23 @@ class BatchRows:
     alerts: dict[Key, Row] = field(default_factory=dict)
     alert_revisions: dict[Key, Row] = field(default_factory=dict)
     alert_evidence: dict[Key, Row] = field(default_factory=dict)
-    cases: dict[Key, Row] = field(default_factory=dict)
+    cases_closed: dict[Key, Row] = field(default_factory=dict)
+    """Of the last close of each case."""
+    cases_commanded: dict[Key, Row] = field(default_factory=dict)
+    """Of the last command about each."""
     cases_if_new: dict[Key, Row] = field(default_factory=dict)
     case_revisions: dict[Key, Row] = field(default_factory=dict)
     alert_commands: dict[Key, Row] = field(default_factory=dict)
     command_results: dict[Key, Row] = field(default_factory=dict)
     portfolio_facts: dict[Key, Row] = field(default_factory=dict)
     conflicts: set[Identity] = field(default_factory=set)
+
+    @property
+    def cases(self) -> dict[Key, Row]:
+        """The last revision of each case."""
+        both = {**self.cases_closed, **self.cases_commanded}
+        of_close = self.cases_closed.items()
+        return both | {key: row for key, row in of_close if row["revision"] >= both[key]["revision"]}
 
     def add_alert(self, record: DeliveryRecord) -> None:
         """Add the rows of an alert; raises UnstorableError and then adds nothing."""
@@ -90,7 +102,8 @@ class BatchRows:
         identity = (case["case_id"], case["revision"])
         written = self.case_revisions.setdefault(identity, revision)
         if written is revision:
-            _keep_newer(self.cases, (case["case_id"],), case, "revision")
+            of_cause = self.cases_commanded if record.value["cause"] == "command" else self.cases_closed
+            _keep_newer(of_cause, (case["case_id"],), case, "revision")
         elif written["payload_sha256"] != revision["payload_sha256"]:
             self.conflicts.add(identity)
 
@@ -126,6 +139,12 @@ def batch_rows(records: Sequence[DeliveryRecord]) -> BatchRows:
     if rejections:
         raise SinkRejectedError(rejections)
     return rows
+
+
+def in_parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at a time as a statement may name."""
+    for start in range(0, len(items), LOOK_UP):
+        yield items[start : start + LOOK_UP]
 
 
 def in_order(rows: dict[Key, Row]) -> list[Row]:

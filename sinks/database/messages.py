@@ -17,12 +17,11 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, sel
 from pipeline.notify.deciding import DROPPED, ESCALATED, WAITING, Message, Told, alert_messages, messages, told_by
 from pipeline.notify.routing import Case, Routing, owner_of
 from sinks.database import tables
-from sinks.database.grouping import BatchRows
+from sinks.database.grouping import BatchRows, in_parts
 from sinks.database.rows import Row
 
 logger = logging.getLogger(__name__)
 
-_LOOK_UP = 500
 _of = tables.outbox.c
 _BROKEN = (KeyError, TypeError, ValueError)
 """What comes of a record that is not as its schema means it: it is told to nobody and holds up nothing."""
@@ -117,12 +116,6 @@ def put(connection: Connection, due: Sequence[Message]) -> int:
     if new:
         connection.execute(insert(tables.outbox), list(new.values()))
     return len(new)
-
-
-def in_parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    """As many at a time as a statement may name."""
-    for start in range(0, len(items), _LOOK_UP):
-        yield items[start : start + _LOOK_UP]
 
 
 def _looked_up(

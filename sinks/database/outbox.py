@@ -16,7 +16,8 @@ from pipeline.notify.routing import Routing
 from sinks.database import tables
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
-from sinks.database.messages import in_parts, put
+from sinks.database.grouping import in_parts
+from sinks.database.messages import put
 
 SENT, FAILED = "sent", "failed"
 _DAY_MS = 86_400_000

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Table, exists, select, update
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import DBAPIError
 
 from pipeline.notify.routing import Routing
 from sinks.clock import wall_clock_ms
 from sinks.database import tables
+from sinks.database.cases import close_stubs, show_alerts
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated, is_refusal, unavailable
 from sinks.database.grouping import BatchRows, Identity, Key, batch_rows, in_order
-from sinks.database.messages import Messages, in_parts
+from sinks.database.messages import Messages
+from sinks.database.rows import stub_row
 from sinks.database.statements import statements
 from sinks.delivery import Advance, DeliveryBatch, Projection, Written
 from sinks.errors import PositionConflictError, Refusal, Rejection, SinkRejectedError, SinkUnavailableError
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from sinks.database.rows import Row
 
 _LOOK_UP = 500
-_OVER = frozenset({"resolved", "retracted"})
 
 
 class DatabaseSink:
@@ -158,7 +159,10 @@ class DatabaseSink:
         self._execute(connection, of.alert_evidence, rows.alert_evidence)
         self._execute(connection, of.alerts, rows.alerts)
         self._execute(connection, of.cases_if_new, rows.cases_if_new)
-        self._execute(connection, of.cases, rows.cases)
+        self._execute(connection, of.cases, rows.cases_closed)
+        self._execute(connection, of.cases_commanded, rows.cases_commanded)
+        firing = [row for row in rows.alerts.values() if row["case_id"] and row["status"] == "firing"]
+        show_alerts(connection, map(stub_row, firing))
         self._execute(connection, of.alert_commands, rows.alert_commands)
         self._execute(connection, of.command_results, rows.command_results)
         self._execute(connection, of.portfolio_facts, rows.portfolio_facts)
@@ -166,7 +170,7 @@ class DatabaseSink:
         self._execute(connection, of.accounts, rows.accounts)
         self._execute(connection, of.account_health, rows.account_health)
         self._execute(connection, of.health_history, rows.health_history)
-        self._messages.put(connection, rows, known, _close_stubs(connection, rows))
+        self._messages.put(connection, rows, known, close_stubs(connection, rows.alerts.values()))
         return conflicts
 
     def _execute(self, connection: Connection, statement: str, rows: dict[Key, Row]) -> int:
@@ -192,21 +196,6 @@ class DatabaseSink:
                 savepoint.rollback()
             transaction.rollback()
         return rejections
-
-
-def _close_stubs(connection: Connection, rows: BatchRows) -> list[Row]:
-    """Close cases that were over before any close could write them; returns the alerts that ended them."""
-    alerts, cases = tables.alerts.c, tables.cases.c
-    ended = {row["case_id"]: row for row in rows.alerts.values() if row["case_id"] and row["status"] in _OVER}
-    over: list[Row] = []
-    for some in in_parts(list(ended)):
-        is_firing = exists().where(alerts.case_id == cases.case_id, alerts.status == "firing")
-        of_stubs = (cases.case_id.in_(some), cases.revision == 0, cases.status == "open", ~is_firing)
-        over += [ended[case_id] for case_id in connection.execute(select(cases.case_id).where(*of_stubs)).scalars()]
-    for row in over:
-        values = {"status": "closed", "closed_at_ms": row["updated_at_ms"], "updated_at_ms": row["updated_at_ms"]}
-        connection.execute(update(tables.cases).where(cases.case_id == row["case_id"]).values(values))
-    return over
 
 
 def _differing(connection: Connection, revisions: Table, rows: dict[Key, Row]) -> set[Identity]:

@@ -9,11 +9,12 @@ from sqlalchemy import ClauseElement, ColumnElement, Dialect, Table, Update, bin
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.database import tables
+from sinks.database.cases import OF_ALERTS
 from sinks.database.engine import SQLITE
 from sinks.database.rows import COMMAND_COLUMNS, RESULT_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Statements:
     alert_revisions: str
     alert_evidence: str
     cases: str
+    cases_commanded: str
     cases_if_new: str
     case_revisions: str
     alert_commands: str
@@ -48,8 +50,8 @@ def statements(dialect: Dialect) -> Statements:
         insert = _insert(dialect, table)
         return _sql(dialect, insert.on_conflict_do_nothing(index_elements=list(table.primary_key)))
 
-    def upsert(table: Table, newer: Callable[[Any], ColumnElement[bool]]) -> str:
-        return _sql(dialect, _upsert(dialect, table, newer))
+    def upsert(table: Table, newer: Callable[[Any], ColumnElement[bool]], kept: Collection[str] = ()) -> str:
+        return _sql(dialect, _upsert(dialect, table, newer, kept))
 
     def fill(table: Table, columns: Sequence[str]) -> str:
         return insert_or_replace(dialect, table, columns)
@@ -66,6 +68,7 @@ def statements(dialect: Dialect) -> Statements:
         alert_revisions=ignore(of.alert_revisions),
         alert_evidence=ignore(of.alert_evidence),
         cases=upsert(of.cases, lambda new: new.revision > of.cases.c.revision),
+        cases_commanded=upsert(of.cases, lambda new: new.revision > of.cases.c.revision, OF_ALERTS),
         cases_if_new=ignore(of.cases),
         case_revisions=ignore(of.case_revisions),
         # Each says its own part of the row, whichever comes first.
@@ -109,11 +112,13 @@ def _insert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert
 
 
 def _upsert(
-    dialect: Dialect, table: Table, newer: Callable[[Any], ColumnElement[bool]]
+    dialect: Dialect, table: Table, newer: Callable[[Any], ColumnElement[bool]], kept: Collection[str]
 ) -> sqlite.Insert | postgresql.Insert:
     insert = _insert(dialect, table)
     keys = list(table.primary_key)
     changed: dict[str, Any] = {
-        column.name: insert.excluded[column.name] for column in table.columns if column not in keys
+        column.name: insert.excluded[column.name]
+        for column in table.columns
+        if column not in keys and column.name not in kept
     }
     return insert.on_conflict_do_update(index_elements=keys, set_=changed, where=newer(insert.excluded))

@@ -212,6 +212,38 @@ def test_the_same_revision_with_other_content_is_reported_and_the_first_stands(s
     assert {row["summary"] for row in rows(url, "SELECT summary FROM alerts WHERE account_id <> 'b'")} == {"first"}
 
 
+def test_an_alert_of_the_open_day_shows_in_its_case_whatever_people_said_meanwhile(
+    sink: DatabaseSink, url: str
+) -> None:
+    def shown() -> tuple[Any, ...]:
+        [row] = rows(url, "SELECT status, severity, lead_kind, summary, priority FROM cases")
+        return tuple(row.values())
+
+    def payment(revision: int, severity: str, day: int) -> dict[str, Any]:
+        at = {"detected_at": day * DAY_MS, "updated_at": day * DAY_MS}
+        return alert(
+            "pay", revision, case_id="case-1", kind="payment_failed", severity=severity, summary=severity, **at
+        )
+
+    nothing_yet = {"lead_alert_id": None, "lead_kind": None, "severity": "info", "summary": "", "priority": 0}
+    of_command = {"cause": "command", "last_command": {"action": "acknowledge", "author": "ann"}}
+    sink.write(batch(payment(1, "warning", 102)))
+    sink.write(batch(case(**nothing_yet, **of_command, status="acknowledged", updated_at=102 * DAY_MS + 1), old=1))
+    assert shown()[:4] == ("acknowledged", "warning", "payment_failed", "warning")
+    sink.write(batch(payment(2, "error", 103), old=2))
+    assert shown()[:4] == ("acknowledged", "error", "payment_failed", "error")
+    sink.write(batch(case(revision=2, severity="warning", updated_at=104 * DAY_MS), old=3))
+    assert shown() == ("open", "warning", "usage_drop", "acme: usage fell by 69 %", 40)
+    sink.write(batch(case(revision=3, **of_command, status="snoozed", updated_at=104 * DAY_MS + 1), old=4))
+    sink.write(batch(payment(2, "error", 103), old=5))
+    assert shown()[:2] == ("snoozed", "warning")
+    sink.write(batch(payment(3, "critical", 105), old=6))
+    assert shown()[:3] == ("open", "critical", "payment_failed")
+    sink.write(batch(case(revision=4, status="closed", updated_at=106 * DAY_MS), old=7))
+    sink.write(batch(payment(4, "warning", 107), old=8))
+    assert shown()[:3] == ("open", "warning", "payment_failed")
+
+
 def test_an_alert_makes_its_case_known_until_the_first_revision_comes(sink: DatabaseSink, url: str) -> None:
     sink.write(batch(alert("acme", case_id="case-1"), alert("b", case_id="case-2", status="resolved")))
     [stub] = rows(url, "SELECT * FROM v_open_cases")

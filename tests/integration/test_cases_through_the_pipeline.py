@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 from schemas.codec.encode import RecordDecoder
 from schemas.commands import command
 from schemas.registry.source import FileRegistry
-from schemas.topics import DAY_MS, TOPICS
+from schemas.topics import DAY_MS, TICK_KEY, TOPICS
 from sinks.database.migrate import upgrade
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_port
@@ -90,7 +90,8 @@ class Place:
     def published(self, topic: str) -> list[dict[str, Any]]:
         """Everything in an output topic."""
         decode = RecordDecoder(TOPICS[topic].schema, FileRegistry()).decode
-        return [decode(content) for _, _, _, content in records(self.deployment.bootstrap, topic) if content]
+        found = records(self.deployment.bootstrap, topic)
+        return [decode(content) for _, _, key, content in found if content and key != TICK_KEY]
 
     def firing(self) -> list[dict[str, Any]]:
         """What Alertmanager holds and has not ended."""
