@@ -82,7 +82,7 @@ class Commands:
         if why is None and key is not None and case is not None:
             book.cases[key] = case
             case.said = Said(said["command_id"], said["action"], said["author"], said["issued_at"], said["note"])
-            case.revision += 1
+            case.records += 1
             case.updated_ms = max(case.updated_ms, given.at_ms)
             record = self.desk.record(account_id, book, key, last_close_ms, by_command=True)
         result = {
@@ -107,7 +107,7 @@ class Commands:
             book.expected.remove(min(book.expected, key=lambda each: (each.until_ms, each.since_ms, each.kind)))
         return None
 
-    def hear(self, _book: Book, given: Given) -> Why | None:
+    def take_opinion(self, _book: Book, given: Given) -> Why | None:
         """An opinion changes nothing; it is counted where it is stored."""
         said = given.said
         if said["verdict"] is None:
@@ -221,6 +221,6 @@ _OF_CASE: Mapping[str, Callable[[Case, Given, int], Why | None]] = {
 }
 _OF_ACCOUNT: Mapping[str, Callable[[Commands, Book, Given], Why | None]] = {
     "expected": Commands.expect,
-    "feedback": Commands.hear,
+    "feedback": Commands.take_opinion,
 }
 """What needs no case; one that is named says so too."""

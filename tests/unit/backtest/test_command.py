@@ -49,7 +49,8 @@ def test_the_same_input_gives_the_same_bytes(
     backtest: Callable[..., Ran], events: Path, done: Path, tmp_path: Path
 ) -> None:
     assert backtest("--events", events, "--out", tmp_path, "--partitions", 3).exit_code == 0
-    assert (tmp_path / "alerts.jsonl").read_bytes() == (done / "alerts.jsonl").read_bytes()
+    for name in ("alerts.jsonl", "cases.jsonl"):
+        assert (tmp_path / name).read_bytes() == (done / name).read_bytes()
 
 
 def test_an_alert_line_has_what_readers_were_promised(done: Path) -> None:

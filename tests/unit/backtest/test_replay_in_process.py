@@ -10,7 +10,7 @@ import pytest
 
 from agents.backtest.run import Alert, Replayed, in_order_of_detection, replay
 from agents.backtest.stream import Stream
-from agents.eventfiles.files import EventFiles
+from agents.eventfiles.files import TOPIC_OF, EventFiles
 from agents.replay.arrivals import Clock, day_ends, every
 from agents.replay.plan import plan, to_batches
 from pipeline.config import EngineConfig
@@ -119,9 +119,7 @@ def test_days_are_those_of_the_business_time_zone(timezone: str) -> None:
 
 
 def test_nothing_at_all_can_be_replayed() -> None:
-    tables = {
-        name: getattr(files(), name).slice(0, 0) for name in ("usage", "billing", "tickets", "signals", "profiles")
-    }
+    tables = {name: getattr(files(), name).slice(0, 0) for name in TOPIC_OF}
     empty = EventFiles(**tables)
     found = replay(empty, EngineConfig(), seen_at_ms=SEEN_AT_MS)
     assert found.alerts == ()
