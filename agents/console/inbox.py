@@ -14,7 +14,7 @@ from agents.web.people import person
 from pipeline.kinds import KINDS
 from schemas.event_types import ALERT_SEVERITIES
 from sinks.database.reading.cases import CaseFilters, inbox
-from sinks.database.reading.scope import last_close_ms, segments
+from sinks.database.reading.scope import Owners, last_close_ms, segments
 
 SUBJECTS = ("risk", "growth", "data", "fleet", "feed")
 STATUSES = ("open", "acknowledged", "snoozed", "closed")
@@ -28,12 +28,11 @@ def start(_request: Request) -> Response:
 
 def show(request: Request) -> Response:
     """`/inbox`."""
-    who = person(request)
-    mine, owners = whose(request, who)
+    filters, mine, owners = filters_of(request)
     given = chosen(request, *_FILTERS)
     with console_of(request).reading() as connection:
         as_of_ms = last_close_ms(connection)
-        found = inbox(connection, CaseFilters(**given), owners, page_number(request))
+        found = inbox(connection, filters, owners, page_number(request))
         known = segments(connection)
     # Others pages need it soon.
     console_of(request).overview(as_of_ms)
@@ -56,6 +55,12 @@ def show(request: Request) -> Response:
         outcomes=OUTCOMES,
         toast=toast_of(request),
     )
+
+
+def filters_of(request: Request) -> tuple[CaseFilters, str, Owners]:
+    """What the address asks for, and whose cases."""
+    mine, owners = whose(request, person(request))
+    return CaseFilters(**chosen(request, *_FILTERS)), mine, owners
 
 
 async def live(request: Request) -> StreamingResponse:

@@ -11,11 +11,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agents.console import inbox
 from agents.console.accounts import filters_of
 from agents.console.pages import console_of, not_found
 from agents.console.portfolio import METRICS
 from agents.web.people import person
-from sinks.database.reading import portfolio
+from sinks.database.reading import cases, portfolio, rules
 from sinks.database.reading.accounts import accounts
 from sinks.database.reading.scope import PAGE_ROWS, Owners, last_close_ms
 
@@ -60,6 +61,22 @@ def _accounts(request: Request, _owners: Owners) -> Rows:
                 return
 
 
+def _cases(request: Request, _owners: Owners) -> Rows:
+    filters, _, owners = inbox.filters_of(request)
+    with console_of(request).reading() as connection:
+        for number in range(1, _MOST + 1):
+            found = cases.inbox(connection, filters, owners, number)
+            yield from ({name: value for name, value in asdict(row).items() if name != "payload"} for row in found.rows)
+            if number >= found.pages:
+                return
+
+
+def _kinds(request: Request, _owners: Owners) -> Rows:
+    with console_of(request).reading() as connection:
+        used = rules.kinds(connection, last_close_ms(connection))
+    return [{"kind": name, **asdict(use)} for name, use in used.items()]
+
+
 def _moves(ask: Callable[[Any, int, Owners], Sequence[portfolio.Moved]]) -> Callable[[Request, Owners], Rows]:
     def rows(request: Request, owners: Owners) -> Rows:
         with console_of(request).reading() as connection:
@@ -90,6 +107,8 @@ def _bands(request: Request, owners: Owners) -> Rows:
 
 
 TABLES: dict[str, Callable[[Request, Owners], Rows]] = {
+    "cases": _cases,
+    "kinds": _kinds,
     "accounts": _accounts,
     "changes": _moves(portfolio.changes),
     "renewals": _moves(portfolio.renewals),

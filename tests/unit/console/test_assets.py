@@ -51,7 +51,7 @@ def test_another_package_under_the_same_name_is_refused(archive: Path, tmp_path:
 def test_without_npm_it_says_so_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(assets.shutil, "which", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(assets, "VENDOR", tmp_path)
     assert assets.main() == 0
     said = capsys.readouterr().out

@@ -139,6 +139,11 @@ def test_an_account_shows_every_dimension_its_peers_and_what_could_be_seen(world
         assert words in said, words
 
 
+def test_an_account_shows_what_moved_its_score(client: TestClient) -> None:
+    said = read(client.get("/accounts/brix").text)
+    assert "since its band was last held usage trend -8.2 billing +1.5" in said
+
+
 def test_the_portfolio_counts_bands_money_and_renewals(world: World, client: TestClient) -> None:
     said = read(page(world, client, "/portfolio"))
     assert "red 1" in said
@@ -156,7 +161,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-@pytest.mark.parametrize("name", ["accounts", "changes", "renewals", "figures", "standings", "bands"])
+@pytest.mark.parametrize("name", ["cases", "kinds", "accounts", "changes", "renewals", "figures", "standings", "bands"])
 def test_everything_that_is_shown_is_there_as_csv(client: TestClient, name: str) -> None:
     answer = client.get(f"/csv/{name}")
     assert answer.headers["content-type"].startswith("text/csv")

@@ -40,6 +40,9 @@ def empty_database() -> bytes:
         return Path(folder, "foreshock.db").read_bytes()
 
 
+_POINTS = [{"criterion": "usage_trend", "points": -8.25}, {"criterion": "billing", "points": 1.5}]
+
+
 def alerts() -> list[dict[str, Any]]:
     """Acme's usage fell and a survey was bad, Brix's renewal is near, of Cyan little is known, the fleet dipped."""
     at = {"starts_at": 98 * DAY_MS, "detected_at": 99 * DAY_MS}
@@ -48,6 +51,7 @@ def alerts() -> list[dict[str, Any]]:
         alert("acme", kind="usage_drop", owner="ann", score=19.0, onset=onset, **at, summary=f"{HOSTILE}: usage fell"),
         alert("acme", kind="survey_detractor", owner="ann", score=16.0, severity="warning", **at),
         alert("brix", kind="renewal_at_risk", owner="bob", score=20.0, severity="critical", **at),
+        alert("brix", kind="health_changed", owner="bob", score=15.0, severity="warning", points=_POINTS, **at),
         alert("cyan", kind="usage_drop", owner="ann", score=11.0, severity="warning", **at),
         alert("fleet", kind="fleet_dip", family="system", owner=None, score=14.0, severity="warning", **at),
     ]
@@ -55,7 +59,7 @@ def alerts() -> list[dict[str, Any]]:
 
 def cases(known: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     held = [{"kind": "users_drop", "by": "fleet", "by_alert": None, "since": 99 * DAY_MS, "until": None}]
-    acme, brix, cyan, fleet = known[:2], known[2:3], known[3:4], known[4:]
+    acme, brix, cyan, fleet = known[:2], known[2:4], known[4:5], known[5:]
     return [
         case_of(acme, account_name=HOSTILE, priority=90, overdue=True),
         case_of(brix, account_name="Brix", priority=95, status="acknowledged", acknowledged_by="bob"),
