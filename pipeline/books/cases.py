@@ -65,7 +65,8 @@ class Case(msgspec.Struct, array_like=True):
 
     opened_day: int
     opened_ms: int
-    revision: int = 0
+    records: int = 0
+    """How many it has had; the revision of the last."""
     updated_ms: int = 0
     alerts: list[Seen] = []
     """As of the last close, the first stands for the case."""

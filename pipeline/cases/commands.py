@@ -82,7 +82,7 @@ class Commands:
         if why is None and key is not None and case is not None:
             book.cases[key] = case
             case.said = Said(said["command_id"], said["action"], said["author"], said["issued_at"], said["note"])
-            case.revision += 1
+            case.records += 1
             case.updated_ms = max(case.updated_ms, given.at_ms)
             record = self.desk.record(account_id, book, key, last_close_ms, by_command=True)
         result = {

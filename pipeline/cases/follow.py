@@ -47,7 +47,7 @@ def follow_cases(
             case.lead = told[0]
         desk.judge(account_id, book, case, end_ms)
         if changed or (case.priority, case.overdue) != before or book.context.day == day:
-            case.revision += 1
+            case.records += 1
             case.updated_ms = end_ms
             records.append(desk.record(account_id, book, key, end_ms, by_command=False))
     return records

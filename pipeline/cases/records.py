@@ -52,7 +52,7 @@ class Desk:
         subject = key.removeprefix(SHADOW)
         return {
             "case_id": case_id(account_id, key, case.opened_day),
-            "revision": case.revision,
+            "revision": case.records,
             "account_id": account_id,
             "account_name": context.name,
             "subject": subject,

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from agents.eventfiles.files import EventFiles
-from pipeline.simulate.tables import BILLING, PROFILES, SIGNALS, TICKETS, USAGE, pick, table_of
+from pipeline.simulate.tables import BILLING, PROFILES, SIGNALS, TICKETS, USAGE, arrow_schema, pick, table_of
 from pipeline.terms.arrays import I64
 from schemas.topics import DAY_MS
 
@@ -65,6 +65,7 @@ class Workload:
             tickets=self._tickets(rng),
             signals=self._signals(rng),
             profiles=self._profiles(),
+            commands=arrow_schema("alert_command").empty_table(),
         )
 
     def account_ids(self) -> pa.Array:

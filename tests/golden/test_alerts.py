@@ -1,4 +1,4 @@
-"""The alerts of a small stream, line by line, as they were agreed on.
+"""The alerts and the cases of a small stream, line by line, as they were agreed on.
 
 `FORESHOCK_TEST_GOLDEN=write pytest tests/golden` writes them anew; read the difference before committing it.
 """
@@ -17,11 +17,18 @@ from pipeline.config import EngineConfig
 from pipeline.simulate import SimulationSettings, simulate
 
 EXPECTED = Path(__file__).parent / "alerts.jsonl"
+CASES = Path(__file__).parent / "cases.jsonl"
 SETTINGS = SimulationSettings(seed=14, accounts=64, days=112, incidents_per_kind=2)
 SEEN_AT_MS = 1_800_000_000_000
 FIELDS = (
     "updated_at", "account_id", "kind", "dimension", "revision", "status", "transition_reason", "severity", "score",
-    "starts_at", "ends_at", "detected_at", "alert_id", "summary", "joined",
+    "starts_at", "ends_at", "detected_at", "alert_id", "summary", "joined", "case_id",
+)  # fmt: skip
+
+
+CASE_FIELDS = (
+    "updated_at", "account_id", "case_id", "revision", "subject", "status", "severity", "lead_kind",
+    "priority", "overdue",
 )  # fmt: skip
 
 
@@ -37,13 +44,35 @@ def line(alert: Mapping[str, Any]) -> str:
     return json.dumps(short, ensure_ascii=False)
 
 
-def test_a_known_stream_gives_the_known_alerts() -> None:
+def case_line(case: Mapping[str, Any]) -> str:
+    """One case in short: what it has become, of which alerts, and what comes first."""
+    short = {name: case[name] for name in CASE_FIELDS} | {"step": case["step"] and case["step"]["id"]}
+    short["alerts"] = " ".join(f"{one['kind']}:{one['severity']}" for one in case["alerts"])
+    short["suppressed"] = " ".join(f"{one['kind']}:{one['by']}" for one in case["suppressed"])
+    return json.dumps(short, ensure_ascii=False)
+
+
+def test_a_known_stream_gives_the_known_alerts_and_cases() -> None:
     replayed = replay(EventFiles.of(simulate(SETTINGS)), EngineConfig(), seen_at_ms=SEEN_AT_MS)
-    found = [line(alert) for alert in replayed.alerts]
-    if os.environ.get("FORESHOCK_TEST_GOLDEN") == "write":
-        EXPECTED.write_text("\n".join(found) + "\n", encoding="utf-8")
-    expected = EXPECTED.read_text(encoding="utf-8").splitlines()
-    assert found == expected, "if this change is meant: FORESHOCK_TEST_GOLDEN=write pytest tests/golden"
+    for path, found in (
+        (EXPECTED, [line(alert) for alert in replayed.alerts]),
+        (CASES, [case_line(case) for case in replayed.cases]),
+    ):
+        if os.environ.get("FORESHOCK_TEST_GOLDEN") == "write":
+            path.write_text("\n".join(found) + "\n", encoding="utf-8")
+        expected = path.read_text(encoding="utf-8").splitlines()
+        assert found == expected, "if this change is meant: FORESHOCK_TEST_GOLDEN=write pytest tests/golden"
+    assert {alert["case_id"] for alert in replayed.alerts} == {case["case_id"] for case in replayed.cases}
+
+
+def test_an_account_has_one_open_case_of_a_subject_at_most() -> None:
+    last: dict[str, dict[str, Any]] = {}
+    for text in CASES.read_text(encoding="utf-8").splitlines():
+        case = json.loads(text)
+        last[case["case_id"]] = case
+        open_now = [(one["account_id"], one["subject"]) for one in last.values() if one["status"] != "closed"]
+        assert len(set(open_now)) == len(open_now), case
+    assert {case["subject"] for case in last.values()} >= {"risk", "growth", "data"}
 
 
 def test_the_known_alerts_have_every_kind_and_every_way_to_end() -> None:

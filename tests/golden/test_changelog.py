@@ -114,7 +114,7 @@ def test_the_state_that_is_kept_has_some_of_everything() -> None:
         assert any("former_role" in user for account in accounts for user in account["users"].values())
         assert len({episode["kind"] for account in accounts for episode in account["book"].get("episodes", ())}) > 5
         assert state["fleet_books"]["None"]["episodes"][0]["kind"] == "usage_feed_stopped"
-        assert state["seen"].keys() == set(INPUT_TOPICS) - {"account.profiles"}
+        assert state["seen"].keys() == set(INPUT_TOPICS) - {"account.profiles", "alert.commands"}
         assert state["topics"]["usage.events"]["fates"].keys() == {"applied", "duplicate", "late_applied"}
         assert state["roles"]
 

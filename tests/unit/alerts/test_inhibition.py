@@ -36,7 +36,8 @@ def asked(kind: str, *open_alerts: str) -> str | None:
             state.fleet.alarmed = frozenset({hash_text("holding")})
         else:
             own.episodes.append(episode(each))
-    return inhibitor(state, ROW, own, KINDS[kind])
+    found = inhibitor(state, ROW, own, KINDS[kind])
+    return None if found is None else found[0]
 
 
 @pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if kind.scope == "usage"])

@@ -44,7 +44,8 @@ def drop(**changes: Any) -> Episode:
 
 def record(episode: Episode, context: Context | None = None, config: EngineConfig | None = None) -> dict[str, Any]:
     book = Book(context=context or Context(name="Acme"))
-    return Alerting(config or EngineConfig()).record(KINDS[episode.kind], "a1", book, episode, DETECTED, EXPLANATION)
+    alerting = Alerting(config or EngineConfig())
+    return alerting.record(KINDS[episode.kind], "a1", book, episode, DETECTED, EXPLANATION, 19_999)
 
 
 def test_the_identity_of_an_alert_never_changes() -> None:

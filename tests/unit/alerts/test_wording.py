@@ -78,13 +78,13 @@ def test_as_many_are_named_as_there_is_room_for_and_all_of_them_in_the_descripti
     episode = Episode("power_user_decline", "power_user_share", 20_006, at_ms, at_ms, "error", 0.2, 0.6, 9.0)
     explanation = Explanation(at_ms, at_ms + 7 * DAY_MS, contributors=people)
     kind, book, alerting = KINDS[episode.kind], Book(context=Context(name="Acme")), Alerting(EngineConfig())
-    told = alerting.record(kind, "a", book, episode, Change("firing", "detected", at_ms), explanation)
+    told = alerting.record(kind, "a", book, episode, Change("firing", "detected", at_ms), explanation, 20_006)
     assert told["summary"] == (
         "Acme: power users fell from 60% to 20% of the activity, the total is not down "
         "(somebody.0@customer.example, last on 2024-10-04; 3 more)"
     )
     assert "; somebody.3@customer.example, last on 2024-10-01)." in told["description"]
-    ended = alerting.record(kind, "a", book, episode, Change("resolved", "recovered", at_ms), explanation)
+    ended = alerting.record(kind, "a", book, episode, Change("resolved", "recovered", at_ms), explanation, 20_006)
     assert "somebody" not in ended["description"]
 
 

@@ -28,7 +28,7 @@ def lived(days: list[dict[str | None, Tally]]) -> tuple[FleetAlerts, list[dict[s
     fleet.take(FleetDay(0, 0, 9))
     for day, tallies in enumerate(days, 10):
         fleet.take(FleetDay(0, day, day, tallies))
-    records = [record for merged in fleet.merge_through(10 + len(days)) for record in alerts.advance(merged, fleet)]
+    records = [record for merged in fleet.merge_through(10 + len(days)) for record in alerts.advance(merged, fleet)[0]]
     return alerts, records
 
 
@@ -113,7 +113,7 @@ def told_of_ids(days: list[tuple[int, int]]) -> tuple[FleetAlerts, list[tuple[An
     fleet.take(FleetDay(0, 0, 9))
     for day, (renamed, peopled) in enumerate(days, 10):
         fleet.take(FleetDay(0, day, day, renamed=renamed, peopled=peopled))
-    records = [record for merged in fleet.merge_through(10 + len(days)) for record in alerts.advance(merged, fleet)]
+    records = [record for merged in fleet.merge_through(10 + len(days)) for record in alerts.advance(merged, fleet)[0]]
     return alerts, steps(records)
 
 
@@ -139,7 +139,7 @@ def ticketed(weeks: list[int], component: str = "login") -> list[dict[str, Any]]
             day = 10 + 7 * week + back
             fleet.take(FleetDay(0, day, day, components={component: count} if count else {}))
     days = fleet.merge_through(9 + 7 * len(weeks))
-    return [record for merged in days for record in alerts.advance(merged, fleet)]
+    return [record for merged in days for record in alerts.advance(merged, fleet)[0]]
 
 
 def test_many_accounts_with_tickets_about_one_component_are_one_alert() -> None:
