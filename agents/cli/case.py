@@ -87,7 +87,7 @@ def show(case: CaseId, config: ConfigFile = None, json: Json = False) -> None:
         print_json(asdict(found))
         return
     row = found.row
-    lines = story(found.alerts[0], row.payload, _date) if found.alerts else (row.summary,)
+    lines = story(found.alerts[0], row.payload, lambda at_ms: _date(at_ms)[:10]) if found.alerts else (row.summary,)
     for line in (f"{row.account_name or row.account_id}: {row.status}, priority {round(row.priority)}", *lines):
         out.print(_printable(line), markup=False, highlight=False, soft_wrap=True)
     alerts = [(each["kind"], each["severity"], each["status"], each["summary"]) for each in found.alerts]

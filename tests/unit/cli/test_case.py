@@ -15,6 +15,7 @@ from agents.kafka.embedded import PARTITIONS, EmbeddedBroker
 from schemas.codec.encode import RecordDecoder
 from schemas.registry.source import FileRegistry
 from sinks.database import tables
+from tests.servers.ports import free_port
 from tests.support.commands import Commands
 from tests.support.patience import Patience
 from tests.unit.web.shell import Shell, case
@@ -147,3 +148,13 @@ def test_cases_are_listed_by_priority_and_shown(foreshock: Commands, shell: Shel
     shown = foreshock("case", "show", "case-brix")
     assert "usage of brix fell" in shown.out
     assert foreshock("case", "show", "nowhere").exit_code == 2
+
+
+@pytest.mark.slow
+def test_a_command_that_no_broker_takes_is_not_sent(
+    foreshock: Commands, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORESHOCK_KAFKA__BOOTSTRAP", f"127.0.0.1:{free_port()}")
+    ran = foreshock("case", "ack", "case-acme")
+    assert ran.exit_code == 69
+    assert "did not take it" in ran.err

@@ -257,3 +257,19 @@ def test_the_scope_of_a_person_is_that_of_owners_and_teams(shell: Shell) -> None
     engine.dispose()
     ann, bob = "ann@example.org", "bob@example.org"
     assert seen == [None, {ann}, {ann, bob}, frozenset()]
+
+
+def test_no_secret_is_in_the_log_or_in_an_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "a-secret-of-sessions-that-nobody-sees"
+    shell = Shell(tmp_path, access__session_secret=secret)
+    shell.add_user("ann", "operator")
+    _, header = shell.add_key()
+    client = shell.client()
+    answers = [sign_in(client, "ann"), client.get("/"), client.get("/", headers=header), client.get("/nowhere")]
+    answers.append(client.get("/", headers={"Authorization": header["Authorization"] + "x"}))
+    seen = caplog.text + "".join(capsys.readouterr()) + "".join(each.text + str(each.headers) for each in answers)
+    for hidden in (secret, PASSWORD, header["Authorization"].removeprefix("Bearer "), "argon2id"):
+        assert hidden not in seen
