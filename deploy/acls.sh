@@ -48,6 +48,8 @@ for topic in alert.commands customer.signals; do
 done
 add foreshock-console Describe -- --topic '*'
 add foreshock-console Describe -- --group "$GROUP" --resource-pattern-type prefixed
+add foreshock-console Read -- --topic ledger
+add foreshock-console Read -- --group "$GROUP-console"
 
 # Dead letters hold the original bytes: nobody but the operators reads them.
 add foreshock-ops Read Describe -- --topic dead.letters

@@ -1,4 +1,4 @@
-"""What the brokers tell of the pipeline: ends of the topics, how far the worker is, its ledger, last dead letters."""
+"""What the brokers tell of the pipeline: ends of the topics, how far the workers are, their ledger."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from agents.kafka import clients
 from agents.kafka.registry import open_registry
 from schemas.codec.encode import RecordDecoder
 from schemas.errors import ForeshockError
+from schemas.registry.source import SchemaRegistry
 from schemas.topics import INPUT_TOPICS, TOPICS
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ FRESH_S = 5.0
 _WAIT_S = 1.5
 _ASK_S = 3.0
 _TAIL = 200
+_LEDGER = "ledger"
 _POLL_S = 0.2
 _FATES = ("applied", "late_applied", "duplicate", "too_late", "dead_lettered", "rerouted", "holes")
 
@@ -67,9 +69,6 @@ class Brokers:
     ledger: tuple[Fates, ...] = ()
     watermark_ms: int | None = None
     """Of the partition that is behind the others."""
-    open_day: int | None = None
-    letters: tuple[Mapping[str, Any], ...] = ()
-    """The last dead letters without their bytes, the newest first."""
     problem: str | None = None
 
     def of(self, topic: str) -> list[Place]:
@@ -113,14 +112,9 @@ def _brokers(settings: Settings) -> Brokers:
     with closing(clients.consumer(client, "positions", settings.app.group)) as consumer:
         places = tuple(_places(consumer))
     with closing(clients.consumer(client, "partitions", f"{settings.app.group}-console")) as consumer:
-        registry = open_registry(settings)
-        entries = {each["partition"]: each for each in _tail(consumer, places, "ledger", registry)}
-        letters = sorted(_tail(consumer, places, "dead.letters", registry), key=lambda each: -each["seen_at"])
+        entries = {each["partition"]: each for each in _ledger(consumer, places, open_registry(settings))}
     watermarks = [each["at_ms"] for each in entries.values() if each["at_ms"] is not None]
-    days = [each["open_day"] for each in entries.values()]
-    return Brokers(
-        places, tuple(_fates(entries)), min(watermarks, default=None), min(days, default=None), tuple(letters[:_TAIL])
-    )
+    return Brokers(places, tuple(_fates(entries)), min(watermarks, default=None))
 
 
 def _places(consumer: Consumer) -> Iterator[Place]:
@@ -136,12 +130,13 @@ def _places(consumer: Consumer) -> Iterator[Place]:
             yield Place(topic, at.partition, first, end, known)
 
 
-def _tail(consumer: Consumer, places: tuple[Place, ...], topic: str, registry: Any) -> Iterator[dict[str, Any]]:
-    """The last records of each partition of a topic, in their order."""
-    decoder = RecordDecoder(TOPICS[topic].schema, registry)
-    left = {each.partition: each.end for each in places if each.topic == topic and each.end > each.first}
-    starts = {each.partition: max(each.first, each.end - _TAIL) for each in places if each.topic == topic}
-    consumer.assign([TopicPartition(topic, partition, starts[partition]) for partition in left])
+def _ledger(consumer: Consumer, places: tuple[Place, ...], registry: SchemaRegistry) -> Iterator[dict[str, Any]]:
+    """The last entries of each partition of the ledger, in their order."""
+    decoder = RecordDecoder(TOPICS[_LEDGER].schema, registry)
+    there = [each for each in places if each.topic == _LEDGER and each.end > each.first]
+    left = {each.partition: each.end for each in there}
+    starts = [TopicPartition(_LEDGER, each.partition, max(each.first, each.end - _TAIL)) for each in there]
+    consumer.assign(starts)
     until_s = monotonic() + _ASK_S
     while left and monotonic() < until_s:
         for message in consumer.consume(_TAIL, _POLL_S):
