@@ -28,7 +28,7 @@ TICKETS = 3
 
 def foretold(view: View) -> Bools:
     """Accounts that have an outlook: customers, who are not on trial any more."""
-    return np.asarray(~unjudged(view.life) & (view.life != TRIAL) & (view.column("first_day") <= view.day))
+    return np.asarray(~unjudged(view.life) & (view.life != TRIAL))
 
 
 def renewal_ms(view: View) -> I64:

@@ -1,4 +1,4 @@
-"""What is to come of an account: probabilities of churn, contraction and expansion, and what the fleet learns of them."""
+"""What is to come of an account: churn, contraction, expansion within a quarter, and what the fleet learns of them."""
 
 from __future__ import annotations
 
@@ -339,6 +339,8 @@ def _likeliest(table: dict[Cell, tuple[float, float]], prior: Weights) -> tuple[
         step = _solved(curve, slope)
         longest = max(1.0, *(abs(each) for each in step))
         weights = [w + each / longest for w, each in zip(weights, step, strict=True)]
+        if max(map(abs, step)) < 1e-9:
+            break
     variance = 0.0
     for cell, (n, _) in table.items():
         own = [place[key] for key in keys(cell)]
