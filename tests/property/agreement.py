@@ -186,6 +186,13 @@ def assert_same_health(oracle: Oracle, records: Iterable[dict[str, Any]]) -> Non
         assert entry.config_change is None or key in published, (key, entry)
 
 
+def assert_same_outlooks(oracles: Sequence[Oracle], records: Iterable[dict[str, Any]]) -> None:
+    """Every record says what the oracle of its account's partition says is to come."""
+    expected = {key: outlook for oracle in oracles for key, outlook in oracle.outlooks.items()}
+    for record in records:
+        assert_same_outlook(expected[record["account_id"], record["day"]], record["outlook"])
+
+
 def assert_same_outlook(expected: dict[str, Any] | None, found: dict[str, Any] | None) -> None:
     """What is to come, but for the words; probabilities are rounded to four digits."""
     if expected is None or found is None:

@@ -20,12 +20,14 @@ from pipeline.intake.feed import Feed
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.records import Outcome
 from tests.oracle.batches import to_batches
-from tests.oracle.model import TOPICS
+from tests.oracle.model import TOPICS, OracleConfig
+from tests.oracle.outcomes import outcomes_log
 from tests.oracle.partitions import split
 from tests.oracle.streams import Case, Log, long_cases, short_cases
 from tests.property.agreement import (
     assert_same_alerts,
     assert_same_ledger,
+    assert_same_outlooks,
     assert_same_windows,
     engine_config,
     run_oracles,
@@ -43,6 +45,7 @@ class Cluster:
     changelogs: list[list[tuple[bytes, bytes | None]]]
     told: list[FleetDay] = field(default_factory=list)
     alerts: list[dict[str, Any]] = field(default_factory=list)
+    health: list[dict[str, Any]] = field(default_factory=list)
 
     def take_over(self, number: int) -> Owner:
         """Append a claim, read the changelog up to it; the fleet's log is heard from its beginning."""
@@ -85,6 +88,7 @@ class Owner:
 
     def _publish(self, outcome: Outcome) -> None:
         self.cluster.alerts += outcome.alerts
+        self.cluster.health += outcome.health
         self.cluster.told += outcome.fleet_days
 
     def _next(self, topic: str) -> Any:
@@ -145,6 +149,7 @@ def check(case: Case, count: int, random: Random, size: int) -> None:
         assert_same_ledger(oracle, owner.feed)
         assert_same_windows(oracle, owner.feed)
     assert_same_alerts(oracles, cluster.alerts)
+    assert_same_outlooks(oracles, cluster.health)
 
 
 @pytest.mark.slow
@@ -165,3 +170,9 @@ def test_crashes_and_frozen_owners_change_nothing_over_months(
     case: Case, count: int, random: Random, size: int
 ) -> None:
     check(case, count, random, size)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_crashes_change_nothing_of_what_is_learned_of_outcomes() -> None:
+    check(Case(OracleConfig(fleet_min_accounts=4), outcomes_log(6, seed=4)), 2, Random(4), 40)
