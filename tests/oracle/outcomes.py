@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 DAYS = 345
 FIRST_DAY = 91 * 220 + 90 - 329
 """A quarter ends when of the first cells of use is known what happened."""
+FATES = ("left", "less", "more", "little")
+"""The last of them was never used enough for a fall to count."""
 
 
 def outcomes_log(accounts: int, seed: int) -> Log:
@@ -22,14 +24,14 @@ def outcomes_log(accounts: int, seed: int) -> Log:
     random = Random(seed)
     log: Log = {topic: [] for topic in TOPICS}
     for number in range(accounts):
-        name, pays, fate = f"a{number:02}", number % 2 == 0, ("left", "less", "more", "same")[number // 2 % 4]
+        name, pays, fate = f"a{number:02}", number % 2 == 0, FATES[number // 2 % len(FATES)]
         turn = random.randint(35, 110)
         for day in range(number % 5, DAYS):
-            rate = 0.5
+            rate = 0.3 if fate == "little" else 0.5
             if day >= turn and not pays:
-                rate = {"left": 0.0, "less": 0.1, "more": 1.0, "same": 0.5}[fate]
+                rate = {"left": 0.0, "less": 0.1, "more": 1.0, "little": 0.05}[fate]
             if random.random() < rate:
-                amount = 3.0 if fate == "more" and day >= turn else 1.5
+                amount = 3.0 if fate == "more" and day >= turn else 1.0 if fate == "little" else 1.5
                 user = random.choice((None, "u", "u", "v", "w"))
                 what = {"user_id": user, "feature": "home", "action": "open", "quantity": amount}
                 _add(log, USAGE, name, day, number, what)
@@ -53,7 +55,7 @@ def outcomes_log(accounts: int, seed: int) -> Log:
 def _turns(random: Random, turn: int, fate: str) -> list[tuple[int, str, int | None]]:
     if fate == "left":
         return [(turn, "subscription_cancelled", None)]
-    changes = {"less": (400,), "more": (1_500,), "same": (400, 900)}[fate]
+    changes = {"less": (400,), "more": (1_500,), "little": (400, 900)}[fate]
     return [(turn + random.randint(1, 30) + 60 * n, "subscription_changed", mrr) for n, mrr in enumerate(changes)]
 
 
