@@ -49,9 +49,9 @@ TRAITS = (
             "above the median",
             "in the top quarter of the fleet",
         ),
-        (0.0, 0.6, 0.2, -0.2, -0.6),
+        (0.0, 0.3, 0.1, -0.1, -0.3),
         (0.0, *_NONE),
-        (0.0, -0.3, -0.1, 0.1, 0.2),
+        (0.0, *_NONE),
         (1, 2, 3, 4),
     ),
     Trait(
