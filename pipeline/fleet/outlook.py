@@ -34,8 +34,10 @@ TAKEN_DAYS = 28
 """Between two cells of an account."""
 AGES = (QUARTER, 3 * QUARTER)
 """Days after which the outcomes of a cell are known, by basis: of use, who has left has been silent for half a year."""
+KEPT, UNIT, LEAST = 15, 1_000, 10
+"""Sixteenths of what was counted that are left a quarter later; thousandths of an account; when those are forgotten."""
 QUARTERS = 8
-"""That are learnt from."""
+"""Whose misses are remembered."""
 SHARE = TAKEN_DAYS / QUARTER
 """What a cell counts, so that an account counts once a quarter."""
 LEAST_OUTCOMES = 50
@@ -77,7 +79,8 @@ class Head(msgspec.Struct, array_like=True):
 class SavedOutlook(msgspec.Struct, array_like=True):
     """What a partition must remember of it."""
 
-    quarters: list[dict[int, int]] = []
+    past: dict[int, int] = {}
+    quarter: dict[int, int] = {}
     heads: dict[str, Head] = {}
 
 
@@ -100,27 +103,30 @@ class Chance:
 class Outlook:
     """What all partitions have told of outcomes, and what is learned from it."""
 
-    quarters: list[Counter[int]] = field(default_factory=lambda: [Counter()])
-    """Accounts by eight times their cell plus what happened; the newest last."""
+    past: dict[int, int] = field(default_factory=dict)
+    """Thousandths of accounts by eight times their cell plus what happened; the longer ago, the less."""
+    quarter: Counter[int] = field(default_factory=Counter)
+    """The same of the quarter that has not ended, in accounts."""
     heads: dict[str, Head] = field(default_factory=dict)
     """By basis and outcome."""
 
     def save(self) -> SavedOutlook:
         """What is to be stored."""
-        return SavedOutlook([dict(each) for each in self.quarters], self.heads)
+        return SavedOutlook(self.past, dict(self.quarter), self.heads)
 
     def restore(self, saved: SavedOutlook) -> None:
         """Go on from what was stored."""
-        self.quarters = [Counter(each) for each in saved.quarters] or [Counter()]
-        self.heads = saved.heads
+        self.past, self.quarter, self.heads = saved.past, Counter(saved.quarter), saved.heads
 
     def advance(self, day: int, told: Mapping[int, int]) -> None:
         """Follow a day of the whole fleet."""
-        self.quarters[-1].update(told)
+        self.quarter.update(told)
         if (day + 1) % QUARTER == 0:
-            if any(self.quarters):
-                self._learn(day)
-            self.quarters = [*self.quarters[1 - QUARTERS :], Counter()]
+            self.past = {key: left for key, count in self.past.items() if (left := count * KEPT // 16) >= LEAST}
+            for key, count in self.quarter.items():
+                self.past[key] = self.past.get(key, 0) + UNIT * count
+            self._learn(day)
+            self.quarter = Counter()
 
     def head(self, basis: int, outcome: str) -> Head:
         """What is learned of an outcome."""
@@ -133,10 +139,7 @@ class Outlook:
             yield places, _chance(self.head(basis, outcome), cells[places], outcome)
 
     def _learn(self, day: int) -> None:
-        total: Counter[int] = Counter()
-        for each in self.quarters:
-            total.update(each)
-        past, last = _Counts.of(total), _Counts.of(self.quarters[-1])
+        past, last = _Counts.of(self.past, UNIT), _Counts.of(self.quarter)
         for basis, name in enumerate(BASES):
             for bit, outcome in enumerate(OUTCOMES):
                 known, newest = past.part(basis, bit), last.part(basis, bit)
@@ -158,9 +161,9 @@ class _Counts:
     masks: I64
 
     @classmethod
-    def of(cls, counts: Mapping[int, int]) -> _Counts:
+    def of(cls, counts: Mapping[int, int], unit: int = 1) -> _Counts:
         keys = np.array(sorted(counts), dtype=np.int64)
-        accounts = SHARE * np.array([counts[key] for key in keys.tolist()], dtype=np.float64)
+        accounts = SHARE / unit * np.array([counts[key] for key in keys.tolist()], dtype=np.float64)
         return cls(keys // 8, accounts, np.zeros(len(keys)), keys % 8)
 
     def part(self, basis: int, bit: int) -> _Counts:

@@ -23,7 +23,7 @@ KINDS = {"churn": "churned", "contraction": "contracted", "expansion": "expanded
 IN_FORCE = "in force"
 EVERY_WEEKS = 4
 FRESH_WEEKS = 4
-"""What is foretold is not older when it is looked at."""
+"""What is foretold is not older when it is looked at, and the account not unused for longer."""
 BINS = 10
 LEAST = 1e-4
 
@@ -92,7 +92,7 @@ class _Snapshot:
 def foretold(
     told: Sequence[Foretold], outcomes: Sequence[Outcome], panel: Panel, protocol: Protocol, *, declared: bool
 ) -> list[OutcomeForetold]:
-    """Score what was told, every four weeks, of accounts that are watched and have not churned lately.
+    """Score what was told, every four weeks, of accounts that are watched and in use.
 
     Args:
         told: in order of time.
@@ -109,11 +109,11 @@ def foretold(
         of_account.setdefault(each.account_id, []).append(each)
     found = []
     for name, kind in KINDS.items():
-        happened, churned = (_times(outcomes, chosen) for chosen in (kind, "churned"))
+        happened = _times(outcomes, kind)
         snapshots = [
             snapshot
             for account_id, records in of_account.items()
-            for snapshot in _snapshots(account_id, records, name, happened, churned, panel, protocol, judged)
+            for snapshot in _snapshots(account_id, records, name, happened, panel, judged)
         ]
         if snapshots:
             found.append(_scored(name, sorted(snapshots, key=lambda each: each.week)))
@@ -133,18 +133,15 @@ def _snapshots(
     records: Sequence[Foretold],
     name: str,
     happened: Mapping[str, Sequence[int]],
-    churned: Mapping[str, Sequence[int]],
     panel: Panel,
-    protocol: Protocol,
     judged: Sequence[int],
 ) -> Iterable[_Snapshot]:
     times = [each.at_ms for each in records]
     for week in judged:
         at_ms = panel.base_ms + (week + 1) * WEEK_MS
         last = bisect_right(times, at_ms) - 1
-        if last < 0 or times[last] < at_ms - FRESH_WEEKS * WEEK_MS or not panel.is_watched(account_id, at_ms):
-            continue
-        if _within(churned.get(account_id, ()), at_ms - protocol.silent_weeks * WEEK_MS, at_ms + 1):
+        watched = panel.is_watched(account_id, at_ms) and panel.is_used(account_id, at_ms, FRESH_WEEKS)
+        if not watched or last < 0 or times[last] < at_ms - FRESH_WEEKS * WEEK_MS:
             continue
         came = _within(happened.get(account_id, ()), at_ms + 1, at_ms + QUARTER * DAY_MS)
         yield _Snapshot(week, records[last].outlook[name], came)

@@ -12,7 +12,7 @@ from tests.oracle.life import NOBODYS
 from tests.oracle.model import BILLING, DAY_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tests.oracle.view import View
 
@@ -231,34 +231,38 @@ class Learning:
     """Learns from the outcomes of the whole fleet."""
 
     def __init__(self) -> None:
-        self._known: dict[int, Counter[tuple[Cell, frozenset[str]]]] = defaultdict(Counter)
-        """By quarter in which they became known."""
+        self._newest: Counter[tuple[Cell, frozenset[str]]] = Counter()
+        self._known: dict[tuple[Cell, frozenset[str]], int] = {}
+        """Thousandths of accounts."""
         self.learnt: dict[tuple[str, str], Learnt] = defaultdict(Learnt)
 
     def advance(self, day: int, told: Counter[tuple[Cell, frozenset[str]]]) -> None:
-        quarter = day // 91
-        self._known[quarter] += told
+        self._newest += told
         if (day + 1) % 91 == 0:
+            faded = {key: count * 15 // 16 for key, count in self._known.items()}
+            self._known = {key: count for key, count in faded.items() if count >= 10}
+            for key, accounts in self._newest.items():
+                self._known[key] = self._known.get(key, 0) + 1000 * accounts
             for basis in AGE:
                 for outcome in OUTCOMES:
-                    self._learn(quarter, basis, outcome)
+                    self._learn(day, basis, outcome)
+            self._newest = Counter()
 
-    def _table(self, quarters: Iterable[int], basis: str, outcome: str) -> dict[Cell, tuple[float, float]]:
+    def _table(self, counts: Mapping[Any, float], basis: str, outcome: str) -> dict[Cell, tuple[float, float]]:
         """Return account-quarters and outcomes by cell."""
         table: dict[Cell, tuple[float, float]] = {}
-        for quarter in quarters:
-            for (cell, what), count in self._known[quarter].items():
-                if cell[0] == basis:
-                    n, k = table.get(cell, (0.0, 0.0))
-                    table[cell] = (n + count * 28 / 91, k + count * 28 / 91 * (outcome in what))
+        for (cell, what), count in counts.items():
+            if cell[0] == basis:
+                n, k = table.get(cell, (0.0, 0.0))
+                table[cell] = (n + count * 28 / 91, k + count * 28 / 91 * (outcome in what))
         return table
 
-    def _learn(self, quarter: int, basis: str, outcome: str) -> None:
-        known = self._table(range(quarter - 7, quarter + 1), basis, outcome)
+    def _learn(self, day: int, basis: str, outcome: str) -> None:
+        known = self._table({key: count / 1000 for key, count in self._known.items()}, basis, outcome)
         if not known:
             return
         learnt, prior = self.learnt[basis, outcome], stated(outcome)
-        newest = self._table([quarter], basis, outcome)
+        newest = self._table(self._newest, basis, outcome)
         lag = AGE[basis] // 91 + 1
         if newest and len(learnt.fits) >= lag:
             before = learnt.fits[-lag]
@@ -280,7 +284,7 @@ class Learning:
         excess, information = (sum(pair[which] for pair in learnt.misses[-8:]) for which in (0, 1))
         drift = max(0.0, (0.25**2 * 100 + excess) / (100 + information))
         learnt.doubt = round(math.sqrt(drift + variance), 4)
-        learnt.through, learnt.outcomes = 91 * quarter + 90, sum(k for _, k in known.values())
+        learnt.through, learnt.outcomes = day, sum(k for _, k in known.values())
 
     def outlook(self, view: View) -> dict[str, Any] | None:
         """Say what is to come of an account."""
