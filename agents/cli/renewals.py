@@ -59,7 +59,7 @@ def _totals(rows: Sequence[dict[str, Any]]) -> dict[str, Forecast]:
     found = {}
     for currency in ("", *sorted({row["currency"] for row in rows if row["currency"] and row["arr_minor"]})):
         chosen = [
-            Renewal(row["churn"], row["churn_low"], row["churn_high"], row["arr_minor"] if currency else 1.0)
+            Renewal(row["churn"], row["churn_doubt"], row["arr_minor"] if currency else 1.0)
             for row in rows
             if not currency or (row["currency"] == currency and row["arr_minor"])
         ]

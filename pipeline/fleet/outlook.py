@@ -62,7 +62,9 @@ class Head(msgspec.Struct, array_like=True):
     misses: list[tuple[float, float]] = []
     """By quarter, how far beyond chance the number was off, squared, and what a unit of log odds makes of it."""
     doubt: float = STATED_DOUBT
-    """Standard deviation of the log odds."""
+    """Standard deviation of the log odds of an account."""
+    common: float = STATED_DOUBT
+    """The part of it that is off for all accounts alike."""
     version: int = 0
     day: int = -1
     """The last one that the newest fit has learnt from."""
@@ -97,6 +99,7 @@ class Chance:
     weights: F64
     """In force."""
     doubt: float
+    common: float
 
 
 @dataclass(slots=True)
@@ -181,8 +184,8 @@ def _chance(head: Head, cells: I64, outcome: str) -> Chance:
     if head.learned:
         weights = np.array(head.fits[-1])
     layer = ["learned" if head.learned else "fleet" if each else "stated" for each in compared(cells).tolist()]
-    doubt = head.doubt if head.learned else STATED_DOUBT
-    return Chance(head, layers, layer, log_odds(weights, cells), weights, doubt)
+    doubt, common = (head.doubt, head.common) if head.learned else (STATED_DOUBT, STATED_DOUBT)
+    return Chance(head, layers, layer, log_odds(weights, cells), weights, doubt, common)
 
 
 def probability(odds: F64) -> F64:
@@ -222,6 +225,9 @@ def _fitted(head: Head, known: _Counts, outcome: str, day: int, lag: int) -> Hea
     shift, _ = _settled(np.ones((len(design), 1)), known, np.zeros(1), held[:1], design @ weights)
     weights[0] += shift[0]
     share = float(known.accounts @ (design @ spread * design).sum(axis=1) / known.accounts.sum())
+    chance = probability(design @ weights)
+    mean = (known.accounts * chance * (1.0 - chance)) @ design
+    shared = float(mean @ spread @ mean / mean[0] ** 2)
     excess, information = (sum(pair[number] for pair in head.misses) for number in (0, 1))
     drift = max(0.0, (DRIFT**2 * DRIFT_WEIGHT + excess) / (DRIFT_WEIGHT + information))
     return Head(
@@ -229,6 +235,7 @@ def _fitted(head: Head, known: _Counts, outcome: str, day: int, lag: int) -> Hea
         losses=head.losses,
         misses=head.misses,
         doubt=round((drift + share) ** 0.5, DIGITS),
+        common=round((drift + shared) ** 0.5, DIGITS),
         version=head.version + 1,
         day=day,
         happened=round(float(known.happened.sum()), DIGITS),

@@ -51,6 +51,7 @@ def _of_outcome(outlook: Outlook, found: I64, outcome: str) -> list[tuple[int, R
                 "probability": middle[number],
                 "low": low[number],
                 "high": high[number],
+                "common_doubt": chance.common,
                 "layer": chance.layer[number],
                 "version": chance.head.version,
                 "learned_through": None if chance.head.day < 0 else chance.head.day,

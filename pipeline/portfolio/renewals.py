@@ -12,11 +12,11 @@ NINETY = 1.6449
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """An account that is to renew: its probability of churn with the bounds of that, and what it is worth."""
+    """An account that is to renew: its probability of churn, what is off for all alike, and what it is worth."""
 
     churn: float
-    low: float
-    high: float
+    doubt: float
+    """Standard deviation in log odds."""
     worth: float = 1.0
 
 
@@ -38,6 +38,6 @@ def forecast(renewals: Sequence[Renewal]) -> Forecast:
     total = sum(each.worth for each in renewals)
     lost = sum(each.worth * each.churn for each in renewals)
     chance = sum(each.worth**2 * each.churn * (1.0 - each.churn) for each in renewals)
-    doubt = sum(each.worth * (each.high - each.low) for each in renewals) / (2.0 * NINETY)
+    doubt = sum(each.worth * each.churn * (1.0 - each.churn) * each.doubt for each in renewals)
     spread = NINETY * sqrt(chance + doubt**2)
     return Forecast(total - lost, max(0.0, total - lost - spread), min(total, total - lost + spread), total)

@@ -172,7 +172,7 @@ def _apart(weeks: Iterable[int]) -> Iterable[int]:
 
 
 def _is_covered(snapshots: Sequence[_Snapshot]) -> bool:
-    bounds = forecast([Renewal(*(each.chance[name] for name in ("probability", "low", "high"))) for each in snapshots])
+    bounds = forecast([Renewal(each.chance["probability"], each.chance["common_doubt"]) for each in snapshots])
     return bounds.low <= sum(not each.happened for each in snapshots) <= bounds.high
 
 

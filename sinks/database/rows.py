@@ -128,6 +128,7 @@ _NO_HEALTH: Row = dict.fromkeys(
         "churn",
         "churn_low",
         "churn_high",
+        "churn_doubt",
         "contraction",
         "expansion",
         "outlook_layer",
@@ -139,7 +140,7 @@ _NO_HEALTH: Row = dict.fromkeys(
 def _outlook(outlook: Record) -> Row:
     churn = outlook.get("churn") or {}
     likely = {name: (outlook.get(name) or {}).get("probability") for name in ("churn", "contraction", "expansion")}
-    bounds = {f"churn_{name}": churn.get(name) for name in ("low", "high")}
+    bounds = {f"churn_{name}": churn.get(name) for name in ("low", "high")} | {"churn_doubt": churn.get("common_doubt")}
     return likely | bounds | {"outlook_layer": churn.get("layer"), "renews_at_ms": outlook.get("renewal_at")}
 
 

@@ -41,7 +41,7 @@ accounts = Table(
     Column("provisional", Boolean),
     Column("as_of_ms", BigInteger),
     Column("day", Integer),
-    *(Column(name, Double) for name in ("churn", "churn_low", "churn_high", "contraction", "expansion")),
+    *(Column(name, Double) for name in ("churn", "churn_low", "churn_high", "churn_doubt", "contraction", "expansion")),
     Column("outlook_layer", Text),
     Column("renews_at_ms", BigInteger),
     Index("ix_accounts_band_score", "band", "score"),

@@ -217,6 +217,7 @@ class Learnt:
     losses: list[tuple[float, float]] = field(default_factory=list)
     misses: list[tuple[float, float]] = field(default_factory=list)
     doubt: float = 0.7
+    common: float = 0.7
     through: int | None = None
     outcomes: float = 0.0
 
@@ -273,7 +274,7 @@ class Learning:
             )
             came = sum(k for _, k in newest.values())
             learnt.misses.append(((came - expected) ** 2 - spread, spread**2))
-        weights, variance = _likeliest(known, prior)
+        weights, variance, curve = _likeliest(known, prior)
         for trait, bins in enumerate(IN_ORDER):
             if len({prior[trait, number] for number in bins}) > 1:
                 floor = -math.inf
@@ -284,6 +285,7 @@ class Learning:
         excess, information = (sum(pair[which] for pair in learnt.misses[-8:]) for which in (0, 1))
         drift = max(0.0, (0.25**2 * 100 + excess) / (100 + information))
         learnt.doubt = round(math.sqrt(drift + variance), 4)
+        learnt.common = round(math.sqrt(drift + _of_all(known, weights, curve)), 4)
         learnt.through, learnt.outcomes = day, sum(k for _, k in known.values())
 
     def outlook(self, view: View) -> dict[str, Any] | None:
@@ -305,6 +307,7 @@ class Learning:
                 "probability": chance(layers[layer]),
                 "low": chance(layers[layer] - doubt),
                 "high": chance(layers[layer] + doubt),
+                "common_doubt": learnt.common if learnt.in_force else 0.7,
                 "layer": layer,
                 "version": len(learnt.fits),
                 "learned_through": learnt.through,
@@ -322,8 +325,19 @@ def _loss(weights: Weights, table: dict[Cell, tuple[float, float]]) -> float:
     return round(total, 4)
 
 
-def _likeliest(table: dict[Cell, tuple[float, float]], prior: Weights) -> tuple[Weights, float]:
-    """Return the likeliest weights, and the mean variance of the log odds over the accounts."""
+def _of_all(table: dict[Cell, tuple[float, float]], weights: Weights, curve: list[list[float]]) -> float:
+    """Return the variance of what is foretold of all accounts together, by what a unit of log odds makes of it."""
+    place = {name: number for number, name in enumerate(weights)}
+    unit = [0.0] * len(place)
+    for cell, (n, _) in table.items():
+        p = chance(odds(weights, cell))
+        for key in keys(cell):
+            unit[place[key]] += n * p * (1 - p)
+    return sum(a * b for a, b in zip(unit, _solved(curve, unit), strict=True)) / unit[place[()]] ** 2
+
+
+def _likeliest(table: dict[Cell, tuple[float, float]], prior: Weights) -> tuple[Weights, float, list[list[float]]]:
+    """Return the likeliest weights, the mean variance of the log odds over the accounts, and the curvature."""
     names = list(prior)
     held = [0.25 if name == () else 4.0 for name in names]
     place = {name: number for number, name in enumerate(names)}
@@ -351,7 +365,7 @@ def _likeliest(table: dict[Cell, tuple[float, float]], prior: Weights) -> tuple[
         unit = [float(number in own) for number in range(len(names))]
         answer = _solved(curve, unit)
         variance += n * sum(answer[each] for each in own)
-    return dict(zip(names, weights, strict=True)), variance / sum(n for n, _ in table.values())
+    return dict(zip(names, weights, strict=True)), variance / sum(n for n, _ in table.values()), curve
 
 
 def _shift(table: dict[Cell, tuple[float, float]], weights: Weights) -> float:

@@ -78,6 +78,7 @@ def test_what_is_learned_is_what_the_oracle_learns(told: list[Counter[tuple[Cell
             head, theirs = outlook.head(basis, outcome), oracle.learnt[name, outcome]
             assert (head.learned, head.version, head.day) == (theirs.in_force, QUARTERS, theirs.through)
             assert head.doubt == pytest.approx(theirs.doubt, abs=2e-4)
+            assert head.common == pytest.approx(theirs.common, abs=2e-4)
             assert head.happened == pytest.approx(theirs.outcomes, abs=1e-3)
             weights = np.array(head.fits[-1])
             for cell in {cell for cell, _ in told[0] if cell[0] == name}:

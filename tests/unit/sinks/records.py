@@ -152,6 +152,7 @@ def chance(probability: float, layer: str = "fleet", **changes: Any) -> dict[str
         "probability": probability,
         "low": probability / 2,
         "high": min(1.0, 2 * probability),
+        "common_doubt": 0.4,
         "layer": layer,
         "version": 3,
         "learned_through": 90,

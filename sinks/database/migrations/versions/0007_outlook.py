@@ -14,7 +14,7 @@ depends_on = None
 
 _FIRST = import_module("sinks.database.migrations.versions.0001_first_release")
 _ADDED = (
-    *((name, sa.Double) for name in ("churn", "churn_low", "churn_high", "contraction", "expansion")),
+    *((name, sa.Double) for name in ("churn", "churn_low", "churn_high", "churn_doubt", "contraction", "expansion")),
     ("outlook_layer", sa.Text),
     ("renews_at_ms", sa.BigInteger),
 )
@@ -22,7 +22,7 @@ _OUTLOOK = """
     SELECT a.account_id, a.parent_account_id, a.owner, a.segment, a.plan, a.arr_minor, a.currency, a.band,
            CASE WHEN a.renews_at_ms >= c.last_close_ms THEN (a.renews_at_ms - c.last_close_ms) / 86400000 END
                AS days_to_renewal, {at:renews_at},
-           a.churn, a.churn_low, a.churn_high, a.contraction, a.expansion, a.outlook_layer AS layer,
+           a.churn, a.churn_low, a.churn_high, a.churn_doubt, a.contraction, a.expansion, a.outlook_layer AS layer,
            a.churn * a.arr_minor AS arr_at_risk_minor
     FROM accounts a
     CROSS JOIN (SELECT MAX(as_of_ms) AS last_close_ms FROM accounts) c
