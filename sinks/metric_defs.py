@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.fleet.alerts import FLEET_KINDS
+from pipeline.fleet.traits import BASES, OUTCOMES
 from pipeline.kinds import KINDS, LEVELS
 from pipeline.portfolio.answers import COMPARED
 from schemas.reasons import Reason
@@ -163,6 +164,12 @@ METRICS: tuple[MetricSpec, ...] = (
         "gauge",
         "Alerts of the fleet and of segments that are open as of the last closed day; every partition knows all.",
         (_PARTITION, Label("kind", tuple(kind.name for kind in FLEET_KINDS))),
+    ),
+    MetricSpec(
+        "foreshock_learned_outlook_enabled",
+        "gauge",
+        "1 where probabilities of an outcome rest on the fleet's own outcomes, 0 while that is in shadow.",
+        (_PARTITION, Label("basis", BASES), Label("outcome", OUTCOMES)),
     ),
     MetricSpec("foreshock_rules_enabled", "gauge", "Kinds of alert that are not switched off.", (_LEVEL,)),
     MetricSpec(
