@@ -48,7 +48,7 @@ STEPS, DIGITS = 30, 4
 """Of Newton's method, by which it has settled; what sums leave of other digits must not decide."""
 STATED_DOUBT = 0.7
 """Standard deviation in log odds: how far the base rates of companies are apart."""
-DRIFT, DRIFT_WEIGHT = 0.25, 100.0
+DRIFT, DRIFT_WEIGHT = 0.35, 100.0
 """What quarters differ by, in log odds, and the information that this is worth beside what was seen."""
 
 

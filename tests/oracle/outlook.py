@@ -283,7 +283,7 @@ class Learning:
         weights[()] += _shift(known, weights)
         learnt.fits.append({key: round(weight, 4) for key, weight in weights.items()})
         excess, information = (sum(pair[which] for pair in learnt.misses[-8:]) for which in (0, 1))
-        drift = max(0.0, (0.25**2 * 100 + excess) / (100 + information))
+        drift = max(0.0, (0.35**2 * 100 + excess) / (100 + information))
         learnt.doubt = round(math.sqrt(drift + variance), 4)
         learnt.common = round(math.sqrt(drift + _of_all(known, weights, curve)), 4)
         learnt.through, learnt.outcomes = day, sum(k for _, k in known.values())
