@@ -26,19 +26,21 @@ def outlook_records(state: State, view: View, places: Places) -> dict[int, Recor
     places = places[foretold(view)[places]]
     if not len(places):
         return {}
-    found = cells(view, places, state.fleet.levels)
-    renewals = renewal_ms(view)[places].tolist()
-    records: dict[int, Record] = {
-        place: {"basis": BASES[basis], "renewal_at": None if at_ms < 0 else at_ms}
-        for place, basis, at_ms in zip(places.tolist(), basis_of(found).tolist(), renewals, strict=True)
-    }
+    found, which = np.unique(cells(view, places, state.fleet.levels), return_inverse=True)
+    # Accounts of a cell have the same to come.
+    of_cells: list[Record] = [{"basis": BASES[basis]} for basis in basis_of(found).tolist()]
     for outcome in OUTCOMES:
-        for which, record in _of_outcome(state.fleet.outlook, found, outcome):
-            records[int(places[which])][outcome] = record
-    return records
+        for number, record in _of_outcome(state.fleet.outlook, found, outcome):
+            of_cells[number][outcome] = record
+    renewals = renewal_ms(view)[places].tolist()
+    return {
+        place: {**of_cells[number], "renewal_at": None if at_ms < 0 else at_ms}
+        for place, number, at_ms in zip(places.tolist(), which.tolist(), renewals, strict=True)
+    }
 
 
 def _of_outcome(outlook: Outlook, found: I64, outcome: str) -> list[tuple[int, Record]]:
+    """What is said of one outcome in each of some cells, by their number."""
     records = []
     for chosen, chance in outlook.chances(found, outcome):
         low, middle, high = (
