@@ -69,7 +69,7 @@ class Head(msgspec.Struct, array_like=True):
     day: int = -1
     """The last one that the newest fit has learnt from."""
     happened: float = 0.0
-    """Outcomes that it has learnt from."""
+    """Outcomes that are known, those of long ago too."""
 
     @property
     def learned(self) -> bool:
@@ -195,6 +195,7 @@ def probability(odds: F64) -> F64:
 
 def _scored(head: Head, newest: _Counts, outcome: str, lag: int) -> Head:
     """The head once the quarter that ended is held against what was foretold of it."""
+    head = msgspec.structs.replace(head, happened=round(head.happened + float(newest.happened.sum()), DIGITS))
     if len(head.fits) < lag or not len(newest.cells):
         return head
     foretold = log_odds(np.array(head.fits[-lag]), newest.cells)
@@ -238,7 +239,7 @@ def _fitted(head: Head, known: _Counts, outcome: str, day: int, lag: int) -> Hea
         common=round((drift + shared) ** 0.5, DIGITS),
         version=head.version + 1,
         day=day,
-        happened=round(float(known.happened.sum()), DIGITS),
+        happened=head.happened,
     )
 
 

@@ -286,7 +286,7 @@ class Learning:
         drift = max(0.0, (0.35**2 * 100 + excess) / (100 + information))
         learnt.doubt = round(math.sqrt(drift + variance), 4)
         learnt.common = round(math.sqrt(drift + _of_all(known, weights, curve)), 4)
-        learnt.through, learnt.outcomes = day, sum(k for _, k in known.values())
+        learnt.through, learnt.outcomes = day, learnt.outcomes + sum(k for _, k in newest.values())
 
     def outlook(self, view: View) -> dict[str, Any] | None:
         """Say what is to come of an account."""
