@@ -26,6 +26,7 @@ FRESH_WEEKS = 4
 """What is foretold is not older when it is looked at, and the account not unused for longer."""
 BINS = 10
 LEAST = 1e-4
+"""A probability is taken to be no nearer to 0 or 1, as it is told in so many digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +177,9 @@ def _is_covered(snapshots: Sequence[_Snapshot]) -> bool:
     return bounds.low <= sum(not each.happened for each in snapshots) <= bounds.high
 
 
-def _of_layer(layer: str, foretold_: F64, happened_: Bools) -> OfLayer:
-    known = ~np.isnan(foretold_)
-    chance, happened = np.clip(foretold_[known], LEAST, 1.0 - LEAST), happened_[known]
+def _of_layer(layer: str, said: F64, came: Bools) -> OfLayer:
+    known = ~np.isnan(said)
+    chance, happened = np.clip(said[known], LEAST, 1.0 - LEAST), came[known]
     base = np.full(len(happened), np.clip(happened.mean(), LEAST, 1.0 - LEAST))
     brier, brier_of_base = (float(((each - happened) ** 2).mean()) for each in (chance, base))
     loss, loss_of_base = (float(-np.where(happened, np.log(each), np.log1p(-each)).mean()) for each in (chance, base))
