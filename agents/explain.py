@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.alerts.records import TIME
+from pipeline.fleet.traits import OUTCOMES
 from pipeline.health.dimensions import DIMENSIONS
 from pipeline.health.records import PUBLISH_POINTS
 from pipeline.kinds import KINDS
@@ -47,10 +48,12 @@ def render(explanation: Mapping[str, Any]) -> RenderableType:
         parts.append(Text("Not judged yet: no day has been closed for this account.", "bright_black"))
     for health in explanation["health"]:
         rows = [row for row in explanation["history"] if row["scorecard"] == health["scorecard"]]
+        outlook = health.get("outlook") if health is explanation["health"][0] else None
         parts += [
             _verdict(health, explanation["last_closed_day"]),
             _dimensions(health["dimensions"]),
             _monitorability(health),
+            *(_outlook(outlook) if outlook else ()),
             _history(rows),
         ]
     parts += [_family(rolled_up) for rolled_up in explanation["family"]]
@@ -179,6 +182,31 @@ def _monitorability(health: Mapping[str, Any]) -> RenderableType:
         drop = limits.get(f"min_drop_{days}d")
         parts.append(f"{_NONE if drop is None else f'{drop:.0%}'} in {days} days")
     return Text(f"Smallest drop that can be seen: {', '.join(parts)}", "bright_black")
+
+
+_LAYERS = {
+    "stated": "what holds of accounts in general",
+    "fleet": "what holds of accounts in general, and a comparison with the fleet",
+    "learned": "{outcomes} outcomes of the fleet itself, learned through {day} (version {version}), "
+    "by which two quarters were foretold better than by what holds in general",
+}
+"""What a probability rests on."""
+
+
+def _outlook(outlook: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """What is to come within a quarter, one outcome a line."""
+    told = "billing" if outlook["basis"] == "billing" else "use, for want of billing"
+    renewal = outlook["renewal_at"]
+    yield Text(f"Within 91 days, as {told} tells{'' if renewal is None else f'; renews on {_date(renewal)}'}:", "bold")
+    for name in OUTCOMES:
+        said = outlook[name]
+        through = said["learned_through"]
+        rests = _LAYERS[said["layer"]].format(**said, day=_NONE if through is None else _day(through))
+        text = f"{name} {said['probability']:.1%} ({said['low']:.1%} to {said['high']:.1%})"
+        text += f", because {said['because']}" if said["because"] else ""
+        shadow = said["layers"].get("learned")
+        text += "" if shadow is None or said["layer"] == "learned" else f"; learned, in shadow: {shadow:.1%}"
+        yield Text(f"  {text}; rests on {rests}")
 
 
 def _history(history: Sequence[Mapping[str, Any]]) -> RenderableType:

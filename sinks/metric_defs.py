@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.fleet.alerts import FLEET_KINDS
+from pipeline.fleet.traits import BASES, OUTCOMES
 from pipeline.kinds import KINDS, LEVELS
 from pipeline.portfolio.answers import COMPARED
 from schemas.event_types import FEEDBACK_VERDICTS
@@ -176,6 +177,12 @@ METRICS: tuple[MetricSpec, ...] = (
         "gauge",
         "Share of a verdict in all that people gave on alerts of a kind; 0 until there is one.",
         (_KIND, Label("verdict", tuple(sorted(FEEDBACK_VERDICTS)))),
+    ),
+    MetricSpec(
+        "foreshock_learned_outlook_enabled",
+        "gauge",
+        "1 where probabilities of an outcome rest on the fleet's own outcomes, 0 while that is in shadow.",
+        (_PARTITION, Label("basis", BASES), Label("outcome", OUTCOMES)),
     ),
     MetricSpec("foreshock_rules_enabled", "gauge", "Kinds of alert that are not switched off.", (_LEVEL,)),
     MetricSpec(

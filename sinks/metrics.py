@@ -185,6 +185,10 @@ class Metrics:
         for kind, count in counts.items():
             self._gauge("foreshock_fleet_alerts_open", partition, kind).set(count)
 
+    def outlook(self, partition: int, basis: str, outcome: str, *, learned: bool) -> None:
+        """As a partition knows it, what is learned of an outcome is in force, or not."""
+        self._gauge("foreshock_learned_outlook_enabled", partition, basis, outcome).set(learned)
+
     def released(self, partition: int) -> None:
         """A partition is not ours any more: its series are those of its new owner."""
         for spec in METRICS:

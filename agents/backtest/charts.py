@@ -34,6 +34,17 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> str:
     return plot.drawn("Share of alerts that a loss followed, over their score")
 
 
+def foretold_chart(tenths: Sequence[Mapping[str, Any]]) -> str:
+    """Share that happened over what was foretold, by tenths of the accounts, with 95 % intervals; equal is right."""
+    most = max((max(each["foretold"], each["high"] or 0.0) for each in tenths), default=1.0)
+    plot = _Plot("foretold", "happened", most, most)
+    plot.line([(0.0, 0.0), (most, most)], "chance")
+    for each in tenths:
+        plot.interval(each["foretold"], each["low"], each["high"])
+        plot.dot(each["foretold"], each["share"], f"{each['happened']} of {each['snapshots']}")
+    return plot.drawn("Share that happened, over what was foretold")
+
+
 def series_chart(series: Mapping[str, Any]) -> str:
     """Weekly activity around a time: what happened as a line, alerts as triangles."""
     weeks, first_ms = series["series"], series["series_starts_at_ms"]
@@ -61,10 +72,10 @@ def series_chart(series: Mapping[str, Any]) -> str:
 
 
 class _Plot:
-    """A square with shares 0…1 upwards."""
+    """Shares upwards, from 0 to 1 unless told otherwise."""
 
-    def __init__(self, x_label: str, y_label: str, x_max: float) -> None:
-        self._x_max = x_max
+    def __init__(self, x_label: str, y_label: str, x_max: float, y_max: float = 1.0) -> None:
+        self._x_max, self._y_max = x_max, y_max
         bottom = _HEIGHT - _BOTTOM
         self._parts = [
             _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 4, x_label, "middle"),
@@ -72,10 +83,10 @@ class _Plot:
         ]
         for tick in range(_TICKS + 1):
             share = tick / _TICKS
-            y = self._y(share)
+            y = self._y(share * y_max)
             self._parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-            self._parts.append(_text(_LEFT - 6, y + 3, f"{share:.0%}", "end"))
-            self._parts.append(_text(self._x(share * x_max), bottom + 14, f"{share * x_max:g}", "middle"))
+            self._parts.append(_text(_LEFT - 6, y + 3, f"{share * y_max:.0%}", "end"))
+            self._parts.append(_text(self._x(share * x_max), bottom + 14, f"{share * x_max:.3g}", "middle"))
 
     def line(self, points: Sequence[tuple[float, float]], style: str) -> None:
         if points:
@@ -99,7 +110,7 @@ class _Plot:
         return _LEFT + value / self._x_max * (_WIDTH - _LEFT - _RIGHT)
 
     def _y(self, share: float) -> float:
-        return _TOP + 6 + (1 - share) * (_HEIGHT - _TOP - 6 - _BOTTOM)
+        return _TOP + 6 + (1 - share / self._y_max) * (_HEIGHT - _TOP - 6 - _BOTTOM)
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from agents.backtest.charts import lead_time_chart, reliability_chart, series_chart
+from agents.backtest.charts import foretold_chart, lead_time_chart, reliability_chart, series_chart
 from agents.backtest.run import Alert, told
 from pipeline.kinds import KINDS
 from pipeline.terms.money import money
@@ -106,6 +106,7 @@ def _outcome_charts(outcomes: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
         "lead_times": lead_time_chart(outcomes["curve"]),
         "reliability": reliability_chart(outcomes["reliability"]),
+        "outlook": [foretold_chart(each["tenths"]) for each in outcomes["outlook"]],
         "misses": [series_chart(each) for each in outcomes["worst_misses"]],
         "false_alarms": [series_chart(each) for each in outcomes["worst_false_alarms"]],
     }

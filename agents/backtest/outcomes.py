@@ -16,6 +16,7 @@ from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
 from pipeline.portfolio.facts import leading_currency
 from pipeline.portfolio.subscriptions import changes_of, places
+from pipeline.scoring.foretold import Foretold
 from pipeline.scoring.judged import Alert, Outcome, Warned
 from pipeline.scoring.labels import Label
 from pipeline.scoring.panel import panel_of
@@ -75,8 +76,9 @@ def score_outcomes(
     alerts: Sequence[Alert],
     protocol: Protocol | None = None,
     on_step: Callable[[str], None] = lambda _step: None,
+    told_of: Sequence[Foretold] = (),
 ) -> Scored:
-    """Score a replay's alerts against outcomes.
+    """Score a replay's alerts, and what it told of accounts' outlook, against outcomes.
 
     Churn is taken to be declared when billing says so: then an account is not watched after it.
     """
@@ -85,7 +87,7 @@ def score_outcomes(
     ends_ms = {each.account_id: each.at_ms for each in outcomes if declared and each.kind == "churned"}
     panel = panel_of(activity.account_ids, activity.account, activity.occurred_at_ms, protocol, ends_ms=ends_ms)
     openings = [alert for alert in alerts if alert["revision"] == 1]
-    return score(outcomes, openings, panel, _owners(files), protocol, on_step)
+    return score(outcomes, openings, panel, _owners(files), protocol, on_step, told_of, declared=declared)
 
 
 def outcome_report(scored: Scored, outcomes: Sequence[Outcome], alerts: Sequence[Alert], files: EventFiles) -> Any:

@@ -13,6 +13,7 @@ from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
 from pipeline.scorecards.bands import NAMES
+from pipeline.scoring.foretold import Foretold
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.records import Inhibitor, Outcome
 from schemas.topics import INPUT_TOPICS
@@ -36,6 +37,8 @@ class Replayed:
     """Of each topic, over all partitions."""
     dead_letters: Counter[tuple[str, str]]
     """By topic and reason."""
+    foretold: tuple[Foretold, ...]
+    """What was told of accounts' outlook, in order of time."""
     band_of: dict[str, str]
     """Band of each account at the end."""
     accounts: int
@@ -81,11 +84,13 @@ def replay(
     dead_letters: Counter[tuple[str, str]] = Counter()
     days_closed = [0] * partitions
     told: list[FleetDay] = []
+    foretold: list[Foretold] = []
 
     def keep(partition: int, outcome: Outcome) -> None:
         alerts.extend(outcome.alerts)
         cases.extend(outcome.cases)
         suppressed.update(outcome.suppressed)
+        foretold.extend(Foretold.of(outcome.health))
         dead_letters.update((letter.topic, letter.reason) for letter in outcome.dead_letters)
         days_closed[partition] += outcome.days_closed
         told.extend(outcome.fleet_days)
@@ -111,6 +116,7 @@ def replay(
         fates=_fates(feeds),
         ticks=stream.days * partitions,
         dead_letters=dead_letters,
+        foretold=tuple(sorted(foretold, key=lambda each: (each.at_ms, each.account_id))),
         band_of=_band_of(feeds),
         accounts=sum(len(feed.state.accounts) for feed in feeds),
         days_closed=max(days_closed),

@@ -200,7 +200,9 @@ def _score(
     with progress() as bar:
         task = bar.add_task("scoring", total=len(STEPS))
         protocol = Protocol(recall_target=recall_target)
-        scored = score_outcomes(outcomes, files, replayed.alerts, protocol, lambda _step: bar.advance(task))
+        scored = score_outcomes(
+            outcomes, files, replayed.alerts, protocol, lambda _step: bar.advance(task), replayed.foretold
+        )
     alerts = tuple(with_staleness(replayed.alerts, scored, engine))
     return replace(replayed, alerts=alerts), outcome_report(scored, outcomes, replayed.alerts, files)
 
@@ -295,6 +297,15 @@ def _show_outcomes(outcomes: dict[str, Any]) -> None:
         ]
         if followed:
             print_table(["alerts", "opened", f"followed by {what}", "median lead (days)"], followed)
+    foretold = [
+        (each["outcome"], layer["layer"], layer["snapshots"], layer["happened"], _share(layer["mean"]),
+         _share(layer["auc"]), _plain(layer["log_loss"]), _plain(layer["log_loss_of_base"]))
+        for each in outcomes["outlook"]
+        for layer in each["layers"]
+    ]  # fmt: skip
+    if foretold:
+        names = ["outlook", "layer", "snapshots", "happened", "foretold", "AUC", "log loss", "of the base rate"]
+        print_table(names, foretold)
     down = outcomes["down"]
     out.print(
         f"{down['false_alarms']} false of {down['alerts']} risk warnings: "

@@ -140,6 +140,8 @@ class Reporter:
         state = partition.feed.state
         self._metrics.state(partition.number, len(state.accounts), state.nbytes)
         self._metrics.fleet_alerts(partition.number, state.fleet_alerts.open_by_kind())
+        for name, head in state.fleet.outlook.heads.items():
+            self._metrics.outlook(partition.number, *name.split("/"), learned=head.learned)
         self.unknown_countries(state.accounts.belonging.unknown_countries)
         evictions = {
             "users": state.users.evicted,

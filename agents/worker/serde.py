@@ -153,6 +153,9 @@ def _fleet_record(day: FleetDay, source: str) -> dict[str, Any]:
         ],
         "levels": [{"segment": scope, "counts": _trimmed(counts)} for scope, counts in day.levels.items()],
         "components": [{"name": name, "accounts": accounts} for name, accounts in day.components.items()],
+        "outcomes": [
+            {"cell": key // 8, "happened": key % 8, "accounts": accounts} for key, accounts in day.outcomes.items()
+        ],
     }
 
 
@@ -167,7 +170,9 @@ def _fleet_day(record: Mapping[str, Any]) -> FleetDay:
     ranked = {each["kind"]: Ranked(each["accounts"], each["opened"], each["lasted"]) for each in record["ranked"]}
     levels = {each["segment"]: _filled(each["counts"], LEVELS) for each in record["levels"]}
     components = {each["name"]: each["accounts"] for each in record["components"]}
-    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"], ranked, levels, components)
+    outcomes = {8 * each["cell"] + each["happened"]: each["accounts"] for each in record["outcomes"]}
+    of_people = record["renamed"], record["peopled"]
+    return FleetDay(*told, tallies, tuple(alarmed), *of_people, ranked, levels, components, outcomes)
 
 
 def _filled(counts: Sequence[int], size: int = BUCKETS) -> tuple[int, ...]:

@@ -73,6 +73,8 @@ def _apply_subscription(book: Book, event: Mapping[str, Any], limit: int) -> lis
         subscription.ends_ms = due_ms if announced else at_ms
         return _end(book, kind, key, at_ms, before, due_ms if announced else None)
     subscription.ends_ms = None
+    if event["due_at"] is not None:
+        subscription.term_ms = event["due_at"]
     if event["mrr_minor_after"] is not None:
         if currency != subscription.currency:
             subscription.fell_from_minor = None

@@ -29,6 +29,8 @@ class Subscription(msgspec.Struct, array_like=True):
     fell_ms: int = -1
     ends_ms: int | None = None
     """When it ends or has ended, if it was cancelled."""
+    term_ms: int | None = None
+    """When its present term ends and it renews."""
 
 
 class Invoice(msgspec.Struct, array_like=True):

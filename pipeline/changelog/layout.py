@@ -105,7 +105,8 @@ def present(topics: Iterable[str], *, roles: bool) -> Layout:
 
 
 def _stored(dtype: str) -> str:
-    return np.dtype(dtype).newbyteorder("<").str
+    shape, of, base = dtype.rpartition(")")
+    return shape + of + np.dtype(base).newbyteorder("<").str
 
 
 def epoch_of(value: bytes) -> int:

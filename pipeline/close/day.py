@@ -19,6 +19,7 @@ from pipeline.close.episodes import follow_score, go_before_score
 from pipeline.close.fleet_update import FleetUpdate
 from pipeline.close.life import end_subscriptions, follow_life
 from pipeline.close.new_members import count_new_members
+from pipeline.close.outcomes import take_cells
 from pipeline.detectors import AFTER_SCORE, BEFORE_SCORE, Detector
 from pipeline.evidence.census import census
 from pipeline.evidence.dayfactors import day_factors
@@ -63,6 +64,7 @@ def close_day(state: State, outcome: Outcome) -> None:
             awake = accounts.awake(day)[rows]
             follow_life(state, view, rows, due & awake)
             fleet_update.add(view)
+            take_cells(state, view, rows, due & awake, due & ~awake)
             suppressed |= _close_block(state, view, reach, rows, due & awake, due & ~awake, outcome)
         _age(state, day, held)
     outcome.fleet_days.append(fleet_update.finish())

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from pipeline.close.outcomes import known_outcomes
 from pipeline.detectors import RANKED
 from pipeline.detectors.identity import MIN_PEOPLE, renamed
 from pipeline.evidence.level import SEASONAL_DAYS
@@ -35,12 +36,14 @@ class FleetUpdate:
         self._day = day
         self._count: DayCount | None = None
         self._renamed = self._peopled = 0
+        self._outcomes: Counter[int] = Counter()
         self._levels = np.zeros((len(state.accounts.belonging.segments), LEVELS), dtype=np.int64)
         self._at_stake = dict.fromkeys((detector.KIND.name for detector in RANKED), 0)
 
     def add(self, view: View) -> None:
         """Count those accounts of a view whose day says something."""
         judged = ~unjudged(view.life)
+        self._outcomes.update(known_outcomes(view))
         for detector in RANKED:
             self._at_stake[detector.KIND.name] += int((detector.at_stake(view) & judged).sum())
         self._renamed += int((renamed(view, view.moves.likely) & judged).sum())
@@ -73,7 +76,7 @@ class FleetUpdate:
         )
         ranked = {name: each for name, each in told if each != Ranked()}
         levels = by_scope(self._levels, names, lambda rows: tuple(self._levels[rows].sum(axis=0).tolist()))
-        figures = (tallies, alarmed, self._renamed, self._peopled, ranked, levels, self._components())
+        figures = (tallies, alarmed, self._renamed, self._peopled, ranked, levels, self._components(), self._outcomes)
         return FleetDay(state.number, self._day, self._day, *figures)
 
     def _components(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from pipeline.fleet.bars import Bars
+from pipeline.fleet.outlook import Outlook, SavedOutlook
 from pipeline.terms.fleet_day import USUAL, FleetDay, Ranked, Tally, first_names
 
 Name = TypeVar("Name")
@@ -94,6 +95,7 @@ class SavedFleet(msgspec.Struct, array_like=True):
     bars: dict[str, float] = {}
     levels: list[tuple[str | None, list[int]]] = []
     components: dict[str, dict[int, int]] = {}
+    outlook: SavedOutlook = msgspec.field(default_factory=SavedOutlook)
 
 
 class Fleet:
@@ -108,6 +110,7 @@ class Fleet:
         self.partitions = partitions
         self.min_accounts = min_accounts
         self.bars = Bars(ranked_rate)
+        self.outlook = Outlook()
         self.through = -1
         """The last day merged."""
         self.begun = False
@@ -139,8 +142,8 @@ class Fleet:
         ]
         weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
         levels = [(scope, list(counts)) for scope, counts in self.levels.items()]
-        bars = dict(self.bars.values)
-        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, bars, levels, self.components)
+        known = dict(self.bars.values), levels, self.components, self.outlook.save()
+        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, *known)
 
     def restore(self, saved: SavedFleet) -> None:
         """Go on from what was stored."""
@@ -149,6 +152,7 @@ class Fleet:
         self.bars.values.update(saved.bars)
         self.levels = {scope: tuple(counts) for scope, counts in saved.levels}
         self.components = saved.components
+        self.outlook.restore(saved.outlook)
         for ring in saved.rings:
             first = saved.through - len(ring.medians) + 1
             medians = {first + back: median for back, median in enumerate(ring.medians) if median != _UNKNOWN}
@@ -201,6 +205,7 @@ class Fleet:
         self._add_components(day, records)
         renamed, peopled = (sum(getattr(record, name) for record in records) for name in ("renamed", "peopled"))
         self.bars.advance(_together((record.ranked for record in records), Ranked.plus))
+        self.outlook.advance(day, _together((record.outcomes for record in records), add))
         self.levels = {s: counts for s, counts in _levels(records).items() if sum(counts) >= self.min_accounts}
         return MergedDay(day, enough, renamed, peopled)
 

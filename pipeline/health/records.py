@@ -11,6 +11,7 @@ from pipeline.books.book import Book, Context
 from pipeline.evidence.esr import smallest_visible_drops
 from pipeline.health.dimensions import dimension_of
 from pipeline.health.judging import Cap, JudgedView, Verdict
+from pipeline.health.outlook import outlook_records
 from pipeline.health.score import Score
 from pipeline.scorecards.bands import NAMES
 from pipeline.state.accounts import until_ms
@@ -56,6 +57,7 @@ def _records(state: State, judged: JudgedView, places: Places, first_row: int) -
     primary = judged.judgement.primary[places].tolist()
     drops = _drops(judged, places)
     provisional = level.provisional[places].tolist()
+    outlooks = outlook_records(state, judged.view, places)
     records = []
     for number, row in enumerate(rows.tolist()):
         book = accounts.books.get(row)
@@ -75,6 +77,7 @@ def _records(state: State, judged: JudgedView, places: Places, first_row: int) -
                 "owner": context.owner,
                 "parent_account_id": context.parent_account_id,
                 "pulse": _pulse(book, judged.view.end_ms),
+                "outlook": outlooks.get(int(places[number])),
                 "other_scorecards": [other for other in found if other is not None],
             }
         )

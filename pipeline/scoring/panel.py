@@ -25,6 +25,8 @@ class Panel:
     """Account × complete week."""
     _before: I64
     """Watched weeks before each week, one more than there are weeks."""
+    _active_before: I64
+    """The same of active weeks."""
 
     @property
     def weeks(self) -> int:
@@ -39,6 +41,11 @@ class Panel:
         """Whether the account was watched when the week before the instant had ended."""
         week, row = self.week_of(at_ms) - 1, self.row_of.get(account_id)
         return row is not None and 0 <= week < self.weeks and bool(self.watched[row, week])
+
+    def is_used(self, account_id: str, at_ms: int, weeks: int) -> bool:
+        """Whether the account was active in any of so many weeks that had ended by the instant."""
+        row, end = self.row_of.get(account_id), min(max(self.week_of(at_ms), 0), self.weeks)
+        return row is not None and bool(self._active_before[row, end] > self._active_before[row, max(0, end - weeks)])
 
     def watched_weeks(self, account_id: str, first: int, last: int) -> int:
         """Watched weeks of the account from `first` to `last`, excluding `last`."""
@@ -75,7 +82,8 @@ def panel_of(
     """
     if not len(occurred_at_ms):
         none = np.zeros((len(account_ids), 0), dtype=np.bool_)
-        return Panel(0, 0, _rows(account_ids), none, np.zeros((len(account_ids), 1), dtype=np.int64))
+        nothing = np.zeros((len(account_ids), 1), dtype=np.int64)
+        return Panel(0, 0, _rows(account_ids), none, nothing, nothing)
     first_day = int(occurred_at_ms.min()) // DAY_MS
     base_ms = (first_day - weekday(first_day)) * DAY_MS
     last_ms = int(occurred_at_ms.max()) if end_ms is None else end_ms
@@ -88,7 +96,7 @@ def panel_of(
     for account_id, at_ms in (ends_ms or {}).items():
         if account_id in row_of:
             watched[row_of[account_id], max(0, (at_ms - base_ms) // WEEK_MS) :] = False
-    return Panel(base_ms, last_ms, row_of, watched, _running(watched))
+    return Panel(base_ms, last_ms, row_of, watched, _running(watched), _running(active))
 
 
 def _rows(account_ids: Sequence[str]) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.scoring.detection import Detecting, Detection
+from pipeline.scoring.foretold import Foretold, OutcomeForetold, foretold
 from pipeline.scoring.judged import Alert, Outcome, Verdict, Warned, first_of_runs, judge
 from pipeline.scoring.kinds import OfKind, ScoreBin, by_kind, reliability
 from pipeline.scoring.leadtime import AtLead, CurvePoint, LeadTimes
@@ -15,7 +16,7 @@ from pipeline.scoring.protocol import GAINS, LOSSES, WEEK_MS, Protocol
 from pipeline.scoring.spans import Span, Staleness, halves, quarters, staleness
 
 SHOWN_WORST = 12
-STEPS = ("lead times", "detection", "kinds", "quarters")
+STEPS = ("lead times", "detection", "kinds", "quarters", "outlook")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Scored:
     shadow_kinds: list[OfKind]
     """Risk alerts in shadow, which count nowhere else."""
     reliability: list[ScoreBin]
+    outlook: list[OutcomeForetold]
+    """What was foretold against what happened."""
     stale: list[Staleness]
     worst_misses: list[Outcome]
     worst_false_alarms: list[Warned]
@@ -66,6 +69,9 @@ def score(
     owner_of: Mapping[str, str],
     protocol: Protocol,
     on_step: Callable[[str], None] = lambda _step: None,
+    told_of: Sequence[Foretold] = (),
+    *,
+    declared: bool = False,
 ) -> Scored:
     """Score the openings of alerts against what happened.
 
@@ -76,6 +82,8 @@ def score(
         owner_of: the owner of each account that has one.
         protocol: the rules.
         on_step: told what is done next, one of `STEPS`.
+        told_of: what was told of accounts' outlook.
+        declared: whether churn is known at once.
     """
     losses = [each for each in outcomes if each.kind in LOSSES]
     gains = [each for each in outcomes if each.kind in GAINS]
@@ -94,6 +102,7 @@ def score(
     bins = reliability(risks, losses, panel, protocol)
     on_step(STEPS[3])
     spans = quarters(leads, warned, protocol)
+    on_step(STEPS[4])
     return Scored(
         losses=len(losses),
         gains=len(gains),
@@ -111,6 +120,7 @@ def score(
         up_kinds=up_kinds,
         shadow_kinds=by_kind([each for each in on_trial if each["family"] == "risk"], losses, panel, protocol),
         reliability=bins,
+        outlook=foretold(told_of, outcomes, panel, protocol, declared=declared),
         stale=staleness(spans, protocol),
         worst_misses=_worst_misses(leads, protocol),
         worst_false_alarms=_worst_false_alarms(warned),

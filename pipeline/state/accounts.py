@@ -7,6 +7,7 @@ from sys import getsizeof
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.books import shutdowns
@@ -39,10 +40,12 @@ SCALARS: dict[str, tuple[str, Any]] = {
     "score": ("f8", np.nan),
     "published": ("?", False),
     "weeks": ("u8", 0),
+    "cells": ("(10,)u4", 0),
 }
 """Stored columns with one value per account: type and default. `band` and `score` are those of the primary scorecard,
 `primary` is the content of its definition; `heard_day` was open when the last record was applied, `NEVER` if not known;
-`weeks` is a ring of the calendar weeks with use (seven days, from day 0 on), one bit each.
+`weeks` is a ring of the calendar weeks with use (seven days, from day 0 on), one bit each; `cells` one of what the
+account's outlook was read from (`close/outcomes.py`).
 """
 UNSEEN = "users_unnamed"
 """The kind of alert while which is open an account's people are out of sight."""
@@ -69,6 +72,7 @@ SUMMARIES: dict[str, tuple[str, Any]] = {
     "quality": ("f8", np.nan),
     "quality_until_ms": ("i8", -1),
     "renewal_at_ms": ("i8", -1),
+    "term_ms": ("i8", -1),
     **RELATIONS,
     **SHARES,
     **LIFE,
@@ -101,6 +105,7 @@ class Accounts:
     score: F64
     published: Bools
     weeks: U64
+    cells: npt.NDArray[np.uint32]
     seats: I32
     billing_seen: Bools
     cancelled: Bools
@@ -338,6 +343,7 @@ def summary(book: Book) -> tuple[Any, ...]:
         book.quality.value if book.quality else np.nan,
         until_ms(book.quality),
         profile.renewal_at_ms if profile and profile.renewal_at_ms is not None else -1,
+        min((each.term_ms for each in active if each.term_ms is not None), default=-1),
         *relations_of(book),
         *shares_of(book),
         *life_of(book),

@@ -90,11 +90,15 @@ class FleetDay:
     """By scope: accounts in use for four weeks by the level of their use (`level_buckets`)."""
     components: Mapping[str, int] = field(default_factory=dict)
     """Accounts that opened a ticket about a component, and none in the week before."""
+    outcomes: Mapping[int, int] = field(default_factory=dict)
+    """Accounts whose outcomes are known since the day, by eight times their cell of then plus bits of what happened."""
 
     @property
     def told(self) -> bool:
         """Whether it tells of any account."""
-        figures = (self.tallies, self.alarmed, self.peopled, self.ranked, self.levels, self.components)
+        figures = (
+            self.tallies, self.alarmed, self.peopled, self.ranked, self.levels, self.components, self.outcomes,
+        )  # fmt: skip
         return any(bool(each) for each in figures)
 
 

@@ -126,6 +126,7 @@ def health_rows(record: Record) -> tuple[list[tuple[Row, Row]], Row]:
         parts = [_part(record, card) for card in (record, *record.get("other_scorecards", ()))]
         cards = [(health, _history(part, health)) for part, health in parts]
         account = _account(record) | {name: cards[0][0].get(name) for name in _NO_HEALTH} | {"life": record["life"]}
+        account |= _outlook(record.get("outlook") or {})
     except (KeyError, TypeError, AttributeError) as error:
         raise UnstorableError(Refusal.BAD_RECORD, f"{type(error).__name__}: {error}") from error
     for health, history in cards:
@@ -184,8 +185,23 @@ _NO_HEALTH: Row = dict.fromkeys(
         "provisional",
         "as_of_ms",
         "day",
+        "churn",
+        "churn_low",
+        "churn_high",
+        "churn_doubt",
+        "contraction",
+        "expansion",
+        "outlook_layer",
+        "renews_at_ms",
     )
 )
+
+
+def _outlook(outlook: Record) -> Row:
+    churn = outlook.get("churn") or {}
+    likely = {name: (outlook.get(name) or {}).get("probability") for name in ("churn", "contraction", "expansion")}
+    bounds = {f"churn_{name}": churn.get(name) for name in ("low", "high")} | {"churn_doubt": churn.get("common_doubt")}
+    return likely | bounds | {"outlook_layer": churn.get("layer"), "renews_at_ms": outlook.get("renewal_at")}
 
 
 def _alert(record: Record) -> Row:

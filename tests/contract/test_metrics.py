@@ -94,6 +94,7 @@ def test_names_are_unique_and_the_exposition_holds_exactly_the_table() -> None:
     metrics.lag("usage.events", 0, 1)
     metrics.state(0, 1, 1)
     metrics.fleet_alerts(0, {"fleet_dip": 1})
+    metrics.outlook(0, "billing", "churn", learned=False)
     metrics.sink_lag("database", "usage.events", 0, 1)
     metrics.portfolio({("nps", None): 0.5}, {}, 1_000)
     families = {
@@ -115,6 +116,7 @@ def test_what_is_told_is_what_is_exported() -> None:
     metrics.dead_letter("usage.events", "malformed")
     metrics.accounts({("red", "smb"): 7})
     metrics.fleet_alerts(2, {"fleet_dip": 3, "usage_feed_stopped": 0})
+    metrics.outlook(2, "use", "churn", learned=True)
     value = metrics.registry.get_sample_value
     assert value("foreshock_records_total", {"topic": "usage.events", "fate": "applied"}) == 42
     alert = {"family": "risk", "kind": "silence", "severity": "error", "status": "firing"}
@@ -129,6 +131,7 @@ def test_what_is_told_is_what_is_exported() -> None:
     assert value("foreshock_accounts", {"band": "red", "segment": "smb"}) == 7
     assert value("foreshock_fleet_alerts_open", {"partition": "2", "kind": "fleet_dip"}) == 3
     assert value("foreshock_fleet_alerts_open", {"partition": "2", "kind": "usage_feed_stopped"}) == 0
+    assert value("foreshock_learned_outlook_enabled", {"partition": "2", "basis": "use", "outcome": "churn"}) == 1
 
 
 def test_what_people_say_of_a_kind_is_exported_as_shares() -> None:

@@ -20,6 +20,7 @@ from agents.eventfiles.files import LABELS_FILE
 from pipeline.config import EngineConfig
 from pipeline.scorecards.bands import NAMES
 from pipeline.scoring.detection import Detection
+from pipeline.scoring.foretold import auc
 from pipeline.scoring.protocol import GAINS, LOSSES, WEEK_MS
 from pipeline.terms.arrays import F64, I64, Bools
 from pipeline.terms.records import Outcome as Produced
@@ -217,14 +218,3 @@ def _ranked(data: DataSet, health: Health, learnt: F64) -> Ranked:
         {name: float(watched[bands == number].sum() / watched.sum()) for number, name in enumerate(NAMES)},
         {name: float(ahead[rows].mean()) if rows.any() else None for name, rows in by_band.items()},
     )
-
-
-def auc(positive: Bools, risk: F64) -> float | None:
-    """The probability that one of the positive is at a higher risk than one of the others."""
-    positives = int(positive.sum())
-    others = len(positive) - positives
-    if not positives or not others:
-        return None
-    _values, places, counts = np.unique(risk, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2.0)[places]
-    return float((ranks[positive].sum() - positives * (positives + 1) / 2.0) / (positives * others))

@@ -11,6 +11,7 @@ from agents.backtest.outcomes import score_outcomes
 from agents.backtest.run import replay
 from agents.eventfiles.files import write_events
 from pipeline.config import EngineConfig
+from pipeline.scoring.foretold import auc
 from pipeline.scoring.protocol import GAINS, LOSSES
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 from pipeline.terms.days import weekday
@@ -18,7 +19,7 @@ from schemas.topics import DAY_MS
 from tests.evaluation import others, people
 from tests.evaluation.budget import upper_bound
 from tests.evaluation.crowd import Crowd
-from tests.evaluation.data import Health, auc
+from tests.evaluation.data import Health
 from tests.evaluation.draws import FIRST_DAY, counts, negative_binomial
 from tests.evaluation.outcomes import Heard, Opening, outcomes
 from tests.evaluation.sets import DataSet

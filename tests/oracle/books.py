@@ -178,6 +178,8 @@ class Books:
             return
         if kind in {"subscription_started", "subscription_reactivated", "trial_converted"}:
             known.began_at_ms = at_ms
+        if event.get("due_at") is not None:
+            known.term_ms = event["due_at"]
         if event.get("mrr_minor_after") is not None:
             named, currency = event.get("mrr_minor_before"), (event.get("currency") or "").upper()
             if currency != known.currency:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.model import Account, Episode, OracleConfig
+from tests.oracle.outlook import Learning
 from tests.oracle.work import Work
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ class FleetLog:
         self._settled: int | None = None
         self._levels: dict[int, list[tuple[str | None, int]]] = defaultdict(list)
         self._ranked: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
+        self._became: dict[int, Counter[Any]] = defaultdict(Counter)
+        self.learning = Learning()
         self.bars: dict[str, float] = {}
         """What ranked kinds must reach, by name; 2 before anything is known."""
 
@@ -125,13 +128,14 @@ class FleetLog:
         ranked: Counter[tuple[str, str]] | None = None,
         in_use: Iterable[tuple[str | None, int | None]] = (),
         about: Mapping[str, int] | None = None,
+        became: Counter[Any] | None = None,
     ) -> None:
         """Take one partition's closed day; all before it are closed too.
 
         `moved`: accounts whose people may have other ids, of so many with people enough. `ranked`: of ranked kinds how
         many accounts are "at stake", and how many alerts "opened" on the day or have "lasted" for 91 days. `in_use`:
         segment and level of use of each account, if it is in use. `about`: accounts
-        with new tickets, by component.
+        with new tickets, by component. `became`: accounts by what their outlook was read from and what happened.
         """
         self._final[partition] = day
         self._seen[day] += seen
@@ -141,6 +145,7 @@ class FleetLog:
         self._levels[day] += [(segment, level) for segment, level in in_use if level is not None]
         for name, accounts in sorted((about or {}).items())[:32]:
             self._about[day][name] += accounts
+        self._became[day] += became or Counter()
         self._settle_through(min(self._final.values()))
 
     def covered(self, day: int) -> bool:
@@ -264,6 +269,7 @@ class FleetLog:
             off = told[kind, "opened"] - told[kind, "lasted"] - rate * accounts
             bar = self.bars.get(kind, 2.0) + 0.7 * off / (rate * 91 * (accounts + 50))
             self.bars[kind] = min(5.0, max(0.0, bar))
+        self.learning.advance(day, self._became.pop(day, Counter()))
         self._patterns(day)
         for scope, account in self._accounts.items():
             account.shown = {"name": "The fleet" if scope is ALL else f"Segment {scope}", "segment": scope}

@@ -85,6 +85,8 @@ class Subscription:
     stops_at_ms: int | None = None
     """When it is over, once it was cancelled or has expired."""
     currency: str = ""
+    term_ms: int | None = None
+    """When its present term ends."""
     fall: tuple[int, int] | None = None
     """What revenue fell from and when, until it is back."""
 
@@ -295,6 +297,8 @@ class Account:
     """As of the last close: kind, by what, by which alert, since which day."""
     shown: dict[str, Any] = field(default_factory=dict)
     """What alerts show of it, as of the last close."""
+    notes: dict[int, Any] = field(default_factory=dict)
+    """By day, what the outlook was read from, and the level of use."""
     earliest_amended_day: int | None = None
     episodes: dict[tuple[str, str], Episode] = field(default_factory=dict)
     standings: dict[str, Standing] = field(default_factory=dict)

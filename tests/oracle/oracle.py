@@ -16,6 +16,7 @@ from tests.oracle.identity import may_have_moved
 from tests.oracle.judge import HEALTH_KINDS, Judge
 from tests.oracle.life import ALONE, NOBODYS, OF_PEOPLE, OF_USE, UNNAMED, life_of, speaks_alone, status_of
 from tests.oracle.model import COMMANDS, DAY_MS, PROFILES, TOPICS, Account, Episode, OracleConfig, Record
+from tests.oracle.outlook import happened, note
 from tests.oracle.view import View
 from tests.oracle.work import Work, shown_of
 
@@ -59,6 +60,8 @@ class Oracle:
         self._judge = Judge(lambda: self.config, self._log)
         self.health, self.verdicts = self._judge.health, self._judge.verdicts
         self.lives: dict[tuple[str, int], str] = {}
+        """By account and day."""
+        self.outlooks: dict[tuple[str, int], dict[str, Any] | None] = {}
         """By account and day."""
         self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in TOPICS}
         self._newest_ms: dict[str, int | None] = dict.fromkeys(TOPICS)
@@ -231,6 +234,8 @@ class Oracle:
         in_use = [(view.account.context.get("segment"), level_of_use(view)) for view in views]
         peopled = [view for view in views if view.users_active(self.open_day - 27, self.open_day) >= 3]
         renamed = sum(may_have_moved(view) for view in views)
+        awake = [each for each in self.accounts.values() if not self._rests(each, self.open_day)]
+        became = Counter(each for account in awake for each in happened(self._view(account, self.open_day)))
         ranked = Counter((kind, "at stake") for kind, counts in AT_STAKE.items() for view in views if counts(view))
         for account in self.accounts.values():
             self._log.suppressed = []
@@ -250,7 +255,7 @@ class Oracle:
         ranked += Counter((kind, "opened") for kind, day in open_since if day == self.open_day)
         ranked += Counter((kind, "lasted") for kind, day in open_since if day == self.open_day - 91)
         of_people = (renamed, len(peopled))
-        told = (seen, alarmed(self.accounts.values()), of_people, ranked, in_use, about)
+        told = (seen, alarmed(self.accounts.values()), of_people, ranked, in_use, about, became)
         self.fleet.publish(self._number, self.open_day, *told)
         self.open_day += 1
         return True
@@ -298,12 +303,15 @@ class Oracle:
     def _close_account(self, account: Account, day: int) -> None:
         view = self._view(account, day)
         if self._rests(account, day):
+            account.notes.clear()
             self._log.benchmark = self.fleet.benchmark(view)
             for episode in [each for each in account.episodes.values() if each.kind in DAILY]:
                 self._log.resolve(account, episode, "expired", view.end_ms)
             self._log.benchmark = None
             return
         account.unseen = UNNAMED in account.episodes
+        note(view)
+        self.outlooks[account.account_id, day] = self.fleet.learning.outlook(view)
         self._log.benchmark = self.fleet.benchmark(view)
         self._books.rules.expire(account, day, view.end_ms)
         self.work.silence(account, day, self._log)

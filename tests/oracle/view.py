@@ -67,6 +67,10 @@ class View:
         """The levels of use of the account's segment, or of all accounts, where they are enough."""
         return [] if self._fleet is None else self._fleet.levels(self.account.context.get("segment"), self.day - 1)
 
+    def all_levels(self) -> list[int]:
+        """The levels of use of all accounts, where they are enough."""
+        return [] if self._fleet is None else self._fleet.levels(None, self.day - 1)
+
     def bar(self, kind: str) -> float:
         """What a ranked kind must reach."""
         if self._gone_by:

@@ -231,12 +231,35 @@ def assert_same_health(oracle: Oracle, records: Iterable[dict[str, Any]]) -> Non
         names = [part["scorecard"] for part in parts]
         assert sorted(names) == sorted(name for who, at, name in oracle.verdicts if (who, at) == (account_id, day))
         assert record["life"] == oracle.lives[account_id, day]
+        assert_same_outlook(oracle.outlooks[account_id, day], record["outlook"])
         for part in parts:
             _assert_same_card(oracle.verdicts[account_id, day, part["scorecard"]], part)
             published.add((account_id, day, part["scorecard"]))
     for key, entry in oracle.verdicts.items():
         assert entry.band == entry.previous_band or key in published, (key, entry)
         assert entry.config_change is None or key in published, (key, entry)
+
+
+def assert_same_outlooks(oracles: Sequence[Oracle], records: Iterable[dict[str, Any]]) -> None:
+    """Every record says what the oracle of its account's partition says is to come."""
+    expected = {key: outlook for oracle in oracles for key, outlook in oracle.outlooks.items()}
+    for record in records:
+        assert_same_outlook(expected[record["account_id"], record["day"]], record["outlook"])
+
+
+def assert_same_outlook(expected: dict[str, Any] | None, found: dict[str, Any] | None) -> None:
+    """What is to come, but for the words; probabilities are rounded to four digits."""
+    if expected is None or found is None:
+        assert expected is found
+        return
+    assert expected.keys() == found.keys()
+    for name in expected.keys() - {"churn", "contraction", "expansion"}:
+        assert expected[name] == found[name], (name, expected, found)
+    for name in expected.keys() & {"churn", "contraction", "expansion"}:
+        theirs, ours = ({**each[name], **each[name]["layers"]} for each in (expected, found))
+        for key in theirs.keys() - {"layers"}:
+            same = abs(theirs[key] - ours[key]) < 1e-4 if isinstance(theirs[key], float) else theirs[key] == ours[key]
+            assert same, (name, key, expected, found)
 
 
 def _assert_same_card(entry: HealthDay, part: dict[str, Any]) -> None:

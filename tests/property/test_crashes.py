@@ -20,7 +20,8 @@ from pipeline.intake.feed import Feed
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.records import Outcome
 from tests.oracle.batches import to_batches
-from tests.oracle.model import TOPICS
+from tests.oracle.model import TOPICS, OracleConfig
+from tests.oracle.outcomes import outcomes_log
 from tests.oracle.partitions import split
 from tests.oracle.streams import Case, Log, long_cases, short_cases
 from tests.property.agreement import (
@@ -28,6 +29,7 @@ from tests.property.agreement import (
     assert_same_answers,
     assert_same_cases,
     assert_same_ledger,
+    assert_same_outlooks,
     assert_same_windows,
     engine_config,
     run_oracles,
@@ -48,6 +50,7 @@ class Cluster:
     alerts: list[dict[str, Any]] = field(default_factory=list)
     cases: list[dict[str, Any]] = field(default_factory=list)
     results: list[dict[str, Any]] = field(default_factory=list)
+    health: list[dict[str, Any]] = field(default_factory=list)
 
     def take_over(self, number: int) -> Owner:
         """Append a claim, read the changelog up to it; the fleet's log is heard from its beginning."""
@@ -92,6 +95,7 @@ class Owner:
         self.cluster.alerts += outcome.alerts
         self.cluster.cases += outcome.cases
         self.cluster.results += outcome.results
+        self.cluster.health += outcome.health
         self.cluster.told += outcome.fleet_days
 
     def _next(self, topic: str) -> Any:
@@ -154,6 +158,7 @@ def check(case: Case, count: int, random: Random, size: int) -> None:
     assert_same_alerts(oracles, cluster.alerts)
     assert_same_cases(oracles, cluster.cases)
     assert_same_answers(oracles, cluster.results)
+    assert_same_outlooks(oracles, cluster.health)
 
 
 @pytest.mark.slow
@@ -174,3 +179,9 @@ def test_crashes_and_frozen_owners_change_nothing_over_months(
     case: Case, count: int, random: Random, size: int
 ) -> None:
     check(commanded(case, random), count, random, size)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_crashes_change_nothing_of_what_is_learned_of_outcomes() -> None:
+    check(Case(OracleConfig(fleet_min_accounts=4), outcomes_log(6, seed=4)), 2, Random(4), 40)

@@ -17,6 +17,7 @@ from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.records import Outcome
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, HOUR_MS, TICKETS, TOPICS, OracleConfig, Record
+from tests.oracle.outcomes import outcomes_log
 from tests.oracle.partitions import split
 from tests.oracle.streams import Case, Log, long_cases, short_cases
 from tests.property.agreement import (
@@ -24,6 +25,7 @@ from tests.property.agreement import (
     assert_same_answers,
     assert_same_cases,
     assert_same_ledger,
+    assert_same_outlooks,
     assert_same_windows,
     engine_config,
     run_oracles,
@@ -73,7 +75,7 @@ class Partitions:
             self.hear(random.randrange(len(self.feeds)), 1 + random.randrange(5))
 
 
-def check(case: Case, count: int, random: Random, size: int) -> list[dict[str, Any]]:
+def check(case: Case, count: int, random: Random, size: int) -> Partitions:
     logs = split(case.log, count)
     oracles = run_oracles(case.config, logs)
     partitions = Partitions(case, logs, size)
@@ -85,8 +87,9 @@ def check(case: Case, count: int, random: Random, size: int) -> list[dict[str, A
     assert_same_alerts(oracles, partitions.outcome.alerts)
     assert_same_cases(oracles, partitions.outcome.cases)
     assert_same_answers(oracles, partitions.outcome.results)
+    assert_same_outlooks(oracles, partitions.outcome.health)
     assert partitions.outcome.suppressed == sum((oracle.suppressed for oracle in oracles), Counter())
-    return partitions.outcome.alerts
+    return partitions
 
 
 @pytest.mark.slow
@@ -133,6 +136,17 @@ def tickets(days: int, crowd_on: int) -> Log:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_tickets_of_many_accounts_about_one_component_are_found_wherever_the_accounts_are(count: int) -> None:
-    alerts = check(Case(OracleConfig(), tickets(63, crowd_on=48)), count, Random(count), 40)
+    alerts = check(Case(OracleConfig(), tickets(63, crowd_on=48)), count, Random(count), 40).outcome.alerts
     found = [alert for alert in alerts if alert["kind"] == "ticket_pattern"]
     assert [(alert["dimension"], alert["status"]) for alert in found] == [("api", "firing"), ("api", "resolved")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_became_of_accounts_is_learned_alike_wherever_they_are() -> None:
+    partitions = check(Case(OracleConfig(fleet_min_accounts=4), outcomes_log(8, seed=3)), 3, Random(3), 200)
+    heads = [feed.state.fleet.outlook.heads for feed in partitions.feeds]
+    assert heads[0] == heads[1] == heads[2]
+    assert {name: head.happened > 0 for name, head in heads[0].items()} == {
+        f"{basis}/{outcome}": True for basis in ("billing", "use") for outcome in ("churn", "contraction", "expansion")
+    }

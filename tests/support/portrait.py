@@ -64,7 +64,7 @@ def _account(feed: Feed, row: int) -> dict[str, Any]:
         "bits": accounts.bits[row].tolist(),
         "panes": {name: _days(accounts, name, row) for name in PANES if accounts.panes[name][:, row].any()},
         "scalars": {
-            name: _plain(getattr(accounts, name)[row].item())
+            name: _plain(getattr(accounts, name)[row].tolist())
             for name, (dtype, default) in SCALARS.items()
             if not _same(getattr(accounts, name)[row], np.array(default, dtype))
         },
@@ -94,7 +94,7 @@ def _days(accounts: Accounts, name: str, row: int) -> dict[str, int]:
 
 
 def _same(value: Any, default: Any) -> bool:
-    return bool(value == default or (value != value and default != default))
+    return bool(np.all((value == default) | ((value != value) & (default != default))))
 
 
 def _members(members: Members, row: int) -> dict[str, Any]:

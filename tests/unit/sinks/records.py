@@ -178,6 +178,33 @@ def case(case_id: str = "case-1", revision: int = 1, **changes: Any) -> dict[str
     }
 
 
+def chance(probability: float, layer: str = "fleet", **changes: Any) -> dict[str, Any]:
+    layers = {"stated": 0.04, "fleet": 0.05, "learned": 0.06}
+    return {
+        "probability": probability,
+        "low": probability / 2,
+        "high": min(1.0, 2 * probability),
+        "common_doubt": 0.4,
+        "layer": layer,
+        "version": 3,
+        "learned_through": 90,
+        "outcomes": 71,
+        "because": "silent +1.8",
+        "layers": layers | {layer: probability},
+        **changes,
+    }
+
+
+def outlook(churn: float, renewal_at: int | None = None, layer: str = "fleet") -> dict[str, Any]:
+    return {
+        "basis": "billing",
+        "renewal_at": renewal_at,
+        "churn": chance(churn, layer),
+        "contraction": chance(0.03),
+        "expansion": chance(0.02, "stated", because=""),
+    }
+
+
 def context() -> dict[str, Any]:
     return {
         "segment": "mid_market",

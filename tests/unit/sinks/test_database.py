@@ -50,6 +50,7 @@ def test_the_migrations_build_the_tables_that_the_code_uses(url: str) -> None:
         "v_owners",
         "v_portfolio_metrics",
         "v_account_answers",
+        "v_outlook",
         "v_renewals",
         "v_dimensions",
         "v_teams",

@@ -24,7 +24,7 @@ from sinks.delivery import DeliveryBatch, DeliveryRecord, Projection
 from sinks.metrics import Metrics
 from tests.servers.postgres import PostgresServer
 from tests.support.databases import rows
-from tests.unit.sinks.records import alert, batch, context, health
+from tests.unit.sinks.records import alert, batch, context, health, outlook
 
 pytestmark = pytest.mark.servers
 
@@ -68,7 +68,9 @@ def population() -> Iterator[dict[str, Any]]:
         }
         for day in range(100, 103 - number % 3):
             others = [card(random, each, day) for each in ("trial", "customer", "relations") if random.random() < 0.7]
-            yield health(name, day, **known, **judged(random, day), other_scorecards=others)
+            renewal = random.choice([None, 99 * DAY_MS, 140 * DAY_MS])
+            told = {"outlook": random.choice([None, *[outlook(random.choice([0.01, 0.25]), renewal)] * 3])}
+            yield health(name, day, **known, **told, **judged(random, day), other_scorecards=others)
         status = random.choice(["firing", "acknowledged", "resolved", "retracted"])
         yield alert(
             name,
@@ -157,7 +159,7 @@ def plain(value: Any) -> Any:
 
 VIEWS = (
     "v_account_answers", "v_accounts_at_risk", "v_company", "v_dimensions", "v_families", "v_feedback",
-    "v_health_history", "v_open_alerts", "v_open_cases", "v_owners", "v_portfolio_daily", "v_portfolio_metrics",
+    "v_health_history", "v_open_alerts", "v_open_cases", "v_outlook", "v_owners", "v_portfolio_daily", "v_portfolio_metrics",
     "v_red_accounts", "v_renewals", "v_scorecards", "v_teams", "v_worst_accounts",
 )  # fmt: skip
 
