@@ -146,6 +146,7 @@ def _fleet_record(day: FleetDay, source: str) -> dict[str, Any]:
         ],
         "levels": [{"segment": scope, "counts": _trimmed(counts)} for scope, counts in day.levels.items()],
         "components": [{"name": name, "accounts": accounts} for name, accounts in day.components.items()],
+        "used": day.used,
     }
 
 
@@ -160,7 +161,8 @@ def _fleet_day(record: Mapping[str, Any]) -> FleetDay:
     ranked = {each["kind"]: Ranked(each["accounts"], each["opened"], each["lasted"]) for each in record["ranked"]}
     levels = {each["segment"]: _filled(each["counts"], LEVELS) for each in record["levels"]}
     components = {each["name"]: each["accounts"] for each in record["components"]}
-    return FleetDay(*told, tallies, tuple(alarmed), record["renamed"], record["peopled"], ranked, levels, components)
+    people = record["renamed"], record["peopled"]
+    return FleetDay(*told, tallies, tuple(alarmed), *people, ranked, levels, components, record["used"])
 
 
 def _filled(counts: Sequence[int], size: int = BUCKETS) -> tuple[int, ...]:

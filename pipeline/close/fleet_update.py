@@ -34,7 +34,7 @@ class FleetUpdate:
         self._state = state
         self._day = day
         self._count: DayCount | None = None
-        self._renamed = self._peopled = 0
+        self._renamed = self._peopled = self._used = 0
         self._levels = np.zeros((len(state.accounts.belonging.segments), LEVELS), dtype=np.int64)
         self._at_stake = dict.fromkeys((detector.KIND.name for detector in RANKED), 0)
 
@@ -44,6 +44,7 @@ class FleetUpdate:
         for detector in RANKED:
             self._at_stake[detector.KIND.name] += int((detector.at_stake(view) & judged).sum())
         self._renamed += int((renamed(view, view.moves.likely) & judged).sum())
+        self._used += int(((view.gap == 0) & judged).sum())
         self._peopled += int(((view.users.active_28 >= MIN_PEOPLE) & judged).sum())
         belonging, level, day = self._state.accounts.belonging, view.level, self._day
         used = np.flatnonzero(judged & (view.first_usage_day <= day - MIN_USED_DAYS + 1))
@@ -73,7 +74,7 @@ class FleetUpdate:
         )
         ranked = {name: each for name, each in told if each != Ranked()}
         levels = by_scope(self._levels, names, lambda rows: tuple(self._levels[rows].sum(axis=0).tolist()))
-        figures = (tallies, alarmed, self._renamed, self._peopled, ranked, levels, self._components())
+        figures = (tallies, alarmed, self._renamed, self._peopled, ranked, levels, self._components(), self._used)
         return FleetDay(state.number, self._day, self._day, *figures)
 
     def _components(self) -> dict[str, int]:

@@ -39,6 +39,9 @@ class DayFactors:
         self._dips = _short_dips(self._fleet)
         # How much less each account does in a dip differs too much for the median to tell: such days say nothing.
         self._fleet[self._dips] = 0.0
+        self.is_quiet = fleet.is_quiet
+        quiet = [fleet.is_quiet(day) for day in self.days]
+        self._fleet[quiet], self._dips[quiet] = 0.0, True
 
     def rows(self, first: int, last: int) -> slice:
         """Where days stand among `days`."""
@@ -71,7 +74,7 @@ class DayFactors:
         return table[:, self._belonging.segment[rows]] if (table < 1.0).any() else None
 
     def dips(self, rows: Rows, first: int, last: int) -> Bools | None:
-        """Short dips of the fleet, likewise."""
+        """Short dips of the fleet and days on which nobody comes, likewise."""
         table = self._dips[self.rows(first, last)]
         return table[:, self._belonging.segment[rows]] if table.any() else None
 

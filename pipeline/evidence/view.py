@@ -300,6 +300,11 @@ class View:
         known = [part for part in (shut, *(of(self.rows, first, last) for of in of_others)) if part is not None]
         return np.logical_or.reduce(known) if known else None
 
+    def quiet(self, days: npt.NDArray[np.integer]) -> Bools:
+        """Whether hardly anybody of the fleet came in the weeks that end with some days."""
+        factors = self.day_factors
+        return np.array([factors is not None and factors.is_quiet(day) for day in days.tolist()], dtype=np.bool_)
+
     def _shut_on(self, first: int, last: int) -> Bools | None:
         """Days on which each account is shut, one row a day; nothing where none ever is."""
         shut = self._shut

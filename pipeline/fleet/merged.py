@@ -25,6 +25,12 @@ COMPONENT_DAYS = 35
 """A week of tickets, and the four before it."""
 LONG_DIP_DAYS = 14
 """A dip of more days within four weeks is the new habit: it enters baselines."""
+SEASON_DAYS = 98
+"""Looked back on for a day on which many come: a quarter and a week."""
+QUIET_SHARE = 0.1
+"""Of the most accounts that came on a day, below which nobody is taken to have come: some always straggle."""
+QUIET_DAYS = 400
+"""For which quiet days are remembered: as long as anything looks back."""
 
 
 _UNKNOWN = 255
@@ -94,6 +100,8 @@ class SavedFleet(msgspec.Struct, array_like=True):
     bars: dict[str, float] = {}
     levels: list[tuple[str | None, list[int]]] = []
     components: dict[str, dict[int, int]] = {}
+    used: dict[int, int] = {}
+    quiet: list[int] = []
 
 
 class Fleet:
@@ -121,6 +129,10 @@ class Fleet:
         """Of scopes with enough accounts in use on the last day merged: accounts by level of use."""
         self.components: dict[str, dict[int, int]] = {}
         """By component: accounts with new tickets about it, by day."""
+        self.used: dict[int, int] = {}
+        """Accounts with use, of the last days merged."""
+        self.quiet: set[int] = set()
+        """Days with which a week ended in which hardly anybody came."""
         self._waiting: dict[int, dict[int, FleetDay]] = {}
         self._final: dict[int, int] = {}
         self._ahead: dict[int, dict[tuple[int, int], FleetDay]] = {}
@@ -140,7 +152,8 @@ class Fleet:
         weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
         levels = [(scope, list(counts)) for scope, counts in self.levels.items()]
         bars = dict(self.bars.values)
-        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, bars, levels, self.components)
+        figures = (bars, levels, self.components, self.used, sorted(self.quiet))
+        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, *figures)
 
     def restore(self, saved: SavedFleet) -> None:
         """Go on from what was stored."""
@@ -149,6 +162,7 @@ class Fleet:
         self.bars.values.update(saved.bars)
         self.levels = {scope: tuple(counts) for scope, counts in saved.levels}
         self.components = saved.components
+        self.used, self.quiet = saved.used, set(saved.quiet)
         for ring in saved.rings:
             first = saved.through - len(ring.medians) + 1
             medians = {first + back: median for back, median in enumerate(ring.medians) if median != _UNKNOWN}
@@ -199,6 +213,9 @@ class Fleet:
                 del self.rings[scope]
         self.alarmed = frozenset().union(*(record.alarmed for record in records))
         self._add_components(day, records)
+        self.used = {x: used for x, used in self.used.items() if x > day - SEASON_DAYS}
+        self.used[day] = sum(record.used for record in records)
+        self.quiet = {x for x in self.quiet if x > day - QUIET_DAYS} | ({day} if self.is_quiet(day) else set())
         renamed, peopled = (sum(getattr(record, name) for record in records) for name in ("renamed", "peopled"))
         self.bars.advance(_together((record.ranked for record in records), Ranked.plus))
         self.levels = {s: counts for s, counts in _levels(records).items() if sum(counts) >= self.min_accounts}
@@ -224,6 +241,17 @@ class Fleet:
             return None
         days = self.components.get(component, {})
         return sum(n for x, n in days.items() if x >= week), sum(n for x, n in days.items() if x < week) / 4.0
+
+    def is_quiet(self, day: int) -> bool:
+        """Whether hardly anybody came in the week that ends with a day, as the feed is used to.
+
+        Of a day that is not merged yet nobody is taken to have come.
+        """
+        if day <= self.through - 1:
+            return day in self.quiet
+        most = max((used for x, used in self.used.items() if x > day - SEASON_DAYS), default=0)
+        week = (self.used.get(x, 0) for x in range(day - 6, day + 1))
+        return most >= self.min_accounts and all(used < QUIET_SHARE * most for used in week)
 
     def factor(self, scope: str | None, day: int) -> float:
         """What the fleet left of expected values on a day: the segment's own factor, else that of all accounts."""

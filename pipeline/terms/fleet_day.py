@@ -90,11 +90,13 @@ class FleetDay:
     """By scope: accounts in use for four weeks by the level of their use (`level_buckets`)."""
     components: Mapping[str, int] = field(default_factory=dict)
     """Accounts that opened a ticket about a component, and none in the week before."""
+    used: int = 0
+    """Accounts with use on the day."""
 
     @property
     def told(self) -> bool:
         """Whether it tells of any account."""
-        figures = (self.tallies, self.alarmed, self.peopled, self.ranked, self.levels, self.components)
+        figures = (self.tallies, self.alarmed, self.peopled, self.ranked, self.levels, self.components, self.used)
         return any(bool(each) for each in figures)
 
 

@@ -108,6 +108,7 @@ class FleetLog:
         self._dips: dict[tuple[str | None, int], float] = {}
         self._accounts: dict[str | None, Account] = {}
         self._settled: int | None = None
+        self._used: Counter[int] = Counter()
         self._levels: dict[int, list[tuple[str | None, int]]] = defaultdict(list)
         self._ranked: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
         self.bars: dict[str, float] = {}
@@ -123,15 +124,17 @@ class FleetLog:
         ranked: Counter[tuple[str, str]] | None = None,
         in_use: Iterable[tuple[str | None, int | None]] = (),
         about: Mapping[str, int] | None = None,
+        used: int = 0,
     ) -> None:
         """Take one partition's closed day; all before it are closed too.
 
         `moved`: accounts whose people may have other ids, of so many with people enough. `ranked`: of ranked kinds how
         many accounts are "at stake", and how many alerts "opened" on the day or have "lasted" for 91 days. `in_use`:
         segment and level of use of each account, if it is in use. `about`: accounts
-        with new tickets, by component.
+        with new tickets, by component. `used`: accounts that were active on the day.
         """
         self._final[partition] = day
+        self._used[day] += used
         self._seen[day] += seen
         self._alarmed[day] |= set(alarmed)
         self._moved[day].append(moved)
@@ -182,6 +185,14 @@ class FleetLog:
             if (scope, day) in self._medians:
                 return self._dips.get((scope, day), 1.0)
         return 1.0
+
+    def quiet(self, day: int) -> bool:
+        """Tell whether hardly anybody came in the week that ends with a day, of what is known by now."""
+        came = {x: self._used[x] for x in range(day - 97, day + 1) if self._settled is not None and x <= self._settled}
+        most = max(came.values(), default=0)
+        if most < self._config.fleet_min_accounts:
+            return False
+        return all(came.get(x, 0) < 0.1 * most for x in range(day - 6, day + 1))
 
     def left_out(self, segment: str | None, day: int, as_of: int) -> bool:
         """Tell whether the day enters no baseline, from what is known before `as_of`."""

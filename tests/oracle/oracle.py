@@ -233,7 +233,8 @@ class Oracle:
         ranked += Counter((kind, "opened") for kind, day in open_since if day == self.open_day)
         ranked += Counter((kind, "lasted") for kind, day in open_since if day == self.open_day - 91)
         of_people = (renamed, len(peopled))
-        told = (seen, alarmed(self.accounts.values()), of_people, ranked, in_use, about)
+        used = sum(self.open_day in view.account.active_days for view in views)
+        told = (seen, alarmed(self.accounts.values()), of_people, ranked, in_use, about, used)
         self.fleet.publish(self._number, self.open_day, *told)
         self.open_day += 1
         return True
