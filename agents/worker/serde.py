@@ -11,7 +11,7 @@ import numpy as np
 from agents.kafka.registry import Fetched
 from agents.transport.runs import Run
 from agents.worker.publisher import Headers, Message
-from pipeline.terms.fleet_day import BUCKETS, LEVELS, FleetDay, Ranked, Tally
+from pipeline.terms.fleet_day import BUCKETS, DRIFTS, LEVELS, FleetDay, Ranked, Tally
 from pipeline.terms.records import Batch, DeadLetter, Outcome
 from schemas.codec import cloudevents
 from schemas.codec.decode import MAX_RECORD_BYTES, Decoder
@@ -147,6 +147,7 @@ def _fleet_record(day: FleetDay, source: str) -> dict[str, Any]:
         "levels": [{"segment": scope, "counts": _trimmed(counts)} for scope, counts in day.levels.items()],
         "components": [{"name": name, "accounts": accounts} for name, accounts in day.components.items()],
         "used": day.used,
+        "drifts": _trimmed(day.drifts),
     }
 
 
@@ -162,7 +163,8 @@ def _fleet_day(record: Mapping[str, Any]) -> FleetDay:
     levels = {each["segment"]: _filled(each["counts"], LEVELS) for each in record["levels"]}
     components = {each["name"]: each["accounts"] for each in record["components"]}
     people = record["renamed"], record["peopled"]
-    return FleetDay(*told, tallies, tuple(alarmed), *people, ranked, levels, components, record["used"])
+    drifts = _filled(record["drifts"], DRIFTS) if record["drifts"] else ()
+    return FleetDay(*told, tallies, tuple(alarmed), *people, ranked, levels, components, record["used"], drifts)
 
 
 def _filled(counts: Sequence[int], size: int = BUCKETS) -> tuple[int, ...]:

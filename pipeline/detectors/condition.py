@@ -16,7 +16,7 @@ from schemas.topics import DAY_MS
 IDLE_AFTER_EXPANSION_MS = 28 * DAY_MS
 """No further expansion is looked for so soon after one."""
 MOST_DAYS_SHUT = 21
-"""Of the last twelve weeks, from which on more of anything is but a return."""
+"""Of the last sixteen weeks, from which on more of anything is but a return."""
 
 
 def is_over(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.detectors.condition import Condition
 from pipeline.evidence.view import Finding, View
-from pipeline.terms.arrays import I64, Bools
+from pipeline.terms.arrays import I64, Bools, Places
 from pipeline.terms.kind import Kind, Play
 
 MIN_PEOPLE = 3
@@ -16,7 +16,12 @@ RENAMED_SHARE = 0.2
 
 def renamed(view: View, moved: I64) -> Bools:
     """Where so many people who have moved to other ids are a change of the account's."""
-    return np.asarray((moved >= MIN_PEOPLE) & (moved >= RENAMED_SHARE * view.users.active_28))
+    return changes_ids(view, np.arange(len(view)), moved)
+
+
+def changes_ids(view: View, places: Places, moved: I64) -> Bools:
+    """The same of the accounts at some places."""
+    return np.asarray((moved >= MIN_PEOPLE) & (moved >= RENAMED_SHARE * view.users.active_28[places]))
 
 
 def _identity(view: View) -> Finding:

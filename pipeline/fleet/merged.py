@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from pipeline.fleet.bars import Bars
-from pipeline.terms.fleet_day import USUAL, FleetDay, Ranked, Tally, first_names
+from pipeline.terms.fleet_day import USUAL, FleetDay, Ranked, Tally, first_names, median_drift
 
 Name = TypeVar("Name")
 Part = TypeVar("Part")
@@ -102,6 +102,7 @@ class SavedFleet(msgspec.Struct, array_like=True):
     components: dict[str, dict[int, int]] = {}
     used: dict[int, int] = {}
     quiet: list[int] = []
+    drift: float = 0.0
 
 
 class Fleet:
@@ -133,6 +134,8 @@ class Fleet:
         """Accounts with use, of the last days merged."""
         self.quiet: set[int] = set()
         """Days with which a week ended in which hardly anybody came."""
+        self.drift = 0.0
+        """Variance of a week's change of the logarithm of levels, as they wander."""
         self._waiting: dict[int, dict[int, FleetDay]] = {}
         self._final: dict[int, int] = {}
         self._ahead: dict[int, dict[tuple[int, int], FleetDay]] = {}
@@ -152,7 +155,7 @@ class Fleet:
         weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
         levels = [(scope, list(counts)) for scope, counts in self.levels.items()]
         bars = dict(self.bars.values)
-        figures = (bars, levels, self.components, self.used, sorted(self.quiet))
+        figures = (bars, levels, self.components, self.used, sorted(self.quiet), self.drift)
         return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, *figures)
 
     def restore(self, saved: SavedFleet) -> None:
@@ -162,7 +165,7 @@ class Fleet:
         self.bars.values.update(saved.bars)
         self.levels = {scope: tuple(counts) for scope, counts in saved.levels}
         self.components = saved.components
-        self.used, self.quiet = saved.used, set(saved.quiet)
+        self.used, self.quiet, self.drift = saved.used, set(saved.quiet), saved.drift
         for ring in saved.rings:
             first = saved.through - len(ring.medians) + 1
             medians = {first + back: median for back, median in enumerate(ring.medians) if median != _UNKNOWN}
@@ -219,6 +222,9 @@ class Fleet:
         renamed, peopled = (sum(getattr(record, name) for record in records) for name in ("renamed", "peopled"))
         self.bars.advance(_together((record.ranked for record in records), Ranked.plus))
         self.levels = {s: counts for s, counts in _levels(records).items() if sum(counts) >= self.min_accounts}
+        drifts = [sum(counts) for counts in zip(*(record.drifts for record in records if record.drifts), strict=True)]
+        if sum(drifts) >= self.min_accounts:
+            self.drift = median_drift(drifts)
         return MergedDay(day, enough, renamed, peopled)
 
     def _add_components(self, day: int, records: Iterable[FleetDay]) -> None:

@@ -92,12 +92,14 @@ class FleetDay:
     """Accounts that opened a ticket about a component, and none in the week before."""
     used: int = 0
     """Accounts with use on the day."""
+    drifts: tuple[int, ...] = ()
+    """Accounts that are used enough to tell by how far their level has wandered (`drift_buckets`)."""
 
     @property
     def told(self) -> bool:
         """Whether it tells of any account."""
-        figures = (self.tallies, self.alarmed, self.peopled, self.ranked, self.levels, self.components, self.used)
-        return any(bool(each) for each in figures)
+        of_accounts = (self.tallies, self.alarmed, self.peopled, self.ranked, self.levels, self.components)
+        return any(bool(each) for each in (*of_accounts, self.used, self.drifts))
 
 
 def first_names(names: Set[str | None]) -> list[str]:
@@ -128,6 +130,24 @@ LEVELS = 80
 def level_buckets(weekly: F64) -> I64:
     """Bucket of each account's actions a week."""
     return np.minimum(np.floor(4.0 * np.log2(1.0 + weekly)), LEVELS - 1).astype(np.int64)
+
+
+DRIFTS = 200
+"""Buckets of drifts."""
+DRIFT_STEP = 2000.0
+MEDIAN_DRIFT = 1.8
+"""What levels wander by, over that of the median account: the mean over the median of the few degrees of freedom that
+eight weeks have (tests/evaluation)."""
+
+
+def drift_buckets(drift: F64) -> I64:
+    """Bucket of each account's drift; of those that did not wander the first."""
+    return np.clip(np.floor(DRIFT_STEP * drift + _ROUND_SHIFT), 0, DRIFTS - 1).astype(np.int64)
+
+
+def median_drift(counts: Sequence[int]) -> float:
+    """By how much levels wander, from the accounts by bucket."""
+    return MEDIAN_DRIFT * median_bucket(counts) / DRIFT_STEP
 
 
 def rank(counts: Sequence[int], bucket: int) -> float:

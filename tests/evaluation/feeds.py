@@ -1,17 +1,19 @@
-"""Feeds that do not come day by day, and levels that wander: false alarms of those who stay, and who leaves is found."""
+"""Feeds that come in bulk, and levels that wander: false alarms of those who stay, and how those are found who leave or
+do less."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from statistics import median
 
 import numpy as np
 import pyarrow as pa
 
-from agents.backtest.run import replay, told
+from agents.backtest.run import Alert, replay, told
 from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
 from pipeline.scoring.detection import WEEKS_PER_QUARTER
@@ -26,8 +28,10 @@ from tests.evaluation.task import Size, Task
 DAYS, LEARNT_DAYS = 700, 280
 """Of a stream, and before anybody leaves and before false alarms count."""
 VOLUME, DISPERSION, USERS = 3.0, 2.0, 4
-HORIZON_DAYS = 120
-"""Within which somebody who left is found."""
+HORIZON_DAYS, FALL_DAYS = 120, 28
+"""Within which somebody who left is found, and who does less."""
+LEFT = 0.4
+"""Of what those did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,13 @@ class Feed:
     """False alarms of statistical kinds, of an account that stays and a quarter."""
     by_kind: Mapping[str, float]
     left: int
-    found: int
-    median_days: float | None
-    """Of those found, from the last delivery on."""
+    left_found: int
+    left_days: float | None
+    """Median of those found, from the last delivery on."""
+    fell: int
+    """Accounts that do 60 % less from a day on."""
+    fell_found: int
+    """Within four weeks."""
 
 
 def _sundays(days: I64) -> I64:
@@ -81,52 +89,58 @@ def tasks(size: Size) -> list[Task]:
 
 
 def measure(shape: Shape, seed: int, accounts: int, days: int = DAYS) -> Iterator[Feed]:
-    """A stream of such a feed; a third of its accounts leave."""
+    """A stream of such a feed; of its accounts a quarter leaves, a quarter does less from a day on."""
     rng = np.random.default_rng((seed, 9))
-    ends = np.where(np.arange(accounts) % 3 == 0, rng.integers(LEARNT_DAYS, days - HORIZON_DAYS, accounts), days)
-    stream = _stream(shape, ends, days, rng)
+    change, number = rng.integers(LEARNT_DAYS, days - HORIZON_DAYS, accounts), np.arange(accounts)
+    leaves, falls = number % 4 == 0, number % 4 == 1
+    changed = np.arange(days)[:, None] >= change
+    stream = _stream(shape, np.where(changed & leaves, 0.0, np.where(changed & falls, LEFT, 1.0)), rng)
     alerts = [
         alert
         for alert in told(replay(EventFiles.of(stream), EngineConfig(), seen_at_ms=SEEN_AT_MS).alerts)
         if is_lead(alert) and not is_fact(alert["kind"])
     ]
-    last = {
-        account_id: int(day) for account_id, day in zip(*_last_delivery(stream), strict=True)
-    }
-    stay = {_name(number) for number in np.flatnonzero(ends == days)}
-    false = [
-        alert for alert in alerts
-        if alert["account_id"] in stay and alert["detected_at"] >= (FIRST_DAY + LEARNT_DAYS) * DAY_MS
-    ]
+    first_ms = (FIRST_DAY + LEARNT_DAYS) * DAY_MS
+    stay = {_name(each) for each in np.flatnonzero(~leaves & ~falls).tolist()}
+    false = Counter(
+        alert["kind"] for alert in alerts if alert["account_id"] in stay and alert["detected_at"] >= first_ms
+    )
     quarters = len(stay) * (days - LEARNT_DAYS) / 7.0 / WEEKS_PER_QUARTER
-    delays = []
-    for number in np.flatnonzero(ends < days).tolist():
-        name = _name(number)
-        after = [
-            alert["detected_at"] / DAY_MS - last[name] - 1 for alert in alerts
-            if alert["account_id"] == name and alert["family"] == "risk"
-        ]
-        delays.append(min((day for day in after if 0 < day <= HORIZON_DAYS), default=None))
-    found = [day for day in delays if day is not None]
+    last = _last_deliveries(stream)
+    left = [_days_until(alerts, _name(each), last[_name(each)]) for each in np.flatnonzero(leaves).tolist()]
+    fell = [_days_until(alerts, _name(each), FIRST_DAY + change[each] - 1) for each in np.flatnonzero(falls).tolist()]
+    found = [day for day in left if day <= HORIZON_DAYS]
     yield Feed(
         shape.name,
-        len(false) / quarters,
-        {kind: count / quarters for kind, count in Counter(alert["kind"] for alert in false).most_common()},
-        len(delays),
+        false.total() / quarters,
+        {kind: count / quarters for kind, count in false.most_common()},
+        len(left),
         len(found),
         median(found) if found else None,
+        len(fell),
+        sum(day <= FALL_DAYS for day in fell),
     )
+
+
+def _days_until(alerts: Sequence[Alert], account_id: str, day: int) -> float:
+    """Days from the end of a day until the account's next risk; infinite without any."""
+    after = (
+        alert["detected_at"] / DAY_MS - day - 1
+        for alert in alerts
+        if alert["account_id"] == account_id and alert["family"] == "risk"
+    )
+    return min((days for days in after if days > 0), default=inf)
 
 
 def _name(number: int) -> str:
     return f"account-{number:04d}"
 
 
-def _stream(shape: Shape, ends: I64, days: int, rng: np.random.Generator) -> SimulatedStream:
-    accounts = len(ends)
-    kept: F64 = np.exp(np.cumsum(rng.normal(0.0, shape.wander / np.sqrt(7.0), (days, accounts)), axis=0))
-    drawn = counts(levels(shape.volume, accounts, rng), DISPERSION, days, rng, kept)
-    drawn[np.arange(days)[:, None] >= ends] = 0
+def _stream(shape: Shape, kept: F64, rng: np.random.Generator) -> SimulatedStream:
+    """`kept`: what is left of the level, by day and account."""
+    days, accounts = kept.shape
+    wandered = np.exp(np.cumsum(rng.normal(0.0, shape.wander / np.sqrt(7.0), kept.shape), axis=0))
+    drawn = counts(levels(shape.volume, accounts, rng), DISPERSION, days, rng, kept * wandered)
     day, account = np.nonzero(drawn)
     # Some of the day's people, each with a part of it.
     user = rng.integers(0, USERS, (len(day), 3))
@@ -161,6 +175,7 @@ def _stream(shape: Shape, ends: I64, days: int, rng: np.random.Generator) -> Sim
     )
 
 
-def _last_delivery(stream: SimulatedStream) -> tuple[list[str], list[int]]:
-    last = stream.usage.group_by("account_id").aggregate([("occurred_at", "max")])
-    return last["account_id"].to_pylist(), [at // DAY_MS for at in last["occurred_at_max"].to_pylist()]
+def _last_deliveries(stream: SimulatedStream) -> dict[str, int]:
+    """The last day with an event of each account."""
+    last = stream.usage.group_by("account_id").aggregate([("occurred_at", "max")]).to_pylist()
+    return {row["account_id"]: row["occurred_at_max"] // DAY_MS for row in last}

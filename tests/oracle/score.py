@@ -126,7 +126,7 @@ def _total_of(view: View, by: dict[str, Any]) -> float | None:
 
 
 def _judged(view: View) -> bool:
-    return view.level is not None and view.level.lag >= 28 and 28 * view.level.mean >= 20 * view.level.dispersion
+    return view.level is not None and view.level.lag >= 28 and 28 * view.level.mean >= 20 * view.level.noise
 
 
 def _counted_days(view: View) -> float:

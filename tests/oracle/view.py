@@ -187,7 +187,8 @@ class View:
         """Learn a level of values by day; those of usage leave out what the calendar and the fleet explain."""
         first = self.account.first_usage_day if of_usage else self.account.first_day
         left_out = self.left_out if of_usage else None
-        return learn(value, self.day, first, prior, left_out)
+        drift = self._fleet.drift if of_usage and self._fleet is not None else 0.0
+        return learn(value, self.day, first, prior, left_out, drift)
 
     @cached_property
     def successions(self) -> list[Succession]:
