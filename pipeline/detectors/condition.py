@@ -16,7 +16,7 @@ from schemas.topics import DAY_MS
 IDLE_AFTER_EXPANSION_MS = 28 * DAY_MS
 """No further expansion is looked for so soon after one."""
 MOST_DAYS_SHUT = 21
-"""Of the last sixteen weeks, from which on more of anything is but a return."""
+"""Of the last sixteen weeks, from which on people return."""
 
 
 def is_over(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
@@ -41,7 +41,12 @@ def ripe(view: View) -> Bools:
     if view.gone_by:
         return np.ones(len(view), dtype=np.bool_)
     idle = view.column("expanded_ms") <= view.end_ms - IDLE_AFTER_EXPANSION_MS
-    return np.asarray((view.band != RED) & idle & (view.days_shut < MOST_DAYS_SHUT))
+    return np.asarray((view.band != RED) & idle & ~returns(view))
+
+
+def returns(view: View) -> Bools:
+    """Where people come back from a pause: more of them, or first one and then the others."""
+    return np.asarray(view.days_shut >= MOST_DAYS_SHUT)
 
 
 def usual_change(view: View, places: Places, days: int) -> F64:

@@ -257,6 +257,12 @@ class View:
         first_day = self.first_day_of(name)[places]
         return expected_level(values, self.day, first_day, self.scale(name), None, left_out, drift)
 
+    def learnt_from(self, places: Places) -> Bools:
+        """Days of the baseline of grown accounts that their levels of use are learnt from, one row a day."""
+        first, last = self.day - WINDOW_DAYS + 1, self.day - LAG_DAYS
+        used = np.arange(first, last + 1)[:, None] >= self.first_usage_day[places]
+        return used if self._left_out is None else used & ~self._left_out[:BASELINE_DAYS, places]
+
     def means(self, level: Level, first: int, last: int, places: Places | None = None) -> F64:
         """A level's expected values of the days from `first` to `last`, one row a day, one column an account.
 

@@ -20,7 +20,12 @@ def ripe(view: View) -> bool:
     bought = view.account.expanded_ms
     if view.account.band == "red" or (bought is not None and bought + 28 * DAY_MS > view.end_ms):
         return False
-    return sum(view.is_shut(x) for x in range(view.day - 111, view.day + 1)) < 21
+    return not returns(view)
+
+
+def returns(view: View) -> bool:
+    """Tell whether people come back from a pause."""
+    return sum(view.is_shut(x) for x in range(view.day - 111, view.day + 1)) >= 21
 
 
 def _known_since(view: View, day: int) -> bool:
