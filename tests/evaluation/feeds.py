@@ -27,7 +27,7 @@ from tests.evaluation.task import Size, Task
 
 DAYS, LEARNT_DAYS = 700, 280
 """Of a stream, and before anybody leaves and before false alarms count."""
-VOLUME, DISPERSION, USERS = 3.0, 2.0, 4
+DISPERSION, USERS = 2.0, 4
 HORIZON_DAYS, FALL_DAYS = 120, 28
 """Within which somebody who left is found, and who does less."""
 LEFT = 0.4
@@ -41,9 +41,12 @@ class Shape:
     name: str
     delivers: Callable[[I64], I64]
     """The day on which what happened on a day is delivered."""
+    most_days: float
+    """Within which half of those who leave must be found, from their last delivery on."""
     wander: float = 0.0
     """Standard deviation of a week's change of the logarithm of an account's level."""
-    volume: float = VOLUME
+    volume: float = 3.0
+    """Mean actions a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +76,23 @@ def _firsts(days: I64) -> I64:
     return months.astype("datetime64[D]").astype(np.int64)
 
 
+def _daily(days: I64) -> I64:
+    return days
+
+
 SHAPES = (
-    Shape("day by day", lambda days: days),
-    Shape("on Sundays", _sundays),
-    Shape("on the first of a month", _firsts),
-    Shape("day by day, levels that wander by .1 a week", lambda days: days, 0.1, 30.0),
-    Shape("day by day, levels that wander by .2 a week", lambda days: days, 0.2, 30.0),
-    Shape("day by day, much used", lambda days: days, 0.0, 30.0),
+    Shape("day by day", _daily, 14.0),
+    Shape("all of a week on Sunday", _sundays, 21.0),
+    Shape("all of a month on the first of the next", _firsts, 64.0),
+    Shape("day by day, much used", _daily, 14.0, volume=30.0),
+    Shape("day by day, much used, levels that wander by .1 a week", _daily, 14.0, 0.1, 30.0),
+    Shape("day by day, much used, levels that wander by .2 a week", _daily, 14.0, 0.2, 30.0),
 )
 
 
 def tasks(size: Size) -> list[Task]:
     """Every shape."""
-    return [Task(f"feed {shape.name}", partial(measure, shape, size.seed, size.stream_accounts)) for shape in SHAPES]
+    return [Task(f"feed: {shape.name}", partial(measure, shape, size.seed, size.stream_accounts)) for shape in SHAPES]
 
 
 def measure(shape: Shape, seed: int, accounts: int, days: int = DAYS) -> Iterator[Feed]:
@@ -147,10 +154,9 @@ def _stream(shape: Shape, kept: F64, rng: np.random.Generator) -> SimulatedStrea
     day, account, part = (np.repeat(column, 3) for column in (day, account, drawn[day, account] / 3.0))
     delivered = shape.delivers(FIRST_DAY + day)
     key = (delivered * accounts + account) * USERS + user.ravel()
-    keys, place = np.unique(key, return_inverse=True)
-    quantity = np.bincount(place, weights=part)
-    keep = keys // (accounts * USERS) < FIRST_DAY + days
-    keys, quantity = keys[keep], quantity[keep]
+    seen = delivered < FIRST_DAY + days
+    keys, place = np.unique(key[seen], return_inverse=True)
+    quantity = np.bincount(place, weights=part[seen])
     rows = len(keys)
     usage = {
         "event_id": pa.array([f"u{row}" for row in range(rows)]),
