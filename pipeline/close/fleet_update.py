@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 
 from pipeline.detectors import RANKED
-from pipeline.detectors.identity import MIN_PEOPLE, renamed
+from pipeline.detectors.condition import MIN_PEOPLE
+from pipeline.detectors.identity import renamed
 from pipeline.evidence.level import LAG_DAYS, OWN_DAYS, SEASONAL_DAYS, WINDOW_DAYS, weekly_drift
 from pipeline.evidence.view import MIN_USED_DAYS, View
 from pipeline.fleet.bars import QUARTER

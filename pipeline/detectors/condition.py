@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.evidence.view import Finding, View
 from pipeline.scorecards.bands import RED
-from pipeline.terms.arrays import F64, Bools, Places, summed
+from pipeline.terms.arrays import F64, I64, Bools, Places, summed
 from pipeline.terms.kind import Kind
 from schemas.topics import DAY_MS
 
@@ -17,6 +17,9 @@ IDLE_AFTER_EXPANSION_MS = 28 * DAY_MS
 """No further expansion is looked for so soon after one."""
 MOST_DAYS_SHUT = 21
 """Of the last sixteen weeks, from which on people return."""
+MIN_PEOPLE = 3
+RENAMED_SHARE = 0.2
+"""Of the people of an account."""
 
 
 def is_over(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
@@ -47,6 +50,11 @@ def ripe(view: View) -> Bools:
 def returns(view: View) -> Bools:
     """Where people come back from a pause: more of them, or first one and then the others."""
     return np.asarray(view.days_shut >= MOST_DAYS_SHUT)
+
+
+def changes_ids(view: View, places: Places, moved: I64) -> Bools:
+    """Where so many people who have moved to other ids are a change of the account's, of those at some places."""
+    return np.asarray((moved >= MIN_PEOPLE) & (moved >= RENAMED_SHARE * view.users.active_28[places]))
 
 
 def usual_change(view: View, places: Places, days: int) -> F64:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.detectors.identity import changes_ids
+from pipeline.detectors.condition import changes_ids
 from pipeline.evidence.gaps import renamed, silent_days
 from pipeline.evidence.power import MIN_POWER_USERS, power_of
 from pipeline.evidence.view import Finding, View

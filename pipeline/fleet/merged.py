@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from pipeline.fleet.bars import Bars
-from pipeline.terms.fleet_day import USUAL, FleetDay, Ranked, Tally, first_names, median_drift
+from pipeline.terms.fleet_day import USUAL, FleetDay, Ranked, Tally, first_names, sure_drift
 
 Name = TypeVar("Name")
 Part = TypeVar("Part")
@@ -224,7 +224,7 @@ class Fleet:
         self.levels = {s: counts for s, counts in _levels(records).items() if sum(counts) >= self.min_accounts}
         drifts = [sum(counts) for counts in zip(*(record.drifts for record in records if record.drifts), strict=True)]
         if sum(drifts) >= self.min_accounts:
-            self.drift = median_drift(drifts)
+            self.drift = sure_drift(drifts)
         return MergedDay(day, enough, renamed, peopled)
 
     def _add_components(self, day: int, records: Iterable[FleetDay]) -> None:

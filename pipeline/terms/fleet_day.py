@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import TypeVar
 
 import numpy as np
@@ -145,9 +146,16 @@ def drift_buckets(drift: F64) -> I64:
     return np.clip(np.floor(DRIFT_STEP * drift + _ROUND_SHIFT), 0, DRIFTS - 1).astype(np.int64)
 
 
-def median_drift(counts: Sequence[int]) -> float:
-    """By how much levels wander, from the accounts by bucket."""
-    return MEDIAN_DRIFT * median_bucket(counts) / DRIFT_STEP
+def sure_drift(counts: Sequence[int]) -> float:
+    """By how much levels surely wander, from the accounts by bucket: by the lower bound of their median.
+
+    Of n accounts the one that is √n below the middle is two standard deviations below the median.
+    """
+    accounts = sum(counts)
+    rank, bucket = int(max(0.0, accounts / 2.0 - sqrt(accounts))), 0
+    while sum(counts[: bucket + 1]) <= rank:
+        bucket += 1
+    return MEDIAN_DRIFT * bucket / DRIFT_STEP
 
 
 def rank(counts: Sequence[int], bucket: int) -> float:

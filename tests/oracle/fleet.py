@@ -294,7 +294,7 @@ class FleetLog:
             self.bars[kind] = min(5.0, max(0.0, bar))
         drifts = sorted(self._drifts.pop(day, []))
         if len(drifts) >= self._config.fleet_min_accounts and drifts:
-            self.drift = 1.8 * drifts[(len(drifts) - 1) // 2] / 2000
+            self.drift = 1.8 * drifts[math.floor(max(0, len(drifts) / 2 - math.sqrt(len(drifts))))] / 2000
         self._patterns(day)
 
     def _ids(self, day: int) -> None:
