@@ -123,6 +123,7 @@ class FleetLog:
         self._accounts: dict[str | None, Account] = {}
         self._settled: int | None = None
         self._used: Counter[int] = Counter()
+        self._quiet: dict[tuple[int, int | None], bool] = {}
         self._drifts: dict[int, list[int]] = defaultdict(list)
         self.drift = 0.0
         """What levels wander by in a week, squared, when last enough accounts told."""
@@ -208,6 +209,12 @@ class FleetLog:
 
     def quiet(self, day: int) -> bool:
         """Tell whether hardly anybody came in the week that ends with a day, of what is known by now."""
+        key = day, self._settled
+        if key not in self._quiet:
+            self._quiet[key] = self._is_quiet(day)
+        return self._quiet[key]
+
+    def _is_quiet(self, day: int) -> bool:
         came = {x: self._used[x] for x in range(day - 97, day + 1) if self._settled is not None and x <= self._settled}
         most = max(came.values(), default=0)
         if most < self._config.fleet_min_accounts:
