@@ -151,7 +151,8 @@ def _stream(shape: Shape, kept: F64, rng: np.random.Generator) -> SimulatedStrea
     day, account = np.nonzero(drawn)
     # Some of the day's people, each with a part of it.
     user = rng.integers(0, USERS, (len(day), 3))
-    day, account, part = (np.repeat(column, 3) for column in (day, account, drawn[day, account] / 3.0))
+    part = np.repeat(drawn[day, account] / 3.0, 3)
+    day, account = np.repeat(day, 3), np.repeat(account, 3)
     delivered = shape.delivers(FIRST_DAY + day)
     key = (delivered * accounts + account) * USERS + user.ravel()
     seen = delivered < FIRST_DAY + days
