@@ -11,7 +11,7 @@ import numpy as np
 from agents.kafka.registry import Fetched
 from agents.transport.runs import Run
 from agents.worker.publisher import Headers, Message
-from pipeline.terms.fleet_day import BUCKETS, LEVELS, FleetDay, Ranked, Tally
+from pipeline.terms.fleet_day import BUCKETS, DRIFTS, LEVELS, FleetDay, Ranked, Tally
 from pipeline.terms.records import Batch, DeadLetter, Outcome
 from schemas.codec import cloudevents
 from schemas.codec.decode import MAX_RECORD_BYTES, Decoder
@@ -156,6 +156,8 @@ def _fleet_record(day: FleetDay, source: str) -> dict[str, Any]:
         "outcomes": [
             {"cell": key // 8, "happened": key % 8, "accounts": accounts} for key, accounts in day.outcomes.items()
         ],
+        "used": day.used,
+        "drifts": _trimmed(day.drifts),
     }
 
 
@@ -171,8 +173,10 @@ def _fleet_day(record: Mapping[str, Any]) -> FleetDay:
     levels = {each["segment"]: _filled(each["counts"], LEVELS) for each in record["levels"]}
     components = {each["name"]: each["accounts"] for each in record["components"]}
     outcomes = {8 * each["cell"] + each["happened"]: each["accounts"] for each in record["outcomes"]}
-    of_people = record["renamed"], record["peopled"]
-    return FleetDay(*told, tallies, tuple(alarmed), *of_people, ranked, levels, components, outcomes)
+    people = record["renamed"], record["peopled"]
+    drifts = _filled(record["drifts"], DRIFTS) if record["drifts"] else ()
+    feeds = record["used"], drifts
+    return FleetDay(*told, tallies, tuple(alarmed), *people, ranked, levels, components, outcomes, *feeds)
 
 
 def _filled(counts: Sequence[int], size: int = BUCKETS) -> tuple[int, ...]:

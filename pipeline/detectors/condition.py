@@ -9,14 +9,17 @@ import numpy as np
 
 from pipeline.evidence.view import Finding, View
 from pipeline.scorecards.bands import RED
-from pipeline.terms.arrays import F64, Bools, Places, summed
+from pipeline.terms.arrays import F64, I64, Bools, Places, summed
 from pipeline.terms.kind import Kind
 from schemas.topics import DAY_MS
 
 IDLE_AFTER_EXPANSION_MS = 28 * DAY_MS
 """No further expansion is looked for so soon after one."""
 MOST_DAYS_SHUT = 21
-"""Of the last twelve weeks, from which on more of anything is but a return."""
+"""Of the last sixteen weeks, from which on people return."""
+MIN_PEOPLE = 3
+RENAMED_SHARE = 0.2
+"""Of the people of an account."""
 
 
 def is_over(view: View, finding: Finding, place: int, expected_at_opening: float) -> bool:
@@ -41,7 +44,17 @@ def ripe(view: View) -> Bools:
     if view.gone_by:
         return np.ones(len(view), dtype=np.bool_)
     idle = view.column("expanded_ms") <= view.end_ms - IDLE_AFTER_EXPANSION_MS
-    return np.asarray((view.band != RED) & idle & (view.days_shut < MOST_DAYS_SHUT))
+    return np.asarray((view.band != RED) & idle & ~returns(view))
+
+
+def returns(view: View) -> Bools:
+    """Where people come back from a pause: more of them, or first one and then the others."""
+    return np.asarray(view.days_shut >= MOST_DAYS_SHUT)
+
+
+def changes_ids(view: View, places: Places, moved: I64) -> Bools:
+    """Where so many people who have moved to other ids are a change of the account's, of those at some places."""
+    return np.asarray((moved >= MIN_PEOPLE) & (moved >= RENAMED_SHARE * view.users.active_28[places]))
 
 
 def usual_change(view: View, places: Places, days: int) -> F64:

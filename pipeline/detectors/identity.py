@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.condition import Condition
+from pipeline.detectors.condition import Condition, changes_ids
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.arrays import I64, Bools
 from pipeline.terms.kind import Kind, Play
 
-MIN_PEOPLE = 3
-RENAMED_SHARE = 0.2
-"""Of the people of an account."""
-
 
 def renamed(view: View, moved: I64) -> Bools:
     """Where so many people who have moved to other ids are a change of the account's."""
-    return np.asarray((moved >= MIN_PEOPLE) & (moved >= RENAMED_SHARE * view.users.active_28))
+    return changes_ids(view, np.arange(len(view)), moved)
 
 
 def _identity(view: View) -> Finding:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.detectors.condition import changes_ids
 from pipeline.evidence.gaps import renamed, silent_days
 from pipeline.evidence.power import MIN_POWER_USERS, power_of
 from pipeline.evidence.view import Finding, View
@@ -45,6 +46,9 @@ def _judge(view: View, places: Places, bits: U64, owners: I32, log_number: F64) 
     if len(silent):
         others, whose = view.ids_of(places[owners[silent]])
         silent = silent[~renamed(others, whose, gap[silent], view.day)]
+        # Where others got new ids about then, so may they have.
+        concerned = places[owners[silent]]
+        silent = silent[~changes_ids(view, concerned, view.moved_about(concerned, gap[silent]))]
     if len(silent):
         concerned = places[owners[silent]]
         evidence = -view.counted_gap(concerned, gap[silent]) * np.log(1.0 - rate[silent]) - log_number[owners[silent]]

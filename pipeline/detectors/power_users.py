@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.detectors.condition import Condition
+from pipeline.detectors.condition import Condition, returns
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.arrays import Bools
 from pipeline.terms.kind import POWER_USERS_DOWN, TOP_USER, Kind, Play
@@ -45,6 +45,7 @@ def _one_does_most(view: View) -> Finding:
     share = users.most_28 / np.maximum(users.days_28, 1)
     raised = (users.days_28 >= MIN_USER_DAYS) & (view.accounts.seats[view.rows] >= MIN_SEATS) & (share >= RAISE_SHARE)
     raised &= (users.days_base >= MIN_USER_DAYS) & (users.most_base < CLEAR_SHARE * users.days_base)
+    raised &= ~returns(view)
     return Finding(raised, share, np.full(len(view), CLEAR_SHARE), share)
 
 

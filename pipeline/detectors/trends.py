@@ -13,12 +13,14 @@ import numpy as np
 from pipeline.detectors.condition import ripe
 from pipeline.detectors.levels import LevelDetector
 from pipeline.evidence.gaps import OUT_OF_SIGHT
-from pipeline.evidence.level import LAG_DAYS, MIN_DAYS, WINDOW_DAYS, Level
+from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, MIN_DAYS, WINDOW_DAYS, Level
 from pipeline.evidence.view import Finding, View
 from pipeline.terms.arrays import F64, Bools, Places, summed
 
 MIN_DAYS_OF_USE = 21
 """Of the four weeks, each counted by its factor, below which a fall says too little."""
+IDLE_DAYS = 2
+"""For which an account may be closed and tell nobody: of a time, those without anything on which most is expected."""
 MIN_EXPECTED = 2.0
 """Actions of four weeks that are taken to be usual at least, of a rise; below which no fall is seen."""
 
@@ -58,11 +60,16 @@ class Trend(LevelDetector):
     def _deviations(self, view: View, pane: str, level: Level, places: Places) -> tuple[F64, F64]:
         """What was expected of four weeks, and how far they are off in the kind's direction."""
         if self.KIND.direction == "down":
-            expected = summed(view.means(level, view.day - LAG_DAYS + 1, view.day, places))
+            means = view.means(level, view.day - LAG_DAYS + 1, view.day, places)
+            expected = summed(means) - _idle(view, pane, view.day, means, places)
             dispersion, sign = level.dispersion, -1.0
         else:
             # The calendar only lowers what is expected; a rise must be one without it too.
-            expected = np.maximum(LAG_DAYS * level.mean, MIN_EXPECTED)
+            last = view.day - LAG_DAYS
+            means = level.means(last - BASELINE_DAYS + 1, last) * view.learnt_from(places)
+            usual = np.maximum(summed(means), 1e-9)
+            closed = np.minimum(_idle(view, pane, last, means, places) / usual, 0.5)
+            expected = np.maximum(LAG_DAYS * level.mean / (1.0 - closed), MIN_EXPECTED)
             dispersion, sign = level.rise_dispersion, 1.0
         spread = np.sqrt(np.maximum(expected, 1e-9) * dispersion * (1.0 + LAG_DAYS / np.maximum(level.days, 1)))
         return expected, sign * (self._observed(view, pane)[places] - expected) / spread
@@ -75,3 +82,9 @@ class Trend(LevelDetector):
         weeks = view.columns(self.pane, view.day - LAG_DAYS + 1, view.day, places).reshape(4, 7, -1).sum(axis=1)
         steady = (weeks / view.scale(self.pane) >= 7.0 * level.mean).all(axis=0)
         return np.asarray((level.days >= MIN_DAYS) & steady & (observed >= self.ratio * expected))
+
+
+def _idle(view: View, pane: str, last_day: int, means: F64, places: Places) -> F64:
+    """What was expected of the idle days of a time that ends with a day, whose means are given."""
+    idle = view.columns(pane, last_day - len(means) + 1, last_day, places) == 0
+    return np.asarray(np.sort(np.where(idle, means, 0.0), axis=0)[-IDLE_DAYS:].sum(axis=0))

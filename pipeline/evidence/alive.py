@@ -11,6 +11,8 @@ idle day it may as well have left.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from pipeline.evidence.view import View
@@ -38,8 +40,8 @@ def gone(view: View, places: Places, gap: F64) -> tuple[F64, F64]:
 
     `gap`: days since the last active one, each counted by its factor. 0 where too little is known.
     """
-    active, last, known = _counts(_weeks(view, places))
-    by_weeks = np.where(active >= MIN_ACTIVE_WEEKS, _TABLE[active, last, known], 0.0)
+    weeks, ends = _weeks(view, places)
+    by_weeks, usual_weeks = _by_weeks(weeks, view.quiet(ends))
     days = _days(view.active_bits[places], view.day)
     first = np.maximum(view.first_usage_day[places], view.day - DAYS + 1) - view.day + DAYS - 1
     until = np.where(days.any(axis=0), DAYS - days[::-1].argmax(axis=0), 0)
@@ -53,28 +55,39 @@ def gone(view: View, places: Places, gap: F64) -> tuple[F64, F64]:
     left = LEAVING * (1.0 - away) / chance
     enough = (came + idle >= MIN_DAYS) & (came >= MIN_SHARE * (came + idle))
     by_days = np.where(enough, left / (left + away), 0.0)
-    usual = np.where(enough, (came + idle) / np.maximum(came, 1), 7.0 * last / np.maximum(active, 1))
+    usual = np.where(enough, (came + idle) / np.maximum(came, 1), 7.0 * usual_weeks)
     return np.maximum(by_weeks, by_days), usual
 
 
-def _weeks(view: View, places: Places) -> Bools:
-    """Whether each of the weeks was active, the oldest first, one column an account."""
+def _weeks(view: View, places: Places) -> tuple[Bools, I64]:
+    """Whether each of the weeks was active, the oldest first, one column an account; and the last day of each."""
     bits = view.active_bits[places]
     late, early = last_days(bits, view.day, 63), last_days(bits, view.day - 63, 56)
     newest = (view.day - 7 * RECENT_WEEKS - 6) // 7
     ring = view.column("weeks")[places]
     numbers = np.arange(newest - OLD_WEEKS + 1, newest + 1)
     old = (ring >> (numbers % 64).astype(np.uint64)[:, None]) & np.uint64(1) != 0
-    return np.concatenate([old, np.stack(active_weeks(early, 8) + active_weeks(late, 9))])
+    ends = np.append(7 * numbers + 6, view.day - 7 * np.arange(RECENT_WEEKS)[::-1])
+    return np.concatenate([old, np.stack(active_weeks(early, 8) + active_weeks(late, 9))]), ends
 
 
-def _counts(active: Bools) -> tuple[I64, I64, I64]:
-    """Of the weeks since the first active one: active ones, the last active one, all. Zero where none was."""
-    any_active = active.any(axis=0)
-    first = np.where(any_active, active.argmax(axis=0), WEEKS)
-    last = WEEKS - active[::-1].argmax(axis=0)
-    known = WEEKS - first
-    return active.sum(axis=0), np.where(any_active, last - first, 0), known
+def _by_weeks(active: Bools, quiet: Bools) -> tuple[F64, F64]:
+    """Probability to be gone by the weeks since the first active one, and weeks to an active one.
+
+    In quiet weeks nobody came, so that they say nothing of those who did not: where only each so many-th week says
+    something, as many leave from one to the next.
+    """
+    numbers = np.arange(WEEKS)[:, None]
+    first = np.where(active.any(axis=0), active.argmax(axis=0), WEEKS)
+    until = np.where(active.any(axis=0), WEEKS - active[::-1].argmax(axis=0), WEEKS)
+    says = (active | ~quiet[:, None]) & (numbers >= first)
+    came, last, known = active.sum(axis=0), (says & (numbers < until)).sum(axis=0), says.sum(axis=0)
+    period = np.rint((WEEKS - first) / np.maximum(known, 1)).astype(np.int64)
+    probability = np.zeros(len(came))
+    for each in np.unique(period[came >= MIN_ACTIVE_WEEKS]).tolist():
+        own = np.flatnonzero((period == each) & (came >= MIN_ACTIVE_WEEKS))
+        probability[own] = _table(each)[came[own], last[own], known[own]]
+    return probability, (until - first) / np.maximum(came, 1)
 
 
 def _days(bits: U64, day: int) -> Bools:
@@ -84,20 +97,22 @@ def _days(bits: U64, day: int) -> Bools:
     return np.concatenate([(word >> shifts) & np.uint64(1) != 0 for word in words])
 
 
-def _table() -> F64:
-    """Probability to be gone by active weeks, the last of them, and weeks: a sum over the weeks it may have left in."""
+@cache
+def _table(period: int) -> F64:
+    """Probability to be gone by active weeks, the last of them, and weeks: a sum over the weeks it may have left in.
+
+    `period`: weeks to one that says something.
+    """
+    stays = GONE / period
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1.0, WEEKS + 2)))])
     table = np.zeros((WEEKS + 1, WEEKS + 1, WEEKS + 1))
     for active in range(1, WEEKS + 1):
         lived = np.arange(active, WEEKS + 1)
         use = np.exp(logs[active] + logs[lived - active] - logs[lived + 1])
-        leaves = use / ((GONE + lived) * (GONE + lived + 1.0))
+        leaves = use / ((stays + lived) * (stays + lived + 1.0))
         for weeks in range(active, WEEKS + 1):
-            here = use[weeks - active] / (GONE + weeks)
+            here = use[weeks - active] / (stays + weeks)
             # From the end, where the terms are smallest.
             gone_by = np.cumsum(leaves[: weeks - active][::-1])[::-1]
             table[active, active:weeks, weeks] = gone_by / (gone_by + here)
     return table
-
-
-_TABLE = _table()

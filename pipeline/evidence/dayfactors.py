@@ -15,6 +15,8 @@ from pipeline.terms.days import Days
 
 SPAN = 84
 """Days looked back on, today included."""
+SHUT_SPAN = 112
+"""The same for days shut: as long as anything is compared with."""
 _FOUR_WEEKS = 28
 
 
@@ -28,6 +30,7 @@ class DayFactors:
 
     def __init__(self, day: int, belonging: Belonging, fleet: Fleet, planned: tuple[PlannedShutdown, ...]) -> None:
         self.days = range(day - SPAN + 1, day + 1)
+        self.shut_days = range(day - SHUT_SPAN + 1, day + 1)
         self._belonging = belonging
         self._planned = planned
         countries = belonging.countries.names
@@ -39,6 +42,10 @@ class DayFactors:
         self._dips = _short_dips(self._fleet)
         # How much less each account does in a dip differs too much for the median to tell: such days say nothing.
         self._fleet[self._dips] = 0.0
+        self.drift = fleet.drift
+        self.is_quiet = fleet.is_quiet
+        quiet = [fleet.is_quiet(day) for day in self.days]
+        self._fleet[quiet], self._dips[quiet] = 0.0, True
 
     def rows(self, first: int, last: int) -> slice:
         """Where days stand among `days`."""
@@ -51,18 +58,22 @@ class DayFactors:
 
     def shut(self, rows: Rows) -> Bools | None:
         """All days on which a plan shuts each account, likewise."""
-        mine = [plan for plan in self._planned if plan.first_day < self.days.stop and plan.last_day >= self.days.start]
+        mine = [
+            plan
+            for plan in self._planned
+            if plan.last_day >= self.shut_days.start and plan.first_day <= self.shut_days[-1]
+        ]
         if not mine:
             return None
         segment, country = self._belonging.segment[rows], self._belonging.country[rows]
-        found = np.zeros((SPAN, len(segment)), dtype=np.bool_)
+        found = np.zeros((SHUT_SPAN, len(segment)), dtype=np.bool_)
         for plan in mine:
             concerned = np.ones(len(segment), dtype=np.bool_)
             if plan.segment is not None:
                 concerned &= segment == self._belonging.segments.number(plan.segment)
             if plan.country is not None:
                 concerned &= country == self._belonging.countries.number(plan.country)
-            found |= covering([(plan.first_day, plan.last_day)], self.days)[:, None] & concerned
+            found |= covering([(plan.first_day, plan.last_day)], self.shut_days)[:, None] & concerned
         return found
 
     def fleet(self, rows: Rows, first: int, last: int) -> F64 | None:
@@ -71,24 +82,24 @@ class DayFactors:
         return table[:, self._belonging.segment[rows]] if (table < 1.0).any() else None
 
     def dips(self, rows: Rows, first: int, last: int) -> Bools | None:
-        """Short dips of the fleet, likewise."""
+        """Short dips of the fleet and days on which nobody comes, likewise."""
         table = self._dips[self.rows(first, last)]
         return table[:, self._belonging.segment[rows]] if table.any() else None
 
 
 def shut_days(factors: DayFactors, accounts: Accounts, rows: Rows, days: Days) -> Bools | None:
-    """Days of `factors` on which each account is shut, by a plan or by its own signals; nothing when there is none."""
+    """Days on which each account is shut, by a plan or by its own signals; nothing when there is none."""
     planned = factors.shut(rows)
     # Looking back from early 1970, days have negative times; of accounts without a shutdown the column has one too.
-    from_ms = max(0, days.start_ms(factors.days.start))
+    from_ms = max(0, days.start_ms(factors.shut_days.start))
     own = np.flatnonzero(accounts.shutdown_until_ms[rows] > from_ms).tolist()
     if not own:
         return planned
     numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-    found = np.zeros((SPAN, len(numbers)), dtype=np.bool_) if planned is None else planned
+    found = np.zeros((SHUT_SPAN, len(numbers)), dtype=np.bool_) if planned is None else planned
     for place in own:
         book = accounts.books[int(numbers[place])]
-        found[:, place] |= covering(shutdowns.days_of(book, days), factors.days)
+        found[:, place] |= covering(shutdowns.days_of(book, days), factors.shut_days)
     return found
 
 

@@ -38,6 +38,9 @@ PRIOR_DISPERSION_DAYS = 14
 """What a young account's dispersion is taken to be, and how many days of its own weigh as much."""
 PRIOR_SHAPE = 0.5
 """Shape of the Gamma prior of a daily level, in units of dispersion: the levels of accounts differ widely."""
+WANDERED_DAYS = 30.0
+"""What the drift of a week adds to the dispersion, per daily count: so that as many false alarms come of levels that
+wander as are asked for (tests/evaluation)."""
 MIN_INFORMATION = 20.0
 """Expected actions of four weeks over their dispersion, below which not even a drop by three quarters would show."""
 
@@ -49,7 +52,8 @@ class Level:
     `mean` is 0 where the level is not defined. `safe` is the lower bound of it as a share,
     less 3 % for days off that nobody announced; `upper` the upper bound of the daily mean, likewise, which
     exists without any activity too. Falls are judged with `dispersion`, rises with `rise_dispersion`: one that is
-    too low takes the next burst for a rise. `lag` days behind the day judged do not belong to the baseline.
+    too low takes the next burst for a rise. `noise` is that of days about a level that
+    stays. `lag` days behind the day judged do not belong to the baseline.
     """
 
     defined: Bools
@@ -58,6 +62,7 @@ class Level:
     mean: F64
     factors: F64
     """One row per weekday, one column per account."""
+    noise: F64
     dispersion: F64
     safe: F64
     rise_dispersion: F64
@@ -66,9 +71,7 @@ class Level:
     @property
     def judged(self) -> Bools:
         """Whether four weeks say enough to call them good or bad, against four weeks at least."""
-        return np.asarray(
-            self.defined & (self.lag >= LAG_DAYS) & (28.0 * self.mean >= MIN_INFORMATION * self.dispersion)
-        )
+        return np.asarray(self.defined & (self.lag >= LAG_DAYS) & (28.0 * self.mean >= MIN_INFORMATION * self.noise))
 
     @property
     def provisional(self) -> Bools:
@@ -96,12 +99,13 @@ def expected_level(
     scale: float = 1000.0,
     prior_mean: F64 | None = None,
     left_out: Bools | None = None,
+    drift: float = 0.0,
 ) -> Level:
     """Level as of a day from the values of the 84 days that end with it, `scale` to the unit, one row a day.
 
     Days before an account's `first_day` and those `left_out` do not count. From 56 days on an account is judged
     against the 56 days that end 28 days ago; a younger one against the first half of its days, with what
-    `prior_mean` says for its first weeks.
+    `prior_mean` says for its first weeks. `drift`: variance of a week's change of the logarithm of levels.
     """
     age = day - first_day + 1
     counted = np.arange(day - WINDOW_DAYS + 1, day - LAG_DAYS + 1)[:, None] >= first_day
@@ -118,10 +122,23 @@ def expected_level(
         if left_out is not None:
             counted &= ~left_out[LAG_DAYS : WINDOW_DAYS - MIN_DAYS, young]
         _replace(level, young, _learn(window, day - MIN_DAYS, counted, lag, scale, prior))
+    wandered = WANDERED_DAYS * drift * level.mean
+    level.dispersion, level.rise_dispersion = level.noise + wandered, level.rise_dispersion + wandered
     return level
 
 
-_COLUMNS = ("defined", "days", "lag", "mean", "dispersion", "safe", "rise_dispersion", "upper")
+def weekly_drift(values: F64) -> F64:
+    """How far levels have wandered by the daily values of whole weeks, one column an account.
+
+    Weeks that are four apart differ more than neighbours by three times what a level's logarithm changes by in a week,
+    squared; what scatters about a level that stays is in both.
+    """
+    weeks = values.reshape(len(values) // 7, 7, -1).sum(axis=1)
+    far, near = (summed((weeks[apart:] - weeks[:-apart]) ** 2) / (len(weeks) - apart) for apart in (4, 1))
+    return np.asarray((far - near) / 3.0 / (summed(weeks) / len(weeks)) ** 2)
+
+
+_COLUMNS = ("defined", "days", "lag", "mean", "noise", "dispersion", "safe", "rise_dispersion", "upper")
 
 
 def _replace(level: Level, places: Places, part: Level) -> None:
@@ -156,9 +173,8 @@ def _learn(
     safe = _lower_mean(total, count, dispersion, prior_mean) / np.where(defined, mean, 1.0)
     bursts = _rise_dispersion(squares, total, count)
     upper = (total + bursts + Z_90 * np.sqrt(bursts * (total + bursts))) / known
-    return Level(
-        defined, count, lag, mean, factors, dispersion, (1.0 - SLACK) * safe, bursts, np.asarray((1.0 + SLACK) * upper)
-    )
+    bounds = (1.0 - SLACK) * safe, bursts, np.asarray((1.0 + SLACK) * upper)
+    return Level(defined, count, lag, mean, factors, dispersion, dispersion, *bounds)
 
 
 def _dispersion(ratio: F64, count: I64, mean: F64) -> F64:

@@ -308,6 +308,18 @@ class People:
         """Which of the ids at some places another one goes on for within a week, and does at least half as much."""
         return np.isin(places, self.successions.former[self.successions.at_once & self.successions.alike])
 
+    def moved_about(self, rows: I32, last_day: I64) -> I64:
+        """How many people of some accounts have moved to other ids about a day, and do at least half as much there."""
+        alike = self.successions.alike
+        owner, ended = self.users.owner[self.successions.former[alike]], self.successions.ended[alike]
+        order = np.argsort(owner, kind="stable")
+        first, until = (np.searchsorted(owner[order], rows, side) for side in ("left", "right"))
+        number = until - first
+        whose = np.repeat(np.arange(len(rows)), number)
+        pairs = order[np.arange(len(whose)) + np.repeat(first - np.cumsum(number) + number, number)]
+        near = np.abs(ended[pairs] - last_day[whose]) <= MAX_GAP_DAYS
+        return np.bincount(whose[near], minlength=len(rows))
+
 
 def _joined(bits: U64, found: Successions) -> tuple[I64, U64]:
     """Places of all ids of pairs, in their order, and what their days are to be read as."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.config import EngineConfig
 from pipeline.evidence.census import Census
-from pipeline.evidence.dayfactors import SPAN, DayFactors, shut_days
+from pipeline.evidence.dayfactors import SHUT_SPAN, SPAN, DayFactors, shut_days
 from pipeline.evidence.gaps import OUT_OF_SIGHT, bit_length
 from pipeline.evidence.level import BASELINE_DAYS, LAG_DAYS, WINDOW_DAYS, Level, expected_level
 from pipeline.fleet.bars import FIRST_BAR, LEAST_BAR
@@ -157,6 +157,10 @@ class View:
         members = users.named(self.accounts.hashes[self._rows_at(places)], hashes)
         return users.bits[members], self._people.taken_over(members)
 
+    def moved_about(self, places: Places, gap: I64) -> I64:
+        """People of the accounts at some places who moved to other ids about so many days ago."""
+        return self._people.moved_about(self._rows_at(places), self.day - gap)
+
     def counted_gap(self, places: Places, gap: I64, *, whole: bool = False) -> F64:
         """Days of gaps of the accounts at some places, each counted by its factor; the oldest in full.
 
@@ -231,21 +235,33 @@ class View:
         """What each account is as of the day."""
         return decide(self.column, self.end_ms, tests=self.config.test_accounts)
 
+    @property
+    def _drift(self) -> float:
+        return 0.0 if self.day_factors is None else self.day_factors.drift
+
     @cached_property
     def level(self) -> Level:
         """Expected daily actions."""
         values = self.pane("actions", self.day - WINDOW_DAYS + 1, self.day)
         priors = np.array(self.config.prior_daily_actions)[self.column("touch_model")]
-        return expected_level(values, self.day, self.first_usage_day, self.scale("actions"), priors, self._left_out)
+        known = self.scale("actions"), priors, self._left_out, self._drift
+        return expected_level(values, self.day, self.first_usage_day, *known)
 
     def level_of(self, name: str, places: Places) -> Level:
         """Expected daily values of a pane, of the accounts at some places."""
         if name == "actions":
             return self.level.at(places)
         values = self.columns(name, self.day - WINDOW_DAYS + 1, self.day, places)
-        left_out = self._left_out if name in USAGE_PANES else None
+        left_out, drift = (self._left_out, self._drift) if name in USAGE_PANES else (None, 0.0)
         left_out = None if left_out is None else left_out[:, places]
-        return expected_level(values, self.day, self.first_day_of(name)[places], self.scale(name), None, left_out)
+        first_day = self.first_day_of(name)[places]
+        return expected_level(values, self.day, first_day, self.scale(name), None, left_out, drift)
+
+    def learnt_from(self, places: Places) -> Bools:
+        """Days of the baseline of grown accounts that their levels of use are learnt from, one row a day."""
+        first, last = self.day - WINDOW_DAYS + 1, self.day - LAG_DAYS
+        used = np.arange(first, last + 1)[:, None] >= self.first_usage_day[places]
+        return used if self._left_out is None else used & ~self._left_out[:BASELINE_DAYS, places]
 
     def means(self, level: Level, first: int, last: int, places: Places | None = None) -> F64:
         """A level's expected values of the days from `first` to `last`, one row a day, one column an account.
@@ -300,21 +316,25 @@ class View:
         known = [part for part in (shut, *(of(self.rows, first, last) for of in of_others)) if part is not None]
         return np.logical_or.reduce(known) if known else None
 
+    def quiet(self, days: npt.NDArray[np.integer]) -> Bools:
+        """Whether hardly anybody of the fleet came in the weeks that end with some days."""
+        factors = self.day_factors
+        return np.array([factors is not None and factors.is_quiet(day) for day in days.tolist()], dtype=np.bool_)
+
     def _shut_on(self, first: int, last: int) -> Bools | None:
         """Days on which each account is shut, one row a day; nothing where none ever is."""
-        shut = self._shut
-        return None if shut is None or self.day_factors is None else shut[self.day_factors.rows(first, last)]
+        start = first - self.day + SHUT_SPAN - 1
+        return None if self._shut is None else self._shut[start : start + last - first + 1]
 
     @cached_property
     def _shut(self) -> Bools | None:
-        """Days of `day_factors` on which each account is shut."""
+        """The last days on which each account is shut."""
         return None if self.day_factors is None else shut_days(self.day_factors, self.accounts, self.rows, self.days)
 
     @cached_property
     def days_shut(self) -> I64:
-        """Days of the last 84 on which each account was shut."""
-        shut = self._shut_on(self.day - SPAN + 1, self.day)
-        return np.broadcast_to(0 if shut is None else shut.sum(axis=0), (len(self),))
+        """Days of the last 112 on which each account was shut."""
+        return np.broadcast_to(0 if self._shut is None else self._shut.sum(axis=0), (len(self),))
 
     @cached_property
     def used_days(self) -> I64:

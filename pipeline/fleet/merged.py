@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.fleet.bars import Bars
 from pipeline.fleet.outlook import Outlook, SavedOutlook
-from pipeline.terms.fleet_day import USUAL, FleetDay, Ranked, Tally, first_names
+from pipeline.terms.fleet_day import USUAL, FleetDay, Ranked, Tally, first_names, sure_drift
 
 Name = TypeVar("Name")
 Part = TypeVar("Part")
@@ -26,6 +26,12 @@ COMPONENT_DAYS = 35
 """A week of tickets, and the four before it."""
 LONG_DIP_DAYS = 14
 """A dip of more days within four weeks is the new habit: it enters baselines."""
+SEASON_DAYS = 98
+"""Looked back on for a day on which many come: a quarter and a week."""
+QUIET_SHARE = 0.1
+"""Of the most accounts that came on a day, below which nobody is taken to have come: some always straggle."""
+QUIET_DAYS = 400
+"""For which quiet days are remembered: as long as anything looks back."""
 
 
 _UNKNOWN = 255
@@ -96,6 +102,9 @@ class SavedFleet(msgspec.Struct, array_like=True):
     levels: list[tuple[str | None, list[int]]] = []
     components: dict[str, dict[int, int]] = {}
     outlook: SavedOutlook = msgspec.field(default_factory=SavedOutlook)
+    used: dict[int, int] = {}
+    quiet: list[int] = []
+    drift: float = 0.0
 
 
 class Fleet:
@@ -124,6 +133,12 @@ class Fleet:
         """Of scopes with enough accounts in use on the last day merged: accounts by level of use."""
         self.components: dict[str, dict[int, int]] = {}
         """By component: accounts with new tickets about it, by day."""
+        self.used: dict[int, int] = {}
+        """Accounts with use, of the last days merged."""
+        self.quiet: set[int] = set()
+        """Days with which a week ended in which hardly anybody came."""
+        self.drift = 0.0
+        """Variance of a week's change of the logarithm of levels, as they wander."""
         self._waiting: dict[int, dict[int, FleetDay]] = {}
         self._final: dict[int, int] = {}
         self._ahead: dict[int, dict[tuple[int, int], FleetDay]] = {}
@@ -142,8 +157,9 @@ class Fleet:
         ]
         weeks = [(scope, list(counts)) for scope, counts in self.weeks.items()]
         levels = [(scope, list(counts)) for scope, counts in self.levels.items()]
-        known = dict(self.bars.values), levels, self.components, self.outlook.save()
-        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, *known)
+        figures = (dict(self.bars.values), levels, self.components, self.outlook.save())
+        feeds = (self.used, sorted(self.quiet), self.drift)
+        return SavedFleet(self.through, rings, sorted(self.alarmed), weeks, self.begun, *figures, *feeds)
 
     def restore(self, saved: SavedFleet) -> None:
         """Go on from what was stored."""
@@ -153,6 +169,7 @@ class Fleet:
         self.levels = {scope: tuple(counts) for scope, counts in saved.levels}
         self.components = saved.components
         self.outlook.restore(saved.outlook)
+        self.used, self.quiet, self.drift = saved.used, set(saved.quiet), saved.drift
         for ring in saved.rings:
             first = saved.through - len(ring.medians) + 1
             medians = {first + back: median for back, median in enumerate(ring.medians) if median != _UNKNOWN}
@@ -203,10 +220,16 @@ class Fleet:
                 del self.rings[scope]
         self.alarmed = frozenset().union(*(record.alarmed for record in records))
         self._add_components(day, records)
+        self.used = {x: used for x, used in self.used.items() if x > day - SEASON_DAYS}
+        self.used[day] = sum(record.used for record in records)
+        self.quiet = {x for x in self.quiet if x > day - QUIET_DAYS} | ({day} if self.is_quiet(day) else set())
         renamed, peopled = (sum(getattr(record, name) for record in records) for name in ("renamed", "peopled"))
         self.bars.advance(_together((record.ranked for record in records), Ranked.plus))
         self.outlook.advance(day, _together((record.outcomes for record in records), add))
         self.levels = {s: counts for s, counts in _levels(records).items() if sum(counts) >= self.min_accounts}
+        drifts = [sum(counts) for counts in zip(*(record.drifts for record in records if record.drifts), strict=True)]
+        if sum(drifts) >= self.min_accounts:
+            self.drift = sure_drift(drifts)
         return MergedDay(day, enough, renamed, peopled)
 
     def _add_components(self, day: int, records: Iterable[FleetDay]) -> None:
@@ -229,6 +252,17 @@ class Fleet:
             return None
         days = self.components.get(component, {})
         return sum(n for x, n in days.items() if x >= week), sum(n for x, n in days.items() if x < week) / 4.0
+
+    def is_quiet(self, day: int) -> bool:
+        """Whether hardly anybody came in the week that ends with a day, as the feed is used to.
+
+        Of a day that is not merged yet nobody is taken to have come.
+        """
+        if day <= self.through - 1:
+            return day in self.quiet
+        most = max((used for x, used in self.used.items() if x > day - SEASON_DAYS), default=0)
+        week = (self.used.get(x, 0) for x in range(day - 6, day + 1))
+        return most >= self.min_accounts and all(used < QUIET_SHARE * most for used in week)
 
     def factor(self, scope: str | None, day: int) -> float:
         """What the fleet left of expected values on a day: the segment's own factor, else that of all accounts."""

@@ -10,6 +10,7 @@ from pipeline.evidence.power import MIN_POWER_USERS
 from pipeline.evidence.view import MIN_USED_DAYS
 from pipeline.health.reach import ADOPTED_DAYS
 from pipeline.health.reading import Reading, Sight, trend
+from pipeline.state.members import active_weeks as week_flags
 from pipeline.state.members import count_weeks, last_days
 from pipeline.terms.fleet_day import LEVELS, level_buckets, median_bucket, rank
 
@@ -33,13 +34,18 @@ def usage_trend(sight: Sight) -> Reading:
 
 
 def active_weeks(sight: Sight) -> Reading:
-    """Weeks with use among the last thirteen, or those since the first use."""
+    """Weeks with use among the last thirteen, or those since the first use, without those in which nobody came."""
     view = sight.view
     late, early = (last_days(view.active_bits, last, 7 * weeks) for last, weeks in ((view.day, 9), (view.day - 63, 4)))
     active = (count_weeks(late, 9) + count_weeks(early, 4)).astype(np.float64)
-    known = np.clip((view.day - view.first_usage_day + 1) // 7, 0, 13)
-    value = np.where(known >= MIN_WEEKS, np.minimum(1.0, active / np.maximum(known, 1)), np.nan)
-    return Reading(value, active, known.astype(np.float64))
+    weeks = np.clip((view.day - view.first_usage_day + 1) // 7, 0, 13)
+    known = weeks.astype(np.float64)
+    quiet = view.quiet(view.day - 7 * np.arange(13))
+    if quiet.any():
+        came = np.stack((week_flags(early, 4) + week_flags(late, 9))[::-1])
+        known -= (quiet[:, None] & ~came & (np.arange(13)[:, None] < weeks)).sum(axis=0)
+    present = (weeks >= MIN_WEEKS) & (known > 0)
+    return Reading(np.where(present, np.minimum(1.0, active / np.maximum(known, 1.0)), np.nan), active, known)
 
 
 def usage_level(sight: Sight) -> Reading:

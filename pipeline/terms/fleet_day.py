@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import TypeVar
 
 import numpy as np
@@ -92,14 +93,16 @@ class FleetDay:
     """Accounts that opened a ticket about a component, and none in the week before."""
     outcomes: Mapping[int, int] = field(default_factory=dict)
     """Accounts whose outcomes are known since the day, by eight times their cell of then plus bits of what happened."""
+    used: int = 0
+    """Accounts with use on the day."""
+    drifts: tuple[int, ...] = ()
+    """Accounts that are used enough to tell by how far their level has wandered (`drift_buckets`)."""
 
     @property
     def told(self) -> bool:
         """Whether it tells of any account."""
-        figures = (
-            self.tallies, self.alarmed, self.peopled, self.ranked, self.levels, self.components, self.outcomes,
-        )  # fmt: skip
-        return any(bool(each) for each in figures)
+        of_accounts = (self.tallies, self.alarmed, self.peopled, self.ranked, self.levels, self.components)
+        return any(bool(each) for each in (*of_accounts, self.outcomes, self.used, self.drifts))
 
 
 def first_names(names: Set[str | None]) -> list[str]:
@@ -130,6 +133,31 @@ LEVELS = 80
 def level_buckets(weekly: F64) -> I64:
     """Bucket of each account's actions a week."""
     return np.minimum(np.floor(4.0 * np.log2(1.0 + weekly)), LEVELS - 1).astype(np.int64)
+
+
+DRIFTS = 200
+"""Buckets of drifts."""
+DRIFT_STEP = 2000.0
+MEDIAN_DRIFT = 1.8
+"""What levels wander by, over that of the median account: the mean over the median of the few degrees of freedom that
+eight weeks have (tests/evaluation)."""
+
+
+def drift_buckets(drift: F64) -> I64:
+    """Bucket of each account's drift; of those that did not wander the first."""
+    return np.clip(np.floor(DRIFT_STEP * drift + _ROUND_SHIFT), 0, DRIFTS - 1).astype(np.int64)
+
+
+def sure_drift(counts: Sequence[int]) -> float:
+    """By how much levels surely wander, from the accounts by bucket: by the lower bound of their median.
+
+    Of n accounts the one that is √n below the middle is two standard deviations below the median.
+    """
+    accounts = sum(counts)
+    rank, bucket = int(max(0.0, accounts / 2.0 - sqrt(accounts))), 0
+    while sum(counts[: bucket + 1]) <= rank:
+        bucket += 1
+    return MEDIAN_DRIFT * bucket / DRIFT_STEP
 
 
 def rank(counts: Sequence[int], bucket: int) -> float:

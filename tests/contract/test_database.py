@@ -225,8 +225,14 @@ def test_an_alert_of_the_open_day_shows_in_its_case_whatever_people_said_meanwhi
             "pay", revision, case_id="case-1", kind="payment_failed", severity=severity, summary=severity, **at
         )
 
-    nothing_yet = {"lead_alert_id": None, "lead_kind": None, "severity": "info", "summary": "", "priority": 0}
-    of_command = {"cause": "command", "last_command": {"action": "acknowledge", "author": "ann"}}
+    nothing_yet: dict[str, Any] = {
+        "lead_alert_id": None,
+        "lead_kind": None,
+        "severity": "info",
+        "summary": "",
+        "priority": 0,
+    }
+    of_command: dict[str, Any] = {"cause": "command", "last_command": {"action": "acknowledge", "author": "ann"}}
     sink.write(batch(payment(1, "warning", 102)))
     sink.write(batch(case(**nothing_yet, **of_command, status="acknowledged", updated_at=102 * DAY_MS + 1), old=1))
     assert shown()[:4] == ("acknowledged", "warning", "payment_failed", "warning")

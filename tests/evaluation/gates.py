@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.config import EngineConfig
 from tests.evaluation.budget import FalseAlerts
-from tests.evaluation.budgets import MADE, Budget
+from tests.evaluation.budgets import MADE, Budget, asked
+from tests.evaluation.feeds import SHAPES, Feed
 from tests.evaluation.histories import AGES, CELLS, HISTORIES, History
 from tests.evaluation.outcomes import Declines, Outcome
 from tests.evaluation.steps import OURS, Recall
@@ -72,7 +74,7 @@ PROMISES = (
     Promise("alarmed", "another role", "+150 %, the others as before", 10.0, lambda r: r.found, 0.02, False, 1.5),
     Promise("alarmed", "holiday", "everything −50 % for 10 days", 10.0, lambda r: r.found, 0.01, False, 1.5),
     Promise("median delay in days", "step", "−60 %", 10.0, _median, 10.0, False, 2.0),
-    Promise("found within 16 weeks", "slow decline", "−4 % a week", 10.0, lambda r: r.found, 0.35, True, 2.0),
+    Promise("found within 16 weeks", "slow decline", "−4 % a week", 10.0, lambda r: r.found, 0.95, True, 2.0),
     *(promise for history in HISTORIES for promise in _by_history(history)),
 )
 
@@ -84,6 +86,7 @@ def gates(rows: Sequence[object]) -> list[Gate]:
         *_promises(of(rows, Recall)),
         *_budgets(of(rows, Budget)),
         *_outcomes(of(rows, Outcome)),
+        *_feeds(of(rows, Feed)),
         *_declines(of(rows, Declines)),
     ]
 
@@ -134,6 +137,20 @@ def _outcomes(outcomes: Sequence[Outcome]) -> Iterator[Gate]:
             told = sum(row.of_fleet.values())
             yield Gate(f"{row.world}: alerts of the fleet", told, world.tells, at_least=True)
             yield Gate(f"{row.world}: alerts of the fleet, no more", told, world.tells, at_least=False)
+
+
+LEFT_FOUND = 0.95
+"""Share of those who leave, whatever the feed."""
+
+
+def _feeds(feeds: Sequence[Feed]) -> Iterator[Gate]:
+    most_days = {shape.name: shape.most_days for shape in SHAPES}
+    for row in feeds:
+        limit = asked(EngineConfig().false_per_owner_per_week)
+        yield Gate(f"{row.shape}: false alarms per account and quarter", row.got, limit, at_least=False)
+        yield Gate(f"{row.shape}: found of those who leave", row.left_found / row.left, LEFT_FOUND, at_least=True)
+        days = NEVER_DAYS if row.left_days is None else row.left_days
+        yield Gate(f"{row.shape}: median days until that", days, most_days[row.shape], at_least=False)
 
 
 def _declines(declines: Sequence[Declines]) -> Iterator[Gate]:

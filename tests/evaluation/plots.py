@@ -54,7 +54,7 @@ def _delay(steps: Sequence[Row], target: Path) -> Path:
         heights = [STEP_DAYS if days.get(volume) is None else days[volume] for volume in volumes]
         panel.bar(places, heights, width=width, label=method, color=colour)
     panel.set_xticks(range(len(volumes)), [f"{volume:g} events a day" for volume in volumes])
-    panel.set(ylabel=f"median days until a fall by 60 % is found ({STEP_DAYS}: most are not)", ylim=(0, STEP_DAYS))
+    panel.set(ylabel=f"median days to find −60 % ({STEP_DAYS}: most are not found)", ylim=(0, STEP_DAYS))
     panel.legend(fontsize=7)
     return _save(figure, target)
 

@@ -23,6 +23,7 @@ def markdown(document: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
     parts += [f"![{name.removesuffix('.png').replace('_', ' ')}]({name})" for name in plots]
     parts += _budgets(document)
     parts += _outcomes(document)
+    parts += _feeds(document["feeds"])
     parts += _data(document)
     parts += _recalls(document["recalls"])
     parts += _false_alerts(document["false_alerts"])
@@ -170,6 +171,28 @@ def _outcomes(document: Mapping[str, Any]) -> list[str]:
         table(head, rows),
         "Incidents after everybody has got another id.",
         table(["incident", "labels", "found without new ids", "found"], declines),
+    ]
+
+
+def _feeds(feeds: Sequence[Row]) -> list[str]:
+    if not feeds:
+        return []
+    rows = [
+        [
+            row["shape"],
+            f"{row['got']:.3f}",
+            ", ".join(f"`{kind}` {rate:.3f}" for kind, rate in list(row["by_kind"].items())[:_SHOWN_KINDS]),
+            f"{row['left_found']} of {row['left']}",
+            "–" if row["left_days"] is None else f"{row['left_days']:.0f}",
+            f"{row['fell_found']} of {row['fell']}",
+        ]
+        for row in feeds
+    ]
+    return [
+        "## Feeds",
+        "False alarms of an account and quarter, of those that stay as they are; who leaves, and the median days from "
+        "the last delivery until that is told; who does 60 % less, and is told within four weeks.",
+        table(["how it comes", "false alarms", "of them", "who leaves", "after days", "who does less"], rows),
     ]
 
 

@@ -9,10 +9,11 @@ from itertools import repeat
 from multiprocessing import get_context
 from typing import Any
 
-from tests.evaluation import budgets, cells, data, histories, outcomes, people, roles, steps
+from tests.evaluation import budgets, cells, data, feeds, histories, outcomes, people, roles, steps
 from tests.evaluation.budget import FalseAlerts
 from tests.evaluation.budgets import Budget, Calm, Found
 from tests.evaluation.data import OnData, Ranked
+from tests.evaluation.feeds import Feed
 from tests.evaluation.gates import gates
 from tests.evaluation.outcomes import Declines, Heard, Outcome
 from tests.evaluation.steps import Recall
@@ -22,6 +23,7 @@ PARTS: Mapping[str, Callable[[Size], Sequence[Task]]] = {
     "data": data.tasks,
     "budgets": budgets.tasks,
     "outcomes": outcomes.tasks,
+    "feeds": feeds.tasks,
     "steps": steps.tasks,
     "cells": cells.tasks,
     "people": people.tasks,
@@ -61,6 +63,7 @@ def as_document(size: Size, rows: Sequence[object]) -> dict[str, Any]:
         "calm": [asdict(row) for row in of(rows, Calm)],
         "outcomes": [asdict(row) for row in of(rows, Outcome)],
         "declines": [asdict(row) for row in of(rows, Declines)],
+        "feeds": [asdict(row) for row in of(rows, Feed)],
         "data": [asdict(row) for row in of(rows, OnData)],
         "ranked": [asdict(row) for row in of(rows, Ranked)],
     }

@@ -16,7 +16,7 @@ from pipeline.scoring.protocol import GAINS, LOSSES
 from pipeline.simulate import SimulatedStream, SimulationSettings, simulate
 from pipeline.terms.days import weekday
 from schemas.topics import DAY_MS
-from tests.evaluation import others, people
+from tests.evaluation import feeds, others, people
 from tests.evaluation.budget import upper_bound
 from tests.evaluation.crowd import Crowd
 from tests.evaluation.data import Health
@@ -207,3 +207,10 @@ def test_a_set_is_scored_as_a_backtest_scores_it(tmp_path: Path) -> None:
     scores, bands = health.by_week()
     assert scores.shape == bands.shape == raised.shape
     assert np.isfinite(scores[-1]).mean() > 0.5
+
+
+def test_a_feed_of_months_alarms_nobody_who_stays_and_finds_who_misses_two_deliveries() -> None:
+    [feed] = feeds.measure(feeds.SHAPES[2], seed=7, accounts=48, days=feeds.LEARNT_DAYS + feeds.HORIZON_DAYS + 40)
+    assert (feed.got, feed.left_found) == (0.0, feed.left)
+    assert feed.left_days is not None
+    assert 58 < feed.left_days < 64

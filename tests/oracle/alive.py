@@ -18,20 +18,22 @@ def _beta(a: float, b: float) -> float:
 
 
 @cache
-def _gone_by_weeks(weeks: tuple[bool, ...]) -> float:
+def _gone_by_weeks(weeks: tuple[bool, ...], period: int) -> float:
     """Weigh all that may have been: it left after one of the idle weeks at the end, or it is here."""
+    stays = 40 / period
     n, x, last = len(weeks), sum(weeks), max(k + 1 for k, active in enumerate(weeks) if active)
-    here = _beta(1 + x, 1 + n - x) * _beta(1, 40 + n)
-    left = sum(_beta(1 + x, 1 + j - x) * _beta(2, 40 + j) for j in range(last, n))
+    here = _beta(1 + x, 1 + n - x) * _beta(1, stays + n)
+    left = sum(_beta(1 + x, 1 + j - x) * _beta(2, stays + j) for j in range(last, n))
     return left / (left + here)
 
 
-def _weeks(view: View) -> list[bool]:
-    """Tell of each week, the oldest first, whether the account was active."""
+def _weeks(view: View) -> list[tuple[bool, bool]]:
+    """Tell of each week, the oldest first, whether the account was active, and whether that says anything."""
     days, d = view.account.active_days, view.day
     newest = (d - 125) // 7
-    old = [any(7 * w + x in days for x in range(7)) for w in range(newest - 38, newest + 1)]
-    return old + [any(d - 7 * back - x in days for x in range(7)) for back in reversed(range(17))]
+    ends = [7 * w + 6 for w in range(newest - 38, newest + 1)] + [d - 7 * back for back in reversed(range(17))]
+    active = [any(end - x in days for x in range(7)) for end in ends]
+    return [(came, came or not view.quiet(end)) for came, end in zip(active, ends, strict=True)]
 
 
 def _gap(view: View) -> int:
@@ -49,12 +51,12 @@ def gone(view: View) -> tuple[float, float]:
         return 0.0, 0.0
     weeks = _weeks(view)
     by_weeks, usual = 0.0, 0.0
-    if any(weeks):
-        weeks = weeks[weeks.index(True) :]
-        last = max(k + 1 for k, active in enumerate(weeks) if active)
-        usual = 7 * last / sum(weeks)
-        if sum(weeks) >= 4:
-            by_weeks = _gone_by_weeks(tuple(weeks))
+    came = [k for k, (active, _) in enumerate(weeks) if active]
+    if came:
+        usual = 7 * (came[-1] + 1 - came[0]) / len(came)
+        telling = tuple(active for active, says in weeks[came[0] :] if says)
+        if len(came) >= 4:
+            by_weeks = _gone_by_weeks(telling, round((len(weeks) - came[0]) / len(telling)))
     first = max(view.account.first_usage_day or 0, view.day - 111)
     active = [x for x in view.account.active_days if first <= x <= view.day]
     seen = range(first, max(active) + 1) if active else range(0)

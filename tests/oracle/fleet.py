@@ -72,7 +72,7 @@ def observed(views: Iterable[View]) -> list[Observation]:
         level, day = view.level, view.day
         if level is None or level.n < 28 or view.left_out(day):
             continue
-        if level.usual(day) >= 4 * level.dispersion:
+        if level.usual(day) >= 4 * level.noise:
             actions = view.account.actions.get(day, 0)
             segment = view.account.context.get("segment")
             found.append(Observation(segment, actions, level.usual(day), week_of(view, day)))
@@ -87,6 +87,20 @@ def level_of_use(view: View) -> int | None:
     used = sum(view.account.actions.get(x, 0) for x in range(view.day - 83, view.day + 1))
     weekly = 7.0 * used / 1000.0 / min(84, view.day - first + 1)
     return min(79, math.floor(4 * math.log2(1 + weekly)))
+
+
+def wandered(view: View) -> int | None:
+    """Bucket an account that is used enough by how much more weeks differ that are four apart than neighbours."""
+    level, d = view.level, view.day
+    if level is None or level.n < 42 or level.mean < 4 * level.noise or not view.used_since(d - 83):
+        return None
+    weeks = []
+    for week in range(8):
+        days = range(d - 83 + 7 * week, d - 76 + 7 * week)
+        weeks.append(sum(level.usual(x) if view.left_out(x) else view.actions(x, x) for x in days))
+    far, near = (sum((weeks[i + apart] - weeks[i]) ** 2 for i in range(8 - apart)) / (8 - apart) for apart in (4, 1))
+    drift = (far - near) / 3 / (sum(weeks) / 8) ** 2
+    return min(199, max(0, math.floor(2000 * drift + 0.4567)))
 
 
 def alarmed(accounts: Iterable[Account]) -> list[str]:
@@ -111,6 +125,11 @@ class FleetLog:
         self._dips: dict[tuple[str | None, int], float] = {}
         self._accounts: dict[str | None, Account] = {}
         self._settled: int | None = None
+        self._used: Counter[int] = Counter()
+        self._quiet: dict[tuple[int, int | None], bool] = {}
+        self._drifts: dict[int, list[int]] = defaultdict(list)
+        self.drift = 0.0
+        """What levels wander by in a week, squared, when last enough accounts told."""
         self._levels: dict[int, list[tuple[str | None, int]]] = defaultdict(list)
         self._ranked: dict[int, Counter[tuple[str, str]]] = defaultdict(Counter)
         self._became: dict[int, Counter[Any]] = defaultdict(Counter)
@@ -129,15 +148,21 @@ class FleetLog:
         in_use: Iterable[tuple[str | None, int | None]] = (),
         about: Mapping[str, int] | None = None,
         became: Counter[Any] | None = None,
+        used: int = 0,
+        drifts: Iterable[int | None] = (),
     ) -> None:
         """Take one partition's closed day; all before it are closed too.
 
         `moved`: accounts whose people may have other ids, of so many with people enough. `ranked`: of ranked kinds how
         many accounts are "at stake", and how many alerts "opened" on the day or have "lasted" for 91 days. `in_use`:
         segment and level of use of each account, if it is in use. `about`: accounts
-        with new tickets, by component. `became`: accounts by what their outlook was read from and what happened.
+        with new tickets, by component. `became`: accounts by what their outlook was read from and what
+        happened. `used`: accounts that were active on the day. `drifts`: how far the level of each
+        has wandered, if it is known.
         """
         self._final[partition] = day
+        self._used[day] += used
+        self._drifts[day] += [drift for drift in drifts if drift is not None]
         self._seen[day] += seen
         self._alarmed[day] |= set(alarmed)
         self._moved[day].append(moved)
@@ -189,6 +214,20 @@ class FleetLog:
             if (scope, day) in self._medians:
                 return self._dips.get((scope, day), 1.0)
         return 1.0
+
+    def quiet(self, day: int) -> bool:
+        """Tell whether hardly anybody came in the week that ends with a day, of what is known by now."""
+        key = day, self._settled
+        if key not in self._quiet:
+            self._quiet[key] = self._is_quiet(day)
+        return self._quiet[key]
+
+    def _is_quiet(self, day: int) -> bool:
+        came = {x: self._used[x] for x in range(day - 97, day + 1) if self._settled is not None and x <= self._settled}
+        most = max(came.values(), default=0)
+        if most < self._config.fleet_min_accounts:
+            return False
+        return all(came.get(x, 0) < 0.1 * most for x in range(day - 6, day + 1))
 
     def left_out(self, segment: str | None, day: int, as_of: int) -> bool:
         """Tell whether the day enters no baseline, from what is known before `as_of`."""
@@ -270,6 +309,9 @@ class FleetLog:
             bar = self.bars.get(kind, 2.0) + 0.7 * off / (rate * 91 * (accounts + 50))
             self.bars[kind] = min(5.0, max(0.0, bar))
         self.learning.advance(day, self._became.pop(day, Counter()))
+        drifts = sorted(self._drifts.pop(day, []))
+        if len(drifts) >= self._config.fleet_min_accounts and drifts:
+            self.drift = 1.8 * drifts[math.floor(max(0, len(drifts) / 2 - math.sqrt(len(drifts))))] / 2000
         self._patterns(day)
         for scope, account in self._accounts.items():
             account.shown = {"name": "The fleet" if scope is ALL else f"Segment {scope}", "segment": scope}

@@ -26,6 +26,7 @@ class Level:
     lag: int
     mean: float
     factors: tuple[float, ...]
+    noise: float
     dispersion: float
     safe_share: float
     rise_dispersion: float
@@ -57,8 +58,12 @@ def learn(
     first: int | None,
     prior_mean: float | None = None,
     left_out: Callable[[int], bool] | None = None,
+    drift: float = 0.0,
 ) -> Level | None:
-    """Learn a level of the values by day, or nothing if there are fewer than seven days."""
+    """Learn a level of the values by day, or nothing if there are fewer than seven days.
+
+    `drift`: what levels wander by in a week, squared.
+    """
     base, lag = base_days(day, first)
     base = [x for x in base if left_out is None or not left_out(x)]
     n = len(base)
@@ -87,7 +92,8 @@ def learn(
     low = shape * max(0.0, 1 - 1 / (9 * shape) - z_mean / (3 * math.sqrt(shape))) ** 3 / rate if shape > 0 else 0.0
     high = (total + bursts + Z * math.sqrt(bursts * (total + bursts))) / n
     share = 0.97 * low / mean if mean > 0 else 0.0
-    return Level(n, lag, mean, factors, dispersion, share, bursts, 1.03 * high)
+    wandered = 30 * drift * mean
+    return Level(n, lag, mean, factors, dispersion, dispersion + wandered, share, bursts + wandered, 1.03 * high)
 
 
 def _weekday_factors(values: dict[int, float], mean: float) -> tuple[float, ...]:

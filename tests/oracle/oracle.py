@@ -11,7 +11,7 @@ from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.books import Books
 from tests.oracle.days import Days
 from tests.oracle.detectors import AFTER_SCORE, AT_STAKE, BEFORE_SCORE, REEVALUATED, Detector
-from tests.oracle.fleet import ID_KINDS, PART_KINDS, USAGE_KINDS, FleetLog, alarmed, level_of_use, observed
+from tests.oracle.fleet import ID_KINDS, PART_KINDS, USAGE_KINDS, FleetLog, alarmed, level_of_use, observed, wandered
 from tests.oracle.identity import may_have_moved
 from tests.oracle.judge import HEALTH_KINDS, Judge
 from tests.oracle.life import ALONE, NOBODYS, OF_PEOPLE, OF_USE, UNNAMED, life_of, speaks_alone, status_of
@@ -232,6 +232,7 @@ class Oracle:
         views = [self._view(each, self.open_day) for each in self.accounts.values() if each.life not in NOBODYS]
         seen = observed(views)
         in_use = [(view.account.context.get("segment"), level_of_use(view)) for view in views]
+        drifts = [wandered(view) for view in views]
         peopled = [view for view in views if view.users_active(self.open_day - 27, self.open_day) >= 3]
         renamed = sum(may_have_moved(view) for view in views)
         awake = [each for each in self.accounts.values() if not self._rests(each, self.open_day)]
@@ -255,7 +256,8 @@ class Oracle:
         ranked += Counter((kind, "opened") for kind, day in open_since if day == self.open_day)
         ranked += Counter((kind, "lasted") for kind, day in open_since if day == self.open_day - 91)
         of_people = (renamed, len(peopled))
-        told = (seen, alarmed(self.accounts.values()), of_people, ranked, in_use, about, became)
+        used = sum(self.open_day in view.account.active_days for view in views)
+        told = (seen, alarmed(self.accounts.values()), of_people, ranked, in_use, about, became, used, drifts)
         self.fleet.publish(self._number, self.open_day, *told)
         self.open_day += 1
         return True

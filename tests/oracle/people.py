@@ -41,6 +41,9 @@ def _renamed(view: View, name: str, last: int) -> bool:
     """Tell whether ids have changed since then, so that nobody knows who is silent."""
     if any(pair.former.name == name and pair.at_once and pair.alike for pair in view.successions):
         return True
+    moved = [pair for pair in view.successions if pair.alike and abs(pair.former.days[-1] - last) <= 27]
+    if len(moved) >= 3 and len(moved) >= 0.2 * view.users_active(view.day - 27, view.day):
+        return True
     users = view.account.users
     there = {user for user, days in users.items() if any(last - 27 <= x <= last for x in days)}
     here = {user for user, days in users.items() if any(view.day - 6 <= x <= view.day for x in days)}

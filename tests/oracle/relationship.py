@@ -20,7 +20,12 @@ def ripe(view: View) -> bool:
     bought = view.account.expanded_ms
     if view.account.band == "red" or (bought is not None and bought + 28 * DAY_MS > view.end_ms):
         return False
-    return sum(view.is_shut(x) for x in range(view.day - 83, view.day + 1)) < 21
+    return not returns(view)
+
+
+def returns(view: View) -> bool:
+    """Tell whether people come back from a pause."""
+    return sum(view.is_shut(x) for x in range(view.day - 111, view.day + 1)) >= 21
 
 
 def _known_since(view: View, day: int) -> bool:
@@ -113,7 +118,7 @@ def _content(view: View) -> bool:
 def _last(view: View, number: int) -> tuple[float, float]:
     """Return actions and expected actions of so many days; 0 expected if that cannot be said."""
     level = view.level
-    if level is None or level.lag < 28 or 28 * level.mean < 20 * level.dispersion:
+    if level is None or level.lag < 28 or 28 * level.mean < 20 * level.noise:
         return 0.0, 0.0
     days = range(view.day - number + 1, view.day + 1)
     return view.counted_actions(number), sum(level.usual(x) * view.factor(x) for x in days)

@@ -126,7 +126,7 @@ def _total_of(view: View, by: dict[str, Any]) -> float | None:
 
 
 def _judged(view: View) -> bool:
-    return view.level is not None and view.level.lag >= 28 and 28 * view.level.mean >= 20 * view.level.dispersion
+    return view.level is not None and view.level.lag >= 28 and 28 * view.level.mean >= 20 * view.level.noise
 
 
 def _counted_days(view: View) -> float:
@@ -147,8 +147,9 @@ def _usage_trend(view: View, expects: Expects) -> float | None:
 def _active_weeks(view: View, expects: Expects) -> float | None:
     first, days = view.account.first_usage_day, view.account.active_days
     known = 0 if first is None else min(13, (view.day - first + 1) // 7)
-    active = sum(any(view.day - 7 * back - x in days for x in range(7)) for back in range(13))
-    return clip(active / known) if known >= 4 else None
+    came = [any(view.day - 7 * back - x in days for x in range(7)) for back in range(13)]
+    telling = sum(active or not view.quiet(view.day - 7 * back) for back, active in enumerate(came[:known]))
+    return clip(sum(came) / telling) if known >= 4 and telling else None
 
 
 def _usage_level(view: View, expects: Expects) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.oracle.alerts import Finding
+from tests.oracle.relationship import returns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -171,7 +172,7 @@ def _of_top_user(view: View, first: int, last: int) -> tuple[int, int]:
 def single_user_dependence(view: View) -> Finding | None:
     most, total = _of_top_user(view, view.day - 27, view.day)
     before, total_before = _of_top_user(view, view.day - 83, view.day - 28)
-    if total < 16 or total_before < 16 or view.seats < 3:
+    if total < 16 or total_before < 16 or view.seats < 3 or returns(view):
         return None
     if most / total < 0.6 or before >= 0.5 * total_before:
         return None

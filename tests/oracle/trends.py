@@ -36,27 +36,35 @@ def may_decline(view: View) -> bool:
     return may_change(view) and 28 * _rough(view) >= 2 and counted >= 21
 
 
-def _deviations(values: Values, *, falls: bool) -> tuple[float, float] | None:
+def _closed(values: Values, days: dict[int, float]) -> float:
+    """What was expected of two idle days, of those on which most was."""
+    return sum(sorted(expected for x, expected in days.items() if values.at(x) == 0)[-2:])
+
+
+def _deviations(view: View, values: Values, *, falls: bool) -> tuple[float, float] | None:
     """Return what is expected of four weeks and how many deviations they are off it."""
     level = values.level
     if level is None:
         return None
     if falls:
-        expected, dispersion = values.expected_of_last(28), level.dispersion
+        days = {x: values.expected(x) for x in range(view.day - 27, view.day + 1)}
+        expected, dispersion = sum(days.values()) - _closed(values, days), level.dispersion
     else:
-        expected, dispersion = max(28 * level.mean, 2.0), level.rise_dispersion
+        days = {x: level.usual(x) for x in view.base_days}
+        closed = min(0.5, _closed(values, days) / max(1e-9, sum(days.values())))
+        expected, dispersion = max(28 * level.mean / (1 - closed), 2.0), level.rise_dispersion
     off = expected - values.counted(28) if falls else values.last(28) - expected
     return expected, off / math.sqrt(max(expected, 1e-9) * dispersion * (1 + 28 / level.n))
 
 
 def _judged(view: View, plan: Plan, *, falls: bool) -> tuple[Values, float, float, float] | None:
     values = Values(view, plan)
-    found = _deviations(values, falls=falls)
+    found = _deviations(view, values, falls=falls)
     if found is None or values.level is None or (falls and values.level.mean <= 0):
         return None
     expected, deviations = found
     users = Values(view, USERS[plan.kind])
-    others = _deviations(users, falls=falls)
+    others = _deviations(view, users, falls=falls)
     if others is not None and users.level is not None and users.level.mean > 0:
         deviations = (deviations + others[1]) / 2
     return values, values.level.mean, expected, deviations

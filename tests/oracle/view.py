@@ -127,8 +127,14 @@ class View:
             for first, last, of_segment, of_country in self.config.shutdowns
         )
 
+    def quiet(self, day: int) -> bool:
+        """Tell whether hardly anybody of the fleet came in the week that ends with the day."""
+        return self._fleet is not None and self._fleet.quiet(day)
+
     def left_out(self, day: int) -> bool:
         """Tell whether the day enters no baseline."""
+        if self.quiet(day):
+            return True
         segment = self.account.context.get("segment")
         short_dip = self._fleet is not None and self._fleet.left_out(segment, day, self.day)
         return short_dip or self.is_holiday(day) or self.is_shut(day)
@@ -149,7 +155,7 @@ class View:
         return now / max(before, 1e-9) if now != before else 1.0
 
     def _factor(self, day: int, factors: tuple[float, ...]) -> float:
-        if self.is_shut(day):
+        if self.is_shut(day) or self.quiet(day):
             return 0.0
         factor = 1.0
         if self._fleet is not None and day < self.day:
@@ -187,7 +193,8 @@ class View:
         """Learn a level of values by day; those of usage leave out what the calendar and the fleet explain."""
         first = self.account.first_usage_day if of_usage else self.account.first_day
         left_out = self.left_out if of_usage else None
-        return learn(value, self.day, first, prior, left_out)
+        drift = self._fleet.drift if of_usage and self._fleet is not None else 0.0
+        return learn(value, self.day, first, prior, left_out, drift)
 
     @cached_property
     def successions(self) -> list[Succession]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from operator import attrgetter
 from random import Random
@@ -16,7 +18,7 @@ from pipeline.intake.feed import Feed
 from pipeline.terms.fleet_day import FleetDay
 from pipeline.terms.records import Outcome
 from tests.oracle.batches import to_batches
-from tests.oracle.model import DAY_MS, HOUR_MS, TICKETS, TOPICS, OracleConfig, Record
+from tests.oracle.model import DAY_MS, HOUR_MS, TICKETS, TOPICS, USAGE, OracleConfig, Record
 from tests.oracle.outcomes import outcomes_log
 from tests.oracle.partitions import split
 from tests.oracle.streams import Case, Log, long_cases, short_cases
@@ -82,6 +84,7 @@ def check(case: Case, count: int, random: Random, size: int) -> Partitions:
     partitions.run(random)
     for oracle, feed in zip(oracles, partitions.feeds, strict=True):
         assert feed.open_day == oracle.open_day
+        assert feed.state.fleet.drift == oracle.fleet.drift
         assert_same_ledger(oracle, feed)
         assert_same_windows(oracle, feed)
     assert_same_alerts(oracles, partitions.outcome.alerts)
@@ -121,8 +124,26 @@ def tickets(days: int, crowd_on: int) -> Log:
             event = {"account_id": name, "event_id": f"{day}-{number}", "occurred_at": at_ms, "type": "opened"}
             event |= {"ticket_id": f"{day}-{number}", "priority": "p3", "component": component}
             opened.append(Record(0, "event", at_ms, at_ms, event))
-    log: Log = {topic: opened if topic == TICKETS else [] for topic in TOPICS}
-    ticks = [(first + day) * DAY_MS for day in range(days + 1)]
+    return log_of(TICKETS, opened, days)
+
+
+def used(days: int, actions: Callable[[int, int], float]) -> Log:
+    """Six accounts that do so much on each day, told by one event."""
+    events = []
+    for day in range(days):
+        for account in range(6):
+            quantity, at_ms = actions(account, day), (19_800 + day) * DAY_MS + HOUR_MS * (1 + account)
+            event = {"account_id": f"a{account}", "event_id": f"{day}", "occurred_at": at_ms, "quantity": quantity}
+            events += (
+                [Record(0, "event", at_ms, at_ms, event | {"feature": "home", "action": "view"})] if quantity else []
+            )
+    return log_of(USAGE, events, days)
+
+
+def log_of(of: str, events: list[Record], days: int) -> Log:
+    """Records of one topic, and a tick of all each day."""
+    log: Log = {topic: events if topic == of else [] for topic in TOPICS}
+    ticks = [(19_800 + day) * DAY_MS for day in range(days + 1)]
     return {
         topic: [
             replace(each, offset=offset)
@@ -150,3 +171,24 @@ def test_what_became_of_accounts_is_learned_alike_wherever_they_are() -> None:
     assert {name: head.happened > 0 for name, head in heads[0].items()} == {
         f"{basis}/{outcome}": True for basis in ("billing", "use") for outcome in ("churn", "contraction", "expansion")
     }
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_who_misses_deliveries_of_a_feed_that_comes_once_a_month_is_found_and_nobody_else(count: int) -> None:
+    log = used(290, lambda account, day: 0.0 if day % 30 or (account == 0 and day > 180) else 20.0 + account)
+    alerts = check(Case(OracleConfig(fleet_min_accounts=3), log), count, Random(count), 40).outcome.alerts
+    silent = [
+        (alert["account_id"], alert["detected_at"] // DAY_MS - 19_800) for alert in alerts if alert["kind"] == "silence"
+    ]
+    assert [account for account, _ in silent] == ["a0"]
+    assert 240 < silent[0][1] < 280
+
+
+def test_levels_that_wander_are_the_fleets_and_widen_what_is_usual() -> None:
+    random, levels = Random(3), [30.0] * 6
+
+    def actions(account: int, day: int) -> float:
+        levels[account] *= math.exp(random.gauss(0.0, 0.1))
+        return float(round(levels[account]))
+
+    check(Case(OracleConfig(fleet_min_accounts=3), used(130, actions)), 2, Random(2), 40)

@@ -41,7 +41,7 @@ def figures_of(value: Any, name: str = "") -> set[str]:
 
 
 def changed(**changes: Any) -> dict[str, Any]:
-    record = json.loads(json.dumps(alert("acme")))
+    record: dict[str, Any] = json.loads(json.dumps(alert("acme")))
     dimensions = [
         {"name": "daily_users", "observed": 3.0, "expected": 9.0, "change_pct": -66.6, "weight": 4, "state": "down"},
         {"name": "touches", "observed": 1.0, "expected": 2.0, "change_pct": None, "weight": 9, "state": "down"},

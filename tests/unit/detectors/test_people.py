@@ -97,6 +97,17 @@ def test_a_champion_for_whom_another_goes_on_within_a_week_and_half_as_often_is_
     assert champion_silent.evaluate(world.view()).raised.all() == raised
 
 
+@pytest.mark.parametrize(("moved", "raised"), [(2, True), (3, False)])
+def test_a_champion_is_not_silent_where_others_got_new_ids_about_then(moved: int, raised: bool) -> None:
+    world = office(20, others=1)
+    for number in range(5):
+        left = TODAY - 30 + number
+        world.use(1, range(BEFORE, left if number < moved else TODAY + 1), 10.0, [f"u{number}"])
+        if number < moved:
+            world.use(1, range(left, TODAY + 1), 10.0, [f"u{number}-2"])
+    assert champion_silent.evaluate(world.view()).raised.tolist() == [raised]
+
+
 def test_power_users_are_back_when_all_of_them_are() -> None:
     views = [office(gap).view() for gap in (6, 7)]
     assert [power_user_silent.cleared(view, power_user_silent.evaluate(view), 0, 1.0) for view in views] == [

@@ -16,8 +16,10 @@ from pipeline.evidence.level import (
     Z_RISE,
     Level,
     expected_level,
+    weekly_drift,
 )
 from pipeline.terms.days import weekday
+from pipeline.terms.fleet_day import MEDIAN_DRIFT
 
 TODAY = 20_000
 LAST = TODAY - LAG_DAYS
@@ -137,3 +139,24 @@ def test_accounts_side_by_side_have_the_levels_they_have_alone(values: list[int]
         alone = expected_level(columns[:, place : place + 1], day, begin[place : place + 1])
         for name in ("defined", "days", "lag", "mean", "dispersion", "safe", "upper"):
             assert getattr(together, name)[place] == pytest.approx(getattr(alone, name)[0], rel=1e-12)
+
+
+def test_levels_that_wander_by_the_fleets_drift_scatter_more_and_are_judged_as_before() -> None:
+    values = np.full((84, 1), 10_000, dtype=np.int64)
+    calm, wandering = (expected_level(values, TODAY, np.array([FIRST]), drift=drift) for drift in (0.0, 0.01))
+    assert wandering.dispersion[0] - calm.dispersion[0] == pytest.approx(30 * 0.01 * 10)
+    assert wandering.rise_dispersion[0] - calm.rise_dispersion[0] == pytest.approx(30 * 0.01 * 10)
+    assert (wandering.noise[0], wandering.safe[0], wandering.upper[0]) == (calm.noise[0], calm.safe[0], calm.upper[0])
+    assert wandering.judged[0]
+
+
+def test_the_drift_of_weeks_is_that_of_their_level_and_not_of_what_scatters_about_it() -> None:
+    rng = np.random.default_rng(5)
+
+    def median_drift(wander: float) -> float:
+        levels = 30.0 * np.exp(np.cumsum(rng.normal(0.0, wander / 7**0.5, (BASELINE_DAYS, 4000)), axis=0))
+        return MEDIAN_DRIFT * float(np.median(weekly_drift(rng.poisson(rng.gamma(levels)).astype(np.float64))))
+
+    assert median_drift(0.0) == pytest.approx(0.0, abs=0.0003)
+    assert median_drift(0.1) == pytest.approx(0.01, rel=0.15)
+    assert median_drift(0.2) == pytest.approx(0.04, rel=0.15)

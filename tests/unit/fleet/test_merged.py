@@ -11,7 +11,7 @@ import pytest
 from pipeline.config import EngineConfig
 from pipeline.fleet.merged import Fleet
 from pipeline.intake.feed import Feed
-from pipeline.terms.fleet_day import BUCKETS, SCOPES, USUAL, FleetDay, Tally, smallest
+from pipeline.terms.fleet_day import BUCKETS, DRIFTS, SCOPES, USUAL, FleetDay, Tally, smallest
 from tests.oracle.batches import to_batches
 from tests.oracle.model import DAY_MS, TOPICS, USAGE, Record
 
@@ -219,3 +219,54 @@ def test_a_day_closes_when_all_partitions_have_told_of_the_one_before() -> None:
         assert feed.open_day == told + 2
     hear(FleetDay(1, first + 4, first + 9))
     assert feed.open_day == first + 5
+
+
+def came(counts: list[int], first: int = 10, partition: int = 0) -> list[FleetDay]:
+    return [FleetDay(partition, day, day, used=used) for day, used in enumerate(counts, first)]
+
+
+def quiet_days(counts: list[int], least: int = MIN) -> list[int]:
+    fleet = Fleet(1, least)
+    for record in [FleetDay(0, 0, 9), *came(counts)]:
+        fleet.take(record)
+    merge(fleet, 9 + len(counts))
+    return [day - 10 for day in sorted(fleet.quiet)]
+
+
+def test_a_week_in_which_hardly_anybody_came_ends_with_a_quiet_day() -> None:
+    assert quiet_days([40, *[0] * 13, 40, 0]) == list(range(7, 14))
+    assert quiet_days([40, *[4] * 13, 40, 0]) == []
+    assert quiet_days([41, *[4] * 13, 41, 0]) == list(range(7, 14))
+
+
+@pytest.mark.parametrize("counts", [[40, *[0] * 6] * 5, [19, *[0] * 27] * 5, [40] * 5 + [0] * 6])
+def test_feeds_of_every_week_and_few_accounts_have_no_quiet_days(counts: list[int]) -> None:
+    assert quiet_days(counts) == []
+
+
+def test_a_feed_that_has_stopped_for_a_quarter_is_what_comes_now() -> None:
+    assert quiet_days([40, *[0] * 120]) == list(range(7, 98))
+
+
+def test_the_day_that_closes_is_quiet_until_somebody_has_come() -> None:
+    fleet = fleet_of(FleetDay(0, 0, 9), *came([40, *[0] * 7]))
+    merge(fleet, 16)
+    assert [fleet.is_quiet(day) for day in (15, 16, 17)] == [False, False, True]
+    again = Fleet(1, MIN)
+    again.restore(fleet.save())
+    assert again.is_quiet(17)
+
+
+def test_partitions_add_up_who_came_and_how_levels_wander() -> None:
+    drifts = tuple(20 if bucket == 10 else 0 for bucket in range(DRIFTS))
+    fleet = fleet_of(partitions=2)
+    for number in range(2):
+        fleet.take(FleetDay(number, 0, 9))
+        fleet.take(FleetDay(number, 10, 10, used=15, drifts=drifts if number else ()))
+    merge(fleet, 10)
+    assert fleet.used[10] == 30
+    assert fleet.drift == pytest.approx(1.8 * 10 / 2000)
+    for number in range(2):
+        fleet.take(FleetDay(number, 11, 11, used=15))
+    merge(fleet, 11)
+    assert fleet.drift == pytest.approx(1.8 * 10 / 2000)

@@ -159,8 +159,8 @@ def plain(value: Any) -> Any:
 
 VIEWS = (
     "v_account_answers", "v_accounts_at_risk", "v_company", "v_dimensions", "v_families", "v_feedback",
-    "v_health_history", "v_open_alerts", "v_open_cases", "v_outlook", "v_owners", "v_portfolio_daily", "v_portfolio_metrics",
-    "v_red_accounts", "v_renewals", "v_scorecards", "v_teams", "v_worst_accounts",
+    "v_health_history", "v_open_alerts", "v_open_cases", "v_outlook", "v_owners", "v_portfolio_daily",
+    "v_portfolio_metrics", "v_red_accounts", "v_renewals", "v_scorecards", "v_teams", "v_worst_accounts",
 )  # fmt: skip
 
 
