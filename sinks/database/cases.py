@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
     from sinks.database.rows import Row
 
-OF_ALERTS = (
-    "lead_alert_id", "lead_kind", "severity", "summary", "alert_count", "priority", "step_id", "step_title",
-    "step_due_at_ms", "overdue",
-)  # fmt: skip
-"""Columns that follow from alerts."""
+SHOWN = ("lead_alert_id", "lead_kind", "severity", "summary", "alert_count", "priority", "overdue")
+"""Columns that follow from alerts, named as the fields of a case."""
+OF_ALERTS = (*SHOWN, "step_id", "step_title", "step_due_at_ms")
 _LEAD = ("lead_alert_id", "lead_kind", "severity", "summary", "step_id", "step_title", "step_due_at_ms")
 _OVER = ("resolved", "retracted")
 _of = tables.cases.c

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, sel
 from pipeline.notify.deciding import DROPPED, ESCALATED, WAITING, Message, Told, alert_messages, messages, told_by
 from pipeline.notify.routing import Case, Routing, owner_of
 from sinks.database import tables
+from sinks.database.cases import SHOWN
 from sinks.database.grouping import BatchRows, in_parts
 from sinks.database.rows import Row
 
@@ -69,6 +70,8 @@ class Messages:
     def put_cases(self, connection: Connection, cases: Sequence[Case], now_ms: int) -> None:
         """Put in what receivers are to be told of cases as they are now."""
         ids = [case["case_id"] for case in cases]
+        shown = _shown(connection, ids)
+        cases = [case | shown.get(case["case_id"], {}) for case in cases]
         _remove(connection, ids, _of.event != ESCALATED)
         _remove(connection, [case["case_id"] for case in cases if case["status"] != "open"], _of.event == ESCALATED)
         told, teams = _told(connection, ids), _teams(connection, cases)
@@ -123,6 +126,13 @@ def _looked_up(
 ) -> Iterator[Any]:
     for some in in_parts(wanted):
         yield from connection.execute(select(*columns).where(key.in_(some)))
+
+
+def _shown(connection: Connection, case_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What cases say by their alerts now; records of commands have that of the last close."""
+    of = tables.cases.c
+    found = _looked_up(connection, of.case_id, case_ids, of.case_id, *(of[name] for name in SHOWN))
+    return {row.case_id: {name: row._mapping[name] for name in SHOWN} for row in found if row.lead_alert_id}  # noqa: SLF001
 
 
 def _remove(connection: Connection, case_ids: Sequence[str], which: ColumnElement[bool]) -> None:
