@@ -29,7 +29,7 @@ from schemas.codec.projection import columns_of, readable, shape_of
 from schemas.definitions import current
 from schemas.errors import EncodeError
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
-from schemas.validation import EVENT_TIME, row_is_valid, violations
+from schemas.validation import EVENT_ID, EVENT_TIME, row_is_valid, violations
 from tests.support.bounds import broken_fields, edges
 from tests.support.examples import tried
 from tests.support.wire import AT_MS, RECORDS, REGISTRY, decoded, value
@@ -71,16 +71,14 @@ FORMATS: Mapping[str, Callable[[str, list[Row], Path], list[int]]] = {
 }
 
 
-def told_apart(rows: list[Row]) -> list[Row]:
+def told_apart(topic: str, rows: list[Row]) -> list[Row]:
     """The same with an id of its own for each, as long as before: an id that comes again is another matter."""
     seen: set[str] = set()
-    apart = []
+    apart, name = [], EVENT_ID.get(TOPICS[topic].schema, "")
     for place, row in enumerate(rows):
-        event_id: str = row.get("event_id") or ""
+        event_id: str = row.get(name) or ""
         again = event_id != "" and event_id in seen
-        apart.append(
-            {**row, "event_id": f"{event_id[:-2]}{chr(65 + place // 26)}{chr(65 + place % 26)}"} if again else row
-        )
+        apart.append({**row, name: f"{event_id[:-2]}{chr(65 + place // 26)}{chr(65 + place % 26)}"} if again else row)
         seen.add(event_id)
     return apart
 
@@ -123,7 +121,7 @@ def dead_letters(topic: str, values: Sequence[bytes], account_ids: list[str]) ->
 
 def assert_agreed(topic: str, form: str, rows: list[Row]) -> dict[int, set[str]]:
     """Files and wire call the same rows bad for the same fields, and all that files call good is applied."""
-    rows = told_apart(rows)
+    rows = told_apart(topic, rows)
     table, bad = by_file(topic, form, rows)
     on_wire = by_wire(topic, rows)
     assert bad.keys() == on_wire.keys()
@@ -221,7 +219,7 @@ def test_a_row_is_as_long_as_a_record_may_be(topic: str, field: str, form: str) 
 
     room = MAX_RECORD_BYTES - len(value(topic, **padded(0)))
     last = next(length for length in range(room, 0, -1) if len(value(topic, **padded(length))) == MAX_RECORD_BYTES)
-    rows = told_apart([padded(last), padded(last + 1), RECORDS[topic]])
+    rows = told_apart(topic, [padded(last), padded(last + 1), RECORDS[topic]])
     table, bad = by_file(topic, form, rows)
     assert (table.num_rows, bad) == (2, {1: {""}})
     assert by_file(topic, form, rows, record_bytes=MAX_RECORD_BYTES + 1)[1] == {}
@@ -232,7 +230,7 @@ def test_a_row_is_as_long_as_a_record_may_be(topic: str, field: str, form: str) 
 def test_a_row_that_a_worker_would_call_future_dated_is_rejected_by_file(topic: str) -> None:
     name = EVENT_TIME[TOPICS[topic].schema]
     latest_ms = AT_MS + EngineConfig().max_skew_ms
-    rows = told_apart([{**RECORDS[topic], name: at_ms} for at_ms in (latest_ms, latest_ms + 1)])
+    rows = told_apart(topic, [{**RECORDS[topic], name: at_ms} for at_ms in (latest_ms, latest_ms + 1)])
     assert by_file(topic, "parquet", rows, latest_ms=latest_ms)[1] == {1: {name}}
     assert by_file(topic, "parquet", rows)[1] == {}
     sent = [value(topic, **row) for row in rows]
