@@ -29,6 +29,7 @@ ForeshockError                       1  what was asked for was not done; its mes
       CommitUnknownError                so it is, once the positions were read again
     PositionConflictError               nothing was written; the positions are read again
     SinkRejectedError                   the records named are dead-lettered, the others written
+    ContentRefusedError                 a message that can never be sent is kept as failed
     UnknownAccountError                 nothing is known of the account asked for
   SignInNeededError                     nobody is signed in
   ForbiddenError                        the person's role does not allow it
