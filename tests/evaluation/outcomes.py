@@ -61,7 +61,7 @@ class Outcome:
     by_kind: Mapping[str, int]
     """All alerts of these accounts."""
     caused: Mapping[str, int]
-    """Those that are not told without the change, if under another name."""
+    """Those that are not told without the change."""
     alarmed: int
     """Accounts with one that it has caused and that is wrong: not that identities have changed, nor of advocacy."""
     lost: Mapping[str, int]
@@ -153,17 +153,8 @@ def _alarms(kind: str, world: World) -> bool:
 
 
 def _known(opening: Opening, others: Sequence[Opening]) -> bool:
-    """Whether the same is told about the same time, if under another name: all kinds about use of one family."""
-    kind = KINDS[opening.kind]
-    return any(
-        opening.account_id == other.account_id
-        and abs(opening.at_ms - other.at_ms) <= SAME_DAYS * DAY_MS
-        and (
-            opening[:3] == other[:3]
-            or (kind.of_use and KINDS[other.kind].of_use and kind.family == KINDS[other.kind].family)
-        )
-        for other in others
-    )
+    """Whether the same is told about the same time."""
+    return any(opening[:3] == other[:3] and abs(opening.at_ms - other.at_ms) <= SAME_DAYS * DAY_MS for other in others)
 
 
 def _by_kind(openings: Sequence[Opening]) -> dict[str, int]:

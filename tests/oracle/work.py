@@ -206,8 +206,11 @@ class Work:
             case.updated_ms = end_ms
             self._write(account, name, case, end_ms, "close")
 
+    def _play(self, kind: str) -> tuple[str, str, int]:
+        return self._config().plays.get(kind, ("", kind, 1))
+
     def _score(self, episode: Episode) -> float:
-        sort = self._config().plays[episode.kind][0]
+        sort = self._play(episode.kind)[0]
         score = 14.0 + 2.0 * SEVERITIES.index(episode.severity)
         if sort == "log":
             score = episode.evidence
@@ -219,7 +222,7 @@ class Work:
 
     def _next_step(self, case: Case) -> tuple[str, int] | None:
         for each in case.listed:
-            _, play, days = self._config().plays[each.kind]
+            _, play, days = self._play(each.kind)
             if not case.ended and not each.muted and play not in case.done:
                 return play, each.detected_at_ms + days * DAY_MS
         return None
