@@ -20,6 +20,8 @@ SUBJECTS = {"risk": "risk", "expansion": "growth", "advocacy": "growth", "data_q
 SEVERITIES = ("info", "warning", "error", "critical")
 DIGITS = {"JPY": 0, "KWD": 3}
 URGENCY = dict(zip(SEVERITIES, (0.2, 0.4, 0.6, 0.8), strict=True))
+UNKNOWN = ("fact", "", 0)
+"""Of a kind whose play was not given."""
 Name = tuple[str, bool]
 """Subject, and whether it is in shadow."""
 
@@ -206,11 +208,8 @@ class Work:
             case.updated_ms = end_ms
             self._write(account, name, case, end_ms, "close")
 
-    def _play(self, kind: str) -> tuple[str, str, int]:
-        return self._config().plays.get(kind, ("", kind, 1))
-
     def _score(self, episode: Episode) -> float:
-        sort = self._play(episode.kind)[0]
+        sort, _, _ = self._config().plays.get(episode.kind, UNKNOWN)
         score = 14.0 + 2.0 * SEVERITIES.index(episode.severity)
         if sort == "log":
             score = episode.evidence
@@ -222,7 +221,7 @@ class Work:
 
     def _next_step(self, case: Case) -> tuple[str, int] | None:
         for each in case.listed:
-            _, play, days = self._play(each.kind)
+            _, play, days = self._config().plays.get(each.kind, UNKNOWN)
             if not case.ended and not each.muted and play not in case.done:
                 return play, each.detected_at_ms + days * DAY_MS
         return None

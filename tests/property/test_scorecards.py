@@ -9,14 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.intake.feed import Feed
-from pipeline.terms.hashing import hash_text
 from pipeline.terms.records import Batch
 from tests.oracle.batches import to_batches
 from tests.oracle.cards import scored
 from tests.oracle.model import DAY_MS, TOPICS, OracleConfig, Record
 from tests.oracle.oracle import Oracle
 from tests.oracle.streams import Case, Log, long_cases, short_cases
-from tests.property.agreement import assert_same_alerts, assert_same_health, engine_config, run_core, run_oracle
+from tests.property.agreement import (
+    assert_same_alerts,
+    assert_same_cases,
+    assert_same_health,
+    engine_config,
+    known_to,
+    run_core,
+    run_oracle,
+)
 from tests.support.examples import tried
 from tests.support.recovered import restarted
 
@@ -30,6 +37,7 @@ def check(config: OracleConfig, log: Log) -> None:
     oracle = run_oracle(config, log)
     outcome = run_core(Feed(engine_config(config), 0), batches(log))
     assert_same_alerts(oracle, outcome.alerts)
+    assert_same_cases(oracle, outcome.cases)
     assert_same_health(oracle, outcome.health)
 
 
@@ -39,12 +47,13 @@ def check_change(case: Case, after: OracleConfig, share: float) -> None:
     oracle = run_oracle(case.config, {topic: log[topic][: cut[topic]] for topic in TOPICS})
     feed = Feed(engine_config(case.config), 0)
     outcome = run_core(feed, batches({topic: log[topic][: cut[topic]] for topic in TOPICS}))
-    oracle.config = replace(after, id_hash=hash_text)
+    oracle.config = known_to(after)
     oracle.feed({topic: log[topic][cut[topic] :] for topic in TOPICS})
     # What stood behind a barrier is not applied, so the next worker reads it again.
     unread = {topic: [record for record in log[topic] if record.offset >= feed.positions[topic]] for topic in TOPICS}
     outcome.extend(run_core(restarted(feed, engine_config(after)), batches(unread)))
     assert_same_alerts(oracle, outcome.alerts)
+    assert_same_cases(oracle, outcome.cases)
     assert_same_health(oracle, outcome.health)
     assert_no_alert_by_change(oracle)
 
