@@ -282,10 +282,10 @@ CASES = {
             "usag.csv": "",
         },
         said=(
-            "notes.txt: not read: its name begins with none of usage, billing, tickets, signals, profiles",
-            "old: not read: its name begins with none of usage, billing, tickets, signals, profiles; "
+            "notes.txt: not read: its name begins with none of usage, billing, tickets, signals, profiles, commands",
+            "old: not read: its name begins with none of usage, billing, tickets, signals, profiles, commands; "
             "a folder is read where its name does, or where it is named itself",
-            "usag.csv: not read: its name begins with none of usage, billing, tickets, signals, profiles; "
+            "usag.csv: not read: its name begins with none of usage, billing, tickets, signals, profiles, commands; "
             "did you mean usage?",
         ),
         applied={"usage.events": 3, "billing.events": 1, "ticket.events": 1},

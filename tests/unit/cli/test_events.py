@@ -146,7 +146,7 @@ def test_every_event_reaches_its_topic_under_its_key_with_a_tick_behind_each_day
     assert ran.exit_code == 0
     assert json.loads(ran.out) | {"bytes": 0} == {
         "events": 72,
-        "ticks": 80,
+        "ticks": 96,
         "bytes": 0,
         "by_topic": {topic: 72 + 16 if topic == "usage.events" else 16 for topic in INPUT_TOPICS},
         "rejects": 0,
