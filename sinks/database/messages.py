@@ -71,7 +71,7 @@ class Messages:
         """Put in what receivers are to be told of cases as they are now."""
         ids = [case["case_id"] for case in cases]
         shown = _shown(connection, ids)
-        cases = [case | shown.get(case["case_id"], {}) for case in cases]
+        cases = [{**case, **shown.get(case["case_id"], {})} for case in cases]
         _remove(connection, ids, _of.event != ESCALATED)
         _remove(connection, [case["case_id"] for case in cases if case["status"] != "open"], _of.event == ESCALATED)
         told, teams = _told(connection, ids), _teams(connection, cases)
