@@ -52,7 +52,7 @@ def result(demo: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 def test_every_record_produced_has_one_fate(result: dict[str, Any]) -> None:
     assert result["accounted_for"]
-    assert len(result["records"]) == 5
+    assert len(result["records"]) == 6
     for row in result["records"]:
         fates = ("applied", "late_applied", "duplicate", "too_late", "dead_lettered")
         assert row["produced"] == sum(row[fate] for fate in fates) > 0
