@@ -82,7 +82,7 @@ def _trend(view: View, places: Places) -> I64:
 
 
 def _people(view: View, places: Places) -> I64:
-    return np.where(view.column("unseen")[places], 0, np.minimum(view.users.active_28[places], 3))
+    return np.where(view.unseen[places], 0, np.minimum(view.users.active_28[places], 3))
 
 
 def _trouble(view: View, places: Places) -> I64:
@@ -104,7 +104,7 @@ def _term(view: View, places: Places) -> I64:
 
 def _growth(view: View, places: Places) -> I64:
     seats = view.column("seats")[places].astype(np.int64)
-    full = (seats > 0) & (10 * view.users.active_28[places] >= 8 * seats) & ~view.column("unseen")[places]
+    full = (seats > 0) & (10 * view.users.active_28[places] >= 8 * seats) & ~view.unseen[places]
     grew = view.column("expanded_ms")[places] > view.end_ms - GREW_DAYS * DAY_MS
     new = view.column("first_day")[places] > view.day - NEW_DAYS
     return np.select([grew, full, new], [3, 2, 1], 0)

@@ -114,6 +114,8 @@ class View:
         self.band = accounts.band[rows]
         """The band of the previous close, until the score of this one is known."""
         self.former_life = accounts.life[rows].copy()
+        self.unseen: Bools = accounts.unseen[rows].copy()
+        """As of the day before; its column says it of the day itself once that is closed."""
         """What each account was as of the previous close."""
 
     def __len__(self) -> int:
