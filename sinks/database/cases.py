@@ -13,10 +13,10 @@ from sqlalchemy import Connection, exists, select, update
 
 from pipeline.terms.kind import severity_rises
 from sinks.database import tables
-from sinks.database.grouping import in_parts
+from sinks.database.grouping import in_parts, looked_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from sinks.database.rows import Row
 
@@ -26,6 +26,7 @@ OF_ALERTS = (*SHOWN, "step_id", "step_title", "step_due_at_ms")
 _LEAD = ("lead_alert_id", "lead_kind", "severity", "summary", "step_id", "step_title", "step_due_at_ms")
 _OVER = ("resolved", "retracted")
 _of = tables.cases.c
+_COMPARED = (_of.case_id, _of.status, _of.updated_at_ms, _of.severity, _of.lead_alert_id, _of.priority)
 
 
 def show_alerts(connection: Connection, stubs: Iterable[Row]) -> None:
@@ -33,11 +34,12 @@ def show_alerts(connection: Connection, stubs: Iterable[Row]) -> None:
     newest: dict[str, list[Row]] = {}
     for stub in stubs:
         newest.setdefault(stub["case_id"], []).append(stub)
-    for case in _known(connection, newest):
+    for row in looked_up(connection, _of.case_id, list(newest), *_COMPARED):
+        case = row._asdict()
         values: dict[str, Any] = {}
         for stub in sorted(newest[case["case_id"]], key=lambda row: row["updated_at_ms"]):
             if stub["updated_at_ms"] > case["updated_at_ms"] or case["lead_alert_id"] is None:
-                values |= _said(dict(case) | values, stub)
+                values |= _said(case | values, stub)
         if values:
             connection.execute(update(tables.cases).where(_of.case_id == case["case_id"]).values(values))
 
@@ -68,9 +70,3 @@ def close_stubs(connection: Connection, alerts: Iterable[Row]) -> list[Row]:
         values = {"status": "closed", "closed_at_ms": row["updated_at_ms"], "updated_at_ms": row["updated_at_ms"]}
         connection.execute(update(tables.cases).where(_of.case_id == row["case_id"]).values(values))
     return over
-
-
-def _known(connection: Connection, case_ids: Iterable[str]) -> Iterator[Any]:
-    columns = (_of.case_id, _of.status, _of.updated_at_ms, _of.severity, _of.lead_alert_id, _of.priority)
-    for some in in_parts(list(case_ids)):
-        yield from connection.execute(select(*columns).where(_of.case_id.in_(some))).mappings().all()

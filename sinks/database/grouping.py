@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import ColumnElement, Connection, select
+
 from schemas.accounts import of_fleet
 from sinks.database.facts import fact_row
 from sinks.database.rows import (
@@ -145,6 +147,14 @@ def in_parts(items: Sequence[str]) -> Iterator[Sequence[str]]:
     """As many at a time as a statement may name."""
     for start in range(0, len(items), LOOK_UP):
         yield items[start : start + LOOK_UP]
+
+
+def looked_up(
+    connection: Connection, key: ColumnElement[Any], wanted: Sequence[str], *columns: ColumnElement[Any]
+) -> Iterator[Any]:
+    """Yield columns of the rows whose key is one of those."""
+    for some in in_parts(wanted):
+        yield from connection.execute(select(*columns).where(key.in_(some)))
 
 
 def in_order(rows: dict[Key, Row]) -> list[Row]:

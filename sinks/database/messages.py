@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,7 @@ from pipeline.notify.deciding import DROPPED, ESCALATED, WAITING, Message, Told,
 from pipeline.notify.routing import Case, Routing, owner_of
 from sinks.database import tables
 from sinks.database.cases import SHOWN
-from sinks.database.grouping import BatchRows, in_parts
+from sinks.database.grouping import BatchRows, in_parts, looked_up
 from sinks.database.rows import Row
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Messages:
         """Revisions of the batch's cases before it is written."""
         of = tables.cases.c
         wanted = [case_id for (case_id,) in rows.cases] if self._routing.routes else []
-        found = _looked_up(connection, of.case_id, wanted, of.case_id, of.revision)
+        found = looked_up(connection, of.case_id, wanted, of.case_id, of.revision)
         return {row.case_id: row.revision for row in found}
 
     def put(self, connection: Connection, rows: BatchRows, known: Mapping[str, int], over: Sequence[Row]) -> None:
@@ -89,7 +89,7 @@ class Messages:
     def put_alerts(self, connection: Connection, alerts: Sequence[Mapping[str, Any]], now_ms: int) -> None:
         """Put in what alerts make due before the close that writes their cases."""
         of, ids = tables.cases.c, [alert["case_id"] for alert in alerts]
-        rows = _looked_up(connection, of.case_id, ids, of.case_id, of.payload)
+        rows = looked_up(connection, of.case_id, ids, of.case_id, of.payload)
         cases: dict[str, Case] = {row.case_id: json.loads(row.payload) for row in rows if row.payload is not None}
         told = _told(connection, ids)
         teams = _teams(connection, [cases.get(alert["case_id"], alert) for alert in alerts])
@@ -112,27 +112,18 @@ class Messages:
 
 def put(connection: Connection, due: Sequence[Message]) -> int:
     """Insert messages that are not there yet, and return how many those are."""
-    known = {
-        row[0] for row in _looked_up(connection, _of.message_id, [each.message_id for each in due], _of.message_id)
-    }
+    known = {row[0] for row in looked_up(connection, _of.message_id, [each.message_id for each in due], _of.message_id)}
     new = {each.message_id: _row(each) for each in due if each.message_id not in known}
     if new:
         connection.execute(insert(tables.outbox), list(new.values()))
     return len(new)
 
 
-def _looked_up(
-    connection: Connection, key: ColumnElement[Any], wanted: Sequence[str], *columns: ColumnElement[Any]
-) -> Iterator[Any]:
-    for some in in_parts(wanted):
-        yield from connection.execute(select(*columns).where(key.in_(some)))
-
-
 def _shown(connection: Connection, case_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What cases say by their alerts now; records of commands have that of the last close."""
     of = tables.cases.c
-    found = _looked_up(connection, of.case_id, case_ids, of.case_id, *(of[name] for name in SHOWN))
-    return {row.case_id: {name: row._mapping[name] for name in SHOWN} for row in found if row.lead_alert_id}  # noqa: SLF001
+    found = looked_up(connection, of.case_id, case_ids, of.case_id, *(of[name] for name in SHOWN))
+    return {row.case_id: {name: getattr(row, name) for name in SHOWN} for row in found if row.lead_alert_id}
 
 
 def _remove(connection: Connection, case_ids: Sequence[str], which: ColumnElement[bool]) -> None:
@@ -146,7 +137,7 @@ def _escalated_once(connection: Connection, due: Sequence[Message]) -> list[Mess
     ids = [each.topic_key for each in due if each.event == ESCALATED]
     waiting = {
         row.topic_key
-        for row in _looked_up(connection, _of.topic_key, ids, _of.topic_key, _of.event, _of.state)
+        for row in looked_up(connection, _of.topic_key, ids, _of.topic_key, _of.event, _of.state)
         if row.event == ESCALATED and row.state == WAITING
     }
     return [each for each in due if each.event != ESCALATED or each.topic_key not in waiting]
@@ -169,7 +160,7 @@ def _told(connection: Connection, case_ids: Sequence[str]) -> dict[str, dict[str
 
 def _teams(connection: Connection, cases: Sequence[Case]) -> dict[str | None, str]:
     of, owners = tables.teams.c, sorted({owner for each in cases if (owner := owner_of(each))})
-    return {row.owner: row.team for row in _looked_up(connection, of.owner, owners, of.owner, of.team)}
+    return {row.owner: row.team for row in looked_up(connection, of.owner, owners, of.owner, of.team)}
 
 
 def _row(message: Message) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sinks.database import tables
 from sinks.database.cases import close_stubs, show_alerts
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated, is_refusal, unavailable
-from sinks.database.grouping import BatchRows, Identity, Key, batch_rows, in_order
+from sinks.database.grouping import BatchRows, Identity, Key, batch_rows, in_order, looked_up
 from sinks.database.messages import Messages
 from sinks.database.rows import stub_row
 from sinks.database.statements import statements
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sinks.database.rows import Row
-
-_LOOK_UP = 500
 
 
 class DatabaseSink:
@@ -202,12 +200,9 @@ def _differing(connection: Connection, revisions: Table, rows: dict[Key, Row]) -
     """Return the identities that the database holds with other content."""
     known_as = next(iter(revisions.primary_key))
     columns = (known_as, revisions.c.revision, revisions.c.payload_sha256)
-    ids = sorted({key[0] for key in rows})
     found: set[Identity] = set()
-    for start in range(0, len(ids), _LOOK_UP):
-        query = select(*columns).where(known_as.in_(ids[start : start + _LOOK_UP]))
-        for identity, revision, digest in connection.execute(query):
-            row = rows.get((identity, revision))
-            if row is not None and row["payload_sha256"] != digest:
-                found.add((identity, revision))
+    for identity, revision, digest in looked_up(connection, known_as, sorted({key[0] for key in rows}), *columns):
+        row = rows.get((identity, revision))
+        if row is not None and row["payload_sha256"] != digest:
+            found.add((identity, revision))
     return found
