@@ -27,7 +27,7 @@ from tests.unit.sinks.records import batch
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
 
-CASES = 24
+CASES = 25
 STATUSES = ("open", "acknowledged", "closed")
 EVENTS = ("opened", "acknowledged", "closed")
 RECEIVERS = ("hook", "mail")

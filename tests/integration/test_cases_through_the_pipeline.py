@@ -177,7 +177,7 @@ def test_an_event_becomes_a_case_that_is_acknowledged_and_closed_by_key(place: P
     expect(page.locator("tr", has_text="payment_failed")).to_contain_text("1")
 
 
-@pytest.mark.parametrize("place", ['clock = "events"'], indirect=True)
+@pytest.mark.parametrize("place", ['clock = "events"\nidle_timeout_s = 2.0\ntick_interval_s = 1.0'], indirect=True)
 def test_a_snooze_returns_when_it_is_over(place: Place, page: Page) -> None:
     now_ms = int(time.time() * 1000)
     day = now_ms // DAY_MS - 20
