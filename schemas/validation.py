@@ -19,6 +19,10 @@ from schemas.rules import Number, OnScale, Rule, Symbol, Text, Texts, Time, Unre
 from schemas.scales import LEAST, MOST
 
 MAX_ID_BYTES = 128
+MAX_RECORD_BYTES = 64 * 1024
+"""Of a value, with its frame, unless the settings say otherwise."""
+MAX_SKEW_MS = 600_000
+"""How far ahead of the record's timestamp an event may be, unless the settings say otherwise."""
 _MAX_DURATION_MS = 10**12
 _MAX_MINOR = 10**15
 _MAX_COUNT = 10**9

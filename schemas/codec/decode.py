@@ -24,7 +24,7 @@ from schemas.columns import violations
 from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError, UnknownSchemaError
 from schemas.reasons import Reason
 from schemas.topics import CLOCK_TICKS, TICK_KEY, TopicSpec
-from schemas.validation import EVENT_TIME, MAX_ID_BYTES
+from schemas.validation import EVENT_TIME, MAX_ID_BYTES, MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from schemas.codec.batch import I64
     from schemas.registry.source import SchemaId, SchemaRegistry
-
-MAX_RECORD_BYTES = 64 * 1024
 
 _BODY: Callable[[Any], bytes] = itemgetter(slice(FRAME_BYTES, None))
 """What stands behind the frame of a value; nearly twice as fast as a comprehension."""
