@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self
 
 from schemas.client.client import Client
-from schemas.client.fields import Billing, Profile, Signals, Ticket, Usage
 
 
-class AsyncEventClient(Client):
-    """As `EventClient`; whatever waits there is awaited here. See `Client` for arguments."""
-
-    async def usage(self, **fields: Unpack[Usage]) -> str:
-        """Somebody used a feature."""
-        return await self._emit("usage", fields)
-
-    async def billing(self, **fields: Unpack[Billing]) -> str:
-        """A subscription, an invoice or a payment changed."""
-        return await self._emit("billing", fields)
-
-    async def ticket(self, **fields: Unpack[Ticket]) -> str:
-        """A support ticket changed."""
-        return await self._emit("ticket", fields)
-
-    async def signal(self, **fields: Unpack[Signals]) -> str:
-        """People learned something about a customer."""
-        return await self._emit("signal", fields)
-
-    async def profile(self, **fields: Unpack[Profile]) -> None:
-        """All that is known of an account; what is left out is empty from now on."""
-        await self._emit("profile", fields)
+class AsyncEventClient(Client[Awaitable[str]]):
+    """As `EventClient`; whatever waits there is awaited here. See `Client` for arguments, methods and errors."""
 
     async def flush(self, timeout_s: float = 30.0) -> int:
         """Wait until all is acknowledged; how many events are not yet."""

@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 from threading import Event as Signal
 from threading import RLock, Thread
 from types import TracebackType
-from typing import Any, Literal, Self, Unpack
+from typing import Any, Generic, Literal, Self, TypeVar, Unpack
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -24,6 +25,8 @@ from schemas.errors import ForeshockError, UsageError
 from schemas.registry.source import FileRegistry, SchemaRegistry
 from schemas.topics import PRODUCER
 
+Answer = TypeVar("Answer")
+"""The id of an event, or what is awaited for it."""
 WhenFull = Literal["block", "drop", "raise"]
 _SCHEME = "kafka://"
 _MESSAGE_BYTES = 512
@@ -65,8 +68,10 @@ class Counters:
     """Not taken, because there was no room."""
 
 
-class Client:
-    """What clients share. Safe for threads; a process that forks makes its own.
+class Client(ABC, Generic[Answer]):
+    """What clients share: a method for each sort of event, which takes it and answers with its id.
+
+    Safe for threads; a process that forks makes its own.
 
     Args:
         url: `kafka://` and brokers, separated by commas.
@@ -84,6 +89,8 @@ class Client:
 
     Raises:
         UsageError: an argument cannot be used.
+        EventError: from the methods: the event would be dead-lettered.
+        FullError: the same: there is no room for it.
     """
 
     def __init__(
@@ -140,6 +147,30 @@ class Client:
         atexit.register(self._close)
 
     # Events in.
+
+    def usage(self, **fields: Unpack[Usage]) -> Answer:
+        """Somebody used a feature."""
+        return self._emit("usage", fields)
+
+    def billing(self, **fields: Unpack[Billing]) -> Answer:
+        """A subscription, an invoice or a payment changed."""
+        return self._emit("billing", fields)
+
+    def ticket(self, **fields: Unpack[Ticket]) -> Answer:
+        """A support ticket changed."""
+        return self._emit("ticket", fields)
+
+    def signal(self, **fields: Unpack[Signals]) -> Answer:
+        """People learned something about a customer."""
+        return self._emit("signal", fields)
+
+    def profile(self, **fields: Unpack[Profile]) -> Answer:
+        """All that is known of an account; what is left out is empty from now on."""
+        return self._emit("profile", fields)
+
+    @abstractmethod
+    def _emit(self, method: str, fields: Mapping[str, Any]) -> Answer:
+        """Take an event, when there is room; its id, empty of a profile."""
 
     def _made(self, method: str, fields: Mapping[str, Any]) -> Made:
         return self._writers[method].write(fields, time.time_ns() // 1_000_000)
@@ -303,33 +334,8 @@ class Client:
         return self.counters.failed + self.waiting
 
 
-class EventClient(Client):
-    """Emits events; every method of an event returns its id when the event was taken. See `Client` for arguments.
-
-    Raises:
-        EventError: from these methods: the event would be dead-lettered.
-        FullError: the same: there is no room for it.
-    """
-
-    def usage(self, **fields: Unpack[Usage]) -> str:
-        """Somebody used a feature."""
-        return self._emit("usage", fields)
-
-    def billing(self, **fields: Unpack[Billing]) -> str:
-        """A subscription, an invoice or a payment changed."""
-        return self._emit("billing", fields)
-
-    def ticket(self, **fields: Unpack[Ticket]) -> str:
-        """A support ticket changed."""
-        return self._emit("ticket", fields)
-
-    def signal(self, **fields: Unpack[Signals]) -> str:
-        """People learned something about a customer."""
-        return self._emit("signal", fields)
-
-    def profile(self, **fields: Unpack[Profile]) -> None:
-        """All that is known of an account; what is left out is empty from now on."""
-        self._emit("profile", fields)
+class EventClient(Client[str]):
+    """Emits events. See `Client` for arguments, methods and errors."""
 
     def flush(self, timeout_s: float = 30.0) -> int:
         """Wait until all is acknowledged; how many events are not yet."""

@@ -69,7 +69,10 @@ class _Field(NamedTuple):
         """What is wrong with a value."""
         if not _is_a(self.kind, value):
             return f"a {type(value).__name__}, not {_EXPECTED[self.kind]}"
-        return next((rule.wrong_with(value) for rule in self.rules if not rule.allows(value)), None)
+        for rule in self.rules:
+            if not rule.allows(value):
+                return rule.wrong_with(value)
+        return None
 
 
 class EventWriter:

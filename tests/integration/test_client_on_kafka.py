@@ -61,7 +61,9 @@ def test_no_event_is_lost_while_the_broker_is_killed_and_the_workers_apply_each_
     spool, lost = tmp_path / "events.spool", list[Undelivered]()
     url = f"kafka://{kafka.bootstrap}"
     with EventClient(url, spool=spool, delivery_s=3.0, on_undelivered=lost.append) as events:
-        emit(events, range(5_000))
+        emit(events, range(2_500))
+        assert events.flush() == 0
+        emit(events, range(2_500, 5_000))
         kafka.kill9()
         emit(events, range(5_000, 12_000))
         wait_until(lambda: events.counters.spooled >= 7_000, "events to be spooled")
@@ -82,7 +84,8 @@ def test_no_event_is_lost_while_the_broker_is_killed_and_the_workers_apply_each_
     assert there.keys() == {f"e{number:05d}" for number in range(EVENTS)}
     # Twice only what was under way when the broker died, and who knows: under the same id.
     twice = there.total() - EVENTS
-    assert twice <= 10_000
+    assert twice <= 7_500
+    assert all(there[f"e{number:05d}"] == 1 for number in range(2_500))
     with deployment.worker() as worker:
         deployment.end(worker, when=lambda: deployment.fates(topic=USAGE) >= there.total())
     fates = applied(deployment)
@@ -133,5 +136,6 @@ assert events.counters.acknowledged == 1, events.counters
 print(*sorted({{name.partition(".")[0] for name in sys.modules}} - sys.stdlib_module_names))
 """
     loaded = finished([python, "-I", "-c", script], cwd=tmp_path, check=True).stdout.split()
-    assert set(loaded) - {"__main__"} <= {"confluent_kafka", "fastavro", "foreshock_client", "sitecustomize"}
+    others = {name for name in loaded if "cython" not in name} - {"__main__", "sitecustomize"}
+    assert others == {"confluent_kafka", "fastavro", "foreshock_client"}
     assert in_the_topic(kafka.bootstrap) == Counter({"from the wheel": 1})
