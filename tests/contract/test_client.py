@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any
 
 from schemas.client import events
 from schemas.definitions import current
+from schemas.reasons import Reason
 from schemas.rules import Symbol
-from schemas.topics import TOPICS
+from schemas.topics import INPUT_TOPICS, TOPICS
 from schemas.validation import EVENT_ID, EVENT_TIME, RULES
 from tests.support.patience import finished
-from tests.support.repository import ROOT
+from tests.support.repository import ROOT, project, text
 
 FIELDS = "schemas/client/fields.py"
 NAMES = {"usage": "Usage", "billing": "Billing", "ticket": "Ticket", "signal": "Signals", "profile": "Profile"}
@@ -66,3 +68,22 @@ def test_the_arguments_are_those_of_the_schemas() -> None:
     if os.environ.get("FORESHOCK_TEST_GOLDEN") == "write":
         (ROOT / FIELDS).write_text(made, encoding="utf-8")
     assert (ROOT / FIELDS).read_text(encoding="utf-8") == made
+
+
+def test_every_topic_that_products_write_has_a_method() -> None:
+    assert set(events.TOPIC_OF.values()) == set(INPUT_TOPICS) - {"alert.commands"}
+
+
+def test_the_page_for_producers_names_every_topic_and_every_reason_of_a_dead_letter() -> None:
+    page = text("schemas/README.md")
+    assert {name for name in [*events.TOPIC_OF.values(), *Reason] if f"`{name}`" not in page} == set()
+
+
+def test_the_wheel_has_the_version_of_the_project_and_asks_for_what_the_project_does() -> None:
+    alone, whole = tomllib.loads(text("schemas/client/pyproject.toml"))["project"], project()["project"]
+    assert {name: alone[name] for name in ("version", "license", "requires-python")} == {
+        name: whole[name] for name in ("version", "license", "requires-python")
+    }
+    asked = {requirement.partition("==")[0] for requirement in whole["dependencies"]}
+    needed = [*alone["dependencies"], *alone["optional-dependencies"]["registry"]]
+    assert {requirement.partition(">=")[0] for requirement in needed} <= asked

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import confluent_kafka
 import pytest
 
 from schemas.client import EventClient, Undelivered
@@ -17,12 +19,13 @@ from tests.servers.errors import ServerUnavailableError
 from tests.servers.kafka import KafkaServer
 from tests.support.deployment import Deployment
 from tests.support.patience import finished, wait_until
-from tests.support.repository import ROOT
+from tests.support.repository import ROOT, text
 from tests.support.topics import everything
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(300)]
 
 EVENTS = 20_000
+INSTALLED = Path(confluent_kafka.__file__).parents[1]
 USAGE = "usage.events"
 
 
@@ -114,8 +117,17 @@ def test_without_a_spool_every_event_is_acknowledged_or_reported(kafka: KafkaSer
     assert all(there[f"e{number:05d}"] == 1 for number in [*range(2_000), *range(4_000, 6_000)])
 
 
-def test_the_wheel_is_all_that_a_product_installs(kafka: KafkaServer, tmp_path: Path) -> None:
-    kafka.create_topics(INPUT_TOPICS)
+EXAMPLES = [
+    block
+    for page in ("README.md", "schemas/README.md")
+    for block in re.findall(r"^```python\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+]
+
+
+def test_the_wheel_is_all_that_a_product_installs_and_the_pages_examples_run_with_it(
+    kafka: KafkaServer, tmp_path: Path
+) -> None:
+    deployment = Deployment(kafka, tmp_path)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     finished([*pip, "wheel", "--no-deps", "--no-index", "-w", tmp_path, ROOT / "schemas/client"], check=True)
     [wheel] = tmp_path.glob("foreshock_client-*.whl")
@@ -124,10 +136,10 @@ def test_the_wheel_is_all_that_a_product_installs(kafka: KafkaServer, tmp_path: 
     finished([*pip, "--python", python, "install", "--no-deps", "--no-index", wheel], check=True)
     [packages] = tmp_path.glob("venv/lib/python*/site-packages")
     for name in ("confluent_kafka", "confluent_kafka.libs", "fastavro", "fastavro.libs"):
-        [installed] = [path for path in map(Path, sys.path) if (path / "confluent_kafka").is_dir()][:1]
-        if (installed / name).exists():
-            (packages / name).symlink_to(installed / name)
+        if (INSTALLED / name).exists():
+            (packages / name).symlink_to(INSTALLED / name)
     script = f"""
+import re
 import sys
 from foreshock_client import EventClient
 with EventClient("kafka://{kafka.bootstrap}") as events:
@@ -139,3 +151,10 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}} - sys.stdlib_mo
     others = {name for name in loaded if "cython" not in name} - {"__main__", "sitecustomize"}
     assert others == {"confluent_kafka", "fastavro", "foreshock_client"}
     assert in_the_topic(kafka.bootstrap) == Counter({"from the wheel": 1})
+    (tmp_path / "schemas").symlink_to(ROOT / "schemas")
+    for example in EXAMPLES:
+        script = example.replace("localhost:9092", kafka.bootstrap)
+        finished([python, "-I", "-W", "error", "-c", script], cwd=tmp_path, check=True)
+    with deployment.worker() as worker:
+        deployment.end(worker, when=lambda: deployment.fates(fate="applied") >= 1 + len(EXAMPLES) + 5)
+    assert deployment.dead_letters() == {}
