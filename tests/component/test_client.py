@@ -137,6 +137,7 @@ def test_events_that_find_no_broker_are_sent_by_the_next_client_first_and_in_ord
     with EmbeddedBroker(TOPICS) as broker:
         with EventClient(f"kafka://{broker.bootstrap}", spool=spool) as events:
             emit(events, range(200, 300))
+            assert events.flush() == 0
         assert (events.counters.sent, events.counters.acknowledged) == (100, 300)
         assert [each["event_id"] for each in events_of(broker.bootstrap)] == [f"e{number}" for number in range(300)]
     assert spool.stat().st_size == 8
