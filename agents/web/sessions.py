@@ -69,7 +69,7 @@ class Sessions:
 def _of_claims(connection: Connection, claims: Mapping[str, Any], address: str) -> Person:
     owners = people.owners_seen(connection, claims["scope"], claims["owner"])
     role, scope = cast("Role", claims["role"]), cast("Scope", claims["scope"])
-    return Person(claims["name"], claims["display"], role, scope, owners, address)
+    return Person(claims["name"], claims["display"], role, scope, owners, address, claims["owner"])
 
 
 def csrf_token(request: HTTPConnection) -> str:

@@ -121,7 +121,7 @@ def token(client: TestClient) -> str:
 def _front(request: Request) -> Response:
     asked = person(request)
     said = f"{asked.name} {asked.role} {sorted(asked.owners) if asked.owners is not None else 'all'}"
-    return PlainTextResponse(said, headers={"x-token": csrf_token(request)})
+    return PlainTextResponse(said, headers={"x-token": csrf_token(request), "x-mine": " ".join(asked.mine)})
 
 
 def _act(request: Request) -> Response:
