@@ -172,6 +172,12 @@ def test_the_dashboard_shows_adoption_beside_opinions_and_health() -> None:
     assert "nps" in shown["Opinions, last 30 days"][0]
 
 
+def test_the_dashboard_shows_cases_and_what_people_are_told_of_them() -> None:
+    shown = " ".join(PANEL_EXPRESSIONS)
+    told = {spec.name for spec in METRICS if spec.name.startswith("foreshock_notify_")} - {"foreshock_notify_blocked"}
+    assert [each for each in told | {"foreshock_cases_open", "foreshock_feedback_ratio"} if each not in shown] == []
+
+
 def test_panels_do_not_overlap() -> None:
     cells = [
         (x, y)
@@ -248,7 +254,9 @@ def assert_serves(settings: Settings) -> None:
 
 
 def test_prometheus_scrapes_every_process_of_compose() -> None:
-    scraped = {job["job_name"]: job for job in yaml.safe_load(text("deploy/prometheus/prometheus.yml"))["scrape_configs"]}
+    scraped = {
+        job["job_name"]: job for job in yaml.safe_load(text("deploy/prometheus/prometheus.yml"))["scrape_configs"]
+    }
     services = yaml.safe_load(text("deploy/compose.yml"))["services"]
     ours = {name for name, service in services.items() if service.get("restart") == "unless-stopped"}
     assert {f"foreshock-{name}" for name in ours} | {"prometheus"} == scraped.keys()
