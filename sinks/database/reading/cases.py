@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, union_all
 
+from schemas.accounts import of_fleet
 from schemas.event_types import OPEN_CASES
 from sinks.database import tables
 from sinks.database.reading.scope import PAGE_ROWS, Owners, Page, count, has_text, parsed, rows_of, seen
@@ -73,6 +74,11 @@ class CaseRow:
         """Alerts that were kept from opening."""
         found: Sequence[Mapping[str, Any]] = self.payload.get("suppressed") or ()
         return found
+
+    @property
+    def takes_commands(self) -> bool:
+        """Whether people may do something with it: it is of one account."""
+        return not of_fleet(self.account_id)
 
     @property
     def responsible(self) -> str | None:

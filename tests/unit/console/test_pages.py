@@ -107,6 +107,13 @@ def test_mine_is_of_the_owner_that_somebody_is_and_what_is_assigned_to_them(guar
     assert {at.get("value") for _, at in tags(page) if at.get("name") == "assignee"} == {"ann"}
 
 
+def test_a_case_of_all_accounts_offers_no_action(world: World, client: TestClient) -> None:
+    offered = {at.get("value") for _, at in tags(client.get("/inbox").text) if at.get("type") == "checkbox"}
+    *cases, fleet = (case["case_id"] for case in world.cases)
+    assert offered == set(cases)
+    assert "/act" not in client.get(f"/cases/{fleet}").text
+
+
 def test_nobody_unknown_sees_anything(guarded: World) -> None:
     for path in ("/inbox", "/accounts/acme", "/csv/accounts", "/live", "/portfolio"):
         answer = guarded.client().get(path)
