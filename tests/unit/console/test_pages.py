@@ -8,10 +8,12 @@ import json
 import re
 
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from agents.console.routes import ROUTES
 from agents.console.spreadsheets import text_of
+from sinks.database import tables
 from tests.support.databases import tuples
 from tests.unit.console.world import FIRST, HOLIDAY, HOSTILE, LAST, World, read, tags
 
@@ -94,6 +96,23 @@ def test_people_see_their_own_accounts_only(guarded: World) -> None:
     assert rows(ann.get("/csv/figures").text) == rows(ann.get("/csv/bands").text) == []
     assert {row["owner"] for row in rows(ann.get("/csv/renewals").text)} == {"ann"}
     assert "Brix" not in ann.get("/portfolio").text
+
+
+@pytest.mark.parametrize("scope", ["own", "team", "all"])
+def test_mine_is_of_the_owner_that_somebody_is_and_what_is_assigned_to_them(guarded: World, scope: str) -> None:
+    acme, brix, cyan, _ = (case["case_id"] for case in guarded.cases)
+    guarded.add_user("Ann Lee", "operator", scope, owner="ann")
+    guarded.run(update(tables.cases).where(tables.cases.c.case_id == brix).values(assignee="ann"))
+    page = guarded.client("Ann Lee").get("/inbox", params={"whose": "mine"}).text
+    assert order(page) == [brix, acme, cyan]
+    assert {at.get("value") for _, at in tags(page) if at.get("name") == "assignee"} == {"ann"}
+
+
+def test_a_case_of_all_accounts_offers_no_action(world: World, client: TestClient) -> None:
+    offered = {at.get("value") for _, at in tags(client.get("/inbox").text) if at.get("type") == "checkbox"}
+    *cases, fleet = (case["case_id"] for case in world.cases)
+    assert offered == set(cases)
+    assert "/act" not in client.get(f"/cases/{fleet}").text
 
 
 def test_nobody_unknown_sees_anything(guarded: World) -> None:
