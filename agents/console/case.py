@@ -50,6 +50,7 @@ def show(request: Request) -> Response:
         request,
         "case",
         case=found.row,
+        acts=who.may("operator") and found.row.takes_commands,
         lead=lead,
         alerts=found.alerts,
         history=found.history,

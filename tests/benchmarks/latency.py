@@ -1,4 +1,5 @@
-"""From a payment failure to its alert and to its row, while usage flows at half of what the worker can do."""
+"""From a payment failure to its alert and to its row, and from a command about its case to the answer in the database,
+while usage flows at half of what the worker can do."""
 
 from __future__ import annotations
 
@@ -16,28 +17,30 @@ from typing import Any
 import httpx
 import numpy as np
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
-from sqlalchemy import create_engine, select
+from sqlalchemy import Engine, Select, create_engine, select
 
-from schemas.codec.encode import RecordDecoder, TickEncoder
+from schemas.codec.encode import Encoder, RecordDecoder, TickEncoder
+from schemas.commands import command
 from schemas.registry.source import FileRegistry
-from schemas.topics import INPUT_TOPICS, TICK_KEY
-from sinks.database.tables import alerts
+from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
+from sinks.database.tables import alert_commands, alerts, cases
 from tests.benchmarks import broker
 from tests.benchmarks.process import ROOT, MeasurementError, measure
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.process import ChildProcess
 
 FAILURES_PER_S = 25
+COMMANDS_PER_S = 20
 WARM_UP_S = 5.0
 _LOOK_S = 0.02
 _READY_S = 60.0
 _SETTLE_S = 15.0
 Look = Callable[[], list[str]]
-"""Tells the invoices that it sees; those told before do not matter."""
+"""Tells the invoices or commands that it sees; those told before do not matter."""
 
 
 class Watch(threading.Thread):
-    """Notes when an invoice is first seen."""
+    """Notes when an invoice or a command is first seen."""
 
     def __init__(self, look: Look) -> None:
         super().__init__(daemon=True)
@@ -52,8 +55,8 @@ class Watch(threading.Thread):
             while not self._end.is_set():
                 found = self._look()
                 now_s = time.time()
-                for invoice in found:
-                    self.seen.setdefault(invoice, now_s)
+                for name in found:
+                    self.seen.setdefault(name, now_s)
         except Exception as error:  # reported by the thread that waits for it
             self.failure = error
 
@@ -76,7 +79,13 @@ def run(bootstrap: str, rate: float, seconds: float, accounts: int, database_url
         for name in ("worker", "deliver"):
             stack.enter_context(_running(name, variables, folder))
         topic = stack.enter_context(_watching(stack.enter_context(_topic_look(bootstrap))))
-        table = stack.enter_context(_watching(stack.enter_context(_table_look(database_url))))
+        engine = create_engine(database_url)
+        stack.callback(engine.dispose)
+        invoices = select(alerts.c.dimension).where(alerts.c.kind == "payment_failed")
+        table = stack.enter_context(_watching(_table_look(engine, invoices)))
+        answered = select(alert_commands.c.command_id).where(alert_commands.c.result == "applied")
+        answers = stack.enter_context(_watching(_table_look(engine, answered)))
+        said = stack.enter_context(_watching(_commands(engine, bootstrap)))
         flown = measure(
             "flow:flow",
             seconds * 3 + 120,
@@ -86,8 +95,15 @@ def run(bootstrap: str, rate: float, seconds: float, accounts: int, database_url
             failures_per_s=FAILURES_PER_S,
             accounts=accounts,
         )
+        said.end()
         _settle(flown["sent"], topic, table)
-    return _delays(flown, topic, table)
+        _settle(said.seen, answers)
+    result = {"rate": flown["rate"], "late_s": flown["late_s"]}
+    for name, sent, watch in (
+        ("alert", flown["sent"], topic), ("row", flown["sent"], table), ("command", said.seen, answers),
+    ):  # fmt: skip
+        result |= _delays(name, sent, watch)
+    return result
 
 
 def _open_the_day(bootstrap: str) -> None:
@@ -100,17 +116,14 @@ def _open_the_day(bootstrap: str) -> None:
     producer.flush(30)
 
 
-def _delays(flown: Mapping[str, Any], topic: Watch, table: Watch) -> dict[str, Any]:
-    sent: dict[str, float] = flown["sent"]
+def _delays(name: str, sent: Mapping[str, float], watch: Watch) -> dict[str, Any]:
     begin_s = min(sent.values()) + WARM_UP_S
-    counted = [invoice for invoice, at_s in sent.items() if at_s >= begin_s]
-    result: dict[str, Any] = {"rate": flown["rate"], "late_s": flown["late_s"], "failures": len(counted)}
-    for name, watch in (("alert", topic), ("row", table)):
-        delays = [watch.seen[invoice] - sent[invoice] for invoice in counted if invoice in watch.seen]
-        result[f"{name}_missing"] = len(counted) - len(delays)
-        if delays:
-            result[f"{name}_p50_s"], result[f"{name}_p99_s"] = np.percentile(delays, [50, 99]).tolist()
-            result[f"{name}_max_s"] = max(delays)
+    counted = [each for each, at_s in sent.items() if at_s >= begin_s]
+    delays = [watch.seen[each] - sent[each] for each in counted if each in watch.seen]
+    result: dict[str, Any] = {f"{name}_count": len(counted), f"{name}_missing": len(counted) - len(delays)}
+    if delays:
+        result[f"{name}_p50_s"], result[f"{name}_p99_s"] = np.percentile(delays, [50, 99]).tolist()
+        result[f"{name}_max_s"] = max(delays)
     return result
 
 
@@ -194,21 +207,42 @@ def _topic_look(bootstrap: str) -> Iterator[Look]:
         consumer.close()
 
 
-@contextmanager
-def _table_look(database_url: str) -> Iterator[Look]:
-    """Invoices that have a row."""
-    engine = create_engine(database_url)
-    query = select(alerts.c.dimension).where(alerts.c.kind == "payment_failed")
+def _table_look(engine: Engine, query: Select[Any]) -> Look:
+    """What has a row."""
 
     def look() -> list[str]:
         time.sleep(_LOOK_S)
         with engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
-    try:
-        yield look
-    finally:
-        engine.dispose()
+    return look
+
+
+def _commands(engine: Engine, bootstrap: str) -> Look:
+    """Acknowledges cases as they appear in the database, one at each look; tells the commands that it has sent."""
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 0, "log_level": 3}
+    )
+    encode = Encoder(TOPICS["alert.commands"], FileRegistry()).encode
+    done: set[str] = set()
+
+    def look() -> list[str]:
+        time.sleep(1.0 / COMMANDS_PER_S)
+        with engine.connect() as connection:
+            found = connection.execute(select(cases.c.case_id, cases.c.account_id)).all()
+        for case_id, account_id in found:
+            if case_id not in done:
+                done.add(case_id)
+                said = command(
+                    account_id=account_id, action="acknowledge", author="bench", case_id=case_id,
+                    issued_at=int(time.time() * 1000),
+                )  # fmt: skip
+                producer.produce("alert.commands", encode(said), account_id.encode())
+                producer.poll(0)
+                return [said["command_id"]]
+        return []
+
+    return look
 
 
 def _bare_environment() -> dict[str, str]:

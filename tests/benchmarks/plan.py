@@ -11,7 +11,7 @@ SECTIONS = {
     "close": "closing one day with every detector",
     "memory": "resident memory, changelog and restoring",
     "scale": "throughput with few and with many accounts",
-    "latency": "from a payment failure to its alert and to its row",
+    "latency": "from a payment failure to its alert and to its row, from a command to its answer",
     "console": "pages of the console over a crowded PostgreSQL",
 }
 

@@ -307,16 +307,20 @@ class Suite:
 
     def _add_latency(self, database: str, run: dict[str, Any], rate: float) -> None:
         note = (
-            f"{run['failures']} failures while {run['rate']:,.0f} usage events/s flowed (half of the maximum: "
+            f"{run['alert_count']} failures while {run['rate']:,.0f} usage events/s flowed (half of the maximum: "
             f"{rate:,.0f})"
         )
-        for name, what, bound in (("alert", "alert topic", 1.0), ("row", f"{database} row", 3.0)):
+        for name, what, bound in (
+            ("alert", "payment failure to alert topic", 1.0),
+            ("row", f"payment failure to {database} row", 3.0),
+            ("command", f"command to its answer in {database}", 2.0),
+        ):
             missing = run[f"{name}_missing"]
             for percentile in (50, 99):
                 value = run.get(f"{name}_p{percentile}_s", float("inf")) if not missing else float("inf")
                 self.results.add(
                     f"latency.{database}.{name}.p{percentile}",
-                    f"payment failure to {what}, p{percentile} (with {database})", value, "s",
+                    f"{what}, p{percentile} (with {database})", value, "s",
                     f"{note}; {missing} never arrived." if percentile == 99 and name == "alert" else "",
                     at_most=bound if percentile == 99 else None,
                 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -29,6 +30,8 @@ COMPARED = (
     "alert_id", "revision", "account_id", "family", "kind", "dimension", "severity", "status", "transition_reason",
     "starts_at", "ends_at", "detected_at", "updated_at", "shadow", "benchmark", "due_at", "joined", "case_id",
 )  # fmt: skip
+
+_id_hash = lru_cache(100_000)(hash_text)
 
 
 def engine_config(config: OracleConfig) -> EngineConfig:
@@ -96,7 +99,7 @@ def known_to(config: OracleConfig) -> OracleConfig:
     plays: dict[str, tuple[str, str, int]] = {
         name: (kind.evidence, kind.play.id, kind.play.days) for name, kind in KNOWN.items()
     }
-    return replace(config, id_hash=hash_text, plays=plays)
+    return replace(config, id_hash=_id_hash, plays=plays)
 
 
 def run_oracle(config: OracleConfig, log: Log) -> Oracle:

@@ -7,10 +7,12 @@ import io
 import re
 
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from agents.console.routes import ROUTES
 from agents.console.spreadsheets import text_of
+from sinks.database import tables
 from tests.support.databases import tuples
 from tests.unit.console.world import HOSTILE, World, read, tags
 
@@ -95,6 +97,23 @@ def test_people_see_their_own_accounts_only(guarded: World) -> None:
     assert "Brix" not in ann.get("/portfolio").text
 
 
+@pytest.mark.parametrize("scope", ["own", "team", "all"])
+def test_mine_is_of_the_owner_that_somebody_is_and_what_is_assigned_to_them(guarded: World, scope: str) -> None:
+    acme, brix, cyan, _ = (case["case_id"] for case in guarded.cases)
+    guarded.add_user("Ann Lee", "operator", scope, owner="ann")
+    guarded.run(update(tables.cases).where(tables.cases.c.case_id == brix).values(assignee="ann"))
+    page = guarded.client("Ann Lee").get("/inbox", params={"whose": "mine"}).text
+    assert order(page) == [brix, acme, cyan]
+    assert {at.get("value") for _, at in tags(page) if at.get("name") == "assignee"} == {"ann"}
+
+
+def test_a_case_of_all_accounts_offers_no_action(world: World, client: TestClient) -> None:
+    offered = {at.get("value") for _, at in tags(client.get("/inbox").text) if at.get("type") == "checkbox"}
+    *cases, fleet = (case["case_id"] for case in world.cases)
+    assert offered == set(cases)
+    assert "/act" not in client.get(f"/cases/{fleet}").text
+
+
 def test_nobody_unknown_sees_anything(guarded: World) -> None:
     for path in ("/inbox", "/accounts/acme", "/csv/accounts", "/live", "/portfolio"):
         answer = guarded.client().get(path)
@@ -149,6 +168,8 @@ def test_the_portfolio_counts_bands_money_and_renewals(world: World, client: Tes
     assert "red 1" in said
     assert "ARR of all 10,000 EUR" in said
     assert "mid market 1 3 0 0" in said
+    assert {row["name"] for row in rows(client.get("/csv/renewals").text) if row["account_id"] == "brix"} == {"Brix"}
+    assert '<a href="/accounts/brix">Brix</a>' in client.get("/portfolio").text
 
 
 def test_bands_over_time_are_those_of_the_view(world: World, client: TestClient) -> None:

@@ -110,10 +110,10 @@ class World:
                 connection.execute(statement)
         engine.dispose()
 
-    def add_user(self, name: str, role: str, scope: str) -> None:
+    def add_user(self, name: str, role: str, scope: str, owner: str | None = None) -> None:
         engine = open_engine(self.url, writer=True)
         with engine.begin() as connection:
-            people.put_user(connection, people.User(name, name, role, scope, name, 0), _hash())
+            people.put_user(connection, people.User(name, name, role, scope, owner or name, 0), _hash())
         engine.dispose()
 
     def client(self, name: str | None = None) -> TestClient:
