@@ -17,12 +17,14 @@ from tests.evaluation.worlds import RENAMED, WORLDS
 
 MISSED = {
     "slow decline −4 % a week: found within 16 weeks (10 a day, dispersion 2)": (
-        "What is found is the limit itself: .9503 ± .002 over six draws, .946 to .957 each."
+        "The limit is what is found: .950 ± .002 over six draws. Excusing two idle days of four weeks costs it, .977 "
+        "without: late in a decline there are such days anyhow. Excusing only those beyond what the volume explains "
+        "would find .965."
     ),
     "holiday: nobody for two days: share of the accounts alarmed": (
-        "Two days without anybody are no more to be told from two idle days that happen anyhow, where accounts are small, "
-        "and move what was near its threshold: on four other streams .054 of the accounts have an alert more, .051 one "
-        "less. To excuse only idle days beyond those that the volume explains helped nothing (.059)."
+        "Where accounts are small, two days without anybody cannot be told from idle days that happen anyhow, and move "
+        "what was near its threshold: on four other streams .054 of the accounts have an alert more, .051 one less. To "
+        "excuse only idle days beyond those that the volume explains helped nothing (.059)."
     ),
 }
 """Gates that fail, and why; all others must pass."""
