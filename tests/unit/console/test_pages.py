@@ -169,6 +169,8 @@ def test_the_portfolio_counts_bands_money_and_renewals(world: World, client: Tes
     assert "red 1" in said
     assert "ARR of all 10,000 EUR" in said
     assert "mid market 1 3 0 0" in said
+    assert {row["name"] for row in rows(client.get("/csv/renewals").text) if row["account_id"] == "brix"} == {"Brix"}
+    assert '<a href="/accounts/brix">Brix</a>' in client.get("/portfolio").text
 
 
 def test_bands_over_time_are_those_of_the_view(world: World, client: TestClient) -> None:
