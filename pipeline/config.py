@@ -10,6 +10,7 @@ from pipeline.scorecards.profiles import HealthProfile
 from pipeline.terms.calendar import PlannedShutdown
 from pipeline.terms.kind import Kind
 from schemas.topics import DAY_MS
+from schemas.validation import MAX_SKEW_MS
 
 MAX_LATENESS_DAYS = 7
 """Bounded by the day panes and active-day bitmaps, which must still hold what an amended day's detectors read."""
@@ -27,7 +28,7 @@ class EngineConfig:
 
     out_of_orderness_ms: int = 3_600_000
     allowed_lateness_days: int = 3
-    max_skew_ms: int = 600_000
+    max_skew_ms: int = MAX_SKEW_MS
     timezone: str = "UTC"
     false_per_owner_per_week: float = 1.0
     """Alert budget: false alarms of all statistical detectors together that one account owner accepts."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 FLEET = "fleet"
 """A segment's name follows a colon."""
 RESERVED = f"{FLEET} and what begins with {FLEET}: stand for all accounts and for segments"
@@ -25,8 +22,3 @@ def subject_of(family: str, account_id: str) -> str:
     """What the case is about that an alert belongs to."""
     subject = _SUBJECTS[family]
     return "feed" if subject == "data" and of_fleet(account_id) else subject
-
-
-def are_of_fleet(account_ids: pa.Array) -> pa.Array:
-    """The same for a column; null where the id is."""
-    return pc.or_(pc.equal(account_ids, FLEET), pc.starts_with(account_ids, f"{FLEET}:"))

@@ -56,5 +56,5 @@ def released_ids() -> Mapping[str, Mapping[int, int]]:
 
 
 def _read(path: str) -> Schema:
-    content: Schema = json.loads(files("schemas").joinpath(path).read_text(encoding="utf-8"))
+    content: Schema = json.loads(files(__package__).joinpath(path).read_text(encoding="utf-8"))
     return content

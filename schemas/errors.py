@@ -9,6 +9,8 @@ ForeshockError                       1  what was asked for was not done; its mes
     ScorecardError                      the scorecards and profiles
     UnknownLabelKindError               the labels of a backtest
     CommandError                        a command of a person, with every problem
+    EventError                          an event that a client was given, with every problem
+    SpoolError                          the file of a client's spool
   UnreachableError                  69  no broker answers: start again later
   BrokenError                       70  a fault of ours or of a server: nothing unfinished is acknowledged
     InvariantError                      what delivery guarantees rest on does not hold
@@ -35,6 +37,7 @@ ForeshockError                       1  what was asked for was not done; its mes
   ForbiddenError                        the person's role does not allow it
   NotSeenError                          there is no such case or account for this person
   EmitError                             event files were not delivered
+  FullError                             a client has no room for an event
   ReplayError                           dead letters were not put back
   StuckError                            the consumers do not move
   EmbeddedBrokerError                   the demo's broker did not start

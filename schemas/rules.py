@@ -1,4 +1,4 @@
-"""What a field may be: rules that are held against a whole column or a single value.
+"""What a field may be: rules that are held against a single value; `columns` holds them against many.
 
 That a value has the type of its field is settled before.
 """
@@ -9,20 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from schemas.accounts import RESERVED, are_of_fleet, of_fleet
-from schemas.arrays import numbers, offsets, valid
+from schemas.accounts import RESERVED, of_fleet
 from schemas.reasons import Reason
-from schemas.scales import DEFAULT_SCALES, FIRST_FROM_ZERO, share_of
-
-Mask = npt.NDArray[np.bool_]
+from schemas.scales import DEFAULT_SCALES, share_of
 
 _MAX_TEXT_BYTES = 1_024
 _YEAR_2000_MS = 946_684_800_000
@@ -47,8 +38,8 @@ class Requirement(ABC):
     reason: Reason
     """Of the dead letter of a record that breaks it."""
 
-    def wrong_at(self, _column: pa.Array, _row: int) -> str:
-        """What is wrong with the value of a row that breaks it."""
+    def wrong_with(self, _value: Any) -> str:
+        """What is wrong with a value that breaks it."""
         return str(self)
 
     @abstractmethod
@@ -60,22 +51,9 @@ class Requirement(ABC):
 class Rule(Requirement):
     """What holds for the values of a field; null keeps every rule."""
 
-    def broken_in(self, column: pa.Array) -> Mask | None:
-        """Which values of a column break it; None if none does."""
-        if column.null_count == len(column):
-            return None
-        broken = self._broken(column)
-        if broken is not None and column.null_count:
-            broken = broken & valid(column)
-        return broken if broken is not None and broken.any() else None
-
     def allows(self, value: Any) -> bool:
         """Whether a single value keeps it."""
         return value is None or self._allows(value)
-
-    @abstractmethod
-    def _broken(self, column: pa.Array) -> Mask | None:
-        """As `broken_in`; the answer for nulls is arbitrary."""
 
     @abstractmethod
     def _allows(self, value: Any) -> bool:
@@ -93,18 +71,6 @@ class Text(Rule):
     def __str__(self) -> str:
         return f"not {self.least} to {self.most:,} bytes without NUL"
 
-    def _broken(self, column: pa.Array) -> Mask | None:
-        bounds = offsets(column)
-        lengths = np.diff(bounds)
-        broken: Mask | None = None
-        if lengths.max() > self.most or (self.least and lengths.min() < self.least):
-            broken = (lengths > self.most) | (lengths < self.least)
-        data = column.buffers()[2]
-        if data is not None and b"\x00" in data[int(bounds[0]) : int(bounds[-1])].to_pybytes():
-            with_nul: Mask = pc.match_substring(column, "\x00").fill_null(False).to_numpy(zero_copy_only=False)
-            broken = with_nul if broken is None else broken | with_nul
-        return broken
-
     def _allows(self, value: str) -> bool:
         return self.least <= len(value.encode()) <= self.most and "\x00" not in value
 
@@ -118,15 +84,6 @@ class Texts(Rule):
 
     def __str__(self) -> str:
         return f"an item is {self.item}"
-
-    def _broken(self, column: pa.Array) -> Mask | None:
-        items = self.item.broken_in(column.flatten())
-        if items is None:
-            return None
-        counts = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
-        broken = np.zeros(len(column), dtype=np.bool_)
-        broken[np.repeat(np.arange(len(column)), counts)[items]] = True
-        return broken
 
     def _allows(self, value: list[str]) -> bool:
         return all(map(self.item.allows, value))
@@ -143,13 +100,6 @@ class Number(Rule):
     def __str__(self) -> str:
         return f"not between {self.low:,} and {self.high:,}"
 
-    def _broken(self, column: pa.Array) -> Mask | None:
-        values = numbers(column)
-        if self.low <= values.min() and values.max() <= self.high:
-            return None
-        outside: Mask = ~((values >= self.low) & (values <= self.high))
-        return outside
-
     def _allows(self, value: float) -> bool:
         return self.low <= value <= self.high
 
@@ -165,9 +115,8 @@ class Time(Number):
     def __str__(self) -> str:
         return "not between the years 2000 and 9999"
 
-    def wrong_at(self, column: pa.Array, row: int) -> str:
+    def wrong_with(self, value: Any) -> str:
         """With the likely cause."""
-        value = column[row].as_py()
         cause = likely_cause(value)
         lies = f"lies in {_year(value)}" if 0 <= value <= self.high else str(self)
         return f"{lies}: {cause}" if cause else lies
@@ -183,9 +132,9 @@ class Past(Number):
     def __str__(self) -> str:
         return f"in the future: later than {_EPOCH + timedelta(milliseconds=self.high):%Y-%m-%dT%H:%M:%SZ}"
 
-    def wrong_at(self, column: pa.Array, row: int) -> str:
+    def wrong_with(self, value: Any) -> str:
         """With the likely cause."""
-        return f"{self}: 9999 for never?" if _year(column[row].as_py()) == _LAST_YEAR else str(self)
+        return f"{self}: 9999 for never?" if _year(value) == _LAST_YEAR else str(self)
 
 
 def likely_cause(number: float) -> str:
@@ -209,16 +158,8 @@ class Symbol(Rule):
     def __str__(self) -> str:
         return f"not one of {', '.join(sorted(self.symbols))}"
 
-    def _broken(self, column: pa.Array) -> Mask | None:
-        known: Mask = pc.is_in(column, value_set=self._value_set).to_numpy(zero_copy_only=False)
-        return ~known
-
     def _allows(self, value: str) -> bool:
         return value in self.symbols
-
-    @cached_property
-    def _value_set(self) -> pa.Array:
-        return pa.array(sorted(self.symbols))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,10 +170,6 @@ class Unreserved(Rule):
 
     def __str__(self) -> str:
         return f"reserved: {RESERVED}"
-
-    def _broken(self, column: pa.Array) -> Mask | None:
-        reserved: Mask = are_of_fleet(column).fill_null(False).to_numpy(zero_copy_only=False)
-        return reserved
 
     def _allows(self, value: str) -> bool:
         return not of_fleet(value)
@@ -247,31 +184,9 @@ class OnScale(Requirement):
     def __str__(self) -> str:
         return "not on the scale, which begins at 1 where the best answer is below 10, else at 0"
 
-    def broken_in(self, columns: pa.RecordBatch) -> Mask | None:
-        """Which records break it; None if none does."""
-        score = columns.column("score")
-        if score.null_count == len(score):
-            return None
-        usual = pc.take(_USUAL_BEST, pc.index_in(columns.column("type"), value_set=_ANSWERS))
-        best = _floats(pc.if_else(usual.is_valid(), pc.coalesce(columns.column("scale"), usual), None))
-        worst = np.where(best >= FIRST_FROM_ZERO, 0.0, 1.0)
-        value = _floats(score)
-        broken: Mask = (value < worst) | (value > best)
-        return broken if broken.any() else None
-
     def allows(self, row: Mapping[str, Any]) -> bool:
         """Whether a single record keeps it."""
         best, score = DEFAULT_SCALES.get(row["type"]), row["score"]
         if best is None or score is None:
             return True
         return share_of(score, row["scale"] if row["scale"] is not None else best) is not None
-
-
-_ANSWERS = pa.array(list(DEFAULT_SCALES))
-_USUAL_BEST = pa.array(list(DEFAULT_SCALES.values()), pa.float64())
-
-
-def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
-    """Values with NaN for nulls, which compares with nothing."""
-    found: npt.NDArray[np.float64] = column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
-    return found

@@ -15,6 +15,17 @@ LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024
 PARTITIONS = 8
 """Of every topic keyed by account; all of them must have the same count."""
 
+PRODUCER: dict[str, str | int | bool] = {
+    # Loses, repeats and reorders nothing while it lives.
+    "acks": "all",
+    "enable.idempotence": True,
+    # As Kafka's own clients place keys.
+    "partitioner": "murmur2_random",
+    "linger.ms": 5,
+    "compression.type": "lz4",
+}
+"""librdkafka settings of whoever writes to the topics."""
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
-
-import numpy as np
-import pyarrow as pa
+from collections.abc import Mapping
+from typing import Any
 
 from schemas.event_types import (
     BILLING_TYPES,
@@ -18,10 +15,14 @@ from schemas.event_types import (
     TICKET_TYPES,
 )
 from schemas.reasons import Reason
-from schemas.rules import Mask, Number, OnScale, Past, Requirement, Rule, Symbol, Text, Texts, Time, Unreserved
+from schemas.rules import Number, OnScale, Rule, Symbol, Text, Texts, Time, Unreserved
 from schemas.scales import LEAST, MOST
 
 MAX_ID_BYTES = 128
+MAX_RECORD_BYTES = 64 * 1024
+"""Of a value, with its frame, unless the settings say otherwise."""
+MAX_SKEW_MS = 600_000
+"""How far ahead of the record's timestamp an event may be, unless the settings say otherwise."""
 _MAX_DURATION_MS = 10**12
 _MAX_MINOR = 10**15
 _MAX_COUNT = 10**9
@@ -157,55 +158,8 @@ EVENT_ID: Mapping[str, str] = {
 """Schema → the field that identifies a record within its account. Profiles have none: the newest counts."""
 
 
-class Broken(NamedTuple):
-    """A rule of a field, and the rows that break it."""
-
-    rows: Mask
-    field: str
-    rule: Requirement
-
-
-def broken_rules(schema: str, columns: pa.RecordBatch, latest_ms: int | None = None) -> Iterator[Broken]:
-    """Every rule that a row breaks.
-
-    Args:
-        schema: a name in RULES.
-        columns: typed as `codec.projection.columns_of` has them; others are left alone.
-        latest_ms: event times beyond are in the future; None where no clock is to be asked.
-    """
-    for name, rules in _with_latest(schema, latest_ms).items():
-        column = columns.column(name)
-        for rule in rules:
-            rows = rule.broken_in(column)
-            if rows is not None:
-                yield Broken(rows, name, rule)
-    for name, row_rule in ROW_RULES.get(schema, {}).items():
-        rows = row_rule.broken_in(columns)
-        if rows is not None:
-            yield Broken(rows, name, row_rule)
-
-
-def violations(schema: str, columns: pa.RecordBatch) -> dict[int, tuple[str, str]]:
-    """Reason and detail of the first rule that each bad row breaks."""
-    found: dict[int, tuple[str, str]] = {}
-    for rows, name, rule in broken_rules(schema, columns):
-        values = columns.column(name)
-        for row in np.flatnonzero(rows).tolist():
-            if row not in found:
-                found[row] = (rule.reason, f"{name}: {rule.wrong_at(values, row)}")
-    return found
-
-
 def row_is_valid(schema: str, row: Mapping[str, Any]) -> bool:
     """Whether one record breaks none of the rules of its schema."""
     return all(rule.allows(row.get(name)) for name, rules in RULES[schema].items() for rule in rules) and all(
         rule.allows(row) for rule in ROW_RULES.get(schema, {}).values()
     )
-
-
-def _with_latest(schema: str, latest_ms: int | None) -> Mapping[str, Rules]:
-    rules = RULES[schema]
-    if latest_ms is None:
-        return rules
-    name = EVENT_TIME[schema]
-    return {**rules, name: (*rules[name], Past(high=latest_ms))}

@@ -19,8 +19,8 @@ from agents.eventfiles.topic import Joined, Joining
 from agents.eventfiles.types import TOPIC_OF, EventFileError, EventFiles, EventTables, Rejected, topic_name
 from agents.eventfiles.write import LABELS_FILE, Format, write_events
 from pipeline.simulate.tables import arrow_schema
-from schemas.codec.decode import MAX_RECORD_BYTES
 from schemas.topics import TOPICS
+from schemas.validation import MAX_RECORD_BYTES
 
 __all__ = [
     "LABELS_FILE",

@@ -20,8 +20,9 @@ from agents.eventfiles.types import Rejected
 from pipeline.simulate.tables import arrow_schema
 from pipeline.terms.arrays import I64, Bools
 from schemas.codec.encoded_size import record_sizes
+from schemas.columns import broken_rules, wrong_at
 from schemas.rules import likely_cause
-from schemas.validation import EVENT_ID, broken_rules
+from schemas.validation import EVENT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,7 +93,7 @@ class Checking:
         for broken in broken_rules(self.schema_name, rows, self._latest_ms):
             before = named.get(broken.field, np.zeros(raw.rows, dtype=bool))
             named[broken.field] = before | broken.rows
-            rejects.add(broken.rows & ~before, broken.field, partial(broken.rule.wrong_at, rows.column(broken.field)))
+            rejects.add(broken.rows & ~before, broken.field, partial(wrong_at, broken.rule, rows.column(broken.field)))
         sizes = record_sizes(
             self.schema_name, _with_ids(rows.drop_columns([ARRIVED_AT]), EVENT_ID.get(self.schema_name))
         )

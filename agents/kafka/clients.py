@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, Producer
 from confluent_kafka.admin import AdminClient
 
 from agents.settings.worker import WorkerConfig
-from schemas.topics import LARGEST_MESSAGE_BYTES
+from schemas.topics import LARGEST_MESSAGE_BYTES, PRODUCER
 
 Client = Mapping[str, Any]
 """librdkafka settings of any client of a cluster: brokers and security; they win over those of a purpose."""
@@ -23,17 +23,7 @@ SILENT = 2
 _REPEAT_S = 60.0
 
 _CLIENT = {"log.connection.close": False}
-_PRODUCER = {
-    **_CLIENT,
-    # Loses, repeats and reorders nothing while it lives.
-    "acks": "all",
-    "enable.idempotence": True,
-    # As Kafka's own clients place keys.
-    "partitioner": "murmur2_random",
-    "linger.ms": 5,
-    "compression.type": "lz4",
-    "message.max.bytes": LARGEST_MESSAGE_BYTES,
-}
+_PRODUCER = {**_CLIENT, **PRODUCER, "message.max.bytes": LARGEST_MESSAGE_BYTES}
 _CONSUMER = {**_CLIENT, "enable.auto.commit": False, "enable.auto.offset.store": False}
 
 Produced = Literal["outputs", "files", "dead letters", "commands"]

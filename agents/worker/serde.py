@@ -14,11 +14,12 @@ from agents.worker.publisher import Headers, Message
 from pipeline.terms.fleet_day import BUCKETS, DRIFTS, LEVELS, FleetDay, Ranked, Tally
 from pipeline.terms.records import Batch, DeadLetter, Outcome
 from schemas.codec import cloudevents
-from schemas.codec.decode import MAX_RECORD_BYTES, Decoder
+from schemas.codec.decode import Decoder
 from schemas.codec.encode import Encoder, RecordDecoder, TickEncoder
 from schemas.errors import MalformedError
 from schemas.registry.source import FileRegistry, SchemaRegistry
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
+from schemas.validation import MAX_RECORD_BYTES
 
 logger = logging.getLogger(__name__)
 

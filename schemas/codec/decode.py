@@ -19,10 +19,12 @@ from schemas.codec.batch import BadRecord, Batch, RecordKind
 from schemas.codec.columnar import Decoded, GroupDecoder, one_batch
 from schemas.codec.json import JsonDecoder
 from schemas.codec.projection import columns_of, readable
+from schemas.codec.rows import FRAME_BYTES
+from schemas.columns import violations
 from schemas.errors import IncompatibleSchemaError, RegistryUnavailableError, UnknownSchemaError
 from schemas.reasons import Reason
 from schemas.topics import CLOCK_TICKS, TICK_KEY, TopicSpec
-from schemas.validation import EVENT_TIME, MAX_ID_BYTES, violations
+from schemas.validation import EVENT_TIME, MAX_ID_BYTES, MAX_RECORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,9 +34,7 @@ if TYPE_CHECKING:
     from schemas.codec.batch import I64
     from schemas.registry.source import SchemaId, SchemaRegistry
 
-MAX_RECORD_BYTES = 64 * 1024
-
-_BODY: Callable[[Any], bytes] = itemgetter(slice(framing.FRAME_BYTES, None))
+_BODY: Callable[[Any], bytes] = itemgetter(slice(FRAME_BYTES, None))
 """What stands behind the frame of a value; nearly twice as fast as a comprehension."""
 _COMPACTED = frozenset({"account.profiles"})
 """Topics in which a null value says that the key's record is gone."""

@@ -3,61 +3,30 @@
 from __future__ import annotations
 
 import json
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-import fastavro
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyruhvro
 
 from schemas import definitions
-from schemas.avro import plain
-from schemas.codec.framing import frame, unframe
 from schemas.codec.projection import shape_of, widened
-from schemas.codec.rows import INT_MAX, RowReader
+from schemas.codec.rows import INT_MAX, RowReader, RowWriter, unframe
 from schemas.errors import EncodeError
 from schemas.topics import CLOCK_TICKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from schemas.registry.source import SchemaRegistry
     from schemas.topics import TopicSpec
 
-_ENCODE_ERRORS = (ValueError, TypeError, AttributeError, OverflowError, KeyError)
 
-
-class Encoder:
-    """Writes records of one topic with its current schema. Times are integer milliseconds.
-
-    Raises:
-        UnknownSchemaError: the registry has no id for the schema.
-        RegistryUnavailableError: the registry could not be asked.
-    """
+class Encoder(RowWriter):
+    """Writes whole tables too."""
 
     def __init__(self, topic: TopicSpec, registry: SchemaRegistry) -> None:
-        self._name = topic.schema
-        self._frame = frame(registry.schema_id(topic))
-        self._plain = plain(definitions.current(topic.schema))
-        self._schema = fastavro.parse_schema(self._plain)
+        super().__init__(topic, registry)
         self._is_columnar = all(shape_of(field["type"]).kind != "other" for field in self._plain["fields"])
         self._wire = json.dumps(widened(self._plain))
-
-    def encode(self, record: Mapping[str, Any]) -> bytes:
-        """The record with its frame; fields with a default may be missing.
-
-        Raises:
-            EncodeError: a field is missing, unknown or of another type.
-        """
-        stream = BytesIO()
-        stream.write(self._frame)
-        try:
-            fastavro.schemaless_writer(stream, self._schema, record, strict_allow_default=True)
-        except _ENCODE_ERRORS as error:
-            msg = f"the record does not fit {self._name}.avsc: {error}"
-            raise EncodeError(msg) from error
-        return stream.getvalue()
 
     def encode_table(self, table: pa.Table) -> list[bytes]:
         """All rows, framed. A missing column, or a null where none may be, becomes the field's default.

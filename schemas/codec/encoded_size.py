@@ -12,8 +12,8 @@ import numpy as np
 
 from schemas.arrays import numbers, offsets, valid
 from schemas.avro import plain
-from schemas.codec.framing import FRAME_BYTES
 from schemas.codec.projection import Shape, shape_of
+from schemas.codec.rows import FRAME_BYTES
 from schemas.definitions import current
 
 if TYPE_CHECKING:

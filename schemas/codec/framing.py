@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.arrays import valid
-from schemas.errors import MalformedError
+from schemas.codec.rows import FRAME_BYTES, NO_FRAME
 from schemas.reasons import Reason
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from schemas.codec.batch import I64
 
-FRAME_BYTES = 5
 JSON = -2
 """In place of a schema id."""
 HEADER = "__value_schema_id"
@@ -32,22 +31,6 @@ HEADER = "__value_schema_id"
 IN_HEADER = 2**32
 """Stands for the first of the schemas that headers name; greater than any schema id."""
 _BRACE = ord("{")
-
-
-def frame(schema_id: int) -> bytes:
-    """What stands in front of records of this schema."""
-    return b"\x00" + schema_id.to_bytes(4, "big")
-
-
-def unframe(value: bytes) -> tuple[int, bytes]:
-    """(schema id, record).
-
-    Raises:
-        MalformedError: the value is not framed.
-    """
-    if len(value) < FRAME_BYTES or value[0] != 0:
-        raise MalformedError(Reason.NOT_FRAMED, _NO_FRAME)
-    return int.from_bytes(value[1:FRAME_BYTES], "big"), value[FRAME_BYTES:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +105,6 @@ def _named(said: bytes) -> int | str | None:
 
 _GUID_BYTES = 17
 _NO_NAME = f"the header {HEADER} holds neither a zero byte and a schema id nor a one byte and a GUID"
-_NO_FRAME = "the value begins neither with a zero byte and a schema id nor as a JSON object"
 
 
 def _bad(
@@ -130,7 +112,7 @@ def _bad(
 ) -> dict[int, tuple[str, str]]:
     if (schema_ids != -1).all():
         return {}
-    not_framed = (Reason.NOT_FRAMED, _NO_FRAME)
+    not_framed = (Reason.NOT_FRAMED, NO_FRAME)
     bad: dict[int, tuple[str, str]] = dict.fromkeys(np.flatnonzero((schema_ids == -1) & ~is_null).tolist(), not_framed)
     over = (Reason.OVERSIZE, f"the value has more than {max_bytes} bytes")
     return bad | dict.fromkeys(np.flatnonzero(oversize).tolist(), over)

@@ -1,4 +1,4 @@
-"""Reading one record at a time: the reference for what bytes mean, and how bad ones are isolated."""
+"""One record at a time: from it to bytes in the Confluent wire format and back, the reference for what bytes mean."""
 
 from __future__ import annotations
 
@@ -9,14 +9,68 @@ import fastavro
 from fastavro.read import SchemaResolutionError
 from fastavro.schema import SchemaParseException
 
+from schemas import definitions
 from schemas.avro import check_writer, full_name, plain
-from schemas.errors import IncompatibleSchemaError, MalformedError
+from schemas.errors import EncodeError, IncompatibleSchemaError, MalformedError
 from schemas.reasons import Reason
 
 if TYPE_CHECKING:
-    from schemas.definitions import Schema
+    from collections.abc import Mapping
 
+    from schemas.definitions import Schema
+    from schemas.registry.source import SchemaRegistry
+    from schemas.topics import TopicSpec
+
+FRAME_BYTES = 5
+NO_FRAME = "the value begins neither with a zero byte and a schema id nor as a JSON object"
 INT_MAX = 2**31 - 1
+_ENCODE_ERRORS = (ValueError, TypeError, AttributeError, OverflowError, KeyError)
+
+
+def frame(schema_id: int) -> bytes:
+    """What stands in front of records of this schema."""
+    return b"\x00" + schema_id.to_bytes(4, "big")
+
+
+def unframe(value: bytes) -> tuple[int, bytes]:
+    """(schema id, record).
+
+    Raises:
+        MalformedError: the value is not framed.
+    """
+    if len(value) < FRAME_BYTES or value[0] != 0:
+        raise MalformedError(Reason.NOT_FRAMED, NO_FRAME)
+    return int.from_bytes(value[1:FRAME_BYTES], "big"), value[FRAME_BYTES:]
+
+
+class RowWriter:
+    """Writes records of one topic with its current schema. Times are integer milliseconds.
+
+    Raises:
+        UnknownSchemaError: the registry has no id for the schema.
+        RegistryUnavailableError: the registry could not be asked.
+    """
+
+    def __init__(self, topic: TopicSpec, registry: SchemaRegistry) -> None:
+        self._name = topic.schema
+        self._frame = frame(registry.schema_id(topic))
+        self._plain = plain(definitions.current(topic.schema))
+        self._schema = fastavro.parse_schema(self._plain)
+
+    def encode(self, record: Mapping[str, Any]) -> bytes:
+        """The record with its frame; fields with a default may be missing.
+
+        Raises:
+            EncodeError: a field is missing, unknown or of another type.
+        """
+        stream = BytesIO()
+        stream.write(self._frame)
+        try:
+            fastavro.schemaless_writer(stream, self._schema, record, strict_allow_default=True)
+        except _ENCODE_ERRORS as error:
+            msg = f"the record does not fit {self._name}.avsc: {error}"
+            raise EncodeError(msg) from error
+        return stream.getvalue()
 
 
 class RowReader:

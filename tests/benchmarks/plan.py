@@ -7,6 +7,7 @@ from dataclasses import dataclass
 SECTIONS = {
     "drain": "the same backlog drained by the product, a loop by hand, stock Faust, and a mere decoder",
     "producers": "the same events by the right partitioner, by librdkafka's default, and as JSON",
+    "client": "what an event costs a product, beside a bare producer",
     "backtest": "usage events a second through the core in process",
     "close": "closing one day with every detector",
     "memory": "resident memory, changelog and restoring",
@@ -25,6 +26,7 @@ class Sizes:
     accounts: int
     days: int
     stock_records: int
+    client_events: int
     backtest_accounts: int
     backtest_events: int
     backtest_days: int
@@ -46,6 +48,7 @@ FULL = Sizes(
     accounts=10_000,
     days=2,
     stock_records=40_000,
+    client_events=300_000,
     backtest_accounts=2_000,
     backtest_events=3_000_000,
     backtest_days=28,
@@ -66,6 +69,7 @@ QUICK = Sizes(
     accounts=1_000,
     days=2,
     stock_records=3_000,
+    client_events=20_000,
     backtest_accounts=500,
     backtest_events=300_000,
     backtest_days=7,

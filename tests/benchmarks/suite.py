@@ -41,6 +41,10 @@ _PRODUCERS = {
     "librdkafka": "events by librdkafka's default partitioner, Avro",
     "json": "events by librdkafka's default partitioner, JSON",
 }
+_EMITTED = {
+    "client": "an event by the client: checked, encoded, acknowledged; CPU",
+    "bare": "an event by a bare producer, from bytes made before; CPU",
+}
 _RATIOS = (
     ("stockfaust", "foreshock ÷ stock Faust", "times", 20.0),
     ("handloop", "foreshock ÷ loop by hand", "times", 1.0),
@@ -194,6 +198,23 @@ class Suite:
                 f"ratio.producers.{name}", f"{_PRODUCERS[name]}, against the right partitioner",
                 [a / b for a, b in pairs], "share",
             )  # fmt: skip
+
+    def _client(self) -> None:
+        bootstrap, events = self._kafka(), self._sizes.client_events
+        delete_topics(bootstrap)
+        broker.new_group(bootstrap)
+        runs: dict[str, list[dict[str, Any]]] = {by: [] for by in _EMITTED}
+        for number in range(self._sizes.rounds):
+            for by in _rotated(list(_EMITTED), number):
+                run = measure("client:emit", _TIMEOUT_S, bootstrap=bootstrap, events=events, by=by)
+                self._say(f"round {number + 1} of {self._sizes.rounds}, {by}: {run}")
+                runs[by].append(run)
+        for by, what in _EMITTED.items():
+            note = f"{events:,} usage events; {median(collect(runs[by], 'per_s')):,.0f} events/s until all are there."
+            self.results.add(f"client.{by}", what, collect(runs[by], "cpu_us"), "µs", note)
+        pairs = zip(collect(runs["client"], "cpu_us"), collect(runs["bare"], "cpu_us"), strict=True)
+        ratios = [client / bare for client, bare in pairs]
+        self.results.add("client.ratio", "an event by the client ÷ by a bare producer", ratios, "times")
 
     def _memory(self) -> None:
         accounts = self._sizes.memory_accounts

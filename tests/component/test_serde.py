@@ -14,12 +14,13 @@ from agents.transport.runs import Run
 from agents.worker.serde import FLEET_DAYS, Serde
 from pipeline.terms.fleet_day import BUCKETS, FleetDay, Ranked, Tally
 from schemas.codec.batch import Batch
-from schemas.codec.decode import MAX_RECORD_BYTES
-from schemas.codec.framing import Headers, frame
+from schemas.codec.framing import Headers
+from schemas.codec.rows import frame
 from schemas.definitions import current
 from schemas.errors import RegistryUnavailableError
 from schemas.registry.source import FileRegistry, SchemaId
 from schemas.topics import TOPICS
+from schemas.validation import MAX_RECORD_BYTES
 from tests.support.hostile import good_value
 
 TOPIC = "usage.events"

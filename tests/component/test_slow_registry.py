@@ -20,7 +20,7 @@ from agents.worker.publisher import Publisher
 from agents.worker.serde import Serde
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
-from schemas.codec.framing import frame
+from schemas.codec.rows import frame
 from schemas.definitions import Schema
 from schemas.errors import RegistryUnavailableError, UnknownSchemaError
 from schemas.registry.source import FileRegistry, SchemaId

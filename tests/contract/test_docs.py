@@ -29,6 +29,7 @@ PAGES = (
     "deploy/README.md",
     "pipeline/DECISIONS.md",
     "pipeline/SEMANTICS.md",
+    "schemas/README.md",
     "sinks/README.md",
     "tests/CAPABILITIES.md",
     "tests/benchmarks/README.md",

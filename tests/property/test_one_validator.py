@@ -23,13 +23,14 @@ from pipeline.intake.feed import Feed
 from pipeline.simulate.tables import arrow_schema
 from pipeline.terms.records import DeadLetter
 from schemas.avro import plain
-from schemas.codec.decode import MAX_RECORD_BYTES, Decoder
+from schemas.codec.decode import Decoder
 from schemas.codec.encode import Encoder, TickEncoder
 from schemas.codec.projection import columns_of, readable, shape_of
+from schemas.columns import violations
 from schemas.definitions import current
 from schemas.errors import EncodeError
 from schemas.topics import INPUT_TOPICS, TICK_KEY, TOPICS
-from schemas.validation import EVENT_ID, EVENT_TIME, row_is_valid, violations
+from schemas.validation import EVENT_ID, EVENT_TIME, MAX_RECORD_BYTES, row_is_valid
 from tests.support.bounds import broken_fields, edges
 from tests.support.examples import tried
 from tests.support.wire import AT_MS, RECORDS, REGISTRY, decoded, value

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from schemas import definitions
 from schemas.avro import plain
-from schemas.codec.framing import frame
+from schemas.codec.rows import frame
 from schemas.rules import Text
 from schemas.topics import CLOCK_TICKS, INPUT_TOPICS, TICK_KEY, TOPICS
 from schemas.validation import EVENT_TIME, RULES

@@ -12,7 +12,7 @@ import fastavro
 from schemas import definitions
 from schemas.codec.decode import Decoder
 from schemas.codec.encode import Encoder
-from schemas.codec.framing import frame
+from schemas.codec.rows import frame
 from schemas.errors import RegistryUnavailableError, UnknownSchemaError
 from schemas.registry.source import FileRegistry, SchemaId
 from schemas.rules import Symbol

@@ -7,7 +7,7 @@ import pytest
 
 from schemas import definitions
 from schemas.codec.encode import Encoder, RecordDecoder, TickEncoder
-from schemas.codec.framing import unframe
+from schemas.codec.rows import unframe
 from schemas.errors import EncodeError, MalformedError, UnknownSchemaError
 from schemas.topics import INPUT_TOPICS, TOPICS
 from tests.support.wire import AT_MS, RECORDS, REGISTRY, TableRegistry, schema_of, value, written
