@@ -6,6 +6,8 @@ FLEET = "fleet"
 """A segment's name follows a colon."""
 RESERVED = f"{FLEET} and what begins with {FLEET}: stand for all accounts and for segments"
 
+TAKES_NO_COMMANDS = "what is of all accounts or of a segment takes no commands; it ends by itself"
+
 
 def of_fleet(account_id: str) -> bool:
     """Whether alerts under this id are those of the fleet or of a segment."""

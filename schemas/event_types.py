@@ -103,7 +103,8 @@ COMMAND_ACTIONS = frozenset(
     }
 )
 CASE_OUTCOMES = frozenset({"saved", "churned", "no_action", "false_alarm"})
-CASE_STATUSES = ("open", "acknowledged", "snoozed", "closed")
+OPEN_CASES = ("open", "acknowledged", "snoozed")
+CASE_STATUSES = (*OPEN_CASES, "closed")
 CASE_SUBJECTS = ("risk", "growth", "data", "fleet", "feed")
 COMMAND_RESULTS = ("applied", "refused", "unchanged")
 FEEDBACK_VERDICTS = frozenset({"useful", "false_alarm", "known", "late"})

@@ -1,15 +1,17 @@
-"""How long to wait before the next try: twice as long each time, with jitter, within bounds."""
+"""For loops that try again and again: how long to wait before the next try, and whether they still go round."""
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 
 _MOST_DOUBLINGS = 16
+_STUCK_S = 120.0
 
 
 class Backoff:
-    """Counts failures in a row; `jitter` returns numbers in [0, 1)."""
+    """Twice as long each time, within bounds. Counts failures in a row; `jitter` returns numbers in [0, 1)."""
 
     def __init__(self, longest_s: float, jitter: Callable[[], float] = random.random) -> None:
         self._longest_s = longest_s
@@ -30,3 +32,19 @@ class Backoff:
     def reset(self) -> None:
         """Forget the failures: a try went well."""
         self._failures = 0
+
+
+class Progress:
+    """When a loop last went round."""
+
+    def __init__(self) -> None:
+        self.made()
+
+    def made(self) -> None:
+        """It goes round now."""
+        self._at_s = time.monotonic()
+
+    def problem(self) -> str | None:
+        """Say what is wrong with the loop, for /-/healthy."""
+        idle_s = time.monotonic() - self._at_s
+        return None if idle_s < _STUCK_S else f"no progress for {idle_s:.0f} s"

@@ -14,7 +14,7 @@ from pipeline.fleet.alerts import FLEET_KINDS
 from pipeline.fleet.traits import BASES, OUTCOMES
 from pipeline.kinds import KINDS, LEVELS
 from pipeline.portfolio.answers import COMPARED
-from schemas.event_types import FEEDBACK_VERDICTS
+from schemas.event_types import FEEDBACK_VERDICTS, OPEN_CASES
 from schemas.reasons import Reason
 from schemas.topics import INPUT_TOPICS
 from sinks.delivery import PROJECTIONS, Projection
@@ -176,7 +176,13 @@ METRICS: tuple[MetricSpec, ...] = (
         "foreshock_feedback_ratio",
         "gauge",
         "Share of a verdict in all that people gave on alerts of a kind; 0 until there is one.",
-        (_KIND, Label("verdict", tuple(sorted(FEEDBACK_VERDICTS)))),
+        (_KIND, Label("verdict", tuple(sorted(FEEDBACK_VERDICTS))), _GROUP),
+    ),
+    MetricSpec(
+        "foreshock_cases_open",
+        "gauge",
+        "Cases that are not closed, by severity and status.",
+        (_SEVERITY, Label("status", OPEN_CASES)),
     ),
     MetricSpec(
         "foreshock_learned_outlook_enabled",

@@ -161,11 +161,20 @@ class Metrics:
                     self._collectors["foreshock_portfolio_ratio"].remove(metric, segment)
         self._gauge("foreshock_portfolio_as_of_timestamp_seconds").set(as_of_ms / 1000)
 
-    def feedback(self, verdicts: Mapping[str, Mapping[str, int]]) -> None:
-        """What people said of alerts: so many times each verdict, by kind."""
-        for kind, given in verdicts.items():
+    def feedback(self, verdicts: Mapping[tuple[str, str | None], Mapping[str, int]]) -> None:
+        """What people said of alerts: so many times each verdict, by kind and segment; None: all accounts."""
+        self._see(segment for _, segment in verdicts)
+        for (kind, segment), given in verdicts.items():
+            if segment is not None and segment not in self._segments:
+                continue
             for verdict, count in given.items():
-                self._gauge("foreshock_feedback_ratio", kind, verdict).set(count / (sum(given.values()) or 1))
+                share = count / (sum(given.values()) or 1)
+                self._gauge("foreshock_feedback_ratio", kind, verdict, segment or ALL).set(share)
+
+    def open_cases(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """So many cases are not closed, by severity and status."""
+        for labels in self._known(self._specs["foreshock_cases_open"]):
+            self._gauge("foreshock_cases_open", *labels).set(counts.get((labels[0], labels[1]), 0))
 
     def state(self, partition: int, accounts: int, size_bytes: int) -> None:
         """A partition's state holds so many accounts in so many bytes."""

@@ -42,8 +42,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_unavailable] = set()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests with real servers out if that was asked for, and remember which."""
+    """Begin with the files that take long, so that no process ends long after the others.
+
+    Leave the tests with real servers out if that was asked for, and remember which.
+    """
+    long = {item.path for item in items if any(item.get_closest_marker(name) for name in ("servers", "slow"))}
+    items.sort(key=lambda item: item.path not in long)
     if not LEAVE_OUT:
         return
     without = [item for item in items if item.get_closest_marker("servers") is None]

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from agents.backtest.feedback import feedback_of
+from agents.backtest.notifications import notifications
 from agents.backtest.run import Alert, Replayed, told
 from agents.eventfiles.files import EventFiles
 from pipeline.config import EngineConfig
@@ -87,6 +88,7 @@ def report(
             "shadow": {"total": len(on_trial), "by_kind": _counts(on_trial, "kind")},
         },
         "cases": case_report(replayed.cases, account_days),
+        "notifications": notifications(replayed.alerts, replayed.cases, config.timezone, replayed.days_closed),
         "suppressed": dict(sorted(replayed.suppressed.items())),
         "speed": {
             "elapsed_s": round(replayed.elapsed_s, 3),

@@ -255,6 +255,12 @@ def _show(document: dict[str, Any], to: Path) -> None:
         f"{cases['overdue']} steps are overdue",
         highlight=False,
     )
+    told = document["notifications"]["per_owner_week"]
+    out.print(
+        f"notifications per owner and week: {told['alerts_at_once']} of alerts at once, "
+        f"{told['cases_and_digests']} of cases and digests",
+        highlight=False,
+    )
     labels = document["labels"]
     if labels is not None:
         rows = [

@@ -52,7 +52,7 @@ def demo(
     folder = DemoFolder(to.resolve())
     try:
         wanted = sample_settings(seed, accounts, days, until_now=stay)
-        folder.prepare()
+        folder.prepare(until_now=stay)
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from error
 

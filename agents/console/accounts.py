@@ -12,13 +12,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from agents.console.actions import toast_of
-from agents.console.charts import Chart, Line, Mark, filled
+from agents.console.charts import Chart, Line, Mark, Span, filled
+from agents.console.daily import actions_chart, around
 from agents.console.pages import chosen, console_of, not_found, page, page_number, whose
 from agents.console.words import label
 from agents.web.people import person
 from schemas.topics import DAY_MS
 from sinks.database.account import CLOSED_DAYS
 from sinks.database.reading.accounts import SORTS, Account, AccountFilters, account, accounts
+from sinks.database.reading.fleet import alerts
 from sinks.database.reading.scope import Owners, last_close_ms, segments
 from sinks.errors import UnknownAccountError
 
@@ -116,8 +118,10 @@ def show(request: Request) -> Response:
             found = account(connection, account_id, who.owners, days=_HISTORY_DAYS)
         except UnknownAccountError as error:
             raise HTTPException(404, str(error) if who.owners is None else "there is no such account") from error
+        dips = alerts(connection, as_of_ms - _HISTORY_DAYS * DAY_MS)
     if found is None:
         raise not_found("account")
+    happened = around(found.explained["open_alerts"], dips, found.row.segment, console.days)
     overview = console.overview(as_of_ms)
     return page(
         request,
@@ -131,7 +135,7 @@ def show(request: Request) -> Response:
         children=found.children,
         suppressed=found.suppressed,
         lanes=[(name, [fact for fact in found.facts if fact.topic == topic]) for topic, name in _LANES.items()],
-        score=score_chart(found),
+        charts=charts_of(found, *happened),
         lines=dimension_charts(found),
         quartiles=overview.quartiles if overview else {},
         as_of_ms=as_of_ms,
@@ -139,21 +143,19 @@ def show(request: Request) -> Response:
     )
 
 
-def score_chart(found: Account) -> Chart | None:
-    """Scores of all scorecards over time, and when alerts opened."""
+def charts_of(found: Account, spans: Sequence[Span], marks: Sequence[Mark]) -> list[Chart]:
+    """What the account did day by day, and the scores of all scorecards; over the same days, and what happened."""
     history = found.explained["history"]
-    if not history:
-        return None
-    days = _days(history)
+    daily = {each["day"]: each for each in found.explained["activity"]}
+    if not history and not daily:
+        return []
+    days = _days([*history, *daily.values()])
     lines = [
         Line(card, filled({row["day"]: row["score"] for row in rows}, days), "main" if not number else "expected")
         for number, (card, rows) in enumerate(_by_card(history).items())
     ]
-    marks = [
-        Mark(int(alert["detected_at"] // DAY_MS) - 1, label(alert["kind"]), alert["severity"])
-        for alert in found.explained["open_alerts"]
-    ]
-    return Chart("Health score", days, lines, (), marks, low=0.0, high=100.0)
+    score = Chart("Health score", days, lines, spans, marks, low=0.0, high=100.0)
+    return [actions_chart(daily, days, spans, marks), score]
 
 
 def dimension_charts(found: Account) -> dict[str, dict[str, Chart]]:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from agents.console import words
 from agents.console.actions import OUTCOMES, SNOOZE_DAYS, VERDICTS, toast_of
 from agents.console.charts import Chart, Line, Mark, Span, filled
+from agents.console.daily import actions_chart, around, users_chart
 from agents.console.pages import console_of, not_found, page
 from agents.web.people import person
 from pipeline.explain.story import moved, story, sureness
@@ -19,7 +20,7 @@ from pipeline.kinds import KNOWN
 from schemas.topics import DAY_MS
 from sinks.database.account import account_of
 from sinks.database.reading.cases import Case, case, figures_of
-from sinks.database.reading.fleet import FleetAlert, alerts
+from sinks.database.reading.fleet import alerts
 from sinks.database.reading.scope import last_close_ms
 from sinks.errors import UnknownAccountError
 
@@ -28,6 +29,7 @@ DAYS = 112
 _DRAWN_DAYS = 14
 """Revisions of an alert make a line if they tell of so long."""
 _CLEARLY = 0.1
+_PEOPLE = {"power", "role", "team", "top"}
 
 
 def show(request: Request) -> Response:
@@ -50,6 +52,7 @@ def show(request: Request) -> Response:
         request,
         "case",
         case=found.row,
+        acts=who.may("operator") and found.row.takes_commands,
         lead=lead,
         alerts=found.alerts,
         history=found.history,
@@ -57,7 +60,7 @@ def show(request: Request) -> Response:
         sureness=sureness,
         moved=moved,
         kinds=KNOWN,
-        charts=charts_of(found, account, figures, dips),
+        charts=charts_of(found, account, figures, around(found.alerts, dips, found.row.segment, console.days)),
         as_of_ms=as_of_ms,
         snooze_days=SNOOZE_DAYS,
         outcomes=OUTCOMES,
@@ -70,19 +73,22 @@ def charts_of(
     found: Case,
     account: Mapping[str, Any] | None,
     figures: Sequence[Mapping[str, Any]],
-    dips: Sequence[FleetAlert],
+    happened: tuple[Sequence[Span], Sequence[Mark]],
 ) -> list[Chart]:
-    """What the lead alert measured, and the account's score: both over the same days."""
+    """What the account did day by day, what the lead alert measured, and the account's score: over the same days."""
     history = [row for row in (account or {}).get("history", ()) if not row["shadow"]]
     first_card = history[0]["scorecard"] if history else None
     scores = {row["day"]: row["score"] for row in history if row["scorecard"] == first_card}
     measured = {int(each["at_ms"] // DAY_MS) - 1: each for each in figures}
-    known = sorted({*scores, *measured})
+    daily = {each["day"]: each for each in (account or {}).get("activity", ())}
+    known = sorted({*scores, *measured, *daily})
     if not known:
         return []
     days = range(max(known[0], known[-1] - DAYS), known[-1] + 1)
-    spans, marks = _around(found, dips)
-    charts = []
+    spans, marks = happened
+    charts = [actions_chart(daily, days, spans, marks)]
+    if _is_of_people(found.row.lead_kind):
+        charts.append(users_chart(daily, days, spans, marks))
     if measured and max(measured) - min(measured) >= _DRAWN_DAYS:
         unit = str(figures[0]["unit"])
         lines = [
@@ -98,6 +104,14 @@ def charts_of(
             title = "What fell most: 0 is bad, 1 as expected or better"
             charts.append(Chart(title, days, fallen, spans, marks, low=0.0, high=1.0))
     return charts
+
+
+def _is_of_people(lead_kind: str | None) -> bool:
+    """Whether its alerts are about who uses the product rather than how much."""
+    kind = KNOWN.get(lead_kind or "")
+    if kind is None:
+        return False
+    return kind.unit == "users" or kind.by_id or any(whom in _PEOPLE for whom, _ in kind.contributors)
 
 
 def _fallen(history: Sequence[Mapping[str, Any]], days: range) -> list[Line]:
@@ -118,17 +132,3 @@ def _fallen(history: Sequence[Mapping[str, Any]], days: range) -> list[Line]:
 def _figure(measured: Mapping[int, Mapping[str, Any]], day: int, name: str) -> float | None:
     found = measured.get(day)
     return None if found is None else found[name]
-
-
-def _around(found: Case, dips: Sequence[FleetAlert]) -> tuple[list[Span], list[Mark]]:
-    """When the change began, what the fleet did, and when each alert opened."""
-    spans, marks = [], []
-    for dip in dips:
-        last_ms = dip.ends_at_ms or dip.detected_at_ms
-        spans.append(Span(int(dip.starts_at_ms // DAY_MS), int(last_ms // DAY_MS), words.label(dip.kind), "fleet"))
-    for alert in found.alerts:
-        onset = alert.get("onset")
-        if onset is not None:
-            spans.append(Span(int(onset["low"] // DAY_MS), int(onset["high"] // DAY_MS), "onset", "onset"))
-        marks.append(Mark(int(alert["detected_at"] // DAY_MS) - 1, words.label(alert["kind"]), alert["severity"]))
-    return spans, marks

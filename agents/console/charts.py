@@ -46,8 +46,17 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """Between which two values something is expected each day; None where nothing is."""
+
+    name: str
+    bounds: Sequence[tuple[float, float] | None]
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
-    """Lines, spans and marks over days in rising order."""
+    """Lines, a band behind them, spans and marks over days in rising order."""
 
     title: str
     days: Sequence[int]
@@ -58,10 +67,12 @@ class Chart:
     high: float | None = None
     unit: str = ""
     height: int = HEIGHT
+    band: Band | None = None
     _range: tuple[float, float] = field(init=False, default=(0.0, 1.0))
 
     def __post_init__(self) -> None:
         known = [value for line in self.lines for value in line.values if value is not None]
+        known += [value for bounds in self.band.bounds if bounds for value in bounds] if self.band else []
         low = self.low if self.low is not None else min(known, default=0.0)
         high = self.high if self.high is not None else max(known, default=1.0)
         object.__setattr__(self, "_range", (low, high if high > low else low + 1.0))
@@ -81,6 +92,7 @@ class Chart:
                 "lines": [asdict(line) for line in self.lines],
                 "spans": [asdict(span) for span in self.shown_spans],
                 "marks": [asdict(mark) for mark in self.shown_marks],
+                "band": asdict(self.band) if self.band else None,
                 "range": [low, high],
                 "unit": self.unit,
             }
@@ -103,8 +115,8 @@ class Chart:
 
     @property
     def legend(self) -> list[tuple[str, str]]:
-        """Tones and names of what happened, each once."""
-        happened: list[Span | Mark] = [*self.shown_spans, *self.shown_marks]
+        """Tones and names of the band and of what happened, each once."""
+        happened: list[Band | Span | Mark] = [*([self.band] if self.band else []), *self.shown_spans, *self.shown_marks]
         return list(dict.fromkeys((each.tone, each.name) for each in happened))
 
     def x(self, day: float) -> float:
@@ -128,6 +140,29 @@ class Chart:
                 pieces[-1].append(f"{self.x(day)},{self.y(value)}")
         return [" ".join(piece) for piece in pieces if piece]
 
+    @property
+    def areas(self) -> list[str]:
+        """Corners of the pieces of the band, as `polygon` takes them."""
+        pieces: list[list[tuple[int, tuple[float, float]]]] = [[]]
+        for day, bounds in zip(self.days, self.band.bounds if self.band else (), strict=False):
+            if bounds is None:
+                pieces.append([])
+            else:
+                pieces[-1].append((day, bounds))
+        return [
+            " ".join(
+                [f"{self.x(day)},{self.y(low)}" for day, (low, _) in piece]
+                + [f"{self.x(day)},{self.y(high)}" for day, (_, high) in reversed(piece)]
+            )
+            for piece in pieces
+            if piece
+        ]
+
+    def extent(self, span: Span) -> tuple[float, float]:
+        """Place of a span from the left, and its width: whole days, of which values stand in the middle."""
+        left = max(float(_LEFT), self.x(span.first - 0.5))
+        return left, round(max(3.0, min(float(WIDTH - _RIGHT), self.x(span.last + 0.5)) - left), 1)
+
     def points(self, line: Line) -> list[tuple[float, float]]:
         """Places of the values that are known."""
         return [
@@ -149,10 +184,19 @@ class Chart:
         return [(self.x(number), date_of_day(number)) for number in range(first, last + 1, step)]
 
     @property
+    def columns(self) -> list[tuple[str, Sequence[float | None]]]:
+        """Names and values of the lines and of the band's bounds: for those who cannot see the drawing."""
+        named: list[tuple[str, Sequence[float | None]]] = [(line.name, line.values) for line in self.lines]
+        bounds = self.band.bounds if self.band else ()
+        for number, name in enumerate(("from", "to") if bounds else ()):
+            named.append((name, [each and each[number] for each in bounds]))
+        return named
+
+    @property
     def rows(self) -> list[tuple[str, list[float | None]]]:
-        """The values by date, the newest first: for those who cannot see the drawing."""
-        columns = [list(line.values) for line in self.lines]
-        table = [(date_of_day(day), [column[index] for column in columns]) for index, day in enumerate(self.days)]
+        """The same by date, the newest first."""
+        values = [values for _, values in self.columns]
+        table = [(date_of_day(day), [column[index] for column in values]) for index, day in enumerate(self.days)]
         return table[::-1]
 
 

@@ -54,10 +54,9 @@ def page(request: Request, name: str, **values: Any) -> Response:
 
 def whose(request: Request, who: Person) -> tuple[str, Owners]:
     """Whose accounts a list shows: mine, team or all as the address says, within what the person sees."""
-    mine = frozenset({who.name})
     wanted = request.query_params.get("whose") or ("all" if who.owners is None else "team")
     if wanted == "mine":
-        return wanted, mine if who.owners is None or who.scope != "own" else who.owners
+        return wanted, who.mine
     return ("all", None) if who.owners is None else ("team", who.owners)
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from agents.console.brokers import Lags
 from agents.console.live import Live
+from pipeline.terms.days import Days
 from schemas.topics import DAY_MS
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
@@ -48,7 +49,7 @@ class Console:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.engine_config = settings.engine()
-        self.zone = ZoneInfo(settings.app.timezone)
+        self.zone, self.days = ZoneInfo(settings.app.timezone), Days(settings.app.timezone)
         self.group = settings.app.group
         self.reading = store.reading
         # Figures of all accounts are read beside the pages, and may take as long as they need.

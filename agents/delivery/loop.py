@@ -24,7 +24,7 @@ from agents.process.exits import RefusedError
 from agents.process.failpoints import hit
 from pipeline.config import EngineConfig
 from schemas.errors import RegistryUnavailableError
-from sinks.backoff import Backoff
+from sinks.backoff import Backoff, Progress
 from sinks.delivery import PROJECTIONS, Advance, DeliveryBatch, Sink, Written
 from sinks.errors import CommitUnknownError, PositionConflictError, SinkRejectedError, SinkUnavailableError
 from sinks.metrics import Metrics
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 WAITS = "waits for the group's partitions"
 _POLL_S = 0.2
-_STUCK_S = 120.0
 _ASK_S = 10.0
 _LOOK_S = 1.0
 _CONFLICT_RETRY_S = 0.05
@@ -95,16 +94,12 @@ class Deliver:
         self._problem: str | None = "not started"
         self._silence: str | None = None
         self._joined = False
-        self._beat_s = time.monotonic()
+        self._progress = Progress()
+        self.healthy = self._progress.problem
 
     def stop(self) -> None:
         """Ask `run` to return after the transaction in hand."""
         self._stop.set()
-
-    def healthy(self) -> str | None:
-        """Say what is wrong with the process itself, for /-/healthy."""
-        idle_s = time.monotonic() - self._beat_s
-        return None if idle_s < _STUCK_S else f"no progress for {idle_s:.0f} s"
 
     def ready(self) -> str | None:
         """Say why records are not being written now, for /-/ready."""
@@ -136,7 +131,7 @@ class Deliver:
             self._problem = "stopped"
 
     def _step(self, consumer: Consumer, silence: Silence) -> None:
-        self._beat_s = time.monotonic()
+        self._progress.made()
         try:
             if self._joined and not self._placed:
                 self._place(consumer)
@@ -185,7 +180,7 @@ class Deliver:
         logger.warning("delivery to the %s tries again in %.2f s: %s", self._name, delay_s, problem)
         until_s = time.monotonic() + delay_s
         while not self._stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
-            self._beat_s = time.monotonic()
+            self._progress.made()
             consumer.poll(min(_POLL_S, left_s))
 
     def _take(self, consumer: Consumer, messages: Sequence[Message]) -> None:

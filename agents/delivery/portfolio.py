@@ -33,7 +33,7 @@ class PortfolioKeeper:
     Args:
         store: where facts are read and figures written. The caller closes it.
         timezone: of the business.
-        metrics: shows the ratios of the last 30 days, and what people say of alerts.
+        metrics: shows the ratios of the last 30 days, and what people say of alerts, and the cases that are open.
         months: the months before the open one whose figures late events still correct.
         clock: seconds that only grow.
     """
@@ -72,6 +72,7 @@ class PortfolioKeeper:
         began_s = self._clock()
         try:
             self._metrics.feedback(self._store.feedback())
+            self._metrics.open_cases(self._store.open_cases())
             self.refresh()
         except SinkUnavailableError as error:
             logger.warning("portfolio figures have to wait: %s", error)

@@ -67,8 +67,11 @@ class DemoFolder:
         """What a process logs."""
         return self.path / f"{role}.log"
 
-    def prepare(self) -> None:
+    def prepare(self, *, until_now: bool = False) -> None:
         """Make the folder, or empty the one that an earlier demo has left.
+
+        `until_now`: people will act after the stream, so days end at midnight; else what they say in the first hour
+        of a day would wait.
 
         Raises:
             FolderError: it holds something else.
@@ -78,7 +81,8 @@ class DemoFolder:
         if present and not self._is_ours():
             message = f"{self.path} is not empty and not of an earlier demo; choose another with --dir"
             raise FolderError(message)
-        self.settings.write_text(self._toml(), encoding="utf-8")
+        settings = self._toml() + ("out_of_orderness_s = 0\n" if until_now else "")
+        self.settings.write_text(settings, encoding="utf-8")
         for name in _OWN:
             entry = self.path / name
             if entry.is_dir():

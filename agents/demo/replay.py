@@ -24,19 +24,21 @@ _LINGER_MS = 150
 class Replay(threading.Thread):
     """Produces in a thread, so that a dead worker is noticed meanwhile."""
 
-    def __init__(self, client: Mapping[str, Any], files: EventFiles) -> None:
+    def __init__(self, client: Mapping[str, Any], files: EventFiles, until_ms: int | None = None) -> None:
+        """`until_ms`: when the stream is over, if that is later than its last event."""
         # A daemon: when something else fails, nobody waits for it.
         super().__init__(name="replay", daemon=True)
         self.events = 0
         self._client = client
         self._files = files
+        self._until_ms = until_ms
         self._emitted: Emitted | None = None
         self._error: Exception | None = None
 
     def run(self) -> None:
         """Produce everything."""
         pace = Pace(self._client, GROUP, max_bytes=_MAX_BYTES)
-        options = EmitOptions(day_ends(EngineConfig()), source="demo")
+        options = EmitOptions(day_ends(EngineConfig()), source="demo", final_tick_ms=self._until_ms)
         client = {**self._client, "linger.ms": _LINGER_MS}
         try:
             self._emitted = emit(self._files, client, FileRegistry(), options, pace=pace, on_step=self._count)

@@ -98,7 +98,7 @@ def run_demo(folder: DemoFolder, settings: SimulationSettings, show: Show, stay:
         client = {"bootstrap.servers": broker.bootstrap}
         watch = stack.enter_context(Watch(client, GROUP, port, folder.database_url))
         flow = _Flow(client, files, (worker, deliver, *console), watch, show)
-        emitted = flow.replay()
+        emitted = flow.replay(None if stay is None else time.time_ns() // 1_000_000)
         applied = flow.await_applied(emitted)
         labels = labels_from_table(stream.labels)
         if stay is not None:
@@ -146,9 +146,9 @@ class _Flow:
     def elapsed_s(self) -> float:
         return time.monotonic() - self._began_s
 
-    def replay(self) -> Emitted:
-        """Produce the stream at the worker's pace."""
-        emission = Replay(self._client, self._files)
+    def replay(self, until_ms: int | None) -> Emitted:
+        """Produce the stream, which is over at a time, at the worker's pace."""
+        emission = Replay(self._client, self._files, until_ms)
         self._began_s = time.monotonic()
         emission.start()
         while not emission.join_for(_LOOK_S):

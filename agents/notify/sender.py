@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from agents.process.failpoints import hit
-from sinks.backoff import Backoff
+from sinks.backoff import Backoff, Progress
 from sinks.channels.channel import Channel, Outgoing
 from sinks.clock import wall_clock_ms
 from sinks.database.outbox import Outbox, Taken
@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 _LOOK_S = 0.5
 _GRACE_S = 5.0
 """What a try may last beyond the receiver's timeout."""
-_STUCK_S = 120.0
 
 
 class Sender:
@@ -62,16 +61,12 @@ class Sender:
         self._away = Backoff(longest_backoff_s)
         self._database = Backoff(30.0)
         self._problem: str | None = None
-        self._beat_s = time.monotonic()
+        self._progress = Progress()
+        self.healthy = self._progress.problem
 
     def stop(self) -> None:
         """Ask `run` to return after the message in hand."""
         self._stop.set()
-
-    def healthy(self) -> str | None:
-        """Say what is wrong with the process itself."""
-        idle_s = time.monotonic() - self._beat_s
-        return None if idle_s < _STUCK_S else f"no progress for {idle_s:.0f} s"
 
     def ready(self) -> str | None:
         """Say why messages are not being sent now."""
@@ -80,7 +75,7 @@ class Sender:
     def run(self) -> None:
         """Send until stopped."""
         while not self._stop.is_set():
-            self._beat_s = time.monotonic()
+            self._progress.made()
             try:
                 message = self._outbox.take(self._name, self._clock(), self._lease_ms)
                 self._database.reset()
@@ -134,4 +129,4 @@ class Sender:
         logger.warning("%s: tried again in %.1f s: %s", self._name, delay_s, problem)
         until_s = time.monotonic() + delay_s
         while (left_s := until_s - time.monotonic()) > 0 and not self._stop.wait(min(left_s, 1.0)):
-            self._beat_s = time.monotonic()
+            self._progress.made()

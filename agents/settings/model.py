@@ -124,7 +124,7 @@ class Settings(Section):
             escalate_to=notify.escalate_to,
             escalate_after_ms=notify.escalate_after_m * 60_000,
             oldest_ms=notify.oldest_h * 3_600_000,
-            console_url=notify.console_url,
+            console_url=self.console.public_url,
         )
 
     def worker(self, *, embedded: bool = False, accept_epoch: bool = False) -> WorkerConfig:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from pipeline.notify.clock import QUIET_HOURS, TIME_OF_DAY
-from sinks.posting import address_conflicts
-from sinks.section import Conflict, Section
+from sinks.section import Section
 
 
 class Notify(Section):
@@ -30,9 +28,3 @@ class Notify(Section):
     )
     oldest_h: int = Field(72, ge=1, le=8_760, description="Hours after which a change is history and told to nobody.")
     retention_d: int = Field(90, ge=1, le=3_650, description="Days that messages are kept after they were sent.")
-    console_url: str = Field("", description="Base address of the console, for links in messages.")
-
-    def conflicts(self) -> Iterator[Conflict]:
-        """An address that nothing can link to."""
-        if self.console_url:
-            yield from (("console_url", why) for _, why in address_conflicts(self.console_url, insecure=True))

@@ -25,7 +25,8 @@ class Console(Section):
     host: str = Field("127.0.0.1", description="Address to listen on; elsewhere only with a sign-in.")
     port: Annotated[int, Field(ge=0, le=65_535)] = Field(8420, description="Port; 0 takes any free one.")
     public_url: Annotated[str, AfterValidator(_address)] | None = Field(
-        None, description="Address that people use, such as https://foreshock.example.org; needed beyond this machine."
+        None,
+        description="Address for people and links, as https://foreshock.example.org; needed beyond this machine.",
     )
     proxy: str | None = Field(None, description="Address of the proxy whose X-Forwarded headers are believed.")
 

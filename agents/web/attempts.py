@@ -3,49 +3,54 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from time import monotonic
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-WINDOW_S = 300.0
+from sinks.database.people import failed_sign_ins
+
+if TYPE_CHECKING:
+    from agents.web.store import Store
+
+WINDOW_S = 300
 ALLOWED = {"name and address": 5, "name": 50, "address": 20}
 """Failed attempts within the window: a name from everywhere may fail more often, or anybody could lock it."""
-_REMEMBERED = 10_000
 
 
 class Attempts:
-    """Failed sign-ins of the last minutes, by name and address; a bounded number of them."""
+    """Failed sign-ins of the last minutes: of all consoles, as the audit log has them, and those under way here."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        self._clock = clock
-        self._failed: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._under_way: list[tuple[str, str]] = []
+
+    @contextmanager
+    def one(self, name: str, address: str) -> Iterator[None]:
+        """An attempt, which counts as failed until it is over: many at once are not more than many in turn."""
+        self._under_way.append((name, address))
+        try:
+            yield
+        finally:
+            self._under_way.remove((name, address))
 
     def wait_s(self, name: str, address: str) -> int:
-        """Seconds until another attempt may be made; 0: now."""
-        since = self._clock() - WINDOW_S
-        left = 0.0
-        for (what, _), times in self._of(name, address):
-            while times and times[0] <= since:
-                times.popleft()
-            if len(times) >= ALLOWED[what]:
-                left = max(left, times[-ALLOWED[what]] - since)
-        return math.ceil(left)
-
-    def failed(self, name: str, address: str) -> None:
-        """Remember that an attempt failed."""
-        for key, times in self._of(name, address):
-            times.append(self._clock())
-            self._failed[key] = times
-            self._failed.move_to_end(key)
-        while len(self._failed) > _REMEMBERED:
-            self._failed.popitem(last=False)
-
-    def succeeded(self, name: str, address: str) -> None:
-        """Take back the last attempt: it did not fail. Other failures still count."""
-        for _, times in self._of(name, address):
-            if times:
-                times.pop()
-
-    def _of(self, name: str, address: str) -> list[tuple[tuple[str, str], deque[float]]]:
-        keys = [("name and address", f"{address} {name}"), ("name", name), ("address", address)]
-        return [(key, self._failed.get(key) or deque(maxlen=ALLOWED[key[0]])) for key in keys]
+        """Seconds until the attempt under way may be made; 0: now. Raises SinkUnavailableError."""
+        now_ms = time.time_ns() // 1_000_000
+        # Before the log is read: who fails meanwhile counts twice rather than not at all.
+        others = self._under_way.copy()
+        others.remove((name, address))
+        with self._store.reading() as connection:
+            logged = failed_sign_ins(connection, now_ms - WINDOW_S * 1000, name, address)
+        failed = [(now_ms, *each) for each in others] + logged
+        times = {
+            "name and address": [at_ms for at_ms, *of in failed if of == [name, address]],
+            "name": [at_ms for at_ms, of, _ in failed if of == name],
+            "address": [at_ms for at_ms, _, of in failed if of == address],
+        }
+        left_ms = [
+            at_ms[ALLOWED[what] - 1] + WINDOW_S * 1000 - now_ms
+            for what, at_ms in times.items()
+            if len(at_ms) >= ALLOWED[what]
+        ]
+        return math.ceil(max(left_ms, default=0) / 1000)

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from agents.kafka import clients
 from agents.process.exits import UnreachableError
 from agents.web.people import ForbiddenError, NotSeenError, Person, demand
+from schemas.accounts import TAKES_NO_COMMANDS, of_fleet
 from schemas.codec.encode import Encoder
 from schemas.commands import command
 from schemas.errors import UsageError
@@ -217,6 +218,8 @@ def _record(connection: Connection, person: Person, given: Mapping[str, Any]) ->
         if case is not None and given["action"] == "step_done" and "play_id" not in given:
             more["play_id"] = case.step_id
     [account_id] = found if len(found) == 1 else {""}
+    if of_fleet(account_id):
+        raise CommandError(f"{account_id}: {TAKES_NO_COMMANDS}")
     if not account_id or not ("case_id" in given or _sees(connection, person, account_id)):
         message = "there is no such case, alert or account"
         raise NotSeenError(message)

@@ -38,6 +38,14 @@ class Person:
     owners: frozenset[str] | None
     address: str = ""
     """Where the request came from, for the audit log."""
+    owner: str | None = None
+    """The owner of accounts that they are, as in profiles: cases are assigned to owners."""
+
+    @property
+    def mine(self) -> frozenset[str]:
+        """The owners that they are, of those whose accounts are seen."""
+        names = frozenset({self.owner or self.name, self.name})
+        return names if self.owners is None else names & self.owners
 
     def may(self, role: Role) -> bool:
         """Whether the role is at least this one."""
@@ -97,7 +105,7 @@ def person_of(connection: Connection, record: people.User | people.ApiKey, addre
     """The person that a user is, or the program that a key is for."""
     owners = people.owners_seen(connection, record.scope, record.owner)
     name, display = (record.name, record.display) if isinstance(record, people.User) else (f"key:{record.name}",) * 2
-    return Person(name, display, cast("Role", record.role), cast("Scope", record.scope), owners, address)
+    return Person(name, display, cast("Role", record.role), cast("Scope", record.scope), owners, address, record.owner)
 
 
 def claimed(claims: Mapping[str, object], access: Access) -> dict[str, str | None] | None:

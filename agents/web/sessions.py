@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 
 class Sessions:
-    """Who a session is of. Ended ones are known to this process until their time would be over."""
+    """Who a session is of. Those that somebody has ended are in the audit log."""
 
     def __init__(self, access: Access) -> None:
         self.sign_in = access.sign_in
         self._longest_s = access.session_hours * 3600
         self.idle_s = access.idle_minutes * 60
-        self._ended: dict[str, float] = {}
 
     def begin(self, request: HTTPConnection, name: str, claims: Mapping[str, str | None] | None = None) -> None:
         """Begin a session of somebody who has just signed in; nothing of what the cookie held is kept."""
@@ -43,18 +42,20 @@ class Sessions:
         if claims is not None:
             request.session["claims"] = dict(claims)
 
-    def end(self, request: HTTPConnection) -> None:
-        """End the session, here and for whoever has copied its cookie."""
-        now = time.time()
-        self._ended = {sid: until for sid, until in self._ended.items() if until > now}
-        if sid := request.session.get("sid"):
-            self._ended[sid] = now + self._longest_s
+    def end(self, request: HTTPConnection) -> str:
+        """Forget the session, and return its name in the audit log, where its end is for whoever has copied it."""
+        ended = _logged(request.session.get("sid", ""))
         request.session.clear()
+        return ended
 
     def person(self, request: HTTPConnection, connection: Connection, address: str) -> Person | None:
         """Who the session is of; None if of nobody (any more)."""
         session, now = request.session, time.time()
-        if "name" not in session or session["sid"] in self._ended or now - session["since"] > self._longest_s:
+        if "name" not in session or now - session["since"] > self._longest_s:
+            return None
+        # Clocks of several consoles differ, but not by so much.
+        earliest_ms = int(session["since"] - self._longest_s) * 1000
+        if people.has_signed_out(connection, session["name"], _logged(session["sid"]), earliest_ms):
             return None
         if now - session["seen"] > self.idle_s / 10:
             session["seen"] = now
@@ -66,10 +67,14 @@ class Sessions:
         return person_of(connection, found[0], address)
 
 
+def _logged(sid: str) -> str:
+    return f"session {sid}"
+
+
 def _of_claims(connection: Connection, claims: Mapping[str, Any], address: str) -> Person:
     owners = people.owners_seen(connection, claims["scope"], claims["owner"])
     role, scope = cast("Role", claims["role"]), cast("Scope", claims["scope"])
-    return Person(claims["name"], claims["display"], role, scope, owners, address)
+    return Person(claims["name"], claims["display"], role, scope, owners, address, claims["owner"])
 
 
 def csrf_token(request: HTTPConnection) -> str:

@@ -46,7 +46,7 @@ class SignIn:
         self._settings = settings
         self._store = store
         self._sessions = sessions
-        self._attempts = Attempts()
+        self._attempts = Attempts(store)
         # Each hash takes 64 MiB.
         self._hashing = Semaphore(2)
         self._provider: Any = _provider(settings) if settings.access.sign_in == "oidc" else None
@@ -77,18 +77,16 @@ class SignIn:
         given = (str(form.get(field, "")).replace("\x00", "") for field in ("name", "password", "to"))
         name, password, to = (text[: _LONGEST + 1] for text in given)
         address = request.client.host if request.client else ""
-        if wait_s := self._attempts.wait_s(name, address):
-            response = self._form(request, _local(to), f"too many attempts; try again in {wait_s} s", 429)
-            response.headers["Retry-After"] = str(wait_s)
-            return response
-        # Counted before it is looked at: many at once are not more than many in turn.
-        self._attempts.failed(name, address)
-        async with self._hashing:
-            is_right = await run_in_threadpool(self._is_right, name, password)
-        if not is_right:
-            await self._audit(name, address, "refused")
-            return self._form(request, _local(to), "name or password is wrong", 401)
-        self._attempts.succeeded(name, address)
+        with self._attempts.one(name, address):
+            if wait_s := await run_in_threadpool(self._attempts.wait_s, name, address):
+                response = self._form(request, _local(to), f"too many attempts; try again in {wait_s} s", 429)
+                response.headers["Retry-After"] = str(wait_s)
+                return response
+            async with self._hashing:
+                is_right = await run_in_threadpool(self._is_right, name, password)
+            if not is_right:
+                await self._audit(name, address, people.REFUSED)
+                return self._form(request, _local(to), "name or password is wrong", 401)
         self._sessions.begin(request, name)
         await self._audit(name, address, "ok")
         return RedirectResponse(_local(to), 303)
@@ -112,7 +110,7 @@ class SignIn:
         except (OAuthError, JoseError, ValueError) as error:
             # The text of the error may hold what a stranger has sent; its class says enough.
             logger.warning("a sign-in by the provider failed: %s", type(error).__name__)
-            await self._audit("", address, "refused")
+            await self._audit("", address, people.REFUSED)
             raise HTTPException(401, "the provider's answer cannot be used; sign in again") from error
         except httpx2.HTTPError as error:
             raise HTTPException(503, "the provider does not answer; try again later") from error
@@ -130,9 +128,9 @@ class SignIn:
     async def out(self, request: Request) -> Response:
         """End the session."""
         person: Person | None = request.scope.get("person")
-        self._sessions.end(request)
+        ended = self._sessions.end(request)
         if person is not None and self._settings.access.sign_in != "none":
-            await run_in_threadpool(self._store.audit, person, "sign-out", "session", "ok")
+            await run_in_threadpool(self._store.audit, person, people.SIGN_OUT, ended, "ok")
         return RedirectResponse("/sign-in", 303)
 
     def _form(self, request: Request, to: str, message: str = "", status: int = 200) -> Response:
@@ -150,8 +148,8 @@ class SignIn:
         return found is not None
 
     async def _audit(self, name: str, address: str, result: str) -> None:
-        somebody = Person(name[:_LONGEST], name, "viewer", "own", frozenset(), address)
-        await run_in_threadpool(self._store.audit, somebody, "sign-in", "session", result)
+        somebody = Person(name[: _LONGEST + 1], name, "viewer", "own", frozenset(), address)
+        await run_in_threadpool(self._store.audit, somebody, people.SIGN_IN, "session", result)
 
     def _callback(self, request: Request) -> str:
         base = self._settings.console.public_url or str(request.base_url).rstrip("/")

@@ -71,6 +71,9 @@ class Census:
     moves: Moves
     people: People
     """All of them, for what is looked at of a few accounts only."""
+    power_places: I32
+    power_owners: I64
+    """Where the power users of all accounts stand, and whose they are."""
 
     def part(self, rows: slice) -> Census:
         """The same for some of the accounts."""
@@ -83,6 +86,8 @@ class Census:
             self.roles.part(rows),
             self.moves.part(rows),
             self.people,
+            self.power_places,
+            self.power_owners,
         )
 
 
@@ -119,15 +124,18 @@ def _count(
     bits, owners = people.days(places), owners.astype(np.int64)
     features = features[0], features[1].astype(np.int64)
     accounts, day = len(period.weeks), period.day
+    power, who = power_users(bits, owners, period)
     return Census(
         period,
         activity(bits, owners, accounts, day),
         activity(*features, accounts, day),
-        power_users(bits, owners, period),
+        power,
         abandoned(*features, period),
         declining(bits, owners, roles_of(people.users, places, period.first_day, owners), period),
         found,
         people,
+        np.asarray(who + places.start if isinstance(places, slice) else places[who], dtype=np.int32),
+        owners[who],
     )
 
 

@@ -97,13 +97,14 @@ class _Users:
         return _Users(**{name: getattr(self, name)[chosen] for name in self.__dataclass_fields__})
 
 
-def power_users(bits: U64, owners: share.Owners, reference: share.Reference) -> PowerUsers:
-    """Choose each account's power users in the reference period and judge their days since."""
+def power_users(bits: U64, owners: share.Owners, reference: share.Reference) -> tuple[PowerUsers, I64]:
+    """Choose each account's power users in the reference period and judge their days since; also which they are."""
     accounts, weeks = len(reference.weeks), reference.weeks.astype(np.uint8)[owners]
     early, late, recent = reference.words(bits, owners)
     days = np.bitwise_count(early) + np.bitwise_count(late)
     power = _is_power(early, late, weeks)
-    chosen, week = owners[power], np.bitwise_count(recent >> np.uint64(14))
+    who = np.flatnonzero(power)
+    chosen, week = owners[who], np.bitwise_count(recent >> np.uint64(14))
     count = np.bincount(chosen, minlength=accounts)
     own, all_days = share.per_account(chosen, days[power], accounts), share.per_account(owners, days, accounts)
     own_week, all_week = share.per_account(chosen, week[power], accounts), share.per_account(owners, week, accounts)
@@ -113,7 +114,7 @@ def power_users(bits: U64, owners: share.Owners, reference: share.Reference) -> 
     pace = share.Pace(own, own_week, fortnight)
     concerned = (count >= MIN_POWER_USERS) & share.is_less(pace, all_days, known_week, reference.usual_weeks)
     users = _Users(early, late, recent, owners, power, weeks).of(concerned[owners] & known)
-    return PowerUsers(
+    found = PowerUsers(
         reference,
         count,
         own,
@@ -127,6 +128,7 @@ def power_users(bits: U64, owners: share.Owners, reference: share.Reference) -> 
         concerned,
         _evidence(users, reference, concerned),
     )
+    return found, who
 
 
 def power_of(bits: U64, owners: share.Owners, reference: share.Reference) -> Bools:

@@ -297,12 +297,17 @@ class People:
         bits[found] = self._days[at[found]]
         return bits
 
-    def latest(self, place: int) -> int:
-        """The last of the ids that go on for each other, of which the first stands at a place."""
-        following = dict(zip(self.successions.former.tolist(), self.successions.new.tolist(), strict=True))
-        while place in following:
-            place = following[place]
-        return place
+    def latest(self, places: I32 | I64) -> I64:
+        """The last of the ids that go on for each other, of which the first stand at some places."""
+        order = np.argsort(self.successions.former)
+        former, new, found = self.successions.former[order], self.successions.new[order], places.astype(np.int64)
+        while len(former):
+            at = np.minimum(np.searchsorted(former, found), len(former) - 1)
+            goes_on = former[at] == found
+            if not goes_on.any():
+                break
+            found = np.where(goes_on, new[at], found)
+        return found
 
     def taken_over(self, places: I32) -> Bools:
         """Which of the ids at some places another one goes on for within a week, and does at least half as much."""

@@ -108,7 +108,8 @@ class View:
         self.abandonment = counts.abandonment
         self.roles = counts.roles
         self.moves = counts.moves
-        self._people = counts.people
+        self.people = counts.people
+        self.power_places, self.power_owners = counts.power_places, counts.power_owners
         self._findings: dict[str, Finding] = {}
         self.first_usage_day = accounts.first_usage_day[rows].astype(np.int64)
         self.band = accounts.band[rows]
@@ -142,26 +143,26 @@ class View:
 
     def users_of(self, places: Places) -> tuple[U64, I32]:
         """Day rings of the people of the accounts at some places, and to which of these each belongs."""
-        members, owners = self._people.users.of(self._rows_at(places))
-        return self._people.days(members), owners
+        members, owners = self.people.users.of(self._rows_at(places))
+        return self.people.days(members), owners
 
     def ids_of(self, places: Places) -> tuple[U64, I32]:
         """Day rings of the user ids of the accounts at some places, and to which of these each belongs."""
-        members, owners = self._people.users.of(self._rows_at(places))
-        return self._people.users.bits[members], owners
+        members, owners = self.people.users.of(self._rows_at(places))
+        return self.people.users.bits[members], owners
 
     def ids_named(self, places: Places, hashes: U64) -> tuple[U64, Bools]:
         """Day rings of one user id of each of the accounts at some places, and whether another one took over.
 
         Those that are not known have no active day.
         """
-        users = self._people.users
+        users = self.people.users
         members = users.named(self.accounts.hashes[self._rows_at(places)], hashes)
-        return users.bits[members], self._people.taken_over(members)
+        return users.bits[members], self.people.taken_over(members)
 
     def moved_about(self, places: Places, gap: I64) -> I64:
         """People of the accounts at some places who moved to other ids about so many days ago."""
-        return self._people.moved_about(self._rows_at(places), self.day - gap)
+        return self.people.moved_about(self._rows_at(places), self.day - gap)
 
     def counted_gap(self, places: Places, gap: I64, *, whole: bool = False) -> F64:
         """Days of gaps of the accounts at some places, each counted by its factor; the oldest in full.

@@ -78,9 +78,9 @@ def _changed(state: State, row: int, day: int, age: int, sought: Sought) -> Iter
     places, bits = places[chosen], bits[chosen]
     change = sign * _weekly_change(bits, day, age)
     order = np.lexsort((members.hashes[places], -change))[:MAX_CONTRIBUTORS]
+    named = places if people is None else people.latest(places)
     for place in order[(change[order] > 0) | (whom == "top")].tolist():
-        own = int(places[place])
-        ref = members.ids[own if people is None else people.latest(own)].decode("utf-8", "replace")
+        ref = members.ids[named[place]].decode("utf-8", "replace")
         kind = "feature" if whom == "features" else "user"
         yield {"kind": kind, "ref": ref} | _activity(state, bits[place], sign * float(change[place]), day)
 

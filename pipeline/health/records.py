@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.alerts.records import context_record
 from pipeline.books.book import Book, Context
 from pipeline.evidence.esr import smallest_visible_drops
+from pipeline.health.activity import activity_records, power_user_records
 from pipeline.health.dimensions import dimension_of
 from pipeline.health.judging import Cap, JudgedView, Verdict
 from pipeline.health.outlook import outlook_records
@@ -58,6 +59,7 @@ def _records(state: State, judged: JudgedView, places: Places, first_row: int) -
     drops = _drops(judged, places)
     provisional = level.provisional[places].tolist()
     outlooks = outlook_records(state, judged.view, places)
+    activity, power_users = activity_records(judged.view, places, PUBLISH_DAYS), power_user_records(judged.view, rows)
     records = []
     for number, row in enumerate(rows.tolist()):
         book = accounts.books.get(row)
@@ -78,6 +80,8 @@ def _records(state: State, judged: JudgedView, places: Places, first_row: int) -
                 "parent_account_id": context.parent_account_id,
                 "pulse": _pulse(book, judged.view.end_ms),
                 "outlook": outlooks.get(int(places[number])),
+                "activity": activity[number],
+                "power_users": power_users[number],
                 "other_scorecards": [other for other in found if other is not None],
             }
         )

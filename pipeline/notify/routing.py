@@ -89,7 +89,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     escalate_after_ms: int = 3_600_000
     oldest_ms: int = 72 * 3_600_000
     """Changes that are older when they arrive are told to nobody: history that is read again."""
-    console_url: str = ""
+    console_url: str | None = None
 
     def timezone_of(self, owner: str | None) -> str:
         """The owner's time zone, or that of the business."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
+from statistics import NormalDist
 
 NINETY = 1.6449
 """Standard deviations on both sides of a normal distribution that hold nine tenths of it."""
+BEYOND = 0.05
+"""Of it on either side of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,27 @@ def forecast(renewals: Sequence[Renewal]) -> Forecast:
 
     Accounts leave independently of each other, but what is not known of their probabilities is off for all alike.
     """
+    total, expected, spread = _summed(renewals)
+    bounds = max(0.0, expected - NINETY * spread), min(total, expected + NINETY * spread)
+    return Forecast(expected, *bounds, total)
+
+
+def part_within(renewals: Sequence[Renewal], renewed: int) -> float:
+    """Which part of a number of accounts that renewed lies within the bounds, of accounts that are worth 1 each.
+
+    A whole number stands for all that round to it, so that one on a bound lies within them in part. If the forecast is
+    right, these parts are nine tenths in the mean, however few accounts there are.
+    """
+    total, expected, spread = _summed(renewals)
+    below, upto = (NormalDist(expected, max(spread, 1e-9)).cdf(renewed + half) for half in (-0.5, 0.5))
+    low, high = 0.0 if renewed <= 0 else below, 1.0 if renewed >= total else upto
+    return max(0.0, min(high, 1.0 - BEYOND) - max(low, BEYOND)) / max(high - low, 1e-300)
+
+
+def _summed(renewals: Sequence[Renewal]) -> tuple[float, float, float]:
+    """All that is to renew, what is expected of it, and its standard deviation."""
     total = sum(each.worth for each in renewals)
     lost = sum(each.worth * each.churn for each in renewals)
     chance = sum(each.worth**2 * each.churn * (1.0 - each.churn) for each in renewals)
     doubt = sum(each.worth * each.churn * (1.0 - each.churn) * each.doubt for each in renewals)
-    spread = NINETY * sqrt(chance + doubt**2)
-    return Forecast(total - lost, max(0.0, total - lost - spread), min(total, total - lost + spread), total)
+    return total, total - lost, sqrt(chance + doubt**2)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.fleet.outlook import QUARTER
-from pipeline.portfolio.renewals import Renewal, forecast
+from pipeline.portfolio.renewals import Renewal, forecast, part_within
 from pipeline.portfolio.surveys import wilson
 from pipeline.scoring.judged import Outcome
 from pipeline.scoring.panel import Panel
@@ -81,6 +81,8 @@ class OutcomeForetold:
     """Quarters of which the number was forecast, of those that are watched at their start."""
     covered: int
     """Of these, those whose number lay within the bounds that are said to hold nine times of ten."""
+    held: float
+    """Mean part of the number that lay within them (P9): nine tenths if they are right, however small it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +161,9 @@ def _scored(name: str, snapshots: Sequence[_Snapshot]) -> OutcomeForetold:
         columns[layer] = np.array([each.chance["layers"].get(layer, np.nan) for each in snapshots])
     layers = [_of_layer(layer, column, happened) for layer, column in columns.items() if not np.isnan(column).all()]
     starts = _apart(sorted({each.week for each in snapshots}))
-    hits = [_is_covered([each for each in snapshots if each.week == week]) for week in starts]
-    return OutcomeForetold(name, layers, _tenths(columns[IN_FORCE], happened), len(hits), sum(hits))
+    found = [_held([each for each in snapshots if each.week == week]) for week in starts]
+    covered, held = sum(hit for hit, _ in found), float(np.mean([part for _, part in found]))
+    return OutcomeForetold(name, layers, _tenths(columns[IN_FORCE], happened), len(found), covered, held)
 
 
 def _apart(weeks: Iterable[int]) -> Iterable[int]:
@@ -172,9 +175,11 @@ def _apart(weeks: Iterable[int]) -> Iterable[int]:
             yield week
 
 
-def _is_covered(snapshots: Sequence[_Snapshot]) -> bool:
-    bounds = forecast([Renewal(each.chance["probability"], each.chance["common_doubt"]) for each in snapshots])
-    return bounds.low <= sum(not each.happened for each in snapshots) <= bounds.high
+def _held(snapshots: Sequence[_Snapshot]) -> tuple[bool, float]:
+    """Whether the number of a quarter lay within its bounds, and which part of it did."""
+    renewals = [Renewal(each.chance["probability"], each.chance["common_doubt"]) for each in snapshots]
+    bounds, number = forecast(renewals), sum(not each.happened for each in snapshots)
+    return bounds.low <= number <= bounds.high, part_within(renewals, number)
 
 
 def _of_layer(layer: str, said: F64, came: Bools) -> OfLayer:

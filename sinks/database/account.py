@@ -31,7 +31,8 @@ _CANDIDATES = 20_000
 def read_account(url: str, account_id: str, *, days: int = 28) -> dict[str, Any]:
     """Return profile, health per scorecard, open cases, alerts open and lately closed, commands and closed days.
 
-    The newest come first; of the days the last `days`.
+    The newest come first; of the days the last `days`: `history` has the scores, `activity` what the account did on
+    those that any record tells of.
 
     Health and alerts are the records as they were delivered; everything is plain JSON. A day on which no record was
     published has the figures of the one before; `last_closed_day` is that of all accounts.
@@ -62,6 +63,7 @@ def account_of(connection: Connection, account_id: str, *, days: int) -> dict[st
     # The last in time is the last by number, and times have an index.
     newest = select(closed.day).where(closed.as_of_ms.is_not(None)).order_by(closed.as_of_ms.desc()).limit(1)
     last_closed_day = connection.scalar(newest)
+    published = _published(connection, account_id, last_closed_day or 0, days)
     return {
         "account": profile,
         "last_closed_day": last_closed_day,
@@ -70,7 +72,8 @@ def account_of(connection: Connection, account_id: str, *, days: int) -> dict[st
         "open_alerts": _open_alerts(connection, account_id),
         "closed_alerts": _closed_alerts(connection, account_id, last_closed_day or 0),
         "commands": _commands(connection, account_id),
-        "history": _history(connection, account_id, last_closed_day or 0, days),
+        "activity": _activity(published, last_closed_day or 0, days),
+        "history": _history(published, last_closed_day or 0, days),
     }
 
 
@@ -154,14 +157,37 @@ def _commands(connection: Connection, account_id: str) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _history(connection: Connection, account_id: str, last: int, days: int) -> list[dict[str, Any]]:
+def _published(connection: Connection, account_id: str, last: int, days: int) -> dict[int, list[dict[str, Any]]]:
+    """What was recorded of the last days and, since nothing need be for so long, of some before; by day."""
     history = tables.health_history
     recent = history.c.day > last - days - PUBLISH_DAYS
-    query = select(history).where(history.c.account_id == account_id, recent).order_by(history.c.scorecard)
+    query = (
+        select(history).where(history.c.account_id == account_id, recent).order_by(history.c.day, history.c.scorecard)
+    )
     published: dict[int, list[dict[str, Any]]] = {}
     for row in connection.execute(query).mappings():
-        known = dict(row) | {"dimension_values": json.loads(row["dimension_values"])}
-        published.setdefault(row["day"], []).append(known)
+        told = {name: json.loads(row[name] or "null") for name in ("dimension_values", "activity")}
+        published.setdefault(row["day"], []).append(dict(row) | told)
+    return published
+
+
+def _activity(published: dict[int, list[dict[str, Any]]], last: int, days: int) -> list[dict[str, Any]]:
+    """Actions, users and what was expected, day by day; the latest record that tells of a day counts."""
+    found: dict[int, dict[str, Any]] = {}
+    for told in [row.pop("activity") for rows in published.values() for row in rows]:
+        for number in range(len(told["actions"]) if told else 0):
+            day, expected = told["first_day"] + number, told["expected"]
+            found[day] = {
+                "day": day,
+                "actions": told["actions"][number] / 1000.0,
+                "users": told["users"][number],
+                "expected": expected and expected[number],
+                "dispersion": told["dispersion"],
+            }
+    return [found[day] for day in sorted(found, reverse=True) if day > last - days]
+
+
+def _history(published: dict[int, list[dict[str, Any]]], last: int, days: int) -> list[dict[str, Any]]:
     found = []
     for day in range(last, last - days, -1):
         stands = max((each for each in published if each <= day), default=None)

@@ -14,12 +14,14 @@ from sqlalchemy import Connection, and_, case, delete, exists, func, or_, select
 from pipeline.notify.deciding import WAITING, digest
 from pipeline.notify.routing import Routing
 from sinks.database import tables
-from sinks.database.engine import open_engine
+from sinks.database.engine import SQLITE, open_engine
 from sinks.database.failures import failures_translated
 from sinks.database.grouping import in_parts
 from sinks.database.messages import put
 
 SENT, FAILED = "sent", "failed"
+_DIGESTS = 0x666F7265
+"""Number of the advisory lock of whoever makes digests."""
 _DAY_MS = 86_400_000
 _rows = tables.outbox
 _of = _rows.c
@@ -105,7 +107,10 @@ class Outbox:
             connection.execute(update(_rows).where(_of.message_id == message_id, _of.state == WAITING).values(values))
 
     def make_digests(self, routing: Routing, now_ms: int) -> int:
-        """Make one message of what each owner's digest is to tell by now; returns how many."""
+        """Make one message of what each owner's digest is to tell by now; returns how many.
+
+        Nobody makes any while another process does: each would have a part of the rows.
+        """
         query = (
             select(_rows)
             .where(_of.state == WAITING, _of.digest.is_not(None), _of.not_before_ms <= now_ms)
@@ -115,6 +120,8 @@ class Outbox:
         )
         made = 0
         with self._transaction() as connection:
+            if not _is_alone(connection):
+                return 0
             for (receiver, owner), rows in groupby(connection.execute(query), lambda row: (row.receiver, row.digest)):
                 items = list(rows)
                 told = [(row.event, json.loads(row.body)) for row in items]
@@ -163,3 +170,10 @@ class Outbox:
     def _transaction(self) -> Iterator[Connection]:
         with failures_translated(self._engine), self._engine.begin() as connection:
             yield connection
+
+
+def _is_alone(connection: Connection) -> bool:
+    """Whether no other transaction makes digests; on SQLite none can."""
+    if connection.dialect.name == SQLITE:
+        return True
+    return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(_DIGESTS))))

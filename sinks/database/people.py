@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from sinks.database import tables
 
@@ -48,6 +48,8 @@ class AuditLine:
     address: str
 
 
+SIGN_IN, SIGN_OUT = "sign-in", "sign-out"
+REFUSED = "refused"
 _USER = [tables.users.c[name] for name in User.__slots__]
 _KEY = [tables.api_keys.c[name] for name in ApiKey.__slots__]
 
@@ -133,6 +135,21 @@ def write_audit(connection: Connection, person: str, action: str, object_: str, 
             address=address,
         )
     )
+
+
+def failed_sign_ins(connection: Connection, since_ms: int, name: str, address: str) -> list[tuple[int, str, str]]:
+    """Time, name and address of those that were refused since a time, of this name or address, newest first."""
+    of = tables.audit.c
+    query = select(of.at_ms, of.person, of.address).where(of.action == SIGN_IN, of.result == REFUSED)
+    query = query.where(of.at_ms > since_ms, or_(of.person == name, of.address == address))
+    return [(at_ms, *whose) for at_ms, *whose in connection.execute(query.order_by(of.at_ms.desc()))]
+
+
+def has_signed_out(connection: Connection, name: str, session: str, since_ms: int) -> bool:
+    """Whether somebody has ended a session since a time."""
+    of = tables.audit.c
+    query = select(of.audit_id).where(of.person == name, of.at_ms >= since_ms)
+    return connection.execute(query.where(of.action == SIGN_OUT, of.object == session)).first() is not None
 
 
 def read_audit(connection: Connection, limit: int) -> list[AuditLine]:

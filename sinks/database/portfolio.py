@@ -17,7 +17,8 @@ from schemas.topics import DAY_MS
 from sinks.database import tables
 from sinks.database.engine import open_engine
 from sinks.database.failures import failures_translated
-from sinks.database.reading.rules import feedback
+from sinks.database.reading.cases import standing
+from sinks.database.reading.rules import feedback_by_segment
 from sinks.database.statements import insert_or_replace
 
 if TYPE_CHECKING:
@@ -130,10 +131,15 @@ class PortfolioStore:
         with self._reading() as connection:
             return {row.account_id: row.band for row in connection.execute(query)}
 
-    def feedback(self) -> dict[str, dict[str, int]]:
-        """How often people gave each verdict on alerts, by kind."""
+    def feedback(self) -> dict[tuple[str, str | None], dict[str, int]]:
+        """How often people gave each verdict on alerts, by kind and segment; None: all accounts."""
         with self._reading() as connection:
-            return feedback(connection)
+            return feedback_by_segment(connection)
+
+    def open_cases(self) -> dict[tuple[str, str], int]:
+        """How many cases are not closed, by severity and status."""
+        with self._reading() as connection:
+            return standing(connection)
 
     def next_month(self) -> int | None:
         """First day of the month after the last one that has figures."""

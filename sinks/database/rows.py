@@ -311,7 +311,9 @@ def _history(record: Record, health: Row) -> Row:
     }
     context = {name: record["context"].get(name) for name in ("segment", "arr_minor", "currency")}
     context["life"] = record["life"]
-    return {name: health[name] for name in kept} | context | former | {"dimension_values": _ENCODER.encode(values)}
+    activity = record.get("activity") if health["is_primary"] else None
+    texts = {"dimension_values": _ENCODER.encode(values), "activity": activity and _ENCODER.encode(activity)}
+    return {name: health[name] for name in kept} | context | former | texts
 
 
 def _account(record: Record) -> Row:

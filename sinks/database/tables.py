@@ -99,6 +99,7 @@ health_history = Table(
     Column("life", Text),
     Column("from_version", Text),
     Column("score_before", Double),
+    Column("activity", Text),
     Index("ix_health_history_day_band", "day", "band"),
 )
 

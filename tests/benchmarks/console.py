@@ -1,4 +1,4 @@
-"""How long the console's pages take over a crowded PostgreSQL."""
+"""How long the console's pages take over a crowded database."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ SECTIONS = {
     "memory": "resident memory, changelog and restoring",
     "scale": "throughput with few and with many accounts",
     "latency": "from a payment failure to its alert and to its row, from a command to its answer",
-    "console": "pages of the console over a crowded PostgreSQL",
+    "console": "pages of the console over a crowded PostgreSQL and SQLite",
 }
 
 

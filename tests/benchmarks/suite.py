@@ -20,7 +20,7 @@ from tests.benchmarks.results import Results, collect
 from tests.benchmarks.workload import Workload
 from tests.servers.errors import ServerUnavailableError
 from tests.servers.postgres import PostgresServer
-from tests.support.crowded import Crowd, fill
+from tests.support.crowded import Crowd, copy, fill
 from tests.support.producers import TEAMS
 from tests.support.topics import delete_topics
 
@@ -30,6 +30,8 @@ _CLOSE_TIMEOUT_S = 3_600.0
 _ONE_PARTITION = 100_000
 """Accounts of a partition at most; more are spread over several, which are closed one after another."""
 _RATE = "records/s"
+_PARTS = {"PostgreSQL": 1, "SQLite": 10}
+"""Databases behind the console's pages, and by how much the crowd is smaller there."""
 _CONTESTANTS = {
     "foreshock": "foreshock, the full job in one worker",
     "stockfaust": "stock Faust agent, event by event",
@@ -298,21 +300,32 @@ class Suite:
             self._add_latency(database, run, rate)
 
     def _console(self) -> None:
-        accounts, alerts = self._sizes.console_accounts, self._sizes.console_alerts
-        url = self._stack.enter_context(PostgresServer({"shared_buffers": "512MB"})).create_database("console")
-        fill(url, Crowd(accounts, alerts))
-        self._say(f"{accounts:,} accounts and {alerts:,} alerts are in PostgreSQL")
+        server = self._stack.enter_context(PostgresServer({"shared_buffers": "512MB"}))
+        for database, part in _PARTS.items():
+            crowd = Crowd(self._sizes.console_accounts // part, self._sizes.console_alerts // part)
+            url = server.create_database(database.casefold())
+            fill(url, crowd)
+            if database == "SQLite":
+                folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-console-")))
+                source, url = url, f"sqlite:///{folder / 'bench.db'}"
+                copy(source, url)
+            self._say(f"{crowd.accounts:,} accounts and {crowd.alerts:,} alerts are in {database}")
+            self._pages(database, url, crowd)
+
+    def _pages(self, database: str, url: str, crowd: Crowd) -> None:
         run = measure(
             "console:pages", _TIMEOUT_S,
-            url=url, accounts=accounts, alerts=alerts, requests=self._sizes.console_requests,
+            url=url, accounts=crowd.accounts, alerts=crowd.alerts, requests=self._sizes.console_requests,
         )  # fmt: skip
         self.results.add(
-            "console.overview", "console: figures of all accounts, once a close", run.pop("overview"), "s",
-            f"{accounts:,} accounts with a year of weekly health and {alerts:,} alerts in PostgreSQL.",
+            f"console.{database}.overview", f"console: figures of all accounts, once a close ({database})",
+            run.pop("overview"), "s",
+            f"{crowd.accounts:,} accounts with a year of weekly health and {crowd.alerts:,} alerts in {database}.",
         )  # fmt: skip
         for page, seconds in run.items():
             self.results.add(
-                f"console.{page}.p95", f"console: {page}, p95", float(np.quantile(seconds, 0.95)), "s",
+                f"console.{database}.{page}.p95", f"console: {page}, p95 ({database})",
+                float(np.quantile(seconds, 0.95)), "s",
                 f"median {median(seconds):.3f} s of {len(seconds)} requests, one after another.", at_most=0.2,
             )  # fmt: skip
 

@@ -103,14 +103,14 @@ def test_an_event_is_a_case_on_an_open_page(browser: Browser, address: str, fold
 
 
 def test_a_snooze_is_told_with_its_end(browser: Browser, address: str) -> None:
-    page = opened(browser, address, "/inbox?subject=growth")
+    page = opened(browser, address, "/inbox?subject=risk")
     page.keyboard.press("j")
     case = page.locator("li.case.current").get_attribute("data-case")
     page.keyboard.press("s")
     page.keyboard.press("Enter")
     row = page.locator(f"li[data-case='{case}']")
     expect(row).to_have_count(0)
-    page.goto("/inbox?subject=growth&status=snoozed")
+    page.goto("/inbox?subject=risk&status=snoozed")
     expect(row.locator(".badge.status")).to_have_text("snoozed")
     expect(row.locator(".meta")).to_contain_text("until")
     page.context.close()

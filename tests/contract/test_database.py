@@ -11,6 +11,7 @@ from sqlalchemy import func, inspect, select
 
 from schemas.commands import command as said_by
 from sinks.database import migrate, tables
+from sinks.database.account import read_account
 from sinks.database.engine import open_engine
 from sinks.database.migrate import check, upgrade
 from sinks.database.sink import DatabaseSink
@@ -99,6 +100,35 @@ def test_the_latest_day_of_health_stands_whatever_the_order(
     assert rows(url, "SELECT day, band FROM account_health") == [{"day": 101, "band": "red"}]
     assert rows(url, "SELECT day, band FROM accounts") == [{"day": 101, "band": "red"}]
     assert len(rows(url, "SELECT * FROM health_history")) == 2
+
+
+def activity(first_day: int, *actions: float, expected: float | None = 5.0) -> dict[str, Any]:
+    return {
+        "first_day": first_day,
+        "actions": [round(1000 * each) for each in actions],
+        "users": [1] * len(actions),
+        "expected": None if expected is None else [expected] * len(actions),
+        "dispersion": None if expected is None else 2.5,
+    }
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_of_each_day_the_activity_stands_that_the_latest_record_tells(
+    sink: DatabaseSink, url: str, order: tuple[int, ...]
+) -> None:
+    trial = {**health("a"), "scorecard": "trial"}
+    records = [
+        health("a", 100, activity=activity(98, 1.0, 2.0, 3.0, expected=None), other_scorecards=[trial]),
+        health("a", 101, activity=activity(100, 3.5, 4.0)),
+        health("a", 103),
+    ]
+    for offset, number in enumerate(order):
+        sink.write(batch(records[number], old=offset or None, topic=HEALTH))
+    told = {days: read_account(url, "a", days=days)["activity"] for days in (4, 28)}
+    days = [(each["day"], each["actions"], each["expected"], each["dispersion"]) for each in told[28]]
+    assert days == [(101, 4.0, 5.0, 2.5), (100, 3.5, 5.0, 2.5), (99, 2.0, None, None), (98, 1.0, None, None)]
+    assert [each["day"] for each in told[4]] == [101, 100]
+    assert len(rows(url, "SELECT * FROM health_history WHERE activity IS NOT NULL")) == 2
 
 
 def test_health_fills_in_an_account_that_an_alert_made_known(sink: DatabaseSink, url: str) -> None:

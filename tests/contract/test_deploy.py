@@ -14,9 +14,10 @@ import typer.main
 import yaml
 
 from agents.cli import app
-from agents.settings import load, sample
+from agents.settings import Settings, load, sample
 from agents.settings.model import SECTIONS
 from agents.settings.sources import FILE_SUFFIX, PREFIX, variable
+from agents.web.app import build
 from schemas.topics import TOPICS
 from sinks.channels.table import CHANNELS
 from sinks.metric_defs import METRICS
@@ -171,6 +172,12 @@ def test_the_dashboard_shows_adoption_beside_opinions_and_health() -> None:
     assert "nps" in shown["Opinions, last 30 days"][0]
 
 
+def test_the_dashboard_shows_cases_and_what_people_are_told_of_them() -> None:
+    shown = " ".join(PANEL_EXPRESSIONS)
+    told = {spec.name for spec in METRICS if spec.name.startswith("foreshock_notify_")} - {"foreshock_notify_blocked"}
+    assert [each for each in told | {"foreshock_cases_open", "foreshock_feedback_ratio"} if each not in shown] == []
+
+
 def test_panels_do_not_overlap() -> None:
     cells = [
         (x, y)
@@ -208,6 +215,7 @@ def test_compose_has_every_process_and_server_and_two_workers() -> None:
         "worker",
         "deliver",
         "notify",
+        "console",
         "prometheus",
         "alertmanager",
         "grafana",
@@ -226,7 +234,38 @@ def test_compose_settings_can_be_used() -> None:
     assert settings.database_url() == "postgresql://foreshock:foreshock@postgres/foreshock"
 
 
-@pytest.mark.parametrize("service", ["topics", "migrate", "worker", "deliver", "notify"])
+def test_compose_publishes_to_this_machine_only() -> None:
+    services = yaml.safe_load(text("deploy/compose.yml"))["services"]
+    ports = [port.rsplit(":", 1)[0] for service in services.values() for port in service.get("ports", ())]
+    assert {port.rpartition(":")[0] for port in ports} == {"127.0.0.1"}
+    assert len(ports) == len(set(ports))
+    assert "127.0.0.1:8420" in ports
+
+
+def test_the_console_of_compose_asks_who_is_there() -> None:
+    environment = yaml.safe_load(text("deploy/compose.yml"))["services"]["console"]["environment"]
+    assert_serves(load(DEPLOY / "foreshock.toml", environment))
+
+
+def assert_serves(settings: Settings) -> None:
+    """People beyond the container reach the console, after a sign-in."""
+    build(settings, [], publish=lambda *_: None)
+    assert (settings.console.host, settings.console.port, settings.access.sign_in) == ("0.0.0.0", 8420, "local")
+
+
+def test_prometheus_scrapes_every_process_of_compose() -> None:
+    scraped = {
+        job["job_name"]: job for job in yaml.safe_load(text("deploy/prometheus/prometheus.yml"))["scrape_configs"]
+    }
+    services = yaml.safe_load(text("deploy/compose.yml"))["services"]
+    ours = {name for name, service in services.items() if service.get("restart") == "unless-stopped"}
+    assert {f"foreshock-{name}" for name in ours} | {"prometheus"} == scraped.keys()
+    for name in ours:
+        (found,) = scraped[f"foreshock-{name}"]["dns_sd_configs"]
+        assert (found["names"], found["port"]) == ([name], 9464)
+
+
+@pytest.mark.parametrize("service", ["topics", "migrate", "worker", "deliver", "notify", "console"])
 def test_compose_runs_commands_that_exist(service: str) -> None:
     arguments = yaml.safe_load(text("deploy/compose.yml"))["services"][service]["command"]
     assert_command(arguments)
@@ -246,6 +285,8 @@ def test_kubernetes_has_workers_delivery_and_the_jobs_before_them() -> None:
         ("Deployment", "foreshock-worker"),
         ("Deployment", "foreshock-deliver"),
         ("Deployment", "foreshock-notify"),
+        ("Deployment", "foreshock-console"),
+        ("Service", "foreshock-console"),
         ("Job", "foreshock-topics"),
         ("Job", "foreshock-migrate"),
     } <= names
@@ -270,6 +311,37 @@ def test_kubernetes_pods_run_existing_commands_without_privileges() -> None:
         assert pod["securityContext"]["runAsNonRoot"]
         assert container["securityContext"]["readOnlyRootFilesystem"]
         assert {mount["name"] for mount in container["volumeMounts"]} <= {volume["name"] for volume in pod["volumes"]}
+
+
+def test_the_console_of_kubernetes_asks_who_is_there_behind_https(tmp_path: Path) -> None:
+    (common,) = [
+        each["data"] for each in kubernetes() if (each["kind"], each["metadata"]["name"]) == ("ConfigMap", "foreshock")
+    ]
+    (container,) = next(pod["containers"] for pod in pods() if pod["containers"][0]["name"] == "console")
+    own = {each["name"]: each["value"] for each in container["env"] if each["name"] != "FORESHOCK_CONFIG"}
+    environment = dict(common) | own
+    for name, value in environment.items():
+        if name.endswith(FILE_SUFFIX):
+            file = tmp_path / Path(value).name
+            file.write_text("a secret of at least 32 characters")
+            assert f"--from-literal={file.name}=" in text("deploy/kubernetes/foreshock.yml") or file.suffix == ".pem"
+            environment[name] = str(file)
+    settings = load(None, environment)
+    assert_serves(settings)
+    assert settings.console.secure
+    assert settings.access.session_secret is not None
+
+
+def test_a_service_leads_to_ports_that_its_pods_have() -> None:
+    templates = [each["spec"]["template"] for each in kubernetes() if each["kind"] == "Deployment"]
+    for service in (each["spec"] for each in kubernetes() if each["kind"] == "Service"):
+        chosen = [each for each in templates if service["selector"].items() <= each["metadata"]["labels"].items()]
+        assert chosen
+        for template in chosen:
+            (container,) = template["spec"]["containers"]
+            ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+            assert len(ports) == len(set(ports.values()))
+            assert all(ports[port["targetPort"]] == port["port"] for port in service["ports"])
 
 
 def test_kubernetes_probes_ask_what_the_listener_answers() -> None:

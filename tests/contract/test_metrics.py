@@ -136,10 +136,23 @@ def test_what_is_told_is_what_is_exported() -> None:
 
 def test_what_people_say_of_a_kind_is_exported_as_shares() -> None:
     metrics = Metrics()
-    metrics.feedback({"silence": {"useful": 3, "false_alarm": 1, "known": 0, "late": 0}})
+    said, smb = {"useful": 3, "false_alarm": 1, "known": 0, "late": 0}, {"useful": 0, "false_alarm": 1}
+    metrics.feedback({("silence", None): said, ("silence", "smb"): smb})
     found = samples(metrics, "foreshock_feedback_ratio")
-    assert found[("kind", "silence"), ("verdict", "useful")] == 0.75
-    assert found[("kind", "silence"), ("verdict", "false_alarm")] == 0.25
+    assert found[("kind", "silence"), ("segment", "all"), ("verdict", "useful")] == 0.75
+    assert found[("kind", "silence"), ("segment", "all"), ("verdict", "false_alarm")] == 0.25
+    assert found[("kind", "silence"), ("segment", "smb"), ("verdict", "false_alarm")] == 1.0
+    metrics.feedback({("silence", f"s{n:03}"): smb for n in range(SEGMENTS_SEEN + 10)})
+    segments = {dict(labels)["segment"] for labels in samples(metrics, "foreshock_feedback_ratio")}
+    assert len(segments) == SEGMENTS_SEEN + 1
+
+
+def test_cases_that_are_closed_are_not_counted_any_more() -> None:
+    metrics = Metrics()
+    metrics.open_cases({("error", "open"): 3, ("warning", "snoozed"): 1})
+    metrics.open_cases({("error", "open"): 2})
+    found = samples(metrics, "foreshock_cases_open")
+    assert found[("severity", "error"), ("status", "open")] == sum(found.values()) == 2
 
 
 def test_text_from_outside_makes_few_more_series_however_much_there_is() -> None:

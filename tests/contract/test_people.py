@@ -11,9 +11,9 @@ from sqlalchemy import insert
 from agents.web.people import Person
 from agents.web.store import Store
 from sinks.database import people, tables
-from sinks.database.reading.cases import CaseFilters, cases_after
+from sinks.database.reading.cases import CaseFilters, cases_after, standing
 from sinks.database.reading.commands import command
-from sinks.database.reading.rules import feedback
+from sinks.database.reading.rules import feedback, feedback_by_segment
 from tests.unit.web.shell import case
 
 ANN = people.User("ann", "Ann", "operator", "team", "ann@example.org", 5)
@@ -66,7 +66,7 @@ def test_the_audit_log_is_newest_first(store: Store) -> None:
 def test_commands_cases_and_feedback_are_read(store: Store) -> None:
     said = {"account_id": "acme", "author": "ann", "issued_at_ms": 1, "action": "feedback", "verdict": "useful"}
     with store.writing() as connection:
-        connection.execute(insert(tables.accounts).values(account_id="acme", owner="ann@example.org"))
+        connection.execute(insert(tables.accounts).values(account_id="acme", owner="ann@example.org", segment="smb"))
         connection.execute(insert(tables.cases).values(case("c1", "acme")))
         connection.execute(
             insert(tables.alert_commands).values(command_id="1", kind="silence", result="applied", **said)
@@ -74,7 +74,10 @@ def test_commands_cases_and_feedback_are_read(store: Store) -> None:
     with store.reading() as connection:
         assert command(connection, "1", None) == command(connection, "1", frozenset({"ann@example.org"}))
         assert command(connection, "1", frozenset({"bob@example.org"})) is None
-        assert feedback(connection) == {"silence": {"useful": 1, "false_alarm": 0, "known": 0, "late": 0}}
+        useful = {"useful": 1, "false_alarm": 0, "known": 0, "late": 0}
+        assert feedback(connection) == {"silence": useful}
+        assert feedback_by_segment(connection) == {("silence", None): useful, ("silence", "smb"): useful}
+        assert standing(connection) == {("error", "open"): 1}
         [found] = cases_after(connection, CaseFilters(), None, 5, after=(50.5, ""), since_ms=1)
         assert found.case_id == "c1"
         assert cases_after(connection, CaseFilters(), None, 5, after=(50, "c1")) == []

@@ -125,7 +125,7 @@ def measure(shape: Shape, seed: int, accounts: int, days: int = DAYS) -> Iterato
         len(found),
         median(found) if found else None,
         len(fell),
-        sum(day <= FALL_DAYS for day in fell),
+        sum(bool(day <= FALL_DAYS) for day in fell),
     )
 
 

@@ -44,6 +44,8 @@ class Cell:
     volumes: tuple[int, ...]
     """User-days a week."""
     dispersion: float
+    times: int = 1
+    """As many accounts as others: near the budget, bounds of fewer say nothing."""
 
     def history(self, age: int) -> str:
         """How a fortnight of age is called."""
@@ -53,7 +55,7 @@ class Cell:
 CELLS = (
     Cell("", KINDS, People, (20, 40, 70), 2.0),
     Cell(", all alike", KINDS, Alike, (70,), 1.0),
-    Cell("", (roles.KIND,), Staff, (20, 70), 2.0),
+    Cell("", (roles.KIND,), Staff, (20, 70), 2.0, times=3),
 )
 
 
@@ -93,7 +95,7 @@ def tasks(size: Size) -> list[Task]:
     accounts = int(np.ceil(size.account_years * YEAR_DAYS / len(AGES) / AGES.step))
 
     def calm(number: int) -> Iterator[FalseAlerts]:
-        yield from by_age(CELLS[number], accounts, np.random.default_rng((size.seed, 6, number)))
+        yield from by_age(CELLS[number], CELLS[number].times * accounts, np.random.default_rng((size.seed, 6, number)))
 
     def found(number: int) -> Iterator[Recall]:
         yield measure(HISTORIES[number], size.accounts, np.random.default_rng((size.seed, 7, number)))

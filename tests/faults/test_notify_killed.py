@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,16 @@ import pytest
 
 from pipeline.notify.routing import Route, Routing
 from sinks.channels.mail import EmailReceiver
+from sinks.channels.webhook import WebhookReceiver
 from sinks.clock import wall_clock_ms
+from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink
+from tests.servers.ports import free_port
+from tests.servers.postgres import PostgresServer
 from tests.support.cases import case
 from tests.support.commands import FORESHOCK, running
 from tests.support.databases import rows
+from tests.support.pages import scrape, total
 from tests.support.patience import wait_until
 from tests.support.receivers import CLOSE, SECRET, HttpStandIn, SmtpStandIn, StandIn, stand_in_of
 from tests.unit.sinks.records import batch
@@ -128,23 +133,67 @@ def writing(url: str) -> Iterator[threading.Thread]:
     yield thread
 
 
+def notifying(
+    url: str, stand_ins: dict[str, StandIn], folder: Path
+) -> Callable[..., AbstractContextManager[subprocess.Popen[bytes]]]:
+    """A function that starts the sending, with further variables."""
+    mail, hook = stand_ins["mail"].receiver, stand_ins["hook"].receiver
+    assert isinstance(mail, EmailReceiver)
+    assert isinstance(hook, WebhookReceiver)
+    config = settings(folder, url, mail)
+    environment = {
+        **os.environ,
+        "FORESHOCK_RECEIVERS__HOOK__URL": hook.url.get_secret_value(),
+        "FORESHOCK_RECEIVERS__HOOK__SECRET": SECRET,
+    }
+
+    def start(**more: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        return running(*FORESHOCK, "notify", "--config", config, log=folder / "log", env=environment | more)
+
+    return start
+
+
+def all_sent(url: str) -> bool:
+    return rows(url, "SELECT 1 FROM outbox WHERE state <> 'sent'") == []
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    wait_until(lambda: process.poll() is not None, "the end of the process")
+    assert process.returncode == 0
+
+
+@pytest.mark.servers
+def test_two_that_live_send_nothing_twice(
+    postgres: PostgresServer, stand_ins: dict[str, StandIn], tmp_path: Path
+) -> None:
+    url = postgres.create_database("twins")
+    upgrade(url)
+    notify = notifying(url, stand_ins, tmp_path)
+    ports = [free_port(), free_port()]
+    running_at = [notify(FORESHOCK_METRICS__PORT=str(port)) for port in ports]
+    with running_at[0] as one, running_at[1] as other, writing(url) as writer:
+        wait_until(lambda: not writer.is_alive() and all_sent(url), "all to be sent", 200)
+        sent = [total(scrape(port), "foreshock_notify_messages_total", result="sent") for port in ports]
+        end(one)
+        end(other)
+    for receiver, arrived in told(stand_ins).items():
+        order: dict[str, list[str]] = defaultdict(list)
+        for of, event, _ in arrived:
+            order[of].append(event)
+        assert order == {f"c{n}": list(EVENTS) for n in range(CASES)}, receiver
+        assert len({identity for *_, identity in arrived}) == len(arrived)
+    assert min(sent) > 0
+    assert sum(sent) == len(RECEIVERS) * CASES * len(EVENTS)
+
+
 @pytest.mark.parametrize("how", ["at random", "notify_taken", "notify_sent"])
 def test_nothing_is_lost_and_nothing_is_sent_under_two_ids(
     how: str, database_url: str, stand_ins: dict[str, StandIn], tmp_path: Path
 ) -> None:
-    random, mail = Random(how), stand_ins["mail"].receiver
-    hook = stand_ins["hook"]
-    assert isinstance(mail, EmailReceiver)
+    random, hook = Random(how), stand_ins["hook"]
     assert isinstance(hook, HttpStandIn)
-    config = settings(tmp_path, database_url, mail)
-    environment = {
-        **os.environ,
-        "FORESHOCK_RECEIVERS__HOOK__URL": hook.receiver.url.get_secret_value(),  # type: ignore[attr-defined]
-        "FORESHOCK_RECEIVERS__HOOK__SECRET": SECRET,
-    }
-
-    def notify(**more: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        return running(*FORESHOCK, "notify", "--config", config, log=tmp_path / "log", env=environment | more)
+    notify = notifying(database_url, stand_ins, tmp_path)
 
     def arrived() -> int:
         return sum(len(each.taken()) for each in stand_ins.values())
@@ -165,10 +214,8 @@ def test_nothing_is_lost_and_nothing_is_sent_under_two_ids(
                 process.kill()
         with notify() as process:
             writer.join()
-            wait_until(lambda: rows(database_url, "SELECT 1 FROM outbox WHERE state <> 'sent'") == [], "all to be sent")
-            process.terminate()
-            wait_until(lambda: process.poll() is not None, "the end of the process")
-            assert process.returncode == 0
+            wait_until(lambda: all_sent(database_url), "all to be sent")
+            end(process)
     expected = {(f"c{n}", event) for n in range(CASES) for event in EVENTS}
     for receiver, arrived_there in told(stand_ins).items():
         ids = defaultdict(set)

@@ -174,7 +174,7 @@ def test_an_event_becomes_a_case_that_is_acknowledged_and_closed_by_key(place: P
     [judged] = rows(place.database, "SELECT * FROM v_feedback WHERE kind = 'payment_failed' AND false_alarm > 0")
     assert judged["n"] == 1
     page.goto("/rules")
-    expect(page.locator("tr", has_text="payment_failed")).to_contain_text("1")
+    expect(page.locator("#kind-payment_failed")).to_contain_text("100 %")
 
 
 @pytest.mark.parametrize("place", ['clock = "events"\nidle_timeout_s = 2.0\ntick_interval_s = 1.0'], indirect=True)

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tests.oracle.activity import activity, power_users
 from tests.oracle.ageing import steps, still_silent
 from tests.oracle.alerts import SEVERITIES, Alerts, Finding, Opening
 from tests.oracle.books import Books
@@ -63,6 +64,8 @@ class Oracle:
         """By account and day."""
         self.outlooks: dict[tuple[str, int], dict[str, Any] | None] = {}
         """By account and day."""
+        self.daily: dict[tuple[str, int], tuple[dict[str, Any] | None, list[dict[str, Any]]]] = {}
+        """The last days of each and its power users, by account and day."""
         self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in TOPICS}
         self._newest_ms: dict[str, int | None] = dict.fromkeys(TOPICS)
         self._applied_ids: dict[tuple[str, str, str], int] = {}
@@ -314,6 +317,7 @@ class Oracle:
         account.unseen = UNNAMED in account.episodes
         note(view)
         self.outlooks[account.account_id, day] = self.fleet.learning.outlook(view)
+        self.daily[account.account_id, day] = activity(view), power_users(view)
         self._log.benchmark = self.fleet.benchmark(view)
         self._books.rules.expire(account, day, view.end_ms)
         self.work.silence(account, day, self._log)

@@ -31,6 +31,11 @@ def _calendar(country: str) -> holidays.HolidayBase:
     return holidays.country_holidays(country)
 
 
+@cache
+def _is_holiday(country: str, day: int) -> bool:
+    return country in _COUNTRIES and EPOCH + timedelta(days=day) in _calendar(country)
+
+
 @dataclass(frozen=True)
 class Share:
     """Activity of power users, counted in user-days; `known` users were active in the reference."""
@@ -62,6 +67,8 @@ class View:
         self.config = config
         self.end_ms = days.end(day)
         self.log_arl = math.log(config.arl_days)
+        self._shut: dict[int, bool] = {}
+        self._left_out: dict[int, bool] = {}
 
     def levels(self) -> list[int]:
         """The levels of use of the account's segment, or of all accounts, where they are enough."""
@@ -104,13 +111,15 @@ class View:
 
     def is_holiday(self, day: int) -> bool:
         """Tell whether the day is a public holiday where the account is."""
-        country = (self.account.context.get("country") or "").strip().upper()
-        if country not in _COUNTRIES:
-            return False
-        return EPOCH + timedelta(days=day) in _calendar(country)
+        return _is_holiday((self.account.context.get("country") or "").strip().upper(), day)
 
     def is_shut(self, day: int) -> bool:
         """Tell whether nothing is expected on the day."""
+        if day not in self._shut:
+            self._shut[day] = self._is_shut(day)
+        return self._shut[day]
+
+    def _is_shut(self, day: int) -> bool:
         if status_of(self.account) == "paused" and self.account.profile is not None:
             since = self.account.profile["status_since"]
             if since is not None and self.days.of(since) <= day:
@@ -133,6 +142,11 @@ class View:
 
     def left_out(self, day: int) -> bool:
         """Tell whether the day enters no baseline."""
+        if day not in self._left_out:
+            self._left_out[day] = self._is_left_out(day)
+        return self._left_out[day]
+
+    def _is_left_out(self, day: int) -> bool:
         if self.quiet(day):
             return True
         segment = self.account.context.get("segment")

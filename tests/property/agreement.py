@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+import pytest
 
 from pipeline.config import EngineConfig
 from pipeline.intake.feed import Feed
@@ -29,6 +31,8 @@ COMPARED = (
     "alert_id", "revision", "account_id", "family", "kind", "dimension", "severity", "status", "transition_reason",
     "starts_at", "ends_at", "detected_at", "updated_at", "shadow", "benchmark", "due_at", "joined", "case_id",
 )  # fmt: skip
+
+_id_hash = lru_cache(100_000)(hash_text)
 
 
 def engine_config(config: OracleConfig) -> EngineConfig:
@@ -96,7 +100,7 @@ def known_to(config: OracleConfig) -> OracleConfig:
     plays: dict[str, tuple[str, str, int]] = {
         name: (kind.evidence, kind.play.id, kind.play.days) for name, kind in KNOWN.items()
     }
-    return replace(config, id_hash=hash_text, plays=plays)
+    return replace(config, id_hash=_id_hash, plays=plays)
 
 
 def run_oracle(config: OracleConfig, log: Log) -> Oracle:
@@ -232,6 +236,7 @@ def assert_same_health(oracle: Oracle, records: Iterable[dict[str, Any]]) -> Non
         assert sorted(names) == sorted(name for who, at, name in oracle.verdicts if (who, at) == (account_id, day))
         assert record["life"] == oracle.lives[account_id, day]
         assert_same_outlook(oracle.outlooks[account_id, day], record["outlook"])
+        _assert_same_days(*oracle.daily[account_id, day], record)
         for part in parts:
             _assert_same_card(oracle.verdicts[account_id, day, part["scorecard"]], part)
             published.add((account_id, day, part["scorecard"]))
@@ -240,11 +245,27 @@ def assert_same_health(oracle: Oracle, records: Iterable[dict[str, Any]]) -> Non
         assert entry.config_change is None or key in published, (key, entry)
 
 
+def _assert_same_days(
+    activity: dict[str, Any] | None, power_users: list[dict[str, Any]], record: dict[str, Any]
+) -> None:
+    """What the account did day by day, and who uses it most; what was expected is rounded to three digits."""
+    assert record["power_users"] == power_users, (record, power_users)
+    found = record["activity"]
+    if activity is None or found is None or activity["expected"] is None:
+        assert found == activity, (record, activity)
+        return
+    assert {**found, "expected": 0, "dispersion": 0} == {**activity, "expected": 0, "dispersion": 0}
+    assert found["dispersion"] == pytest.approx(activity["dispersion"], rel=1e-6, abs=1e-4)
+    assert found["expected"] == pytest.approx(activity["expected"], rel=1e-6, abs=1e-3)
+
+
 def assert_same_outlooks(oracles: Sequence[Oracle], records: Iterable[dict[str, Any]]) -> None:
-    """Every record says what the oracle of its account's partition says is to come."""
-    expected = {key: outlook for oracle in oracles for key, outlook in oracle.outlooks.items()}
+    """Every record says what the oracle of its account's partition says is to come, and was day by day."""
+    expected = {key: (outlook, oracle.daily[key]) for oracle in oracles for key, outlook in oracle.outlooks.items()}
     for record in records:
-        assert_same_outlook(expected[record["account_id"], record["day"]], record["outlook"])
+        outlook, daily = expected[record["account_id"], record["day"]]
+        assert_same_outlook(outlook, record["outlook"])
+        _assert_same_days(*daily, record)
 
 
 def assert_same_outlook(expected: dict[str, Any] | None, found: dict[str, Any] | None) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import psycopg
+from sqlalchemy import create_engine, insert, select, text
 
 from schemas.topics import DAY_MS
 from sinks.database.migrate import upgrade
+from sinks.database.tables import metadata
 
 LAST_DAY = 20_500
 CLUSTER = "foreshock"
@@ -45,6 +47,19 @@ def fill(url: str, crowd: Crowd) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
+def copy(url: str, to: str) -> None:
+    """Fill an empty database with what another one has."""
+    upgrade(to)
+    source, target = create_engine(url), create_engine(to)
+    for table in metadata.sorted_tables:
+        with source.connect() as connection, target.begin() as begun:
+            found = connection.execution_options(yield_per=5_000).execute(select(table))
+            for rows in found.mappings().partitions():
+                begun.execute(insert(table), [dict(row) for row in rows])
+    with target.begin() as begun:
+        begun.execute(text("ANALYZE"))
+
+
 def account(number: int) -> str:
     """Id of an account."""
     return f"acc-{number:06d}"
@@ -71,6 +86,9 @@ def _statements(crowd: Crowd) -> list[str]:
     health = f"""'{{"scorecard":"default","version":1,"band":"green","score":80.0,"coverage":0.9,"provisional":false,'
         || '"monitorability":{{"min_drop_7d":0.5,"min_drop_14d":0.4,"min_drop_28d":0.3}},"dimensions":[' || {dimensions}
         || ']}}'"""
+    actions, expected = ",".join(["12000"] * 14), ",".join(["13.25"] * 14)
+    fortnight = f"""'{{"first_day":' || {LAST_DAY} - 7 * d - 13 || ',"actions":[{actions}],"users":[{actions}],'
+        || '"expected":[{expected}],"dispersion":2.5}}'"""
     alert_id, case_id = "'alert-' || i", f"'case-' || lpad((i % {crowd.accounts})::text, 7, '0')"
     of_account = f"(i % {crowd.accounts})"
     kind = "(ARRAY[" + ",".join(f"'{name}'" for name in _KINDS) + f"])[1 + i % {len(_KINDS)}]"
@@ -100,9 +118,10 @@ def _statements(crowd: Crowd) -> list[str]:
             {LAST_DAY}, {score}, {band}, 0.9, false, true, false, {health}, {_AS_OF_MS}
             FROM generate_series(0, {crowd.accounts - 1}) i""",
         f"""INSERT INTO health_history (account_id, scorecard, day, version, as_of_ms, score, band, coverage,
-            dimension_values, segment, arr_minor, currency, shadow, life) SELECT {account_id}, 'default',
+            dimension_values, activity, segment, arr_minor, currency, shadow, life) SELECT {account_id}, 'default',
             {LAST_DAY} - 7 * d, '1', ({LAST_DAY} - 7 * d + 1) * {DAY_MS}::bigint, {score},
-            (ARRAY['green','green','yellow','red','green'])[1 + (i + d) % 5], 0.9, '{{' || {values} || '}}', {segment},
+            (ARRAY['green','green','yellow','red','green'])[1 + (i + d) % 5], 0.9, '{{' || {values} || '}}',
+            CASE WHEN i < {crowd.accounts // crowd.open_share} THEN {fortnight} END, {segment},
             {money}, false, 'active' FROM generate_series(0, {crowd.accounts - 1}) i,
             generate_series(0, {crowd.weeks - 1}) d""",
         f"""INSERT INTO alerts (alert_id, revision, status, transition_reason, account_id, owner, family, kind,

@@ -15,14 +15,34 @@
     return getComputedStyle(probe).color;
   }
 
+  function area(chart, band) {
+    const { ctx, extra } = chart;
+    const place = (day, value) => [chart.valToPos(day * DAY_S, "x", true), chart.valToPos(value, "y", true)];
+    let piece = [];
+    const fill = () => {
+      const corners = [...piece.map(([day, [low]]) => place(day, low)), ...piece.reverse().map(([day, [, high]]) => place(day, high))];
+      ctx.beginPath();
+      for (const corner of corners) ctx.lineTo(...corner);
+      ctx.fill();
+      piece = [];
+    };
+    ctx.globalAlpha = 0.14;
+    ctx.fillStyle = tone(band.tone);
+    extra.days.forEach((day, index) => (band.bounds[index] ? piece.push([day, band.bounds[index]]) : fill()));
+    fill();
+  }
+
   function behind(chart) {
     const { ctx, bbox } = chart;
     const x = (day) => chart.valToPos(day * DAY_S, "x", true);
     ctx.save();
+    if (chart.extra.band) area(chart, chart.extra.band);
     for (const span of chart.extra.spans) {
       ctx.globalAlpha = 0.14;
       ctx.fillStyle = tone(span.tone);
-      ctx.fillRect(x(span.first), bbox.top, Math.max(3, x(span.last + 1) - x(span.first)), bbox.height);
+      const left = Math.max(bbox.left, x(span.first - 0.5));
+      const right = Math.min(bbox.left + bbox.width, x(span.last + 0.5));
+      ctx.fillRect(left, bbox.top, Math.max(3, right - left), bbox.height);
     }
     ctx.globalAlpha = 1;
     ctx.setLineDash([6, 4]);

@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, union_all
 
+from schemas.accounts import of_fleet
+from schemas.event_types import OPEN_CASES
 from sinks.database import tables
 from sinks.database.reading.scope import PAGE_ROWS, Owners, Page, count, has_text, parsed, rows_of, seen
 
-OPEN = ("open", "acknowledged", "snoozed")
 AWAKE = ("open", "acknowledged")
 """What is shown unless another status is asked for: who snoozes a case wants it out of sight."""
-"""States of a case that is not closed."""
 _LISTED = 20
 
 
@@ -74,6 +74,11 @@ class CaseRow:
         """Alerts that were kept from opening."""
         found: Sequence[Mapping[str, Any]] = self.payload.get("suppressed") or ()
         return found
+
+    @property
+    def takes_commands(self) -> bool:
+        """Whether people may do something with it: it is of one account."""
+        return not of_fleet(self.account_id)
 
     @property
     def responsible(self) -> str | None:
@@ -180,6 +185,16 @@ def cases_of(connection: Connection, account_id: str) -> tuple[CaseRow, ...]:
     query = select(*(of[name] for name in _COLUMNS)).where(of.account_id == account_id, ~of.shadow)
     found = connection.execute(query.order_by(of.opened_at_ms.desc(), of.case_id).limit(_LISTED)).mappings()
     return tuple(map(_row, found))
+
+
+def standing(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many cases are not closed, by severity and status; without those on trial."""
+    of = tables.cases.c
+    query = select(of.severity, of.status, func.count()).where(of.status.in_(OPEN_CASES), ~of.shadow)
+    return {
+        (severity, status): count
+        for severity, status, count in connection.execute(query.group_by(of.severity, of.status))
+    }
 
 
 def names_of(connection: Connection, account_ids: Sequence[str]) -> dict[str, str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from pipeline.fleet.alerts import FLEET_KINDS
+from schemas.event_types import OPEN_CASES
 from sinks.database import tables
-from sinks.database.reading.cases import OPEN
 from sinks.database.reading.scope import Owners, parsed, seen
 
 _LISTED = 50
@@ -65,7 +65,7 @@ def fleet(connection: Connection, owners: Owners) -> Fleet:
     """What happened to the fleet, and of the accounts that are meant what it held back."""
     of = tables.cases.c
     query = select(of.account_id, of.account_name, of.payload).where(
-        of.status.in_(OPEN), ~of.shadow, seen(owners, of.owner, of.assignee)
+        of.status.in_(OPEN_CASES), ~of.shadow, seen(owners, of.owner, of.assignee)
     )
     # The newest cases: what lasts longer is told there, too.
     query = query.where(of.payload.contains(_ANY)).order_by(of.updated_at_ms.desc()).limit(_LISTED)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, and_, func, or_, select, text
 from pipeline.health.records import PUBLISH_DAYS
 from schemas.topics import DAY_MS
 from sinks.database import tables
+from sinks.database.reading.cases import names_of
 from sinks.database.reading.scope import GONE, Owners, seen
 
 RENEWAL_DAYS = 90
@@ -77,6 +78,8 @@ class Moved:
     arr_minor: int | None
     currency: str | None
     renewal_at_ms: int | None
+    name: str | None = None
+    """None where no case has told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,9 @@ def figures(connection: Connection, metrics: Sequence[str], *, months: int = 18)
 def _moved(connection: Connection, meant: Sequence[Any], owners: Owners, *order: Any) -> list[Moved]:
     of = tables.accounts.c
     living = or_(of.life.is_(None), of.life.not_in(GONE))
-    query = select(*(of[name] for name in Moved.__dataclass_fields__)).where(*meant, living, seen(owners, of.owner))
-    found = connection.execute(query.order_by(*order, of.account_id).limit(_LISTED)).mappings()
-    return [Moved(**row) for row in found]
+    query = select(*(of[name] for name in Moved.__dataclass_fields__ if name != "name")).where(
+        *meant, living, seen(owners, of.owner)
+    )
+    found = connection.execute(query.order_by(*order, of.account_id).limit(_LISTED)).mappings().all()
+    names = names_of(connection, [row["account_id"] for row in found])
+    return [Moved(**row, name=names.get(row["account_id"])) for row in found]

@@ -13,11 +13,7 @@ from sinks.database import tables
 from sinks.database.account import OPEN
 
 DAYS = 28
-_FEEDBACK = text(
-    "SELECT kind, SUM(useful) AS useful, SUM(false_alarm) AS false_alarm, SUM(known) AS known, SUM(late) AS late "
-    "FROM v_feedback GROUP BY kind"
-)
-
+_FEEDBACK = text("SELECT kind, segment, useful, false_alarm, known, late FROM v_feedback")
 VERDICTS = ("useful", "false_alarm", "known", "late")
 _SILENCE = dict.fromkeys(VERDICTS, 0)
 
@@ -61,5 +57,15 @@ def kinds(connection: Connection, last_close_ms: int, told: Feedback | None = No
 
 def feedback(connection: Connection) -> dict[str, dict[str, int]]:
     """How often people gave each verdict, by kind; without those of which nobody said anything."""
-    found = connection.execute(_FEEDBACK).mappings()
-    return {row["kind"]: {verdict: int(row[verdict] or 0) for verdict in VERDICTS} for row in found}
+    return {kind: said for (kind, segment), said in feedback_by_segment(connection).items() if segment is None}
+
+
+def feedback_by_segment(connection: Connection) -> dict[tuple[str, str | None], dict[str, int]]:
+    """The same by kind and segment; that of all accounts is of the segment None."""
+    found: dict[tuple[str, str | None], dict[str, int]] = {}
+    for row in connection.execute(_FEEDBACK).mappings():
+        for segment in {None, row["segment"]}:
+            said = found.setdefault((row["kind"], segment), dict(_SILENCE))
+            for verdict in VERDICTS:
+                said[verdict] += int(row[verdict] or 0)
+    return found

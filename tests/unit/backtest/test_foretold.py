@@ -68,6 +68,7 @@ def test_it_is_counted_how_often_the_number_lies_within_its_bounds() -> None:
     right, *_ = foretold(told(0.9, 0.02), OUTCOMES, panel(), RULES, declared=True)
     wrong, *_ = foretold(told(0.9, 0.4), OUTCOMES, panel(), RULES, declared=True)
     assert right.covered == right.quarters > wrong.covered
+    assert right.held > 0.8 > wrong.held
 
 
 def test_what_was_said_long_ago_counts_for_nothing() -> None:

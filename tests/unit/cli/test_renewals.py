@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pipeline.portfolio.renewals import Renewal, forecast
+from pipeline.portfolio.renewals import Renewal, forecast, part_within
 from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink
 from tests.support.commands import Commands
@@ -74,3 +75,23 @@ def test_what_is_not_known_of_all_alike_widens_the_bounds_more_than_chance() -> 
     assert doubtfully.low == pytest.approx(380 - 1.6449 * (19 + (0.7 * 19) ** 2) ** 0.5)
     assert forecast([]).high == 0.0
     assert forecast([Renewal(0.9, 0.7, 100.0)]).low == 0.0
+
+
+@pytest.mark.parametrize(("accounts", "churn", "doubt"), [(5, 0.04, 0.0), (40, 0.04, 0.3), (400, 0.05, 0.3)])
+def test_nine_tenths_of_a_number_lie_within_its_bounds_however_small_it_is(
+    accounts: int, churn: float, doubt: float
+) -> None:
+    rng = np.random.default_rng(7)
+    renewals = [Renewal(churn, doubt)] * accounts
+    odds = np.log(churn / (1 - churn)) + doubt * rng.standard_normal(2000)
+    renewed = accounts - rng.binomial(accounts, 1 / (1 + np.exp(-odds)))
+    assert np.mean([part_within(renewals, number) for number in renewed.tolist()]) == pytest.approx(0.9, abs=0.04)
+
+
+def test_what_lies_beyond_the_bounds_lies_within_them_in_no_part() -> None:
+    renewals = [Renewal(0.05, 0.0)] * 400
+    assert (part_within(renewals, 380), part_within(renewals, 390), part_within(renewals, 300)) == (1.0, 0.0, 0.0)
+    assert 0.0 < part_within(renewals, 387) < 1.0
+    sure = [Renewal(0.0, 0.0)] * 3
+    assert part_within(sure, 3) == pytest.approx(0.9)
+    assert part_within(sure, 2) == 0.0

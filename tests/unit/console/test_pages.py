@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from agents.console.routes import ROUTES
 from agents.console.spreadsheets import text_of
+from sinks.database import tables
 from tests.support.databases import tuples
-from tests.unit.console.world import HOSTILE, World, read, tags
+from tests.unit.console.world import FIRST, HOLIDAY, HOSTILE, LAST, World, read, tags
 
 PAGES = ("/inbox", "/portfolio", "/accounts", "/accounts/acme", "/rules", "/fleet", "/pipeline", "/cases/{acme}")
 
@@ -95,6 +98,23 @@ def test_people_see_their_own_accounts_only(guarded: World) -> None:
     assert "Brix" not in ann.get("/portfolio").text
 
 
+@pytest.mark.parametrize("scope", ["own", "team", "all"])
+def test_mine_is_of_the_owner_that_somebody_is_and_what_is_assigned_to_them(guarded: World, scope: str) -> None:
+    acme, brix, cyan, _ = (case["case_id"] for case in guarded.cases)
+    guarded.add_user("Ann Lee", "operator", scope, owner="ann")
+    guarded.run(update(tables.cases).where(tables.cases.c.case_id == brix).values(assignee="ann"))
+    page = guarded.client("Ann Lee").get("/inbox", params={"whose": "mine"}).text
+    assert order(page) == [brix, acme, cyan]
+    assert {at.get("value") for _, at in tags(page) if at.get("name") == "assignee"} == {"ann"}
+
+
+def test_a_case_of_all_accounts_offers_no_action(world: World, client: TestClient) -> None:
+    offered = {at.get("value") for _, at in tags(client.get("/inbox").text) if at.get("type") == "checkbox"}
+    *cases, fleet = (case["case_id"] for case in world.cases)
+    assert offered == set(cases)
+    assert "/act" not in client.get(f"/cases/{fleet}").text
+
+
 def test_nobody_unknown_sees_anything(guarded: World) -> None:
     for path in ("/inbox", "/accounts/acme", "/csv/accounts", "/live", "/portfolio"):
         answer = guarded.client().get(path)
@@ -149,6 +169,8 @@ def test_the_portfolio_counts_bands_money_and_renewals(world: World, client: Tes
     assert "red 1" in said
     assert "ARR of all 10,000 EUR" in said
     assert "mid market 1 3 0 0" in said
+    assert {row["name"] for row in rows(client.get("/csv/renewals").text) if row["account_id"] == "brix"} == {"Brix"}
+    assert '<a href="/accounts/brix">Brix</a>' in client.get("/portfolio").text
 
 
 def test_bands_over_time_are_those_of_the_view(world: World, client: TestClient) -> None:
@@ -235,3 +257,28 @@ def test_every_route_is_tried_here() -> None:
 
 def test_dates_are_of_the_last_day_that_was_closed(client: TestClient) -> None:
     assert "as of the close of 1970-04-12" in read(client.get("/inbox").text)
+
+
+@pytest.mark.parametrize("path", ["/cases/{acme}", "/accounts/acme"])
+def test_days_are_drawn_beside_what_was_expected_with_what_happened(
+    world: World, client: TestClient, path: str
+) -> None:
+    text = page(world, client, path)
+    chart = json.loads(next(str(attributes["data-chart"]) for tag, attributes in tags(text) if tag == "figure"))
+    assert chart["days"] == list(range(FIRST - 13, LAST + 1))
+    at = {day: place for place, day in enumerate(chart["days"])}
+    expected, actions = ({day: line["values"][at[day]] for day in at} for line in chart["lines"])
+    assert (expected[95], expected[HOLIDAY], actions[95], actions[97]) == (120.0, 20.0, pytest.approx(114.0), 41.4)
+    assert chart["band"]["bounds"][at[95]] == pytest.approx([120 - 1.6449 * 360**0.5, 120 + 1.6449 * 360**0.5])
+    assert {(span["name"], span["first"], span["last"]) for span in chart["spans"]} == {
+        ("onset", 95, 98), ("fleet dip", 98, 98), ("day off", HOLIDAY, HOLIDAY),
+    }  # fmt: skip
+    assert {(mark["name"], mark["day"]) for mark in chart["marks"]} == {("usage drop", 98), ("survey detractor", 98)}
+    assert "<polygon" in text
+
+
+def test_power_users_are_listed_with_their_last_day(client: TestClient) -> None:
+    said = read(client.get("/accounts/acme").text)
+    assert (
+        f"u-1{' '.join(HOSTILE.split())} last on 1970-04-05 11 of 28 days u-2 last on 1970-04-12 20 of 28 days" in said
+    )

@@ -17,6 +17,7 @@ from agents.console.state import console_of
 from agents.settings import load
 from agents.web.app import build
 from agents.web.sign_in import hashed
+from pipeline.terms.days import weekday
 from schemas.codec.encode import RecordDecoder
 from schemas.registry.source import FileRegistry
 from sinks.database import people
@@ -110,10 +111,10 @@ class World:
                 connection.execute(statement)
         engine.dispose()
 
-    def add_user(self, name: str, role: str, scope: str) -> None:
+    def add_user(self, name: str, role: str, scope: str, owner: str | None = None) -> None:
         engine = open_engine(self.url, writer=True)
         with engine.begin() as connection:
-            people.put_user(connection, people.User(name, name, role, scope, name, 0), _hash())
+            people.put_user(connection, people.User(name, name, role, scope, owner or name, 0), _hash())
         engine.dispose()
 
     def client(self, name: str | None = None) -> TestClient:
@@ -137,14 +138,33 @@ def _hash() -> str:
     return hashed(PASSWORD)
 
 
+HOLIDAY = 84
+POWER_USERS = [
+    {"ref": f"u-1{HOSTILE}", "last_active_day": 94, "active_days": 11},
+    {"ref": "u-2", "last_active_day": LAST, "active_days": 20},
+]
+
+
+def activity(day: int) -> dict[str, Any]:
+    """Acme's fortnight: quiet on weekends and on a holiday, a third of the usual from day 96 on."""
+    days = range(day - 13, day + 1)
+    expected = [20.0 if weekday(each) > 4 or each == HOLIDAY else 120.0 for each in days]
+    share = [(0.3 if each >= 96 else 1.0) * (0.85 + 0.1 * (each * 7 % 4)) for each in days]
+    actions = [round(1000 * part * usual) for part, usual in zip(share, expected, strict=True)]
+    users = [round(part * usual / 10) for part, usual in zip(share, expected, strict=True)]
+    return {"first_day": days[0], "actions": actions, "users": users, "expected": expected, "dispersion": 3.0}
+
+
 def healths() -> Any:
     for number, (account_id, owner) in enumerate(OWNERS.items()):
         for day in range(FIRST, LAST + 1, 7 if number else 1):
             score = 90.0 - (day - 90) * 4 if number == 0 and day > 90 else 80.0 - 10 * number
             band = "red" if score < 50 else "yellow" if score < 75 else "green"
+            daily = {"activity": activity(day), "power_users": POWER_USERS} if number == 0 else {}
             yield health(
                 account_id,
                 day,
+                **daily,
                 score=score,
                 band=band,
                 owner=owner,
@@ -153,6 +173,7 @@ def healths() -> Any:
         yield health(
             account_id,
             LAST,
+            **daily,
             score=score,
             band=band,
             owner=owner,

@@ -85,7 +85,7 @@ def test_days_of_ids_that_go_on_for_each_other_are_read_together_under_the_first
     assert dict(zip([found.users.ids[place].decode() for place in places], days, strict=True)) == {
         "one": 64, "two": 0, "three": 0, "other": 64,
     }  # fmt: skip
-    assert found.users.ids[found.latest(1)] == b"three"
+    assert found.users.ids[found.latest(np.array([1, 2, 4]))].tolist() == [b"three", b"three", b"other"]
     assert (found.days(slice(1, 5)) == found.days(places)).all()
 
 

@@ -20,7 +20,9 @@ quiet = "20:00-07:00"
 digest_at = "09:15"
 escalate_to = "mail"
 escalate_after_m = 30
-console_url = "https://console.example"
+
+[console]
+public_url = "https://console.example"
 
 [[receivers]]
 name = "sales_chat"
@@ -79,6 +81,7 @@ def test_a_file_names_receivers_routes_and_people_and_the_environment_their_secr
     assert routing.without_digest == {"oncall"}
     assert (routing.immediate, routing.digest_at, routing.escalate_after_ms) == ("error", "09:15", 1_800_000)
     assert routing.managers_of("ana") == ["max"]
+    assert routing.console_url == "https://console.example"
     assert [routing.in_words(route) for route in routing.routes] == [
         "kinds silence; severity critical and above -> oncall: error and above at once",
         "subjects risk, growth -> mail: all in a digest",
@@ -105,7 +108,6 @@ def test_every_problem_is_told_at_once_and_no_secret(file: Path) -> None:
     [notify]
     quiet = "8pm"
     escalate_to = "boss"
-    console_url = "console"
     [[receivers]]
     name = "Chat!"
     channel = "slack"
@@ -165,8 +167,8 @@ def test_every_problem_is_told_at_once_and_no_secret(file: Path) -> None:
 
 
 def test_what_holds_for_all_routes_is_checked_against_the_receivers(file: Path) -> None:
-    found = refused(file, '[notify]\nescalate_to = "boss"\nconsole_url = "console"', {})
-    assert found == ["notify.console_url: must be https://HOST/PATH", "notify.escalate_to: there is no such receiver"]
+    found = refused(file, '[notify]\nescalate_to = "boss"', {})
+    assert found == ["notify.escalate_to: there is no such receiver"]
 
 
 def test_a_secret_given_twice_or_from_a_missing_file_is_a_problem(file: Path) -> None:

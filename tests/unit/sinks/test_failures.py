@@ -8,7 +8,7 @@ import pytest
 from psycopg import errors
 from sqlalchemy.exc import DBAPIError
 
-from sinks.backoff import Backoff
+from sinks.backoff import Backoff, Progress
 from sinks.database.failures import is_refusal, unavailable
 from sinks.errors import CommitUnknownError
 
@@ -116,3 +116,15 @@ def test_backoff_stays_finite_over_days_of_failures() -> None:
 def test_a_destination_that_asks_for_longer_than_the_bound_gets_it() -> None:
     backoff = Backoff(30.0, jitter=lambda: 1.0)
     assert [backoff.next_delay(600.0) for _ in range(3)] == [600.0] * 3
+
+
+def test_a_loop_that_stands_still_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now_s[0])
+    progress = Progress()
+    now_s[0] += 119
+    assert progress.problem() is None
+    now_s[0] += 6
+    assert progress.problem() == "no progress for 125 s"
+    progress.made()
+    assert progress.problem() is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -241,6 +242,26 @@ def test_a_digest_takes_up_all_that_is_due_of_an_owner_and_then_nothing(house: H
     assert house.send("chat", MORNING) == ["digest"] * 3
     house.put(*(each | {"revision": 2} for each in cases), now_ms=MORNING + 1)
     assert house.outbox.make_digests(house.routing, MORNING + 24 * HOUR_MS) == 0
+
+
+def test_several_that_make_digests_at_once_make_each_of_them_once_and_whole(house: House) -> None:
+    several, owners, items, rounds = [house.outbox, *(Outbox(house.url) for _ in range(3))], 3, 40, 10
+    together = threading.Barrier(len(several))
+
+    def make(outbox: Outbox) -> int:
+        together.wait(30)
+        return outbox.make_digests(house.routing, MORNING)
+
+    with ThreadPoolExecutor(len(several)) as threads:
+        for turn in range(rounds):
+            names = [f"{turn} {owner}" for owner in range(owners)]
+            house.put(*(case(**MILD, case_id=f"{name} {n}", owner=name) for name in names for n in range(items)))
+            assert sum(threads.map(make, several)) == owners
+    for each in several[1:]:
+        each.close()
+    waiting = [json.loads(body)["title"] for (body,) in house.rows("waiting", columns="body")]
+    assert len(waiting) == owners * rounds
+    assert [title for title in waiting if not title.startswith(f"{items} cases")] == []
 
 
 def test_an_opening_that_ended_before_the_digest_is_not_told(house: House) -> None:

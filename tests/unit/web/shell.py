@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import insert
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -62,12 +63,16 @@ class Shell:
         self.sent: list[tuple[str, bytes, bytes]] = []
         given = {"database__url": self.url, "access__sign_in": "local", **settings}
         self.settings = load(None, {f"FORESHOCK_{name}".upper(): str(value) for name, value in given.items()})
-        self.app = build(self.settings, [Route("/", _front), Route("/act", _act, methods=["POST"])], publish=self._keep)
+        self.app = self.process()
         self.run(*[insert(tables.accounts).values(account_id=name, owner=owner) for name, owner in OWNER.items()])
         for number, name in enumerate(OWNER):
             self.run(insert(tables.cases).values(**case(f"case-{name}", name, priority=90 - number)))
         for owner in ("ann@example.org", "bob@example.org"):
             self.run(insert(tables.teams).values(owner=owner, team="north"))
+
+    def process(self) -> Starlette:
+        """The application of one more process over the same database."""
+        return build(self.settings, [Route("/", _front), Route("/act", _act, methods=["POST"])], publish=self._keep)
 
     def _keep(self, topic: str, key: bytes, value: bytes) -> None:
         self.sent.append((topic, key, value))
@@ -94,8 +99,8 @@ class Shell:
         engine.dispose()
         return key_id, {"Authorization": f"Bearer {text}"}
 
-    def client(self, base_url: str = "http://127.0.0.1:8420") -> TestClient:
-        return TestClient(self.app, base_url, follow_redirects=False, client=("127.0.0.9", 1))
+    def client(self, base_url: str = "http://127.0.0.1:8420", app: Starlette | None = None) -> TestClient:
+        return TestClient(app or self.app, base_url, follow_redirects=False, client=("127.0.0.9", 1))
 
     def signed_in(self, name: str) -> TestClient:
         client = self.client()
@@ -121,7 +126,7 @@ def token(client: TestClient) -> str:
 def _front(request: Request) -> Response:
     asked = person(request)
     said = f"{asked.name} {asked.role} {sorted(asked.owners) if asked.owners is not None else 'all'}"
-    return PlainTextResponse(said, headers={"x-token": csrf_token(request)})
+    return PlainTextResponse(said, headers={"x-token": csrf_token(request), "x-mine": " ".join(asked.mine)})
 
 
 def _act(request: Request) -> Response:

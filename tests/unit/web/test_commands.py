@@ -18,7 +18,7 @@ from schemas.event_types import COMMAND_ACTIONS
 from schemas.registry.source import FileRegistry
 from sinks.database import tables
 from tests.support.databases import rows
-from tests.unit.web.shell import Shell
+from tests.unit.web.shell import Shell, case
 
 DAY_MS = 86_400_000
 NOW_MS = time.time_ns() // 1_000_000
@@ -49,6 +49,14 @@ def sender(shell: Shell) -> CommandSender:
 
 def record(shell: Shell, schema: str = "alert_command") -> dict[str, Any]:
     return RecordDecoder(schema, FileRegistry()).decode(shell.sent[-1][2])
+
+
+@pytest.mark.parametrize("given", [{"case_id": "case-fleet"}, {"account_id": "fleet:smb"}])
+def test_what_is_of_all_accounts_takes_no_commands(shell: Shell, sender: CommandSender, given: dict[str, str]) -> None:
+    shell.run(insert(tables.cases).values(case("case-fleet", "lost") | {"account_id": "fleet"}))
+    with pytest.raises(CommandError, match="takes no commands; it ends by itself"):
+        sender.send(person(), {"action": "expected", "since": NOW_MS, "until": NOW_MS + DAY_MS, **given})
+    assert shell.sent == []
 
 
 def test_every_action_of_the_wire_can_be_given() -> None:

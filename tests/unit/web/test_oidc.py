@@ -67,6 +67,7 @@ def test_claims_decide_the_role_and_the_accounts(shell: Shell, provider: Provide
     client = shell.client()
     assert sign_in(client).headers["location"] == "/"
     assert client.get("/").text == seen
+    assert "ann@example.org" in client.get("/").headers["x-mine"].split()
 
 
 @pytest.mark.parametrize("groups", [[], ["others"], None, 7, {"csm": 1}])

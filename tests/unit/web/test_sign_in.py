@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 from starlette.requests import Request
 
 from agents.settings import ConfigError
 from agents.settings.web import Access
 from agents.web.attempts import ALLOWED, WINDOW_S, Attempts
 from agents.web.sessions import Sessions
+from agents.web.store import Store
 from sinks.database import people, tables
 from sinks.database.engine import open_engine
 from tests.support.databases import rows
@@ -58,6 +61,16 @@ def test_a_user_signs_in_and_out_and_the_copied_cookie_of_the_session_ends_with_
     assert client.post("/sign-out", data={"csrf": token(client)}).headers["location"] == "/sign-in"
     assert client.get("/").status_code == 303
     assert copied.get("/").status_code == 303
+
+
+def test_a_session_that_ended_in_one_console_has_ended_in_all(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, access__session_secret="s" * 32)
+    shell.add_user("ann")
+    client, elsewhere, again = shell.signed_in("ann"), shell.client(app=shell.process()), shell.signed_in("ann")
+    elsewhere.cookies.set("foreshock", client.cookies["foreshock"])
+    assert elsewhere.get("/").status_code == 200
+    client.post("/sign-out", data={"csrf": token(client)})
+    assert (elsewhere.get("/").status_code, again.get("/").status_code) == (303, 200)
 
 
 def test_a_session_does_not_begin_with_what_somebody_else_put_there(shell: Shell) -> None:
@@ -175,23 +188,55 @@ def test_wrong_passwords_are_refused_slowed_down_and_written_down(
     assert "guess-7731" not in caplog.text + str(written)
 
 
-def test_attempts_are_counted_by_name_and_address_and_forgotten() -> None:
-    now = [0.0]
-    attempts = Attempts(lambda: now[0])
-    for _ in range(ALLOWED["name and address"]):
-        assert attempts.wait_s("ann", "a") == 0
-        attempts.failed("ann", "a")
-        now[0] += 1
-    assert attempts.wait_s("ann", "a") == WINDOW_S - 5
-    assert (attempts.wait_s("ann", "b"), attempts.wait_s("bob", "a")) == (0, 0)
-    for number in range(ALLOWED["address"]):
-        attempts.failed(str(number), "a")
-    assert attempts.wait_s("bob", "a") > 0
-    now[0] += WINDOW_S
-    assert attempts.wait_s("ann", "a") == 0
-    attempts.failed("ann", "a")
-    attempts.succeeded("ann", "a")
-    assert attempts.wait_s("ann", "a") == 0
+@pytest.mark.parametrize(
+    ("failed", "waits"),
+    [
+        ([("ann", "a")] * ALLOWED["name and address"], {("ann", "a")}),
+        ([("ann", f"{n}") for n in range(ALLOWED["name"])], {("ann", "a"), ("ann", "b")}),
+        ([(f"{n}", "a") for n in range(ALLOWED["address"])], {("ann", "a"), ("bob", "a")}),
+    ],
+)
+def test_attempts_are_counted_by_name_and_address(
+    shell: Shell, failed: list[tuple[str, str]], waits: set[tuple[str, str]]
+) -> None:
+    store, now_ms = Store(shell.url), time.time_ns() // 1_000_000
+    attempts, everybody = Attempts(store), [("ann", "a"), ("ann", "b"), ("bob", "a"), ("bob", "b")]
+
+    def waiting() -> set[tuple[str, str]]:
+        found = set()
+        for each in everybody:
+            with attempts.one(*each):
+                found |= {each} if attempts.wait_s(*each) else set()
+        return found
+
+    with store.writing() as connection:
+        for number, (name, address) in enumerate(failed):
+            assert number or waiting() == set()
+            line = {"audit_id": f"{number}", "at_ms": now_ms, "person": name, "address": address}
+            connection.execute(insert(tables.audit).values(**line, action="sign-in", object="", result="refused"))
+    assert waiting() == waits
+    store.close()
+
+
+def test_attempts_count_in_all_consoles_until_they_are_forgotten(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell.add_user("ann")
+    here, there = shell.client(), shell.client(app=shell.process())
+    answers = [sign_in(client, "ann", "guess").status_code for client in [here, there] * 3]
+    assert answers == [401] * 5 + [429]
+    assert sign_in(here, "ann").status_code == 429
+    later_ns = time.time_ns() + WINDOW_S * 10**9
+    monkeypatch.setattr("time.time_ns", lambda: later_ns)
+    assert sign_in(there, "ann").status_code == 303
+
+
+def test_attempts_at_once_are_not_more_than_in_turn(shell: Shell) -> None:
+    attempts = Attempts(Store(shell.url))
+    with ExitStack() as stack:
+        for _ in range(ALLOWED["name and address"]):
+            stack.enter_context(attempts.one("ann", "a"))
+            assert attempts.wait_s("ann", "a") == 0
+        stack.enter_context(attempts.one("ann", "a"))
+        assert attempts.wait_s("ann", "a") == WINDOW_S
 
 
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", "/\nx", "javascript:x"])
