@@ -280,5 +280,6 @@ def test_days_are_drawn_beside_what_was_expected_with_what_happened(
 def test_power_users_are_listed_with_their_last_day(client: TestClient) -> None:
     said = read(client.get("/accounts/acme").text)
     assert (
-        f"u-1{' '.join(HOSTILE.split())} last on 1970-04-05 11 of 28 days u-2 last on 1970-04-12 20 of 28 days" in said
+        f"u-1{' '.join(HOSTILE.split())} last on 1970-04-05, 11 of 28 days u-2 last on 1970-04-12, 20 of 28 days"
+        in said
     )
