@@ -10,10 +10,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import delete
 
+from agents.console.state import console_of
 from sinks.database import tables
 from sinks.delivery import Projection
 from tests.support.browser import chromium, serious, served
-from tests.support.patience import patience
+from tests.support.patience import patience, wait_until
 from tests.unit.console.world import HOSTILE, World
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -46,6 +47,7 @@ def opened(browser: Browser, address: str, **options: Any) -> Page:
     """A page that complains about everything that goes wrong in it."""
     page = browser.new_context(base_url=address, **options).new_page()
     page.set_default_timeout(patience(10.0) * 1000)
+    expect.set_options(timeout=patience(10.0) * 1000)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
@@ -96,7 +98,8 @@ def test_the_inbox_by_keyboard(browser: Browser, acted: tuple[World, str]) -> No
     expect(toast).to_contain_text("1 case acknowledged")
     assert [(each["action"], each["case_id"]) for each in world.sent] == [("acknowledge", acme["case_id"])]
 
-    # The answer comes by the topic; nobody loads the page again.
+    # The answer comes by the topic; nobody loads the page again, which knows what changes once it listens.
+    wait_until(lambda: console_of(world.app).live.polls > 1, "the first look at the database")
     done = {**acme, "revision": 2, "status": "acknowledged", "acknowledged_by": "local"}
     world.deliver("cases", Projection.CASE, [done])
     expect(page.locator(f"li[data-case='{acme['case_id']}'] .badge.status")).to_have_text("acknowledged")
