@@ -10,12 +10,11 @@ from typing import Any
 from agents.console.charts import Band, Chart, Line, Mark, Span
 from agents.console.words import label
 from pipeline.fleet.alerts import FEED_STOPPED, FLEET_DIP
+from pipeline.health.outlook import NINETY
 from pipeline.terms.days import Days
 from schemas.accounts import FLEET
 from sinks.database.reading.fleet import FleetAlert
 
-NINETY = 1.6449
-"""Standard deviations on both sides within which nine of ten days lie."""
 _USUAL_WEEKS = 4
 """On both sides of a day, whose same weekdays tell what is usual on it."""
 _REDUCED = 0.75

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
-NINETY = 1.6449
-"""Standard deviations on both sides of a normal distribution that hold nine tenths of it."""
+from pipeline.health.outlook import NINETY
+
 BEYOND = 0.05
-"""Of it on either side of them."""
+"""Of a normal distribution on either side of `NINETY` standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.errors import ServerUnavailableError
 from tests.servers.kafka import KafkaServer
 from tests.support.deployment import Deployment
 from tests.support.pages import answer, scrape, total
@@ -18,11 +17,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.timeout(300)]
 @pytest.fixture
 def kafka() -> Iterator[KafkaServer]:
     """A broker that may be killed."""
-    try:
-        server = KafkaServer()
-    except ServerUnavailableError as error:
-        pytest.skip(str(error))
-    with server:
+    with KafkaServer() as server:
         yield server
 
 

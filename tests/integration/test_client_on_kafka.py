@@ -15,7 +15,6 @@ from schemas.client import EventClient, Undelivered
 from schemas.client.events import EventWriter
 from schemas.registry.source import FileRegistry
 from schemas.topics import INPUT_TOPICS
-from tests.servers.errors import ServerUnavailableError
 from tests.servers.kafka import KafkaServer
 from tests.support.deployment import Deployment
 from tests.support.patience import finished, wait_until
@@ -32,11 +31,7 @@ USAGE = "usage.events"
 @pytest.fixture
 def kafka() -> Iterator[KafkaServer]:
     """A broker that may be killed."""
-    try:
-        server = KafkaServer(extra_config={"auto.create.topics.enable": "false"})
-    except ServerUnavailableError as error:
-        pytest.skip(str(error))
-    with server:
+    with KafkaServer(extra_config={"auto.create.topics.enable": "false"}) as server:
         yield server
 
 

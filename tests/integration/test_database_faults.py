@@ -25,7 +25,6 @@ from sinks.database.migrate import upgrade
 from sinks.database.sink import DatabaseSink
 from sinks.delivery import PROJECTIONS
 from sinks.errors import CommitUnknownError, PositionConflictError, SinkUnavailableError
-from tests.servers.errors import ServerUnavailableError
 from tests.servers.kafka import KafkaServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import TcpProxy
@@ -47,11 +46,7 @@ def bootstrap() -> Iterator[str]:
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
-    try:
-        server = PostgresServer()
-    except ServerUnavailableError as error:
-        pytest.skip(str(error))
-    with server:
+    with PostgresServer() as server:
         upgrade(server.url)
         yield server
 
@@ -250,11 +245,7 @@ def test_a_deliverer_killed_at_its_failpoints_leaves_a_database_that_the_next_on
 
 @pytest.fixture
 def kafka() -> Iterator[KafkaServer]:
-    try:
-        server = KafkaServer(partitions_default=4)
-    except ServerUnavailableError as error:
-        pytest.skip(str(error))
-    with server:
+    with KafkaServer(partitions_default=4) as server:
         server.create_topics(PROJECTIONS)
         yield server
 
